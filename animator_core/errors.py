@@ -1,0 +1,33 @@
+"""The exceptions that animator_core raises; every message names the thing and the remedy."""
+
+
+class AnimatorError(Exception):
+    """Base of everything that animator_core raises on purpose."""
+
+
+class ConfigError(AnimatorError):
+    """A configuration value is unknown, of the wrong type or out of range."""
+
+
+class CameraError(AnimatorError):
+    """A camera or video file cannot be opened or read."""
+
+
+class CharacterError(AnimatorError):
+    """A character picture cannot be used."""
+
+
+class NoFaceFound(CharacterError):
+    """No face was found in a character picture and none is given beside it."""
+
+
+class ModelError(AnimatorError):
+    """A model file (tracker or network weights) is missing, damaged or of another model."""
+
+
+class WeightsError(ModelError):
+    """LivePortrait weights are missing, damaged or belong to another network."""
+
+
+class MotionError(AnimatorError):
+    """A motion file cannot be read."""

@@ -1,0 +1,273 @@
+"""Control messages between the OBS process and the worker: one JSON object a line.
+
+Standard library only (the OBS process imports this file). The plugin writes to the worker's standard input and reads
+its standard output; frames never travel here, only through `frame_ring`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Dict, List, Tuple, Type, Union
+
+from animator_core.frame_ring import RingAddress
+
+PROTOCOL_VERSION = 1
+MAX_LINE_BYTES = 1 << 20
+
+RENDERERS = ("auto", "liveportrait", "warp")
+ACTIONS = ("calibrate", "freeze", "unfreeze")
+STATES = ("loading", "calibrating", "tracking", "no_face", "no_camera", "frozen", "error")
+
+
+class MessageError(Exception):
+    """A line is no message of this protocol."""
+
+
+@dataclass(frozen=True)
+class AnimationSettings:
+    """What one filter asks of the worker.
+
+    character: file name in the character library, "" for the first one. renderer: one of `RENDERERS`.
+    mirror: animate as a mirror would. sensitivity_expression, sensitivity_pose: factors in 0…2, 1 as seen.
+    smoothing: 0 (none) … 1 (strongest).
+    """
+
+    character: str = ""
+    renderer: str = "auto"
+    mirror: bool = False
+    sensitivity_expression: float = 1.0
+    sensitivity_pose: float = 1.0
+    smoothing: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.renderer not in RENDERERS:
+            raise MessageError(f"renderer is {self.renderer!r}, expected one of {', '.join(RENDERERS)}")
+        for name, most in (("sensitivity_expression", 2.0), ("sensitivity_pose", 2.0), ("smoothing", 1.0)):
+            value = getattr(self, name)
+            if not 0.0 <= value <= most:
+                raise MessageError(f"{name} is {value}, expected 0 to {most:g}")
+
+
+@dataclass(frozen=True)
+class CharacterEntry:
+    """A character of the library: its file name, the name to show, and the absolute path of its picture."""
+
+    file: str
+    display_name: str
+    path: str
+
+
+# --- from the plugin to the worker ---
+
+
+@dataclass(frozen=True)
+class OpenFilter:
+    """A filter exists: read driving frames from one ring, write animated frames to the other."""
+
+    type: ClassVar[str] = "open_filter"
+    filter_id: str
+    driving: RingAddress
+    animated: RingAddress
+    settings: AnimationSettings
+
+
+@dataclass(frozen=True)
+class UpdateFilter:
+    """A filter's settings changed; the rings stay."""
+
+    type: ClassVar[str] = "update_filter"
+    filter_id: str
+    settings: AnimationSettings
+
+
+@dataclass(frozen=True)
+class CloseFilter:
+    """A filter is gone: let go of its rings."""
+
+    type: ClassVar[str] = "close_filter"
+    filter_id: str
+
+
+@dataclass(frozen=True)
+class FilterAction:
+    """A button or hotkey of one filter: one of `ACTIONS`."""
+
+    type: ClassVar[str] = "filter_action"
+    filter_id: str
+    action: str
+
+    def __post_init__(self) -> None:
+        if self.action not in ACTIONS:
+            raise MessageError(f"action is {self.action!r}, expected one of {', '.join(ACTIONS)}")
+
+
+@dataclass(frozen=True)
+class RefreshCharacters:
+    """Look at the character folder again and answer with a `CharacterList`."""
+
+    type: ClassVar[str] = "refresh_characters"
+
+
+@dataclass(frozen=True)
+class Shutdown:
+    """Finish and leave; the end of standard input means the same."""
+
+    type: ClassVar[str] = "shutdown"
+
+
+# --- from the worker to the plugin ---
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The worker is up and speaks this protocol version."""
+
+    type: ClassVar[str] = "ready"
+    version: int
+    pid: int
+
+
+@dataclass(frozen=True)
+class FilterOpened:
+    """The worker has mapped both rings of a filter: their names can be removed."""
+
+    type: ClassVar[str] = "filter_opened"
+    filter_id: str
+
+
+@dataclass(frozen=True)
+class CharacterList:
+    """The characters of the library, in the order of the panel and the hotkeys."""
+
+    type: ClassVar[str] = "character_list"
+    characters: Tuple[CharacterEntry, ...]  # noqa: UP006 - read at run time by Python 3.8
+
+
+@dataclass(frozen=True)
+class FilterStatus:
+    """How one filter is doing, about once a second and at every change of state.
+
+    state: one of `STATES`. fps: animated frames a second. latency_ms: capture to published, median of the last second.
+    renderer, device: what really runs ("warp" on "cpu"). message, remedy: what is wrong and what to do, or "".
+    """
+
+    type: ClassVar[str] = "filter_status"
+    filter_id: str
+    state: str
+    fps: float = 0.0
+    latency_ms: float = 0.0
+    renderer: str = ""
+    device: str = ""
+    character: str = ""
+    message: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class WorkerProblem:
+    """Something that concerns no single filter; the worker goes on where it can."""
+
+    type: ClassVar[str] = "worker_problem"
+    message: str
+    remedy: str = ""
+
+
+Message = Union[
+    OpenFilter,
+    UpdateFilter,
+    CloseFilter,
+    FilterAction,
+    RefreshCharacters,
+    Shutdown,
+    Ready,
+    FilterOpened,
+    CharacterList,
+    FilterStatus,
+    WorkerProblem,
+]
+_TYPES: Dict[str, Type[Any]] = {  # noqa: UP006
+    cls.type: cls
+    for cls in (
+        OpenFilter,
+        UpdateFilter,
+        CloseFilter,
+        FilterAction,
+        RefreshCharacters,
+        Shutdown,
+        Ready,
+        FilterOpened,
+        CharacterList,
+        FilterStatus,
+        WorkerProblem,
+    )
+}
+
+
+def encode(message: Message) -> bytes:
+    """Return a message as one line of UTF-8 JSON, ending in a newline."""
+    return (json.dumps({"type": message.type, **dataclasses.asdict(message)}) + "\n").encode()
+
+
+def decode(line: bytes) -> Message:
+    """Return the message in one line; raises MessageError where the line is none."""
+    try:
+        fields = json.loads(line)
+        kind = _TYPES[fields.pop("type")]
+        message: Message = _build(kind, fields)
+        return message
+    except MessageError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise MessageError(f"not a message: {line[:80]!r} ({exc})") from exc
+
+
+_NESTED: Dict[str, Any] = {  # noqa: UP006
+    "driving": RingAddress,
+    "animated": RingAddress,
+    "settings": AnimationSettings,
+}
+_SCALARS: Dict[str, Any] = {"str": str, "bool": bool, "int": int, "float": (int, float)}  # noqa: UP006
+
+
+def _build(cls: Type[Any], fields: Dict[str, Any]) -> Any:  # noqa: UP006
+    values: Dict[str, Any] = {}  # noqa: UP006
+    declared = {f.name: f for f in dataclasses.fields(cls)}
+    for name, value in fields.items():
+        if name not in declared:
+            raise MessageError(f"{cls.__name__} has no field {name!r}")
+        if name in _NESTED:
+            value = _build(_NESTED[name], value)
+        elif name == "characters":
+            value = tuple(_build(CharacterEntry, entry) for entry in value)
+        else:
+            expected = _SCALARS[str(declared[name].type)]
+            if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
+                raise MessageError(f"{cls.__name__}.{name} is {value!r}, expected {declared[name].type}")
+        values[name] = value
+    return cls(**values)
+
+
+@dataclass
+class LineDecoder:
+    """Cuts a stream of bytes into messages; a line that is none is kept in ``rejected`` and skipped."""
+
+    rejected: List[str] = field(default_factory=list)  # noqa: UP006
+    _rest: bytes = b""
+
+    def feed(self, data: bytes) -> List[Message]:  # noqa: UP006
+        """Return the messages that ``data`` completes, in order."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > MAX_LINE_BYTES:
+            self.rejected.append(f"a line of over {MAX_LINE_BYTES} bytes")
+            self._rest = b""
+        messages: List[Message] = []  # noqa: UP006
+        for line in lines:
+            if not line.strip():
+                continue
+            try:
+                messages.append(decode(line))
+            except MessageError as exc:
+                self.rejected.append(str(exc))
+        return messages

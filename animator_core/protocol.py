@@ -31,7 +31,7 @@ class AnimationSettings:
 
     character: file name in the character library, "" for the first one. renderer: one of `RENDERERS`.
     mirror: animate as a mirror would. sensitivity_expression, sensitivity_pose: factors in 0…2, 1 as seen.
-    smoothing: 0 (none) … 1 (strongest).
+    smoothing: 0 (none) … 1 (strongest). frame_rate: frames a second that OBS shows; more are never rendered.
     """
 
     character: str = ""
@@ -40,6 +40,7 @@ class AnimationSettings:
     sensitivity_expression: float = 1.0
     sensitivity_pose: float = 1.0
     smoothing: float = 0.5
+    frame_rate: float = 60.0
 
     def __post_init__(self) -> None:
         if self.renderer not in RENDERERS:
@@ -48,6 +49,8 @@ class AnimationSettings:
             value = getattr(self, name)
             if not 0.0 <= value <= most:
                 raise MessageError(f"{name} is {value}, expected 0 to {most:g}")
+        if not 1.0 <= self.frame_rate <= 1000.0:
+            raise MessageError(f"frame_rate is {self.frame_rate}, expected 1 to 1000")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""From face observations to the motion that drives a character."""

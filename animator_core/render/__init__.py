@@ -1,0 +1,1 @@
+"""From a character and a driving motion to a picture."""

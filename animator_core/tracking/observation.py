@@ -1,0 +1,45 @@
+"""What a tracker saw in one driving frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Mapping, Protocol
+
+import numpy as np
+
+LANDMARK_COUNT = 478
+"""MediaPipe's face mesh with irises: 468 points of the face, then 5 of each iris (right eye of the person first)."""
+
+
+@dataclass(frozen=True)
+class FaceObservation:
+    """One face in one driving frame.
+
+    landmarks: (478, 3) float32; x right, y down in pixels of the frame, z in the same scale, smaller is nearer.
+    frame_width, frame_height: size of the frame in pixels.
+    captured_ns: when the frame was captured (`frame_ring.now_ns`).
+    blendshapes: MediaPipe's 52 scores by name in [0, 1], or None where the tracker has none.
+    """
+
+    landmarks: np.ndarray
+    frame_width: int
+    frame_height: int
+    captured_ns: int
+    blendshapes: Mapping[str, float] | None = None
+
+
+class FaceTracker(Protocol):
+    """Finds the face of the person on camera, frame after frame."""
+
+    name: str
+
+    def track(self, frame: np.ndarray, captured_ns: int) -> FaceObservation | None:
+        """Return the face in ``frame``, or None where there is none.
+
+        frame: (H, W, 3) uint8 RGB, C-contiguous. captured_ns: strictly rising from call to call.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the tracker's models."""
+        ...

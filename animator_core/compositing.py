@@ -1,0 +1,102 @@
+"""From the renderer's premultiplied frames to what a video file holds: opaque over a colour, or straight alpha.
+
+Both depend only on a pixel's value and its alpha, so each is one 256×256 table a channel.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from animator_core.errors import AnimatorError
+
+_NAMED_COLOURS = {
+    "black": (0, 0, 0),
+    "white": (255, 255, 255),
+    "grey": (128, 128, 128),
+    "gray": (128, 128, 128),
+    "green": (0, 177, 64),
+    "blue": (0, 71, 187),
+    "magenta": (255, 0, 255),
+}
+"""Plain colours, and the usual shades of a green and a blue screen."""
+
+
+def parse_colour(text: str) -> tuple[int, int, int]:
+    """Return the (red, green, blue) of ``#rrggbb``, ``#rgb`` or a name; raises AnimatorError for anything else."""
+    named = _NAMED_COLOURS.get(text.lower())
+    if named is not None:
+        return named
+    digits = text[1:] if text.startswith("#") else text
+    if re.fullmatch("[0-9a-fA-F]{3}", digits):
+        digits = "".join(digit * 2 for digit in digits)
+    if not re.fullmatch("[0-9a-fA-F]{6}", digits):
+        raise AnimatorError(f"{text!r} is no colour; use #rrggbb or one of {', '.join(sorted(_NAMED_COLOURS))}")
+    return int(digits[0:2], 16), int(digits[2:4], 16), int(digits[4:6], 16)
+
+
+def _decode(encoded: np.ndarray) -> np.ndarray:
+    """Return linear light in [0, 1] of sRGB-encoded values in [0, 1]."""
+    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+
+
+def _encode(linear: np.ndarray) -> np.ndarray:
+    """Return sRGB-encoded values in [0, 1] of linear light in [0, 1]."""
+    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.maximum(linear, 0.0) ** (1 / 2.4) - 0.055)
+
+
+def _to_bytes(values: np.ndarray) -> np.ndarray:
+    return np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+class OverColour:
+    """Lays frames over one colour, in linear light as OBS does."""
+
+    def __init__(self, colour: tuple[int, int, int]) -> None:
+        self.colour = colour
+        premultiplied, alpha = _value_and_alpha()
+        background = _decode(np.array(colour) / 255.0)
+        # out = encode(c·a + background·(1 − a)), and c·a is what the premultiplied value decodes to
+        light = _decode(premultiplied)[:, :, None] + background * (1.0 - alpha)[:, :, None]
+        self._tables = _to_bytes(_encode(light)).reshape(65536, 3)
+
+    def __call__(self, frame: np.ndarray) -> np.ndarray:
+        """Return ``frame``, (H, W, 4) uint8 premultiplied BGRA, as (H, W, 3) uint8 RGB over the colour."""
+        rgb = np.ascontiguousarray(frame[..., 2::-1])
+        seen_through = frame[..., 3] != 255
+        if seen_through.any():
+            rows = _row(rgb[seen_through], frame[..., 3][seen_through])
+            rgb[seen_through] = self._tables[rows, np.arange(3)]
+        return rgb
+
+
+class StraightAlpha:
+    """Divides the alpha out of frames, for files that keep colour and alpha apart."""
+
+    def __init__(self) -> None:
+        premultiplied, alpha = _value_and_alpha()
+        # c = encode(decode(c·a) / a); where a = 0 the colour is nothing and black compresses best
+        light = _decode(premultiplied) / np.where(alpha > 0, alpha, np.inf)
+        self._table = _to_bytes(_encode(np.minimum(light, 1.0))).reshape(65536)
+
+    def __call__(self, frame: np.ndarray) -> np.ndarray:
+        """Return ``frame``, (H, W, 4) uint8 premultiplied BGRA, as (H, W, 4) uint8 straight RGBA."""
+        rgba = np.ascontiguousarray(frame[..., [2, 1, 0, 3]])
+        seen_through = frame[..., 3] != 255
+        if seen_through.any():
+            pixels = rgba[seen_through]
+            pixels[:, :3] = self._table[_row(pixels[:, :3], pixels[:, 3])]
+            rgba[seen_through] = pixels
+        return rgba
+
+
+def _value_and_alpha() -> tuple[np.ndarray, np.ndarray]:
+    """Return every (alpha, value) pair as two (256, 256) arrays in [0, 1]: the values, and the alphas."""
+    alpha, value = np.meshgrid(np.arange(256) / 255.0, np.arange(256) / 255.0, indexing="ij")
+    return value, alpha
+
+
+def _row(colours: np.ndarray, alphas: np.ndarray) -> np.ndarray:
+    """Return where the tables hold (N, 3) colours of (N,) alphas."""
+    return alphas[:, None].astype(np.uint16) * 256 + colours

@@ -1,0 +1,268 @@
+"""Reads and writes video files, frame for frame with their true times.
+
+Through PyAV, which alone of the candidates gives every frame's own timestamp (variable frame rates, 29.97), encodes
+alpha (VP9, ProRes 4444) and carries sound over. Its wheels contain the GPL library x264: the OBS path never imports
+this module, nothing of it is distributed with this project, and the files it writes carry no licence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
+
+from animator_core.errors import AnimatorError, CameraError
+from animator_core.soundtrack import Soundtrack
+
+_DEFAULT_RATE = Fraction(30)
+_MAX_RATE = 1000
+_SRGB_TRANSFER, _BT709 = 13, 1
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """One frame of a file: its picture, (H, W, 3) uint8 RGB, and its time in seconds after the first frame."""
+
+    picture: np.ndarray
+    time: Fraction
+
+
+class VideoReader:
+    """A video file, read once from its first frame to its last.
+
+    rate: frames a second (the average where it varies). time_base: what every frame's time is a multiple of.
+    frame_count: how many frames there will be, an estimate; None where the file does not say.
+    damaged_count: packets so far that could not be decoded and were skipped.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.damaged_count = 0
+        if path.is_dir():
+            raise CameraError(f"{path} is a folder; give a video file")
+        if not path.exists():
+            raise CameraError(f"there is no video {path}; check the path")
+        try:
+            self._container = av.open(str(path))
+        except (av.FFmpegError, OSError) as exc:
+            raise CameraError(f"{path} is no video that can be read ({_reason(exc)}); try another file") from exc
+        if not self._container.streams.video:
+            self._container.close()
+            raise CameraError(f"{path} has no video in it, only sound; give a video of a face")
+        self._stream = self._container.streams.video[0]
+        self._stream.thread_type = "AUTO"
+        rate = self._stream.average_rate or self._stream.guessed_rate or _DEFAULT_RATE
+        self.rate = rate if 0 < rate <= _MAX_RATE else _DEFAULT_RATE
+        self.time_base: Fraction = self._stream.time_base or 1 / self.rate
+        self.first_time: Fraction | None = None
+        self.frame_count = self._stream.frames or self._estimated_count()
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[VideoFrame]:
+        """Yield every frame in order of time; raises CameraError where there is none at all."""
+        time = None
+        for packet in self._container.demux(self._stream):
+            try:
+                decoded = packet.decode()
+            except (av.FFmpegError, ValueError):
+                self.damaged_count += 1
+                continue
+            for frame in decoded:
+                time = self._time_of(frame, time)
+                yield VideoFrame(_upright(frame, self._stream.codec_context.sample_aspect_ratio), time)
+        if time is None:
+            raise CameraError(f"{self.path} has no frame that can be read; it is empty or damaged")
+
+    def close(self) -> None:
+        self._container.close()
+
+    def _estimated_count(self) -> int | None:
+        if self._container.duration is None:
+            return None
+        return max(1, round(Fraction(self._container.duration, 1_000_000) * self.rate))
+
+    def _time_of(self, frame: Any, previous: Fraction | None) -> Fraction:
+        stamped = None if frame.pts is None else frame.pts * Fraction(frame.time_base or self.time_base)
+        if previous is None:
+            self.first_time = stamped or Fraction(0)
+            return Fraction(0)
+        assert self.first_time is not None
+        # A missing stamp or one that does not rise (cut streams, broken muxers) is replaced by the nominal step.
+        if stamped is None or stamped - self.first_time <= previous:
+            return previous + max(self.time_base, round(1 / self.rate / self.time_base) * self.time_base)
+        return stamped - self.first_time
+
+
+def _upright(frame: Any, sample_aspect: Fraction | None) -> np.ndarray:
+    """Return a decoded frame as the viewer shall see it: square pixels, turned as the file says (phones)."""
+    if sample_aspect and sample_aspect != 1:
+        frame = frame.reformat(width=max(1, round(frame.width * sample_aspect)))
+    picture: np.ndarray = frame.to_ndarray(format="rgb24")
+    quarters = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(picture, quarters)) if quarters else picture
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a file is encoded; sizes are rounded up to even ones where colour is subsampled."""
+
+    container: str
+    codec: str
+    pixel_format: str
+    options: dict[str, str] = field(default_factory=dict)
+    container_options: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def has_alpha(self) -> bool:
+        return self.pixel_format.startswith("yuva")
+
+
+_H264 = {"crf": "16", "preset": "medium"}
+_VP9 = {"crf": "20", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
+_OPAQUE = {
+    ".mp4": Encoding("mp4", "libx264", "yuv420p", _H264, {"movflags": "+faststart"}),
+    ".mov": Encoding("mov", "libx264", "yuv420p", _H264, {"movflags": "+faststart"}),
+    ".webm": Encoding("webm", "libvpx-vp9", "yuv420p", _VP9),
+}
+_TRANSPARENT = {
+    # ProRes 4444 rather than QuickTime Animation: every editor and OBS itself opens it, and it has 10 bits.
+    ".mov": Encoding("mov", "prores_ks", "yuva444p10le", {"profile": "4444", "vendor": "apl0"}),
+    ".webm": Encoding("webm", "libvpx-vp9", "yuva420p", {**_VP9, "auto-alt-ref": "0"}),
+}
+
+
+def choose_encoding(path: Path, has_alpha: bool) -> Encoding:
+    """Return how to encode a file with this suffix, with alpha where there is some and the format holds it.
+
+    Raises AnimatorError for a suffix that is not written.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in _OPAQUE:
+        raise AnimatorError(f"cannot write {path}: {suffix or 'no suffix'} is not supported; use .mp4, .webm or .mov")
+    return (has_alpha and _TRANSPARENT.get(suffix)) or _OPAQUE[suffix]
+
+
+class VideoWriter:
+    """A video file in the making; it appears under its name when it is complete, or not at all.
+
+    Used as a context manager: leaving it normally finishes the file, leaving it by an exception removes it.
+    """
+
+    def __init__(
+        self, path: Path, encoding: Encoding, rate: Fraction, time_base: Fraction, soundtrack: Soundtrack | None = None
+    ) -> None:
+        self.path = path
+        self._encoding = encoding
+        self._rate, self._time_base = rate, time_base
+        self._soundtrack = soundtrack
+        self._unfinished = path.with_name(path.name + ".part")
+        self._last_time = Fraction(0)
+        self._stream: Any = None
+        if path.is_dir():
+            raise AnimatorError(f"cannot write {path}: it is a folder; give a file name")
+        try:
+            # PyAV opens the file only with the first frame; a folder that is wrong shall be named before the work.
+            self._unfinished.touch()
+            self._container = av.open(
+                str(self._unfinished), "w", format=encoding.container, options=encoding.container_options
+            )
+        except (av.FFmpegError, OSError) as exc:
+            raise self._unwritable(exc) from exc
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._discard()
+            return
+        try:
+            self._finish()
+        except BaseException:
+            self._discard()
+            raise
+
+    def write(self, picture: np.ndarray, time: Fraction) -> None:
+        """Add a frame, (H, W, 3) or with alpha (H, W, 4) uint8 RGB(A), at ``time`` seconds; times must rise."""
+        try:
+            if self._stream is None:
+                self._start(picture.shape[1], picture.shape[0])
+            height, width = picture.shape[:2]
+            if height % 2 or width % 2:
+                picture = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+            source = av.VideoFrame.from_ndarray(picture, format="rgba" if picture.shape[2] == 4 else "rgb24")
+            # Both sides spelt out: PyAV's versions differ in what they take for granted.
+            frame = source.reformat(
+                format=self._encoding.pixel_format,
+                src_colorspace=Colorspace.ITU601,
+                dst_colorspace=Colorspace.ITU709,
+                dst_color_range=ColorRange.MPEG,
+            )
+            frame.time_base = self._time_base
+            frame.pts = round(time / self._time_base)
+            self._container.mux(self._stream.encode(frame))
+            self._last_time = time
+            if self._soundtrack is not None:
+                self._soundtrack.copy_until(time)
+        except (av.FFmpegError, OSError) as exc:
+            raise self._unwritable(exc) from exc
+
+    def _start(self, width: int, height: int) -> None:
+        stream = self._container.add_stream(self._encoding.codec, rate=self._rate)
+        stream.width, stream.height = width + width % 2, height + height % 2
+        stream.pix_fmt = self._encoding.pixel_format
+        stream.options = dict(self._encoding.options)
+        stream.time_base = self._time_base
+        context = stream.codec_context
+        context.time_base = self._time_base
+        context.color_range, context.colorspace, context.color_primaries = _BT709, _BT709, _BT709
+        context.color_trc = _SRGB_TRANSFER
+        if self._encoding.has_alpha and self._encoding.container == "webm":
+            stream.metadata["alpha_mode"] = "1"
+        self._stream = stream
+        if self._soundtrack is not None:
+            self._soundtrack.start(self._container, self._encoding.container)
+
+    def _finish(self) -> None:
+        try:
+            if self._stream is None:
+                raise AnimatorError(f"{self.path} was not written: there was no frame")
+            self._container.mux(self._stream.encode())
+            if self._soundtrack is not None:
+                self._soundtrack.copy_until(self._last_time + 1 / self._rate)
+                self._soundtrack.finish()
+            self._container.close()
+            os.replace(self._unfinished, self.path)
+        except (av.FFmpegError, OSError) as exc:
+            raise self._unwritable(exc) from exc
+
+    def _discard(self) -> None:
+        with contextlib.suppress(av.FFmpegError, OSError, ValueError):
+            self._container.close()
+        with contextlib.suppress(OSError):
+            self._unfinished.unlink()
+
+    def _unwritable(self, exc: Exception) -> AnimatorError:
+        return AnimatorError(
+            f"cannot write {self.path}: {_reason(exc)}; choose a folder that exists, can be written to and has space"
+        )
+
+
+def _reason(exc: Exception) -> str:
+    return getattr(exc, "strerror", None) or str(exc)

@@ -1,0 +1,39 @@
+"""What the installer says and how it fails.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+AGAIN = "python install.py" if os.name == "nt" else "python3 install.py"
+"""The command to repeat, for messages."""
+
+
+class InstallError(Exception):
+    """The set-up cannot go on; the message is one line with the remedy."""
+
+
+def say(text: str) -> None:
+    """Print one line, or a few, at once."""
+    print(text, flush=True)
+
+
+class Progress:
+    """Draws the progress of one file as a bar on a terminal, nothing elsewhere."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._shown = -1
+
+    def __call__(self, had: int, total: int) -> None:
+        """Show that ``had`` of ``total`` bytes are there."""
+        percent = 100 * had // total
+        if percent == self._shown or not sys.stdout.isatty():
+            return
+        self._shown = percent
+        bar = "#" * (percent // 4) + "." * (25 - percent // 4)
+        end = "\n" if had == total else ""
+        print(f"\r  {self._name} {bar} {had / 1e6:,.0f}/{total / 1e6:,.0f} MB", end=end, flush=True)

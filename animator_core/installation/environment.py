@@ -1,0 +1,164 @@
+"""The virtual environment .venv and the packages in it.
+
+Standard library only. A stamp file in the environment says which groups of packages are complete, so that a second
+run is quick and an interrupted one goes on with the group it was at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from animator_core.installation import requirements
+from animator_core.installation.console import AGAIN, InstallError, say
+from animator_core.installation.pip_errors import pip_problem
+from animator_core.installation.requirements import TorchBuild
+
+_DESCRIBE = "import json, pip, sys; print(json.dumps([sys.version_info[:2], sys.base_prefix]))"
+_LOAD_ALL = "import cv2, matplotlib, mediapipe, numba, numpy, psutil, torch, yaml"
+STAMP_NAME = "stream-motion-animator.json"
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """The environment's Python: its version and where the Python under it is installed."""
+
+    version: tuple[int, int]
+    base_prefix: Path
+
+
+class Environment:
+    """The virtual environment of the program in ``root``; pip's complaints go to ``log``."""
+
+    def __init__(self, root: Path, log: Path) -> None:
+        self.folder = root / ".venv"
+        self.python = self.folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        self._log = log
+        self._stamp = self.folder / STAMP_NAME
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether an earlier run came as far as torch, the last and largest group."""
+        return "torch" in self._read_stamp()
+
+    def describe(self) -> Interpreter | None:
+        """Return what the environment's Python is, None where there is no working one."""
+        try:
+            answer = subprocess.run(
+                [str(self.python), "-c", _DESCRIBE], capture_output=True, text=True, timeout=120, check=True
+            )
+            (major, minor), base_prefix = json.loads(answer.stdout)
+        except (OSError, subprocess.SubprocessError, ValueError):
+            return None
+        return Interpreter((major, minor), Path(base_prefix))
+
+    def make(self) -> Interpreter:
+        """Make the environment unless there is a working one, and return what its Python is."""
+        found = self.describe()
+        if found and requirements.OLDEST_PYTHON <= found.version <= requirements.NEWEST_PYTHON:
+            say(f"Environment: .venv has Python {found.version[0]}.{found.version[1]}")
+            return found
+        is_broken = self.folder.exists()
+        say("Environment: " + ("making .venv anew, the one there does not work" if is_broken else "making .venv"))
+        made = subprocess.run(
+            [sys.executable, "-m", "venv", "--clear", str(self.folder)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        found = self.describe()
+        if made.returncode == 0 and found:
+            return found
+        raise InstallError(self._venv_problem(made.stdout))
+
+    def _venv_problem(self, output: str) -> str:
+        if "ensurepip" in output:
+            package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
+            return (
+                f"this Python cannot make environments; install its venv part (Debian, Ubuntu: apt install {package})"
+            )
+        if "No space left" in output:
+            return f"no disk space is left; free some and run {AGAIN} again"
+        reason = output.strip().splitlines()[-1] if output.strip() else "no reason given"
+        return f"cannot make {self.folder} ({reason}); close OBS, delete that folder and run {AGAIN} again"
+
+    def install(self, name: str, arguments: tuple[str, ...]) -> bool:
+        """Let pip install one group unless that was done before; return whether pip ran."""
+        if self._has(name, arguments):
+            return False
+        say(f"Packages: installing {name}")
+        self._run_pip(arguments)
+        stamp = {**self._read_stamp(), name: _key(arguments)}
+        self._stamp.write_text(json.dumps(stamp, indent=1), encoding="utf-8")
+        return True
+
+    def install_torch(self, build: TorchBuild) -> bool:
+        """Install torch from its own index or, where that cannot be reached, what pip's usual index has."""
+        if not build.index:
+            return self.install("torch", (build.requirement,))
+        wanted = (build.requirement, "--index-url", build.index)
+        instead = (build.fallback,)
+        if self._has("torch", wanted):
+            return False
+        if _is_reachable(build.index):
+            return self.install("torch", wanted)
+        if not self._has("torch", instead):
+            say(f"torch: {build.index} cannot be reached; taking {build.fallback} from pip's usual index")
+        if build.is_cuda and os.name == "nt":
+            say(f"torch: that is the CPU build; run {AGAIN} again with a network to get the one for your GPU")
+        return self.install("torch", instead)
+
+    def check_imports(self) -> None:
+        """Raise InstallError unless every large package loads."""
+        done = subprocess.run([str(self.python), "-c", _LOAD_ALL], stderr=subprocess.PIPE, text=True)
+        if done.returncode == 0:
+            return
+        reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit code {done.returncode}"
+        remedy = f"delete {self.folder} and run {AGAIN} again"
+        if "libGL" in reason or "libgthread" in reason:
+            remedy = "install it (Debian, Ubuntu: apt install libgl1 libglib2.0-0)"
+        elif os.name == "nt" and "DLL load failed" in reason:
+            remedy = "install Microsoft's Visual C++ Redistributable (x64)"
+        raise InstallError(f"the installed packages do not load ({reason}); {remedy}")
+
+    def run(self, *arguments: str, cwd: Path) -> int:
+        """Run the environment's Python and return its exit code."""
+        return subprocess.run([str(self.python), *arguments], cwd=cwd).returncode
+
+    def _has(self, name: str, arguments: tuple[str, ...]) -> bool:
+        return self._read_stamp().get(name) == _key(arguments)
+
+    def _read_stamp(self) -> dict[str, str]:
+        try:
+            stamp = json.loads(self._stamp.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return stamp if isinstance(stamp, dict) else {}
+
+    def _run_pip(self, arguments: tuple[str, ...]) -> None:
+        """Run pip, whose own progress is shown on a terminal; raises InstallError with one line of what went wrong."""
+        command = [str(self.python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+        command += [] if sys.stdout.isatty() else ["--quiet"]
+        with self._log.open("w", encoding="utf-8") as errors:
+            code = subprocess.run([*command, *arguments], stderr=errors).returncode
+        if code:
+            problem = pip_problem(self._log.read_text(encoding="utf-8", errors="replace"))
+            raise InstallError(f"{problem} and run {AGAIN} again (pip's own words: {self._log})")
+
+
+def _key(arguments: tuple[str, ...]) -> str:
+    return hashlib.sha256(json.dumps(arguments).encode()).hexdigest()
+
+
+def _is_reachable(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(f"{url}/", method="HEAD"), timeout=6):
+            return True
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,190 @@
+"""Sets Stream Motion Animator up: packages, models, sample characters, and what to click in OBS.
+
+    python3 install.py           set-up; run it again at any time, it continues and repairs
+    python3 install.py --demo    set-up, then a sample character moves in output/demo.mp4 (no camera, no OBS)
+    python3 install.py --test    set-up, then the tests
+
+Standard library only. This file must parse on Python 3.6, so that an older Python ends with a line, not a SyntaxError.
+"""
+
+import sys
+
+if sys.version_info < (3, 9):  # noqa: UP036 - this is where an older Python ends
+    sys.exit(
+        "install.py: Python {}.{} is too old, 3.9 or newer is needed; install Python 3.12 from python.org "
+        "(or your system's packages) and run: python3.12 install.py".format(*sys.version_info)
+    )
+
+import argparse
+import platform
+import shutil
+import tempfile
+from pathlib import Path
+
+from animator_core.installation import obs_setup, requirements
+from animator_core.installation.console import AGAIN, InstallError, say
+from animator_core.installation.environment import Environment, Interpreter
+from animator_core.installation.models import ModelsStep
+from animator_core.model_files import FACE_LANDMARKER, LIVEPORTRAIT
+
+ROOT = Path(__file__).resolve().parent
+MODELS = ROOT / "assets" / "models"
+CACHE = ROOT / "cache"
+DISK_BYTES_CPU = 3_000_000_000
+DISK_BYTES_CUDA = 9_000_000_000
+DISK_BYTES_AGAIN = 200_000_000
+
+
+def check_machine() -> None:
+    """Raise InstallError where this Python or platform cannot run the program, or its folder cannot be written."""
+    problem = requirements.python_problem(
+        sys.version_info[:2], platform.system(), platform.machine(), sys.maxsize > 2**32
+    )
+    if problem:
+        raise InstallError(problem)
+    for folder in (ROOT, CACHE, MODELS):
+        check_writable(folder)
+
+
+def check_writable(folder: Path) -> None:
+    """Raise InstallError unless files can be made in ``folder``, which is made where it is missing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as exc:
+        raise InstallError(
+            f"cannot write in {folder} ({exc.strerror}); "
+            "correct its permissions, or move the program to a folder of yours"
+        ) from exc
+
+
+def check_disk(needed_bytes: int) -> None:
+    """Raise InstallError unless the disk of the program has that much space."""
+    free = shutil.disk_usage(ROOT).free
+    if free < needed_bytes:
+        raise InstallError(
+            f"{needed_bytes / 1e9:.1f} GB are needed on the disk of {ROOT}, {free / 1e9:.1f} GB are free; "
+            f"free some and run {AGAIN} again"
+        )
+
+
+def detect_gpu(choice: str) -> "requirements.Gpu | None":
+    """Return the GPU to install torch for, None for the CPU; ``choice`` is --torch."""
+    gpu = None if choice == "cpu" else requirements.detect_gpu()
+    if choice == "cuda" and gpu is None:
+        raise InstallError("--torch cuda: nvidia-smi names no NVIDIA GPU; install its driver, or leave the option out")
+    return gpu
+
+
+def install_packages(environment: Environment, options: argparse.Namespace, models_bytes: int) -> Interpreter:
+    """Make the environment with all its packages, and return what its Python is."""
+    gpu = detect_gpu(options.torch)
+    first_bytes = DISK_BYTES_CUDA if gpu else DISK_BYTES_CPU
+    check_disk(models_bytes + (DISK_BYTES_AGAIN if environment.is_complete else first_bytes))
+    interpreter = environment.make()
+    torch = requirements.torch_build(interpreter.version, platform.system(), platform.machine(), gpu)
+    say(f"torch: this machine gets {torch.description}")
+    base = requirements.base_packages(interpreter.version)
+    mediapipe = requirements.mediapipe_package(interpreter.version)
+    has_run = environment.install("base packages", base)
+    has_run |= environment.install("mediapipe", ("--no-deps", mediapipe))
+    has_run |= environment.install_torch(torch)
+    if options.dev or options.test:
+        # The base goes along, so that no tool's dependency lifts numpy past what mediapipe can take.
+        has_run |= environment.install("development tools", base + requirements.DEVELOPMENT)
+    if has_run or options.verify:
+        environment.check_imports()
+    else:
+        say("Packages: all there")
+    return interpreter
+
+
+def write_obs_steps(interpreter: Interpreter) -> str:
+    """Return what to click in OBS, after leaving it in the cache folder too."""
+    steps = obs_setup.obs_steps(ROOT, platform.system(), interpreter.version, interpreter.base_prefix)
+    (CACHE / "obs-setup.txt").write_text(steps + "\n", encoding="utf-8")
+    return steps
+
+
+def set_up(environment: Environment, options: argparse.Namespace) -> int:
+    """Do every step of the set-up and return the exit code: 1 where something is left to be done."""
+    check_machine()
+    wanted = (FACE_LANDMARKER,) if options.without_liveportrait else (FACE_LANDMARKER, *LIVEPORTRAIT)
+    models = ModelsStep(MODELS, wanted, options.models, options.mirror, options.verify)
+    interpreter = install_packages(environment, options, models.bytes_to_come)
+    models.run()
+    say("Characters: preparing the library")
+    is_prepared = environment.run("-m", "animator_core", "prepare", cwd=ROOT) == 0
+    notes = models.summary(interpreter.version)
+    if not is_prepared:
+        notes.append(f"The characters could not be prepared (see above): {environment.python} -m animator_core doctor")
+    steps = write_obs_steps(interpreter)
+    say("\n".join(["", *notes, *([""] if notes else []), "In OBS (also in cache/obs-setup.txt):", steps]))
+    is_done = is_prepared and not models.has_damage and not models.has_no_tracker(interpreter.version)
+    return 0 if is_done else 1
+
+
+def run_demo(environment: Environment) -> int:
+    """Animate the first sample character with the first sample motion, and say where the video is."""
+    pictures = sorted(p for p in (ROOT / "assets/characters").glob("*") if p.suffix in (".png", ".jpg", ".webp"))
+    motions = sorted((ROOT / "assets/motions").glob("*.npz"))
+    if not pictures or not motions:
+        raise InstallError("assets/characters or assets/motions has no sample; get the whole repository again")
+    video = ROOT / "output" / "demo.mp4"
+    video.parent.mkdir(exist_ok=True)
+    say(f"\nDemo: {pictures[0].name} moves as in {motions[0].name}")
+    arguments = ("--character", str(pictures[0]), "--driving", str(motions[0]), "--output", str(video))
+    code = environment.run("-m", "animator_core", "animate", *arguments, cwd=ROOT)
+    if code == 0:
+        say(f"Demo: the video is {video}")
+    return code
+
+
+def parse(arguments: "list[str]") -> argparse.Namespace:
+    """Return the options; what follows ``--`` is for pytest."""
+    parser = argparse.ArgumentParser(prog="install.py", description="Sets Stream Motion Animator up.")
+    job = parser.add_mutually_exclusive_group()
+    job.add_argument("--demo", action="store_true", help="then animate a sample into output/demo.mp4")
+    job.add_argument("--test", action="store_true", help="then run the tests; what follows -- goes to pytest")
+    parser.add_argument("--dev", action="store_true", help="also install the tools of development")
+    parser.add_argument(
+        "--models", type=Path, metavar="DIR", help="take model files from this folder where it has them"
+    )
+    parser.add_argument("--mirror", default="", metavar="URL", help="download the model files from this folder instead")
+    parser.add_argument(
+        "--without-liveportrait", action="store_true", help="do not get LivePortrait's weights (522 MB)"
+    )
+    parser.add_argument("--torch", choices=("auto", "cpu", "cuda"), default="auto", help="which build (default: auto)")
+    parser.add_argument("--verify", action="store_true", help="hash every model again and load every package")
+    parser.add_argument("pytest", nargs="*", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.pytest and not options.test:
+        parser.error(f"unknown argument {options.pytest[0]}")
+    if options.models and not options.models.is_dir():
+        parser.error(f"--models {options.models}: there is no such folder")
+    return options
+
+
+def main(arguments: "list[str]") -> int:
+    """Run the set-up and the job that was asked for, and return the exit code."""
+    options = parse(arguments)
+    environment = Environment(ROOT, CACHE / "install.log")
+    try:
+        code = set_up(environment, options)
+        if options.demo:
+            code = run_demo(environment)
+        if options.test:
+            say("")
+            code = environment.run("-m", "pytest", *options.pytest, cwd=ROOT)
+    except InstallError as exc:
+        print(f"install.py: {exc}", file=sys.stderr)
+        code = 1
+    except KeyboardInterrupt:
+        print(f"\ninstall.py: interrupted; run {AGAIN} again to continue", file=sys.stderr)
+        code = 130
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

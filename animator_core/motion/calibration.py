@@ -1,0 +1,99 @@
+"""Finds the person's neutral pose: what every motion is measured against."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Sequence
+
+import numpy as np
+
+from animator_core.motion.face_state import FaceState
+from animator_core.tracking.pose import HeadPose, euler_angles, rotation_from_vector, vector_from_rotation
+
+STABLE_SECONDS = 1.0
+_GIVE_UP_SECONDS = 6.0
+_BUTTON_SECONDS = 0.4
+_MAX_TURN_DEGREES = 3.0
+_MAX_SHAPE_CHANGE = 0.008
+_MAX_FRONTAL_DEGREES = 25.0
+
+
+@dataclass(frozen=True)
+class Neutral:
+    """The neutral pose: a pose, a shape ((478, 3) face units), eye ratios (2,) and gaze (2, 2)."""
+
+    pose: HeadPose
+    shape: np.ndarray
+    eye_ratio: np.ndarray
+    gaze: np.ndarray
+
+
+def neutral_of(states: Sequence[FaceState]) -> Neutral:
+    """Return the neutral pose that the states have in common (medians, so that one blink does not count)."""
+    base = states[0].pose.rotation
+    turns = np.median([vector_from_rotation(s.pose.rotation @ base.T) for s in states], axis=0)
+    pose = HeadPose(
+        rotation_from_vector(turns) @ base,
+        np.median([s.pose.translation for s in states], axis=0).astype(np.float32),
+        float(np.median([s.pose.scale for s in states])),
+    )
+    return Neutral(
+        pose,
+        np.median([s.shape for s in states], axis=0).astype(np.float32),
+        np.median([s.eye_ratio for s in states], axis=0).astype(np.float32),
+        np.median([s.gaze for s in states], axis=0).astype(np.float32),
+    )
+
+
+class Calibration:
+    """Watches face states until one second of them is stable; after six seconds it takes the calmest second seen."""
+
+    def __init__(self) -> None:
+        self._recent: deque[FaceState] = deque()
+        self._first_ns: int | None = None
+        self._best: tuple[float, Neutral] | None = None
+
+    def restart(self) -> None:
+        """Forget what was seen."""
+        self._recent.clear()
+        self._first_ns = self._best = None
+
+    def watch(self, state: FaceState) -> Neutral | None:
+        """Take one more state; return the neutral pose once it is found."""
+        self.remember(state)
+        if self._first_ns is None:
+            self._first_ns = state.captured_ns
+        span = (state.captured_ns - self._recent[0].captured_ns) * 1e-9
+        if span >= STABLE_SECONDS * 0.9 and len(self._recent) >= 8:
+            unrest = _unrest(self._recent)
+            if self._best is None or unrest < self._best[0]:
+                self._best = (unrest, neutral_of(self._recent))
+            if unrest <= 1.0:
+                return self._best[1]
+        if self._best and (state.captured_ns - self._first_ns) * 1e-9 > _GIVE_UP_SECONDS:
+            return self._best[1]
+        return None
+
+    def remember(self, state: FaceState) -> None:
+        """Keep a state of the last second, for `from_recent`."""
+        self._recent.append(state)
+        while (state.captured_ns - self._recent[0].captured_ns) * 1e-9 > STABLE_SECONDS:
+            self._recent.popleft()
+
+    def from_recent(self) -> Neutral | None:
+        """Return the neutral pose of the last moment: the person has pressed "calibrate"."""
+        if not self._recent:
+            return None
+        newest = self._recent[-1].captured_ns
+        return neutral_of([s for s in self._recent if (newest - s.captured_ns) * 1e-9 <= _BUTTON_SECONDS])
+
+
+def _unrest(states: Sequence[FaceState]) -> float:
+    """Return how far from still, frontal and expressionless the states are; up to 1 is stable."""
+    angles = np.array([euler_angles(s.pose.rotation) for s in states])
+    turn = float(np.ptp(angles, axis=0).max()) / _MAX_TURN_DEGREES
+    # Without the slowest part of the lids' motion: a blink belongs to a resting face.
+    change = float(np.percentile(np.std([s.shape for s in states], axis=0), 90)) / _MAX_SHAPE_CHANGE
+    aside = float(np.abs(angles.mean(0))[:2].max()) / _MAX_FRONTAL_DEGREES
+    return max(turn, change, aside)

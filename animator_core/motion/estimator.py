@@ -1,0 +1,204 @@
+"""From observations of a face to the motion that drives a character: relative, smoothed, never jumping."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Sequence
+
+import numpy as np
+
+from animator_core.motion.calibration import Calibration, Neutral, neutral_of
+from animator_core.motion.driving import DrivingMotion
+from animator_core.motion.face_state import FaceState, face_state, mirrored
+from animator_core.motion.idle import IdleMotion
+from animator_core.motion.one_euro import OneEuroFilter
+from animator_core.tracking.observation import FaceObservation
+from animator_core.tracking.pose import rotation_from_vector, vector_from_rotation
+
+_CLOSED_RATIO = 0.15
+"""Share of the neutral lid opening at which MediaPipe's lids of a closed eye lie (measured: 0.05 to 0.2)."""
+_HOLD_SECONDS = 0.3
+_EASE_SECONDS = 0.45
+_MAX_OPENNESS = 1.6
+
+
+@dataclass(frozen=True)
+class MotionSettings:
+    """How a motion is derived; the fields mean what they mean in `protocol.AnimationSettings`."""
+
+    mirror: bool = False
+    sensitivity_expression: float = 1.0
+    sensitivity_pose: float = 1.0
+    smoothing: float = 0.5
+
+
+class MotionEstimator:
+    """Turns observations into `DrivingMotion`, one person at a time."""
+
+    def __init__(self, settings: MotionSettings | None = None) -> None:
+        self._calibration = Calibration()
+        self._neutral: Neutral | None = None
+        self._idle = IdleMotion()
+        self._make_filters(MotionSettings())
+        self.is_calibrated = False
+        self.has_face = False
+        self._live: DrivingMotion | None = None
+        self._shown = DrivingMotion()
+        self._left: DrivingMotion | None = None
+        self._left_ns = 0
+        self._lost_ns: int | None = None
+        self._now_ns = 0
+        self._filtered_ns = 0
+        self.set_settings(settings or MotionSettings())
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether the motion changes by itself: frames are worth rendering without new observations."""
+        return not self.has_face or self._left is not None
+
+    def set_settings(self, settings: MotionSettings) -> None:
+        """Take other settings; mirroring changes the neutral pose, so it is measured anew."""
+        if getattr(self, "settings", settings).mirror != settings.mirror:
+            self._forget_neutral()
+        self._make_filters(settings)
+        self.settings = settings
+
+    def calibrate(self) -> None:
+        """Make the present moment the neutral pose; without a face, the next stable second will be it."""
+        neutral = self._calibration.from_recent()
+        if neutral is None:
+            self._forget_neutral()
+        else:
+            self._take_neutral(neutral)
+
+    def calibrate_from(self, observations: Sequence[FaceObservation]) -> None:
+        """Find the neutral pose in observations that are known beforehand (a clip's beginning)."""
+        found: Neutral | None = None
+        watcher = Calibration()
+        states = [self._state(observation, None) for observation in observations]
+        for state in states:
+            found = found or watcher.watch(state)
+        if states:
+            self._neutral, self.is_calibrated = found or neutral_of(states), True
+
+    def update(self, observation: FaceObservation | None, now_ns: int) -> DrivingMotion:
+        """Return the motion at ``now_ns``; observation: a new one, or None where there is none since the last call."""
+        seconds = min(max((now_ns - self._now_ns) * 1e-9, 1e-4), 0.5)
+        self._now_ns = now_ns
+        if observation is not None:
+            self._observe(observation)
+        if self._lost_ns is not None and (now_ns - self._lost_ns) * 1e-9 > _HOLD_SECONDS and self.has_face:
+            self.has_face = False
+            self._idle.restart()
+            self._begin_ease()
+        target = self._live if self.has_face and self._live is not None else self._idle.advance(seconds)
+        self._shown = self._ease(target)
+        return self._shown
+
+    def face_lost(self, now_ns: int) -> None:
+        """Tell that the tracker sees no face; after a short hold the character eases to its idle motion."""
+        if self._lost_ns is None:
+            self._lost_ns = now_ns
+
+    def _observe(self, observation: FaceObservation) -> None:
+        self._lost_ns = None
+        state = self._state(observation, self._neutral.shape if self._neutral else None)
+        if self._neutral is None:
+            self._neutral = neutral_of([state])
+        if not self.is_calibrated:
+            found = self._calibration.watch(state)
+            if found is not None:
+                self._take_neutral(found)
+                state = self._state(observation, found.shape)
+        else:
+            self._calibration.remember(state)
+        if not self.has_face:
+            self.has_face = True
+            self._reset_filters()
+            self._begin_ease()
+        self._live = self._relative(state)
+
+    def _state(self, observation: FaceObservation, neutral_shape: np.ndarray | None) -> FaceState:
+        return face_state(mirrored(observation) if self.settings.mirror else observation, neutral_shape)
+
+    def _relative(self, state: FaceState) -> DrivingMotion:
+        neutral = self._neutral
+        assert neutral is not None
+        settings = self.settings
+        seconds = min(max((state.captured_ns - self._filtered_ns) * 1e-9, 1e-3), 0.2)
+        self._filtered_ns = state.captured_ns
+        turn = vector_from_rotation(state.pose.rotation @ neutral.pose.rotation.T)
+        shift = (state.pose.translation - neutral.pose.translation)[:2] / neutral.pose.scale
+        size = math.log(state.pose.scale / neutral.pose.scale)
+        pose = self._pose_filter(np.array([*turn, *shift, size], np.float32), seconds) * settings.sensitivity_pose
+        expression = self._expression_filter(state.shape - neutral.shape, seconds)
+        closed = _CLOSED_RATIO
+        openness = (state.eye_ratio / np.maximum(neutral.eye_ratio, 0.05) - closed) / (1 - closed)
+        openness = self._eye_filter(np.clip(openness, 0.0, _MAX_OPENNESS), seconds)
+        strength = settings.sensitivity_expression
+        return DrivingMotion(
+            rotation=rotation_from_vector(pose[:3]),
+            translation=pose[3:5],
+            scale=float(np.exp(pose[5])),
+            expression=expression * strength,
+            eye_openness=np.clip(1 + (openness - 1) * strength, 0.0, _MAX_OPENNESS),
+            gaze=self._gaze_filter(state.gaze - neutral.gaze, seconds) * strength,
+            captured_ns=state.captured_ns,
+        )
+
+    def _take_neutral(self, neutral: Neutral) -> None:
+        self._neutral, self.is_calibrated = neutral, True
+        self._reset_filters()
+        self._begin_ease()
+
+    def _forget_neutral(self) -> None:
+        self._neutral, self.is_calibrated = None, False
+        self._calibration.restart()
+
+    def _begin_ease(self) -> None:
+        self._left, self._left_ns = self._shown, self._now_ns
+
+    def _ease(self, target: DrivingMotion) -> DrivingMotion:
+        if self._left is None:
+            return target
+        share = (self._now_ns - self._left_ns) * 1e-9 / _EASE_SECONDS
+        if share >= 1:
+            self._left = None
+            return target
+        return blend(self._left, target, share * share * (3 - 2 * share))
+
+    def _make_filters(self, settings: MotionSettings) -> None:
+        # 0 leaves the signal as it is (60 Hz), 0.5 rests at 2.2 Hz, 1 at 0.5 Hz.
+        calm = 60.0 * (0.5 / 60.0) ** _curve(settings.smoothing)
+        self._pose_filter = OneEuroFilter(calm, beta=22.0)
+        self._expression_filter = OneEuroFilter(calm * 1.5, beta=60.0)
+        self._eye_filter = OneEuroFilter(calm * 2.0, beta=6.0)
+        self._gaze_filter = OneEuroFilter(calm, beta=25.0)
+
+    def _reset_filters(self) -> None:
+        for each in (self._pose_filter, self._expression_filter, self._eye_filter, self._gaze_filter):
+            each.reset()
+
+
+def _curve(smoothing: float) -> float:
+    return min(max(smoothing, 0.0), 1.0) ** 0.5
+
+
+def blend(start: DrivingMotion, end: DrivingMotion, share: float) -> DrivingMotion:
+    """Return the motion between two: ``share`` 0 is ``start``, 1 is ``end``."""
+
+    def mix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return (a + (b - a) * share).astype(np.float32)
+
+    step = vector_from_rotation(end.rotation @ start.rotation.T)
+    return DrivingMotion(
+        rotation=rotation_from_vector(step * share) @ start.rotation,
+        translation=mix(start.translation, end.translation),
+        scale=math.exp((1 - share) * math.log(start.scale) + share * math.log(end.scale)),
+        expression=mix(start.expression, end.expression),
+        eye_openness=mix(start.eye_openness, end.eye_openness),
+        gaze=mix(start.gaze, end.gaze),
+        breath=start.breath + (end.breath - start.breath) * share,
+        captured_ns=end.captured_ns,
+    )

@@ -1,0 +1,57 @@
+"""Chooses the tracker that this machine can run."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from animator_core.errors import ModelError
+from animator_core.tracking.observation import FaceTracker
+
+logger = logging.getLogger(__name__)
+LANDMARKER_FILE = "face_landmarker.task"
+TRACKERS = ("auto", "face_mesh", "face_landmarker")
+
+
+def create_tracker(
+    models_dir: Path,
+    min_detection_confidence: float = 0.5,
+    min_tracking_confidence: float = 0.5,
+    kind: str = "auto",
+    is_static: bool = False,
+    with_blendshapes: bool = False,
+) -> FaceTracker:
+    """Return a tracker of ``kind``; "auto" takes the landmarker where its model file is, else the face mesh.
+
+    The landmarker takes 2.5 times as long, but its head pose shakes a third as much (docs/PERFORMANCE.md).
+    models_dir: where ``face_landmarker.task`` lies. with_blendshapes: have the landmarker score them too. is_static: every frame is a picture of its own, detect anew.
+    Raises ModelError where no tracker can be had.
+    """
+    from animator_core.tracking.face_mesh import FaceMeshTracker
+    from animator_core.tracking.landmarker import LandmarkerTracker
+
+    if kind not in TRACKERS:
+        raise ModelError(f"tracker {kind!r} is unknown; choose one of {', '.join(TRACKERS)}")
+    model = models_dir / LANDMARKER_FILE
+    if kind == "face_mesh" or (kind == "auto" and not model.is_file() and has_face_mesh()):
+        return FaceMeshTracker(min_detection_confidence, min_tracking_confidence, is_static)
+    if not model.is_file():
+        raise ModelError(f"the face tracker's model {model} is missing; run install.py to fetch it")
+    try:
+        return LandmarkerTracker(model, min_detection_confidence, min_tracking_confidence, is_static, with_blendshapes)
+    except ModelError as exc:
+        if kind != "auto" or not has_face_mesh():
+            raise
+        logger.warning("%s; tracking with the face mesh instead", exc)
+        return FaceMeshTracker(min_detection_confidence, min_tracking_confidence, is_static)
+
+
+def has_face_mesh() -> bool:
+    """Return whether the installed mediapipe carries the face mesh and its models (0.10.21 and before)."""
+    import importlib.util
+
+    spec = importlib.util.find_spec("mediapipe")
+    if spec is None or not spec.submodule_search_locations:
+        return False
+    root = Path(next(iter(spec.submodule_search_locations)))
+    return (root / "modules" / "face_landmark" / "face_landmark_with_attention.tflite").is_file()

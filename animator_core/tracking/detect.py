@@ -1,0 +1,73 @@
+"""Finds the face in a still picture, once and as exactly as possible."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from animator_core.tracking.face_mesh import FaceMeshTracker
+from animator_core.tracking.observation import FaceObservation, FaceTracker
+
+_CROP_SIDE = 640
+_SEARCH_SIDE = 1280
+
+
+def detect_face(picture: np.ndarray, tracker: FaceTracker | None = None) -> np.ndarray | None:
+    """Return the landmarks of the largest face in ``picture`` as (478, 3) float32 pixels, or None.
+
+    picture: (H, W, 3) uint8 RGB. tracker: a static tracker; the face mesh where None.
+    A first look finds the face; a second one, at a crop around it brought to one size, places the landmarks.
+    """
+    own = FaceMeshTracker(min_detection_confidence=0.3, is_static=True) if tracker is None else None
+    used = tracker or own
+    assert used is not None
+    try:
+        found = _first_look(picture, used)
+        if found is None:
+            return None
+        for _ in range(2):
+            closer = _look(picture, used, _face_square(found))
+            if closer is None:
+                break
+            found = closer
+        return found
+    finally:
+        if own is not None:
+            own.close()
+
+
+def _first_look(picture: np.ndarray, tracker: FaceTracker) -> np.ndarray | None:
+    """Look at the whole picture, then at its upper parts, where a small face stands out more."""
+    height, width = picture.shape[:2]
+    side = max(height, width)
+    regions = [(width / 2, height / 2, side)]
+    for share in (0.6, 0.4):
+        half = side * share / 2
+        regions += [(x, y, side * share) for y in (half, height / 2) for x in (width / 2, half, width - half)]
+    for region in regions:
+        found = _look(picture, tracker, region)
+        if found is not None:
+            return found
+    return None
+
+
+def _look(picture: np.ndarray, tracker: FaceTracker, square: tuple[float, float, float]) -> np.ndarray | None:
+    """Track in the square (centre x, centre y, side) of the picture; what lies outside the picture repeats its edge."""
+    x, y, side = square
+    scale = (_CROP_SIDE if side < min(picture.shape[:2]) else min(_SEARCH_SIDE, max(side, _CROP_SIDE))) / side
+    size = max(8, round(side * scale))
+    crop_from_picture = np.array([[scale, 0, size / 2 - scale * x], [0, scale, size / 2 - scale * y]])
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    crop = cv2.warpAffine(picture, crop_from_picture, (size, size), flags=method, borderMode=cv2.BORDER_REPLICATE)
+    observation: FaceObservation | None = tracker.track(np.ascontiguousarray(crop), 0)
+    if observation is None:
+        return None
+    landmarks = observation.landmarks / scale
+    landmarks[:, :2] += np.array([x - side / 2, y - side / 2], np.float32)
+    return landmarks.astype(np.float32)
+
+
+def _face_square(landmarks: np.ndarray) -> tuple[float, float, float]:
+    low, high = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
+    x, y = (low + high) / 2
+    return float(x), float(y), float((high - low).max() * 1.7)

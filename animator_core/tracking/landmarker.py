@@ -1,0 +1,67 @@
+"""MediaPipe Tasks' face landmarker: 478 landmarks and 52 blendshapes; needs its model file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from animator_core.errors import ModelError
+from animator_core.tracking.observation import FaceObservation
+
+
+class LandmarkerTracker:
+    """Tracks one face with the model file ``face_landmarker.task``."""
+
+    name = "face_landmarker"
+
+    def __init__(
+        self,
+        model: Path,
+        min_detection_confidence: float = 0.5,
+        min_tracking_confidence: float = 0.5,
+        is_static: bool = False,
+        with_blendshapes: bool = True,
+    ) -> None:
+        """Load the model; raises ModelError where it is missing or damaged."""
+        try:
+            import mediapipe
+            from mediapipe.tasks.python import vision
+            from mediapipe.tasks.python.core.base_options import BaseOptions
+
+            self._image, self._srgb = mediapipe.Image, mediapipe.ImageFormat.SRGB
+            # The bytes, not the path: MediaPipe cannot open paths with non-ASCII letters on Windows.
+            options = vision.FaceLandmarkerOptions(
+                base_options=BaseOptions(model_asset_buffer=model.read_bytes()),
+                running_mode=vision.RunningMode.IMAGE if is_static else vision.RunningMode.VIDEO,
+                num_faces=1,
+                min_face_detection_confidence=min_detection_confidence,
+                min_face_presence_confidence=min_tracking_confidence,
+                min_tracking_confidence=min_tracking_confidence,
+                output_face_blendshapes=with_blendshapes,
+            )
+            self._landmarker = vision.FaceLandmarker.create_from_options(options)
+        except (ImportError, RuntimeError, OSError, ValueError) as exc:
+            raise ModelError(f"{model} cannot be loaded ({exc}); run install.py again") from exc
+        self._is_static = is_static
+        self._last_ms = -1
+
+    def track(self, frame: np.ndarray, captured_ns: int) -> FaceObservation | None:
+        """Return the face in ``frame`` ((H, W, 3) uint8 RGB), or None where there is none."""
+        image = self._image(image_format=self._srgb, data=frame)
+        if self._is_static:
+            result = self._landmarker.detect(image)
+        else:
+            # The task refuses a time stamp that does not rise, and two frames may share a millisecond.
+            self._last_ms = max(self._last_ms + 1, captured_ns // 1_000_000)
+            result = self._landmarker.detect_for_video(image, self._last_ms)
+        if not result.face_landmarks:
+            return None
+        height, width = frame.shape[:2]
+        points = np.array([(p.x * width, p.y * height, p.z * width) for p in result.face_landmarks[0]], np.float32)
+        scores = {c.category_name: c.score for c in result.face_blendshapes[0]} if result.face_blendshapes else None
+        return FaceObservation(points, width, height, captured_ns, scores)
+
+    def close(self) -> None:
+        """Free the tracker's models."""
+        self._landmarker.close()

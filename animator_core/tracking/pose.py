@@ -1,0 +1,82 @@
+"""Head pose: the similarity that carries a face's own shape onto what the camera saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from animator_core.tracking.face_model import face_model
+
+
+@dataclass(frozen=True)
+class HeadPose:
+    """Where a head is: landmark = scale · rotation · shape + translation.
+
+    rotation: (3, 3) float32, right-handed in x right, y down, z away. translation: (3,) float32 in pixels.
+    scale: pixels a face unit (`face_model`), the face size.
+    """
+
+    rotation: np.ndarray
+    translation: np.ndarray
+    scale: float
+
+    def to_head(self, landmarks: np.ndarray) -> np.ndarray:
+        """Return (N, 3) pixels of the frame as (N, 3) face units in the head's own frontal axes."""
+        return ((landmarks - self.translation) @ self.rotation / self.scale).astype(np.float32)
+
+    def to_frame(self, shape: np.ndarray) -> np.ndarray:
+        """Return (N, 3) face units in the head's axes as (N, 3) pixels of the frame."""
+        return (self.scale * shape @ self.rotation.T + self.translation).astype(np.float32)
+
+
+def fit_pose(landmarks: np.ndarray, shape: np.ndarray | None = None, weights: np.ndarray | None = None) -> HeadPose:
+    """Return the pose of ``landmarks``: the weighted least-squares similarity from ``shape`` (Umeyama 1991).
+
+    landmarks: (478, 3) pixels. shape: (478, 3) face units, the mean face where None.
+    weights: (478,) of the landmarks, the face model's rigidity where None.
+    """
+    model = face_model()
+    shape = model.mean if shape is None else shape
+    weights = model.rigidity if weights is None else weights
+    weights = (weights / weights.sum()).astype(np.float64)
+    centre_shape, centre_seen = weights @ shape, weights @ landmarks
+    centred = (shape - centre_shape) * weights[:, None]
+    # Kabsch: H = U S V^T, R = V diag(1, 1, det) U^T.
+    u, singular, vt = np.linalg.svd(centred.T @ (landmarks - centre_seen))
+    signs = np.array([1.0, 1.0, np.sign(np.linalg.det(vt.T @ u.T))])
+    rotation = (vt.T * signs) @ u.T
+    scale = float((singular * signs).sum() / (centred * (shape - centre_shape)).sum())
+    translation = centre_seen - scale * rotation @ centre_shape
+    return HeadPose(rotation.astype(np.float32), translation.astype(np.float32), max(scale, 1e-6))
+
+
+def euler_angles(rotation: np.ndarray) -> tuple[float, float, float]:
+    """Return (yaw, pitch, roll) in degrees of R = R_z(roll) R_y(yaw) R_x(pitch).
+
+    In axes x right, y down, z away: yaw > 0 turns the face to the left of the picture, pitch > 0 tips it down,
+    roll > 0 tilts it clockwise as seen in the picture.
+    """
+    pitch = np.degrees(np.arctan2(rotation[2, 1], rotation[2, 2]))
+    yaw = np.degrees(np.arcsin(np.clip(-rotation[2, 0], -1.0, 1.0)))
+    roll = np.degrees(np.arctan2(rotation[1, 0], rotation[0, 0]))
+    return float(yaw), float(pitch), float(roll)
+
+
+def rotation_from_vector(vector: np.ndarray) -> np.ndarray:
+    """Return the (3, 3) rotation about ``vector`` by its length in radians (Rodrigues)."""
+    angle = float(np.linalg.norm(vector))
+    if angle < 1e-8:
+        return np.eye(3, dtype=np.float32)
+    x, y, z = vector / angle
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return (np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross).astype(np.float32)
+
+
+def vector_from_rotation(rotation: np.ndarray) -> np.ndarray:
+    """Return the (3,) rotation vector in radians of a rotation of less than half a turn."""
+    skew = np.array([rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]])
+    sine, cosine = float(np.linalg.norm(skew)) / 2, (float(np.trace(rotation)) - 1) / 2
+    if sine < 1e-8:
+        return np.zeros(3, np.float32)
+    return (skew / (2 * sine) * np.arctan2(sine, cosine)).astype(np.float32)

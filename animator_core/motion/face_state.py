@@ -34,11 +34,10 @@ class FaceState:
 
 
 def face_state(observation: FaceObservation, neutral_shape: np.ndarray | None = None) -> FaceState:
-    """Return the state of an observed face; ``neutral_shape`` ((478, 3) face units) is the person's own, where known."""
+    """Return the state of an observed face; neutral_shape: (478, 3) face units, the person's own where known."""
     pose = fit_pose(observation.landmarks, neutral_shape)
     shape = pose.to_head(observation.landmarks)
-    width, ratio, gaze = eye_measures(shape)
-    del width
+    _, ratio, gaze = eye_measures(shape)
     return FaceState(pose, shape, ratio, gaze, observation.captured_ns)
 
 

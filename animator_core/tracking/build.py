@@ -24,7 +24,8 @@ def create_tracker(
     """Return a tracker of ``kind``; "auto" takes the landmarker where its model file is, else the face mesh.
 
     The landmarker takes 2.5 times as long, but its head pose shakes a third as much (docs/PERFORMANCE.md).
-    models_dir: where ``face_landmarker.task`` lies. with_blendshapes: have the landmarker score them too. is_static: every frame is a picture of its own, detect anew.
+    models_dir: where ``face_landmarker.task`` lies. with_blendshapes: have the landmarker score them too.
+    is_static: every frame is a picture of its own, detect anew.
     Raises ModelError where no tracker can be had.
     """
     from animator_core.tracking.face_mesh import FaceMeshTracker

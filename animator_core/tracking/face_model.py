@@ -8,9 +8,9 @@ z away from the viewer; its origin lies between the eyes; one unit is the height
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Mapping, Sequence
 
 import numpy as np
 
@@ -24,19 +24,25 @@ LEFT_EYE = (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373
 INNER_LIPS = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
 OUTER_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 """Rings of the lips: right corner, upper lip, left corner (index 10), lower lip."""
-FACE_OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377) + (
-    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)  # fmt: skip
+FACE_OVAL = (
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
+    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+)  # fmt: skip
 RIGHT_IRIS, LEFT_IRIS = 468, 473
 """Centres of the irises; the four points of the rim follow each."""
 FOREHEAD, CHIN, NOSE_TIP, NOSE_BRIDGE = 10, 152, 1, 6
 
 NAMED_POINTS: Mapping[str, int] = {
     "right_eye_outer": 33, "right_eye_inner": 133, "right_eye_top": 159, "right_eye_bottom": 145,
-    "right_eye_top_outer": 160, "right_eye_top_inner": 158, "right_eye_bottom_outer": 144, "right_eye_bottom_inner": 153,
+    "right_eye_top_outer": 160, "right_eye_top_inner": 158,
+    "right_eye_bottom_outer": 144, "right_eye_bottom_inner": 153,
     "left_eye_outer": 263, "left_eye_inner": 362, "left_eye_top": 386, "left_eye_bottom": 374,
-    "left_eye_top_outer": 387, "left_eye_top_inner": 385, "left_eye_bottom_outer": 373, "left_eye_bottom_inner": 380,
-    "right_iris": 468, "right_iris_outer": 471, "right_iris_top": 470, "right_iris_inner": 469, "right_iris_bottom": 472,
-    "left_iris": 473, "left_iris_outer": 474, "left_iris_top": 475, "left_iris_inner": 476, "left_iris_bottom": 477,
+    "left_eye_top_outer": 387, "left_eye_top_inner": 385,
+    "left_eye_bottom_outer": 373, "left_eye_bottom_inner": 380,
+    "right_iris": 468, "right_iris_outer": 471, "right_iris_top": 470, "right_iris_inner": 469,
+    "right_iris_bottom": 472,
+    "left_iris": 473, "left_iris_outer": 474, "left_iris_top": 475, "left_iris_inner": 476,
+    "left_iris_bottom": 477,
     "right_brow_outer": 70, "right_brow_middle": 105, "right_brow_inner": 107,
     "left_brow_outer": 300, "left_brow_middle": 334, "left_brow_inner": 336,
     "nose_bridge": 6, "nose_tip": 1, "nose_bottom": 2, "nose_right": 129, "nose_left": 358,

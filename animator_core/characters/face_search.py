@@ -1,0 +1,76 @@
+"""Finds the face in a character's picture, in the part of it where a description says to look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Callable
+
+import cv2
+import numpy as np
+
+DetectFace = Callable[[np.ndarray], "np.ndarray | None"]
+"""(H, W, 3) uint8 RGB → (478, 3) float32 landmarks in its pixels, or None; `tracking.detect.detect_face` is one."""
+
+_GREY = 128
+_SMALLEST_REGION = 16
+
+
+def find_landmarks(
+    picture: np.ndarray, detect: DetectFace, crop: tuple[int, int, int, int] | None = None, look_closer: bool = True
+) -> np.ndarray | None:
+    """Return the landmarks of the face in ``picture``, (478, 3) float32 in its pixels, or None where no face is seen.
+
+    picture: (H, W, 4) uint8 RGBA. crop: (x, y, width, height), the only region to look at.
+    look_closer: where nothing is found, look again with a wide margin and at parts of the region.
+    """
+    rgb = _over_grey(picture)
+    region = crop or (0, 0, rgb.shape[1], rgb.shape[0])
+    candidates = [region, *(_closer_looks(region) if look_closer else ())]
+    for candidate in candidates:
+        landmarks = _detect_in(rgb, candidate, detect)
+        if landmarks is not None:
+            return landmarks
+    return None
+
+
+def _over_grey(picture: np.ndarray) -> np.ndarray:
+    """Return (H, W, 3) uint8 RGB over mid grey, so that the colour hidden under transparency is not seen."""
+    alpha = picture[..., 3:].astype(np.uint16)
+    if (alpha == 255).all():
+        return np.ascontiguousarray(picture[..., :3])
+    return ((picture[..., :3] * alpha + _GREY * (255 - alpha)) // 255).astype(np.uint8)
+
+
+def _detect_in(rgb: np.ndarray, region: tuple[int, int, int, int], detect: DetectFace) -> np.ndarray | None:
+    """Detect in one region (x, y, width, height), which may reach over the picture's edge."""
+    x, y, width, height = region
+    left, top = max(0, x), max(0, y)
+    right, bottom = min(rgb.shape[1], x + width), min(rgb.shape[0], y + height)
+    if min(right - left, bottom - top) < _SMALLEST_REGION:
+        return None
+    cut = rgb[top:bottom, left:right]
+    outside = (top - y, y + height - bottom, left - x, x + width - right)
+    if any(outside):
+        cut = cv2.copyMakeBorder(cut, *outside, cv2.BORDER_CONSTANT, value=(_GREY, _GREY, _GREY))
+    landmarks = detect(np.ascontiguousarray(cut))
+    if landmarks is None:
+        return None
+    found = np.array(landmarks, np.float32)
+    found[:, :2] += (x, y)
+    return found
+
+
+def _closer_looks(region: tuple[int, int, int, int]) -> Iterator[tuple[int, int, int, int]]:
+    """Yield the region with a wide margin, for a face that fills it, then overlapping squares of half its size."""
+    x, y, width, height = region
+    yield x - width // 3, y - height // 3, width + 2 * (width // 3), height + 2 * (height // 3)
+    side = max(_SMALLEST_REGION, min(max(width, height) // 2, min(width, height)))
+    for top in _starts(y, height, side):
+        for left in _starts(x, width, side):
+            yield left, top, side, side
+
+
+def _starts(first: int, length: int, side: int) -> list[int]:
+    """Return where pieces of ``side`` begin that cover ``length`` and overlap by half or more."""
+    count = max(1, -(-2 * (length - side) // side) + 1)
+    return [first + (length - side) * index // max(1, count - 1) for index in range(count)]

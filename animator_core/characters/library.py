@@ -1,0 +1,181 @@
+"""The character library: the pictures of one folder, and how one of them becomes a `Character`."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+
+from animator_core.characters.character import Character
+from animator_core.characters.description import CharacterDescription, description_path, read_description
+from animator_core.characters.face_search import DetectFace, find_landmarks
+from animator_core.characters.landmark_cache import LandmarkCache
+from animator_core.characters.picture import SUFFIXES, fit_within, load_picture
+from animator_core.errors import CharacterError, NoFaceFound
+from animator_core.protocol import CharacterEntry
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_TARGET_SIZE = (1080, 1080)
+_SEARCH_VERSION = 1
+"""Raised when face search changes, so that older entries of the landmark cache are not used."""
+
+
+class CharacterLibrary:
+    """The pictures of one folder; the face of each is looked for once and then remembered in the cache.
+
+    target_size: (width, height) that larger pictures are reduced to fit. auto_crop: see `find_landmarks`.
+    cache_dir: where landmarks are kept; None keeps none. detect: finds a face; None takes the project's detector.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        cache_dir: Path | None = None,
+        target_size: tuple[int, int] = DEFAULT_TARGET_SIZE,
+        auto_crop: bool = True,
+        detect: DetectFace | None = None,
+    ) -> None:
+        self.directory = directory
+        self._cache = LandmarkCache(cache_dir / "landmarks") if cache_dir is not None else None
+        self._target_size = target_size
+        self._auto_crop = auto_crop
+        self._detect = detect
+
+    def list(self) -> tuple[CharacterEntry, ...]:
+        """Return the characters in natural order of their file names (`2.png` before `10.png`)."""
+        try:
+            names = [entry.name for entry in os.scandir(self.directory) if _is_picture(entry.name) and entry.is_file()]
+        except OSError as exc:
+            logger.warning("cannot look into %s: %s; create the folder and put pictures there", self.directory, exc)
+            return ()
+        names.sort(key=_natural_key)
+        return tuple(self._entry(name) for name in names)
+
+    def path(self, name: str) -> Path:
+        """Return the file of a character by its file name; raises CharacterError for anything that is not one."""
+        is_plain = _is_picture(name) and "/" not in name and "\\" not in name and "\0" not in name and ":" not in name
+        path = self.directory / name
+        if is_plain and path.is_file():
+            return path
+        known = ", ".join(entry.file for entry in self.list()[:10]) or "none"
+        raise CharacterError(
+            f"there is no character {name!r} in {self.directory}; "
+            f"add the picture or choose another (there are: {known})"
+        )
+
+    def load(self, name: str, max_pixels: int | None = None) -> Character:
+        """Return the character with the file name ``name``, of at most ``max_pixels``; may take a second.
+
+        Raises CharacterError for a picture or description that cannot be used, NoFaceFound where no face is seen.
+        """
+        return self.load_file(self.path(name), max_pixels)
+
+    def load_file(self, path: Path, max_pixels: int | None = None) -> Character:
+        """Return the character in any picture file, in the library or not; as `load` otherwise."""
+        picture = load_picture(path)
+        description = read_description(path)
+        landmarks = self._landmarks(picture, description, path)
+        reduced = fit_within(picture, self._target_size, max_pixels)
+        # Pixel centres, not corners, keep their place: (x + ½) · factor − ½.
+        factor = np.array([reduced.shape[1] / picture.shape[1], reduced.shape[0] / picture.shape[0]], np.float32)
+        scaled = landmarks * np.append(factor, factor.mean(dtype=np.float32))
+        scaled[:, :2] += (factor - 1) / 2
+        digest = hashlib.sha256(repr((path.name, reduced.shape)).encode())
+        digest.update(reduced)
+        digest.update(np.ascontiguousarray(scaled, np.float32))
+        return Character(
+            path.name, description.name or path.stem, reduced, scaled.astype(np.float32), digest.hexdigest()
+        )
+
+    def fingerprint(self, name: str) -> tuple[int, ...]:
+        """Return numbers that change when the picture or its description does; zeros where there is no such file."""
+        numbers: list[int] = []
+        for path in (self.directory / name, description_path(self.directory / name)):
+            try:
+                status = path.stat()
+                numbers += [status.st_mtime_ns, status.st_size]
+            except (OSError, ValueError):
+                numbers += [0, 0]
+        return tuple(numbers)
+
+    def _entry(self, name: str) -> CharacterEntry:
+        path = self.directory / name
+        try:
+            display_name = read_description(path).name
+        except CharacterError as exc:
+            logger.warning("%s", exc)
+            display_name = ""
+        return CharacterEntry(name, display_name or path.stem, str(path.resolve()))
+
+    def _landmarks(self, picture: np.ndarray, description: CharacterDescription, path: Path) -> np.ndarray:
+        height, width = picture.shape[:2]
+        if description.key_points or description.landmarks is not None:
+            landmarks = _given_landmarks(description, description_path(path))
+            _check_on_picture(landmarks, width, height, description_path(path))
+            return landmarks
+        if description.crop and (description.crop[0] >= width or description.crop[1] >= height):
+            raise CharacterError(
+                f"{description_path(path)}: crop {list(description.crop)} lies outside the picture of "
+                f"{width}x{height}; write [x, y, width, height] in its pixels"
+            )
+        return self._detected_landmarks(picture, description.crop, path)
+
+    def _detected_landmarks(
+        self, picture: np.ndarray, crop: tuple[int, int, int, int] | None, path: Path
+    ) -> np.ndarray:
+        digest = hashlib.sha256(repr((_SEARCH_VERSION, picture.shape, crop, self._auto_crop)).encode())
+        digest.update(picture)
+        key = digest.hexdigest()
+        landmarks = self._cache.get(key) if self._cache else None
+        if landmarks is not None:
+            return landmarks
+        landmarks = find_landmarks(picture, self._detect or _project_detector(), crop, self._auto_crop)
+        if landmarks is None:
+            raise NoFaceFound(
+                f"no face found in {path}; use a front-facing portrait, or give the points of a drawn face "
+                f"as landmarks in {description_path(path).name} beside it"
+            )
+        if self._cache:
+            self._cache.put(key, landmarks)
+        return landmarks
+
+
+def _project_detector() -> DetectFace:
+    # mediapipe takes a second to import, and a library that is only listed does not need it.
+    from animator_core.tracking.detect import detect_face
+
+    return detect_face
+
+
+def _given_landmarks(description: CharacterDescription, path: Path) -> np.ndarray:
+    if description.landmarks is not None:
+        return description.landmarks
+    from animator_core.tracking.face_model import fit_landmarks
+
+    try:
+        return fit_landmarks(description.key_points)
+    except CharacterError as exc:
+        raise CharacterError(f"{path}: {exc}") from exc
+
+
+def _check_on_picture(landmarks: np.ndarray, width: int, height: int, path: Path) -> None:
+    middle = landmarks[:, :2].mean(axis=0)
+    if not (0 <= middle[0] < width and 0 <= middle[1] < height):
+        raise CharacterError(
+            f"{path}: the landmarks lie around ({middle[0]:.0f}, {middle[1]:.0f}), outside the picture of "
+            f"{width}x{height}; write them in pixels of the picture"
+        )
+
+
+def _is_picture(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+
+
+def _natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    parts = re.split(r"(\d+)", name.casefold())
+    return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts if part], name

@@ -1,0 +1,288 @@
+"""The character library: its order, where faces come from, and what is remembered."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from animator_core.characters.face_search import find_landmarks
+from animator_core.characters.landmark_cache import LandmarkCache
+from animator_core.characters.library import CharacterLibrary
+from animator_core.errors import CharacterError, NoFaceFound
+from tests.conftest import shared_file
+
+FACE = np.linspace(0.2, 0.8, 478 * 3, dtype=np.float32).reshape(478, 3)
+
+
+class DetectorDouble:
+    """Sees a face wherever the picture has red pixels, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, rgb: np.ndarray) -> np.ndarray | None:
+        self.count += 1
+        rows, columns = np.nonzero((rgb[..., 0] > 200) & (rgb[..., 1] < 50))
+        if not len(rows):
+            return None
+        face = FACE.copy()
+        face[:, :2] += (columns.mean(), rows.mean())
+        return face
+
+
+def save_picture(path: Path, size: tuple[int, int] = (200, 160), face_at: tuple[int, int] | None = (100, 80)) -> Path:
+    image = Image.new("RGB", size, (30, 60, 90))
+    if face_at:
+        image.paste((255, 0, 0), (face_at[0] - 5, face_at[1] - 5, face_at[0] + 5, face_at[1] + 5))
+    image.save(path)
+    return path
+
+
+@pytest.fixture
+def detector() -> DetectorDouble:
+    return DetectorDouble()
+
+
+@pytest.fixture
+def library(tmp_path, detector) -> CharacterLibrary:
+    (tmp_path / "characters").mkdir()
+    return CharacterLibrary(tmp_path / "characters", tmp_path / "cache", detect=detector)
+
+
+def points_as_yaml(points: np.ndarray) -> str:
+    return "landmarks:\n" + "".join(f"  - {[float(v) for v in point]}\n" for point in points)
+
+
+def test_list_is_in_natural_order_and_holds_pictures_only(library):
+    for name in ("b10.png", "b9.png", "A.JPG", "c.webp", "b9.jpeg"):
+        save_picture(library.directory / name)
+    for name in ("notes.txt", "b9.yaml", ".hidden.png", "._c.webp"):
+        (library.directory / name).write_bytes(b"")
+    (library.directory / "folder.png").mkdir()
+    assert [entry.file for entry in library.list()] == ["A.JPG", "b9.jpeg", "b9.png", "b10.png", "c.webp"]
+
+
+def test_display_name_comes_from_the_description_else_from_the_file_name(library):
+    save_picture(library.directory / "ada.png")
+    save_picture(library.directory / "bob.png")
+    (library.directory / "ada.yaml").write_text("name: Ada Löwe\n", encoding="utf-8")
+    ada, bob = library.list()
+    assert (ada.display_name, bob.display_name) == ("Ada Löwe", "bob")
+    assert ada.path == str(library.directory.resolve() / "ada.png")
+    assert library.load("ada.png").display_name == "Ada Löwe"
+
+
+def test_a_broken_description_hides_no_character_from_the_list(library):
+    save_picture(library.directory / "ada.png")
+    (library.directory / "ada.yaml").write_text("colour: red\n")
+    assert [entry.display_name for entry in library.list()] == ["ada"]
+
+
+def test_absent_folder_lists_nothing_and_says_so(tmp_path, caplog):
+    assert CharacterLibrary(tmp_path / "absent").list() == ()
+    assert "absent" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "..\\secret.png", "a/b.png", "", "x.txt", "C:a.png"])
+def test_a_name_that_is_no_plain_file_name_is_refused(library, name):
+    save_picture(library.directory.parent / "secret.png")
+    with pytest.raises(CharacterError, match="there is no character"):
+        library.load(name)
+
+
+def test_unknown_character_error_names_the_known_ones(library):
+    save_picture(library.directory / "ada.png")
+    with pytest.raises(CharacterError, match=r"no character 'bob.png'.*there are: ada.png"):
+        library.load("bob.png")
+
+
+def test_detected_landmarks_are_in_pixels_of_the_picture(library):
+    save_picture(library.directory / "a.png", (200, 160), (150, 120))
+    character = library.load("a.png")
+    assert character.picture.shape == (160, 200, 4)
+    assert character.landmarks.shape == (478, 3)
+    assert character.landmarks.dtype == np.float32
+    assert np.allclose(character.landmarks[:, :2] - FACE[:, :2], (149.5, 119.5), atol=0.01)
+
+
+def test_a_large_picture_is_reduced_and_its_landmarks_with_it(library):
+    save_picture(library.directory / "a.png", (4000, 2000), (1000, 1000))
+    character = library.load("a.png")
+    assert character.picture.shape == (540, 1080, 4)
+    red = np.argwhere((character.picture[..., 0] > 128) & (character.picture[..., 1] < 100))
+    assert np.allclose(character.landmarks[:, :2].mean(0), red.mean(0)[::-1], atol=0.5)
+
+
+def test_a_picture_is_reduced_to_what_the_ring_takes(library):
+    save_picture(library.directory / "a.png", (400, 400))
+    picture = library.load("a.png", max_pixels=10000).picture
+    assert picture.shape == (100, 100, 4)
+
+
+def test_crop_is_the_only_region_looked_at(library):
+    image = Image.new("RGB", (300, 200), (30, 60, 90))
+    image.paste((255, 0, 0), (20, 20, 30, 30))
+    image.paste((255, 0, 0), (220, 120, 230, 130))
+    image.save(library.directory / "a.png")
+    (library.directory / "a.yaml").write_text("crop: [200, 100, 100, 100]\n")
+    assert np.allclose(library.load("a.png").landmarks[:, 0] - FACE[:, 0], 224.5, atol=0.01)
+
+
+def test_all_landmarks_in_the_description_need_no_detector(library, detector):
+    save_picture(library.directory / "a.png", face_at=None)
+    points = FACE * 100
+    (library.directory / "a.yaml").write_text(points_as_yaml(points))
+    assert np.allclose(library.load("a.png").landmarks, points, atol=1e-3)
+    assert detector.count == 0
+
+
+def test_named_points_are_fitted_to_a_whole_face(library):
+    face_model = pytest.importorskip("animator_core.tracking.face_model")
+    points = {"right_eye_outer": [60, 60], "right_eye_inner": [85, 60], "left_eye_inner": [115, 60]}
+    points |= {"left_eye_outer": [140, 60], "mouth_right": [80, 110], "mouth_left": [120, 110], "chin": [100, 140]}
+    save_picture(library.directory / "a.png", face_at=None)
+    (library.directory / "a.yaml").write_text(f"landmarks: {points}\n")
+    landmarks = library.load("a.png").landmarks
+    assert np.allclose(landmarks[face_model.CHIN, :2], (100, 140), atol=0.01)
+    assert landmarks[:, 2].std() > 1, "depth is fitted too"
+
+
+def test_points_without_depth_get_the_depth_of_the_face_model(library):
+    face_model = pytest.importorskip("animator_core.tracking.face_model")
+    flat = face_model.face_model().mean[:, :2] * 40 + 90
+    save_picture(library.directory / "a.png", face_at=None)
+    (library.directory / "a.yaml").write_text(points_as_yaml(flat))
+    landmarks = library.load("a.png").landmarks
+    assert np.allclose(landmarks[:, :2], flat, atol=0.05)
+    assert landmarks[:, 2].std() > 1
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("nmae: Ada", "nmae is not a known key; did you mean 'name'"),
+        ("name: 5", "name is 5"),
+        ("name: ''", "name is ''"),
+        ("crop: [1, 2, 3]", r"write \[x, y, width, height\]"),
+        ("crop: [-1, 2, 3, 4]", "crop is"),
+        ("crop: [500, 2, 30, 40]", "lies outside the picture of 200x160"),
+        ("landmarks: 5", "neither named points nor a list of 478"),
+        ("landmarks: [[1, 2]]", "neither named points nor a list of 478"),
+        ("landmarks: {chin: [1]}", r"landmarks.chin is \[1\]; write \[x, y\] in pixels"),
+        ("landmarks: {chin: [.nan, 1]}", "landmarks.chin"),
+        ("landmarks: {elbow: [1, 2]}", "elbow"),
+        (points_as_yaml(FACE + 1000), "outside the picture of 200x160"),
+        ("- a", "no lines of the form 'key: value'"),
+        ("name: [", "a.yaml:1 is not valid YAML"),
+        ("name: !!python/object/apply:os.getcwd []", "not valid YAML"),
+    ],
+)
+def test_a_wrong_description_is_an_error_that_names_file_and_key(library, text, says):
+    save_picture(library.directory / "a.png")
+    (library.directory / "a.yaml").write_text(text)
+    with pytest.raises(CharacterError, match=says) as caught:
+        library.load("a.png")
+    assert "a.yaml" in str(caught.value)
+
+
+def test_picture_without_a_face_says_how_to_give_the_landmarks(library):
+    save_picture(library.directory / "a.png", face_at=None)
+    with pytest.raises(NoFaceFound, match=r"a\.png; use a front-facing portrait.*landmarks in a\.yaml"):
+        library.load("a.png")
+
+
+def test_a_face_that_is_only_seen_in_a_part_is_found_unless_auto_crop_is_off():
+    def sees_only_small_pictures(rgb: np.ndarray) -> np.ndarray | None:
+        return DetectorDouble()(rgb) if max(rgb.shape) <= 300 else None
+
+    picture = np.full((400, 600, 4), 255, np.uint8)
+    picture[300:310, 500:510] = (255, 0, 0, 255)
+    found = find_landmarks(picture, sees_only_small_pictures)
+    assert found is not None
+    assert np.allclose((found - FACE)[:, :2], (504.5, 304.5), atol=0.01)
+    assert find_landmarks(picture, sees_only_small_pictures, look_closer=False) is None
+
+
+def test_colour_under_full_transparency_is_not_searched():
+    picture = np.zeros((100, 100, 4), np.uint8)
+    picture[..., 0] = 255
+    assert find_landmarks(picture, DetectorDouble()) is None
+
+
+def test_a_face_is_searched_once_and_then_remembered(library, detector, tmp_path):
+    save_picture(library.directory / "a.png")
+    first = library.load("a.png")
+    count = detector.count
+    again = CharacterLibrary(library.directory, tmp_path / "cache", detect=detector).load("a.png")
+    assert detector.count == count
+    assert np.array_equal(first.landmarks, again.landmarks)
+    assert first.content_hash == again.content_hash
+
+
+def test_a_changed_picture_is_searched_again(library, detector):
+    path = save_picture(library.directory / "a.png")
+    before, fingerprint = library.load("a.png"), library.fingerprint("a.png")
+    save_picture(path, face_at=(60, 60))
+    os.utime(path, ns=(1, 1))
+    assert library.fingerprint("a.png") != fingerprint
+    after = library.load("a.png")
+    assert after.landmarks[0, 0] != before.landmarks[0, 0]
+    assert after.content_hash != before.content_hash
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 nonsense", b"\x80\x04pickle"])
+def test_a_damaged_cache_entry_is_made_again(library, detector, tmp_path, content):
+    save_picture(library.directory / "a.png")
+    expected = library.load("a.png").landmarks
+    (entry,) = (tmp_path / "cache" / "landmarks").iterdir()
+    entry.write_bytes(content)
+    assert np.array_equal(library.load("a.png").landmarks, expected)
+    assert np.load(entry)["landmarks"].shape == (478, 3)
+
+
+def test_cache_refuses_entries_of_another_shape_and_pickles(tmp_path):
+    cache = LandmarkCache(tmp_path)
+    np.savez(tmp_path / "aa.npz", landmarks=np.zeros((5, 3), np.float32))
+    np.savez(tmp_path / "bb.npz", landmarks=np.array([{"a": 1}], dtype=object))
+    np.savez(tmp_path / "cc.npz", landmarks=np.full((478, 3), np.nan, np.float32))
+    with (tmp_path / "dd.npz").open("wb") as file:
+        np.save(file, np.zeros((478, 3), np.float32))
+    assert [cache.get(key) for key in ("aa", "bb", "cc", "dd", "absent")] == [None] * 5
+
+
+def test_a_cache_that_takes_nothing_costs_one_warning_and_nothing_else(tmp_path, caplog, detector):
+    blocked = tmp_path / "cache"
+    blocked.write_bytes(b"a file where the folder should be")
+    library = CharacterLibrary(tmp_path, blocked, detect=detector)
+    for name in ("a.png", "b.png"):
+        save_picture(tmp_path / name)
+    with caplog.at_level(logging.WARNING):
+        assert library.load("a.png").landmarks.shape == (478, 3)
+        library.load("b.png")
+    assert len([record for record in caplog.records if "cannot keep landmarks" in record.getMessage()]) == 1
+
+
+def test_a_full_disk_while_caching_leaves_no_partial_file(tmp_path, monkeypatch, caplog):
+    def full(file: object, **arrays: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    LandmarkCache(tmp_path).put("aa", FACE)
+    assert list(tmp_path.iterdir()) == []
+    assert "No space left on device" in caplog.text
+    assert "free disk space" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["s0.jpg", "s1.jpg", "s9.jpg"])
+def test_the_projects_detector_finds_real_faces(name, tmp_path):
+    path = shared_file(f"faces/source/{name}")
+    character = CharacterLibrary(path.parent).load(path.name)
+    height, width = character.picture.shape[:2]
+    assert height <= 1080
+    assert (character.landmarks[:, 0] > 0).all()
+    assert (character.landmarks[:, :2] < (width, height)).all()

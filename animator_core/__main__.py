@@ -1,0 +1,59 @@
+"""``python -m animator_core``: the commands, and what any of them does when it fails."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+import animator_core
+from animator_core.errors import AnimatorError
+from animator_core.frame_ring import RingError
+
+COMMANDS = {
+    "animate": "animate a character from a video or a recorded motion, into a video",
+    "run": "animate a character live without OBS, in a window or a virtual camera",
+    "prepare": "check characters and compute what can be computed before the stream",
+    "doctor": "check everything that can be wrong, and say what to do",
+    "benchmark": "measure how long each stage takes on this machine",
+}
+WORKER = "worker"
+EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands; a command's module is imported only when it is called for."""
+    parser = argparse.ArgumentParser(prog="python -m animator_core", description=animator_core.__doc__)
+    parser.add_argument("--version", action="version", version=animator_core.__version__)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        importlib.import_module(f"animator_core.cli.{name}").add_arguments(command)
+    commands.add_parser(WORKER, help="serve the OBS filters (started by the OBS script, not by you)")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0, 1 for a failure, 2 for wrong usage, 130 for Ctrl-C."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        if arguments[:1] == [WORKER]:
+            # Its arguments are a matter between the OBS script and the worker, and it starts without the rest.
+            from animator_core.worker import main as worker_main
+
+            return int(worker_main(arguments[1:]) or 0)
+        options = build_parser().parse_args(arguments)
+        logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
+        return int(importlib.import_module(f"animator_core.cli.{options.command}").run(options))
+    except (AnimatorError, RingError) as exc:
+        print(f"error: {exc}", file=sys.stderr)
+        return EXIT_FAILURE
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""What drives a character without a camera: a video of a face, or a recorded motion."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from animator_core.motion import track_file
+from animator_core.soundtrack import Soundtrack
+from animator_core.timing import StageTimes
+from animator_core.tracking.observation import FaceObservation, FaceTracker
+from animator_core.video import VideoReader
+
+
+@dataclass(frozen=True)
+class DrivingMoment:
+    """One frame of a clip: its time in seconds after the first, and what was seen in it.
+
+    captured_ns: the same time in nanoseconds, never 0. picture: (H, W, 3) uint8 RGB, None in a recorded motion.
+    frame_size: (width, height) of the driving frame in pixels.
+    """
+
+    time: Fraction
+    captured_ns: int
+    observation: FaceObservation | None
+    picture: np.ndarray | None
+    frame_size: tuple[int, int]
+
+
+class DrivingClip(Protocol):
+    """A clip, to be gone through once.
+
+    rate: frames a second. time_base: what every time is a multiple of. frame_count: an estimate, or None.
+    tracker_name: what finds the faces.
+    """
+
+    rate: Fraction
+    time_base: Fraction
+    frame_count: int | None
+    tracker_name: str
+
+    def moments(self, times: StageTimes) -> Iterator[DrivingMoment]:
+        """Yield every frame, adding what reading and tracking take to ``times``."""
+        ...
+
+    def soundtrack(self) -> Soundtrack | None:
+        """Return the clip's sound; to be called after the first frame."""
+        ...
+
+    @property
+    def notice(self) -> str:
+        """What went wrong on the way without ending it, or ""."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def open_clip(path: Path, make_tracker: Callable[[], FaceTracker]) -> DrivingClip:
+    """Return the clip in a file: a recorded motion (.npz), else a video.
+
+    Raises MotionError or CameraError where it cannot be read; the tracker is made only where it is needed.
+    """
+    if path.suffix.lower() == track_file.SUFFIX:
+        return MotionClip(track_file.read_track(path))
+    reader = VideoReader(path)
+    try:
+        return VideoClip(reader, make_tracker())
+    except BaseException:
+        reader.close()
+        raise
+
+
+class VideoClip:
+    """A video in which a tracker finds the face."""
+
+    def __init__(self, reader: VideoReader, tracker: FaceTracker) -> None:
+        self._reader, self._tracker = reader, tracker
+        self.rate, self.time_base, self.frame_count = reader.rate, reader.time_base, reader.frame_count
+        self.tracker_name = tracker.name
+
+    def moments(self, times: StageTimes) -> Iterator[DrivingMoment]:
+        frames = iter(self._reader)
+        while True:
+            started = time.perf_counter_ns()
+            frame = next(frames, None)
+            if frame is None:
+                return
+            times.add("read", time.perf_counter_ns() - started)
+            captured_ns = 1 + round(frame.time * 1_000_000_000)
+            with times.measure("tracking"):
+                observation = self._tracker.track(frame.picture, captured_ns)
+            height, width = frame.picture.shape[:2]
+            yield DrivingMoment(frame.time, captured_ns, observation, frame.picture, (width, height))
+
+    def soundtrack(self) -> Soundtrack | None:
+        return Soundtrack.of(self._reader.path, self._reader.first_time or Fraction(0))
+
+    @property
+    def notice(self) -> str:
+        damaged = self._reader.damaged_count
+        return f"{self._reader.path}: {damaged} damaged frames were left out" if damaged else ""
+
+    def close(self) -> None:
+        self._tracker.close()
+        self._reader.close()
+
+
+class MotionClip:
+    """A recorded motion."""
+
+    tracker_name = "recorded"
+    notice = ""
+
+    def __init__(self, track: track_file.MotionTrack) -> None:
+        self._track = track
+        self.rate = exact_rate(track.fps)
+        self.time_base = 1 / self.rate
+        self.frame_count: int | None = len(track)
+
+    def moments(self, times: StageTimes) -> Iterator[DrivingMoment]:
+        size = (self._track.frame_width, self._track.frame_height)
+        for index in range(len(self._track)):
+            yield DrivingMoment(
+                index * self.time_base, self._track.captured_ns(index), self._track.observation(index), None, size
+            )
+
+    def soundtrack(self) -> Soundtrack | None:
+        return None
+
+    def close(self) -> None:
+        pass
+
+
+def exact_rate(fps: float) -> Fraction:
+    """Return the frame rate that a rounded figure stands for: 29.97 is 30000/1001."""
+    broadcast = Fraction(round(fps * 1.001) * 1000, 1001)
+    if broadcast and abs(float(broadcast) / fps - 1) < 4e-4:
+        return broadcast
+    return Fraction(fps).limit_denominator(1000)

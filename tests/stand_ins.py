@@ -1,0 +1,108 @@
+"""Small stand-ins that command-line tests put where a model, a camera or a real picture would be."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from animator_core.characters.character import Character
+from animator_core.cli import parts
+from animator_core.motion.driving import DrivingMotion
+from animator_core.motion.track_file import MotionTrack, write_track
+from animator_core.tracking.face_model import face_model
+from animator_core.tracking.observation import FaceObservation
+
+FRAME_WIDTH, FRAME_HEIGHT = 320, 240
+
+
+def face_landmarks(shift: float = 0.0) -> np.ndarray:
+    """Return the mean face in a frame of 320×240, moved right by ``shift`` pixels: (478, 3) float32."""
+    landmarks = face_model().mean * 110 + np.array([160 + shift, 110, 0])
+    return np.asarray(landmarks, np.float32)
+
+
+def write_motion(path: Path, frames: int, fps: float = 29.97, missing: tuple[int, ...] = (), step: float = 0.5) -> Path:
+    """Write a motion in which the face goes right by ``step`` pixels a frame, and is not there in ``missing``."""
+    landmarks = np.stack([face_landmarks(step * number) for number in range(frames)])
+    landmarks[list(missing)] = np.nan
+    write_track(path, MotionTrack(fps, FRAME_WIDTH, FRAME_HEIGHT, landmarks))
+    return path
+
+
+def character(width: int = 64, height: int = 48, is_transparent: bool = False) -> Character:
+    """Return an orange picture, whose right half is see-through where asked for."""
+    picture = np.zeros((height, width, 4), np.uint8)
+    picture[:] = (210, 120, 40, 255)
+    if is_transparent:
+        picture[:, width // 2 :, 3] = 128
+    return Character("orange.png", "Orange", picture, face_landmarks() / 5, "0" * 64)
+
+
+class FlatRenderer:
+    """Draws the picture as it is, premultiplied in linear light, and remembers the motions."""
+
+    name, device = "flat", "nowhere"
+
+    def __init__(self) -> None:
+        self.motions: list[DrivingMotion] = []
+        self.prepared: list[str] = []
+        self.is_closed = False
+        self._frame = np.zeros((1, 1, 4), np.uint8)
+
+    def prepare(self, character: Character) -> None:
+        self.prepared.append(character.name)
+
+    def set_character(self, character: Character) -> None:
+        colour = character.picture[..., 2::-1] / 255.0
+        alpha = character.picture[..., 3:] / 255.0
+        light = np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4) * alpha
+        encoded = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+        self._frame = np.concatenate([np.rint(encoded * 255), alpha * 255], axis=2).astype(np.uint8)
+
+    def render(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> np.ndarray:
+        self.motions.append(motion)
+        return self._frame
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class PixelTracker:
+    """Sees the mean face in every frame that is not black."""
+
+    name = "pixel"
+
+    def __init__(self) -> None:
+        self.times: list[int] = []
+        self.is_closed = False
+
+    def track(self, frame: np.ndarray, captured_ns: int) -> FaceObservation | None:
+        self.times.append(captured_ns)
+        if frame.mean() < 8:
+            return None
+        height, width = frame.shape[:2]
+        return FaceObservation(face_landmarks(), width, height, captured_ns)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def put_in_place(monkeypatch: pytest.MonkeyPatch, shown: Character | None = None) -> tuple[FlatRenderer, PixelTracker]:
+    """Make the commands use a `FlatRenderer`, a `PixelTracker` and, where given, one character."""
+    renderer, tracker = FlatRenderer(), PixelTracker()
+
+    @contextlib.contextmanager
+    def made_renderer(name: str | None, config: Any) -> Iterator[FlatRenderer]:
+        yield renderer
+        renderer.close()
+
+    monkeypatch.setattr(parts, "made_renderer", made_renderer)
+    monkeypatch.setattr(parts, "make_tracker", lambda config: tracker)
+    if shown is not None:
+        monkeypatch.setattr(parts, "load_character", lambda text, config: shown)
+    return renderer, tracker

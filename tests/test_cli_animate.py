@@ -1,0 +1,205 @@
+"""Promises of ``python -m animator_core animate``."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from animator_core.__main__ import main
+from animator_core.motion.track_file import read_track
+from animator_core.video import VideoReader, VideoWriter, choose_encoding
+from tests import stand_ins
+
+NTSC = Fraction(30000, 1001)
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_ins.put_in_place(monkeypatch, stand_ins.character())
+
+
+def _animate(driving: Path, output: Path, *more: str) -> int:
+    arguments = ["animate", "--character", "x.png", "--driving", str(driving), "--output", str(output)]
+    return main([*arguments, "--no-progress", *more])
+
+
+def _driving_video(path: Path, times: list[Fraction], black: tuple[int, ...] = ()) -> Path:
+    base = Fraction(1, 90000)
+    with VideoWriter(path, choose_encoding(path, False), NTSC, base) as writer:
+        for number, time in enumerate(times):
+            level = 0 if number in black else 120
+            writer.write(np.full((240, 320, 3), level, np.uint8), time)
+    return path
+
+
+def _frame_times(path: Path) -> list[Fraction]:
+    with VideoReader(path) as reader:
+        return [frame.time for frame in reader]
+
+
+def _pixel(path: Path) -> list[int]:
+    with VideoReader(path) as reader:
+        picture = next(iter(reader)).picture
+    return picture[20, 50].astype(int).tolist()
+
+
+def test_the_output_has_the_driving_clips_frames_and_rate(tmp_path: Path) -> None:
+    times = [number / NTSC for number in range(45)]
+    driving = _driving_video(tmp_path / "driving.mp4", times)
+    assert _animate(driving, tmp_path / "out.mp4") == 0
+    with VideoReader(tmp_path / "out.mp4") as reader:
+        assert reader.rate == pytest.approx(NTSC, rel=1e-3)
+        assert len(list(reader)) == 45
+    assert _frame_times(tmp_path / "out.mp4") == _frame_times(driving)
+
+
+def test_a_clip_of_variable_rate_keeps_every_frames_time(tmp_path: Path) -> None:
+    times = [Fraction(tick, 90000) for tick in (0, 3000, 4500, 12000, 40000, 90000, 99000, 140000)]
+    driving = _driving_video(tmp_path / "driving.mp4", times)
+    assert _animate(driving, tmp_path / "out.mp4") == 0
+    assert _frame_times(tmp_path / "out.mp4") == times
+
+
+def test_frames_without_a_face_are_written_too(tmp_path: Path) -> None:
+    driving = _driving_video(tmp_path / "d.mp4", [number / NTSC for number in range(20)], black=tuple(range(5, 15)))
+    assert _animate(driving, tmp_path / "out.mp4", "--stats", str(tmp_path / "s.json")) == 0
+    assert len(_frame_times(tmp_path / "out.mp4")) == 20
+    assert json.loads((tmp_path / "s.json").read_text())["face_found"] == 0.5
+
+
+def test_a_motion_drives_as_a_video_does(tmp_path: Path) -> None:
+    driving = stand_ins.write_motion(tmp_path / "sway.npz", 40, missing=(7, 8))
+    assert _animate(driving, tmp_path / "out.mp4") == 0
+    with VideoReader(tmp_path / "out.mp4") as reader:
+        assert reader.rate == NTSC
+        assert len(list(reader)) == 40
+
+
+def test_the_neutral_pose_is_known_before_the_first_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    renderer, _ = stand_ins.put_in_place(monkeypatch, stand_ins.character())
+    driving = stand_ins.write_motion(tmp_path / "sway.npz", 60, step=2.0)
+    assert _animate(driving, tmp_path / "out.mp4", "--max-frames", "50") == 0
+    assert len(renderer.motions) == 50
+    # In the middle of the first second the face is where it was in the median; 30 pixels right of the first frame.
+    assert renderer.motions[15].translation[0] == pytest.approx(0, abs=0.03)
+    assert renderer.motions[40].translation[0] > 0.2
+    assert renderer.is_closed
+
+
+def test_max_frames_ends_the_output(tmp_path: Path) -> None:
+    driving = stand_ins.write_motion(tmp_path / "sway.npz", 40)
+    assert _animate(driving, tmp_path / "out.mp4", "--max-frames", "7") == 0
+    assert len(_frame_times(tmp_path / "out.mp4")) == 7
+
+
+def test_the_statistics_have_what_was_promised(tmp_path: Path) -> None:
+    driving = _driving_video(tmp_path / "d.mp4", [number / NTSC for number in range(10)])
+    assert _animate(driving, tmp_path / "out.mp4", "--stats", str(tmp_path / "s.json")) == 0
+    found = json.loads((tmp_path / "s.json").read_text())
+    assert found["frames"] == 10
+    assert found["fps"] == pytest.approx(float(NTSC), rel=1e-3)
+    assert (found["renderer"], found["device"], found["tracker"]) == ("flat", "nowhere", "pixel")
+    assert found["face_found"] == 1.0
+    assert found["wall_seconds"] > 0
+    assert list(found["stages_ms"]) == ["read", "tracking", "motion", "render", "write"]
+    for stage in found["stages_ms"].values():
+        assert 0 <= stage["p50"] <= stage["p95"] <= stage["p99"]
+
+
+def test_a_saved_motion_drives_the_same_clip_again(tmp_path: Path) -> None:
+    driving = _driving_video(tmp_path / "d.mp4", [number / NTSC for number in range(6)], black=(2,))
+    assert _animate(driving, tmp_path / "out.mp4", "--save-motion", str(tmp_path / "m.npz")) == 0
+    track = read_track(tmp_path / "m.npz")
+    assert len(track) == 6
+    assert (track.frame_width, track.frame_height) == (320, 240)
+    assert [track.observation(index) is None for index in range(6)] == [False, False, True, False, False, False]
+
+
+@pytest.mark.parametrize(("suffix", "pixel_format"), [(".webm", "yuv420p"), (".mov", "yuva444p12le")])
+def test_a_transparent_character_stays_transparent_where_the_format_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, pixel_format: str
+) -> None:
+    stand_ins.put_in_place(monkeypatch, stand_ins.character(is_transparent=True))
+    driving = stand_ins.write_motion(tmp_path / "sway.npz", 3)
+    output = tmp_path / f"out{suffix}"
+    assert _animate(driving, output) == 0
+    with av.open(str(output)) as container:
+        stream = container.streams.video[0]
+        # FFmpeg's own VP9 decoder drops alpha; the file says that it is there.
+        has_alpha = stream.metadata.get("ALPHA_MODE", stream.metadata.get("alpha_mode")) == "1"
+        assert has_alpha or stream.codec_context.pix_fmt == pixel_format
+        if suffix == ".webm":
+            decoder = av.CodecContext.create("libvpx-vp9", "r")
+            frame = next(frame for packet in container.demux(stream) for frame in decoder.decode(packet))
+        else:
+            frame = next(container.decode(stream))
+    rgba = frame.reformat(format="rgba", src_colorspace=1, dst_colorspace=5).to_ndarray()
+    np.testing.assert_allclose(rgba[20, 10].astype(int), (210, 120, 40, 255), atol=4)
+    np.testing.assert_allclose(rgba[20, 54].astype(int), (210, 120, 40, 128), atol=4)
+
+
+def test_in_an_mp4_a_transparent_character_stands_before_the_background(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_ins.put_in_place(monkeypatch, stand_ins.character(is_transparent=True))
+    driving = stand_ins.write_motion(tmp_path / "sway.npz", 2)
+    assert _animate(driving, tmp_path / "black.mp4", "--background", "#000") == 0
+    assert _animate(driving, tmp_path / "white.mp4", "--background", "#ffffff") == 0
+    # Half the light of (210, 120, 40), and that with half the light of white.
+    np.testing.assert_allclose(_pixel(tmp_path / "black.mp4"), (154, 87, 27), atol=8)
+    np.testing.assert_allclose(_pixel(tmp_path / "white.mp4"), (234, 201, 189), atol=8)
+
+
+@pytest.mark.parametrize(
+    ("output", "more", "named"),
+    [
+        ("out.avi", (), ".avi is not supported"),
+        ("missing/out.mp4", (), "there is no folder"),
+        ("out.mp4", ("--background", "mauve"), "'mauve' is no colour"),
+        ("out.mp4", ("--stats", "missing/s.json"), "there is no folder"),
+        ("out.mp4", ("--driving", "nothing.mp4"), "there is no video nothing.mp4"),
+        ("out.mp4", ("--driving", "nothing.npz"), "nothing.npz"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_exit_1(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    output: str,
+    more: tuple[str, ...],
+    named: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stand_ins.write_motion(tmp_path / "sway.npz", 2)
+    assert _animate(Path("sway.npz"), Path(output), *more) == 1
+    complaint = capsys.readouterr().err.strip()
+    assert complaint.startswith("error: ")
+    assert named in complaint
+    assert "\n" not in complaint
+    assert [entry.name for entry in tmp_path.iterdir()] == ["sway.npz"]
+
+
+def test_a_corrupt_video_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "junk.mp4").write_bytes(b"\0\1\2\3" * 4000)
+    assert _animate(tmp_path / "junk.mp4", tmp_path / "out.mp4") == 1
+    assert "junk.mp4" in capsys.readouterr().err
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_an_existing_output_survives_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    renderer, _ = stand_ins.put_in_place(monkeypatch, stand_ins.character())
+
+    def give_up(motion: object, driving_frame: object = None) -> np.ndarray:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(renderer, "render", give_up)
+    (tmp_path / "out.mp4").write_bytes(b"precious")
+    driving = stand_ins.write_motion(tmp_path / "sway.npz", 4)
+    assert _animate(driving, tmp_path / "out.mp4") == 130
+    assert (tmp_path / "out.mp4").read_bytes() == b"precious"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["out.mp4", "sway.npz"]

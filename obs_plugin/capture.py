@@ -1,0 +1,114 @@
+"""The filter's target, scaled down on the GPU and read back one frame late into the driving ring."""
+
+from __future__ import annotations
+
+import ctypes
+
+from animator_core.frame_ring import now_ns
+from obs_plugin import libobs
+from obs_plugin.libobs import LibObs
+from obs_plugin.link import TRACKING_SIDE, FilterLink
+
+_SHORTEST_INTERVAL_NS = 1_000_000_000 // 75
+"""Keeps every frame at 60 fps and spares a 144 fps canvas the frames that no tracker needs."""
+_OLDEST_FRAME_NS = 500_000_000
+
+
+def tracking_size(width: int, height: int) -> tuple[int, int]:
+    """Return the size of the driving frame of a picture: aspect kept, long side at most `TRACKING_SIDE`."""
+    scale = min(1.0, TRACKING_SIDE / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+class Capture:
+    """Reads a filter's target back without waiting for the GPU: stages this frame, maps the one before.
+
+    Every method must run in the graphics context.
+    """
+
+    def __init__(self, lib: LibObs) -> None:
+        self._lib = lib
+        self._texrender = 0
+        self._stages: list[int] = []
+        self._staged_ns = [0, 0]
+        self._turn = 0
+        self._size = (0, 0)
+        self._last_ns = 0
+        self._clear_buffer, self._clear_color = libobs.transparent_black()
+        self._data = ctypes.c_void_p()
+        self._stride = ctypes.c_uint32()
+
+    def capture(self, source: int, width: int, height: int, link: FilterLink) -> None:
+        """Render the target of filter ``source`` (``width`` x ``height``) and publish the frame staged before."""
+        rendered_ns = now_ns()
+        if rendered_ns - self._last_ns < _SHORTEST_INTERVAL_NS:
+            return
+        self._last_ns = rendered_ns
+        size = tracking_size(width, height)
+        if size != self._size and not self._resize(size):
+            return
+        if not self._render(source, width, height):
+            return
+        lib, turn = self._lib, self._turn
+        lib.gs_stage_texture(self._stages[turn], lib.gs_texrender_get_texture(self._texrender))
+        self._staged_ns[turn] = rendered_ns
+        self._turn = 1 - turn
+        self._publish_older(1 - turn, rendered_ns, link)
+
+    def _resize(self, size: tuple[int, int]) -> bool:
+        self.destroy()
+        self._texrender = self._lib.gs_texrender_create(libobs.GS_RGBA, libobs.GS_ZS_NONE) or 0
+        self._stages = [self._lib.gs_stagesurface_create(*size, libobs.GS_RGBA) or 0 for _ in range(2)]
+        if not self._texrender or not all(self._stages):
+            self.destroy()
+            return False
+        self._size = size
+        return True
+
+    def _render(self, source: int, width: int, height: int) -> bool:
+        lib = self._lib
+        lib.gs_texrender_reset(self._texrender)
+        if not lib.gs_texrender_begin_with_color_space(self._texrender, *self._size, libobs.GS_CS_SRGB):
+            return False
+        was_linear = lib.gs_set_linear_srgb(True)
+        lib.gs_blend_state_push()
+        try:
+            lib.gs_clear(libobs.GS_CLEAR_COLOR, self._clear_color, 0.0, 0)
+            lib.gs_ortho(0.0, float(width), 0.0, float(height), -100.0, 100.0)
+            lib.gs_blend_function_separate(
+                libobs.GS_BLEND_SRCALPHA,
+                libobs.GS_BLEND_INVSRCALPHA,
+                libobs.GS_BLEND_ONE,
+                libobs.GS_BLEND_INVSRCALPHA,
+            )
+            # The one call that draws a filter's target right whatever it is: image, camera, scene, another filter.
+            lib.obs_source_skip_video_filter(source)
+        finally:
+            lib.gs_blend_state_pop()
+            lib.gs_set_linear_srgb(was_linear)
+            lib.gs_texrender_end(self._texrender)
+        return True
+
+    def _publish_older(self, turn: int, rendered_ns: int, link: FilterLink) -> None:
+        staged_ns, self._staged_ns[turn] = self._staged_ns[turn], 0
+        # A frame staged before the source was hidden is no picture of now.
+        if not staged_ns or rendered_ns - staged_ns > _OLDEST_FRAME_NS:
+            return
+        stage = self._stages[turn]
+        if not self._lib.gs_stagesurface_map(stage, ctypes.byref(self._data), ctypes.byref(self._stride)):
+            return
+        try:
+            if self._data.value:
+                link.publish(self._data.value, *self._size, self._stride.value, staged_ns)
+        finally:
+            self._lib.gs_stagesurface_unmap(stage)
+
+    def destroy(self) -> None:
+        """Free every graphics object; the next `capture` makes them anew."""
+        if self._texrender:
+            self._lib.gs_texrender_destroy(self._texrender)
+        for stage in self._stages:
+            if stage:
+                self._lib.gs_stagesurface_destroy(stage)
+        self._texrender, self._stages, self._size = 0, [], (0, 0)
+        self._staged_ns = [0, 0]

@@ -1,0 +1,62 @@
+"""Where a character stands in the source's frame, and the draw itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from obs_plugin import libobs
+from obs_plugin.libobs import LibObs
+from obs_plugin.texture import Texture
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The part of a picture that is drawn (``cut_*``, its pixels) and the rectangle that it fills (frame's pixels)."""
+
+    cut_x: int
+    cut_y: int
+    cut_width: int
+    cut_height: int
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+def place(fit: str, width: int, height: int, frame_width: int, frame_height: int) -> Placement:
+    """Return where a picture of ``width`` x ``height`` stands in a frame.
+
+    fit: ``frame``: all of it, aspect kept, centred, standing on the bottom edge. ``cover``: fills the frame; what is
+    too wide is cut on both sides, what is too tall at the bottom, because the face is at the top. ``character``: 1:1.
+    """
+    if fit == "character" or not (frame_width and frame_height):
+        return Placement(0, 0, width, height, 0, 0, width, height)
+    if fit == "cover":
+        scale = max(frame_width / width, frame_height / height)
+        cut_width = max(1, min(width, round(frame_width / scale)))
+        cut_height = max(1, min(height, round(frame_height / scale)))
+        return Placement((width - cut_width) // 2, 0, cut_width, cut_height, 0, 0, frame_width, frame_height)
+    scale = min(frame_width / width, frame_height / height)
+    shown_width, shown_height = max(1, round(width * scale)), max(1, round(height * scale))
+    x, y = (frame_width - shown_width) // 2, frame_height - shown_height
+    return Placement(0, 0, width, height, x, y, shown_width, shown_height)
+
+
+def draw(lib: LibObs, texture: Texture, where: Placement) -> None:
+    """Draw ``texture``, blended in linear light whatever the canvas is set to, as OBS's image source does."""
+    effect = lib.obs_get_base_effect(libobs.EFFECT_DEFAULT)
+    was_enabled = lib.gs_framebuffer_srgb_enabled()
+    lib.gs_enable_framebuffer_srgb(True)
+    lib.gs_blend_state_push()
+    lib.gs_matrix_push()
+    try:
+        lib.gs_blend_function(libobs.GS_BLEND_ONE, libobs.GS_BLEND_INVSRCALPHA)
+        lib.gs_effect_set_texture_srgb(lib.gs_effect_get_param_by_name(effect, b"image"), texture.handle)
+        lib.gs_matrix_translate3f(float(where.x), float(where.y), 0.0)
+        lib.gs_matrix_scale3f(where.width / where.cut_width, where.height / where.cut_height, 1.0)
+        while lib.gs_effect_loop(effect, b"Draw"):
+            lib.gs_draw_sprite_subregion(texture.handle, 0, where.cut_x, where.cut_y, where.cut_width, where.cut_height)
+    finally:
+        lib.gs_matrix_pop()
+        lib.gs_blend_state_pop()
+        lib.gs_enable_framebuffer_srgb(was_enabled)

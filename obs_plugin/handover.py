@@ -1,0 +1,43 @@
+"""One value passed from one thread to another: the newest wins, nothing is lost silently."""
+
+from __future__ import annotations
+
+import threading
+from typing import Callable, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Handover(Generic[T]):
+    """A place for one value; a value that is replaced or comes too late goes to ``discard``."""
+
+    def __init__(self, discard: Callable[[T], None]) -> None:
+        self._discard = discard
+        self._lock = threading.Lock()
+        self._value: T | None = None
+        self._is_closed = False
+
+    def put(self, value: T) -> None:
+        """Leave ``value`` for the other thread."""
+        with self._lock:
+            rejected = value if self._is_closed else self._value
+            if not self._is_closed:
+                self._value = value
+        if rejected is not None:
+            self._discard(rejected)
+
+    def take(self) -> T | None:
+        """Return the value, if there is a new one; looks before it locks, for callers that ask every frame."""
+        if self._value is None:
+            return None
+        with self._lock:
+            value, self._value = self._value, None
+        return value
+
+    def close(self) -> None:
+        """Discard what is here and whatever comes later."""
+        with self._lock:
+            value, self._value = self._value, None
+            self._is_closed = True
+        if value is not None:
+            self._discard(value)

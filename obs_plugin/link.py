@@ -1,0 +1,123 @@
+"""A filter's two rings, from the OBS side: driving frames out, animated frames in."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import sys
+
+from animator_core.frame_ring import (
+    FORMAT_BGRA_PREMULTIPLIED,
+    FORMAT_RGBA,
+    FrameInfo,
+    RingError,
+    RingMemory,
+    RingReader,
+    RingWriter,
+)
+
+TRACKING_SIDE = 640
+"""Longest side of a driving frame in pixels."""
+_ROW_PADDING_BYTES = 256
+_DRIVING_CAPACITY = TRACKING_SIDE * (TRACKING_SIDE * 4 + _ROW_PADDING_BYTES)
+_ANIMATED_CAPACITY = 2048 * 2048 * 4
+
+
+def _address(view: memoryview) -> int:
+    return ctypes.addressof(ctypes.c_char.from_buffer(view))
+
+
+class FilterLink:
+    """The pair of rings that one filter shares with one run of the worker.
+
+    Created by the supervisor's thread; used by the graphics thread; closed once neither uses it any more.
+    """
+
+    def __init__(self, driving: RingMemory, animated: RingMemory) -> None:
+        self.driving = driving
+        self.animated = animated
+        self.is_opened = False
+        """Whether the worker has both rings."""
+        self.is_ended = False
+        """Whether the worker that had them is gone."""
+        self.published_count = 0
+        self.shown_count = 0
+        self._writer = RingWriter(driving)
+        self._reader = RingReader(animated)
+
+    @classmethod
+    def create(cls) -> FilterLink:
+        """Return a new pair of rings; raises RingError where no memory can be had."""
+        driving = RingMemory.create(_DRIVING_CAPACITY)
+        try:
+            _reserve(driving)
+            return cls(driving, RingMemory.create(_ANIMATED_CAPACITY))
+        except RingError:
+            driving.close()
+            raise
+
+    def publish(self, pixels: int, width: int, height: int, stride: int, captured_ns: int) -> None:
+        """Copy an RGBA frame at address ``pixels`` into the driving ring and make it the latest."""
+        size = stride * height
+        if size > self.driving.capacity:
+            return
+        ctypes.memmove(_address(self._writer.begin()), pixels, size)
+        self._writer.publish(width, height, stride, FORMAT_RGBA, captured_ns)
+        self.published_count += 1
+
+    def poll(self) -> FrameInfo | None:
+        """Return the newest animated frame that was not shown yet, else None."""
+        info = self._reader.poll()
+        return info if info is not None and info.format == FORMAT_BGRA_PREMULTIPLIED else None
+
+    def pixels(self, info: FrameInfo) -> int:
+        """Return the address of an animated frame's pixels; ask `is_intact` after use."""
+        return _address(self._reader.payload(info))
+
+    def is_intact(self, info: FrameInfo) -> bool:
+        return self._reader.is_intact(info)
+
+    def mark_shown(self, info: FrameInfo) -> None:
+        self._reader.mark_seen(info)
+        self.shown_count += 1
+
+    @property
+    def heartbeat_age_s(self) -> float:
+        """Seconds since the worker last gave a sign of life in this ring; 0 before it has the ring."""
+        if not self.is_opened or not self.animated.is_open or self._reader.writer_id == 0:
+            return 0.0
+        return self._reader.heartbeat_age_ns / 1e9
+
+    def unlink(self) -> None:
+        """Remove both names, so that no crash can leave the memory behind."""
+        self.driving.unlink()
+        self.animated.unlink()
+
+    def end(self) -> None:
+        """Note that no frame will come any more; the memory stays until `close`."""
+        self.is_ended = True
+        self.unlink()
+
+    def close(self) -> None:
+        """Let go of both rings; no method may be called afterwards."""
+        for memory, end in ((self.driving, self._writer), (self.animated, self._reader)):
+            if memory.is_open:
+                end.close()
+                memory.close()
+
+
+def _reserve(memory: RingMemory) -> None:
+    """Claim the ring's pages now: in a full memory file system a later write would kill OBS with a bus error."""
+    if sys.platform != "linux":
+        return
+    descriptor = -1
+    try:
+        descriptor = os.open(memory.address.name, os.O_RDWR | os.O_CLOEXEC)
+        os.posix_fallocate(descriptor, 0, memory.address.size)
+    except OSError as exc:
+        raise RingError(f"no shared memory for the camera frames: {exc}; free some memory or disk space") from exc
+    finally:
+        if descriptor >= 0:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)

@@ -1,0 +1,178 @@
+"""Registers the filter type, once per process, and keeps alive for ever what libobs holds pointers to.
+
+libobs has no way to unregister a type, and OBS ticks, renders and destroys filters after it unloaded the script.
+This module therefore stays in `sys.modules` through every reload of the script; only what stands behind the
+callbacks (`Session`) is stopped and started again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import logging
+from ctypes import CFUNCTYPE, c_bool, c_float, c_int, c_size_t, c_uint32, c_void_p
+from typing import Any, Callable
+
+from obs_plugin import libobs, properties
+from obs_plugin.filter import AnimatorFilter
+from obs_plugin.libobs import LibObs, SourceInfo
+from obs_plugin.session import Session
+
+logger = logging.getLogger(__name__)
+
+TYPE_ID = b"stream_motion_animator"
+TYPE_NAME = b"Stream Motion Animator"
+
+
+def guarded(default: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make a callback return ``default`` instead of raising; its first failure is logged, later ones are not."""
+
+    def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
+        has_failed = False
+
+        @functools.wraps(function)
+        def call(*arguments: Any) -> Any:
+            nonlocal has_failed
+            try:
+                return function(*arguments)
+            except Exception:
+                if not has_failed:
+                    has_failed = True
+                    logger.exception("%s failed; it goes on without effect", function.__name__)
+                return default
+
+        return call
+
+    return wrap
+
+
+class Registration:
+    """The type as libobs knows it: callbacks that find the instance by the key that `create` returned."""
+
+    def __init__(self, lib: LibObs, session: Session) -> None:
+        self._lib = lib
+        self.session = session
+        self._instances: dict[int, AnimatorFilter] = {}
+        self._last_key = 0
+        self._id = ctypes.create_string_buffer(TYPE_ID)
+        self._name = ctypes.create_string_buffer(TYPE_NAME)
+        self._callbacks: list[Any] = []
+        self.info = self._make_info()
+        self._on_refresh = self._keep(self._refresh, False, c_bool, c_void_p, c_void_p, c_void_p)
+        self._on_calibrate = self._keep(self._calibrate, False, c_bool, c_void_p, c_void_p, c_void_p)
+
+    def _keep(self, function: Callable[..., Any], default: Any, result: Any, *arguments: Any) -> int:
+        """Return the address of a C callback that calls ``function`` for as long as the process lives."""
+        callback = CFUNCTYPE(result, *arguments)(guarded(default)(function))
+        self._callbacks.append(callback)
+        return ctypes.cast(callback, c_void_p).value or 0
+
+    def _make_info(self) -> SourceInfo:
+        keep = self._keep
+        return SourceInfo(
+            id=ctypes.addressof(self._id),
+            type=libobs.SOURCE_TYPE_FILTER,
+            output_flags=libobs.OUTPUT_VIDEO | libobs.OUTPUT_SRGB,
+            get_name=keep(self._get_name, None, c_void_p, c_void_p),
+            create=keep(self._create, None, c_void_p, c_void_p, c_void_p),
+            destroy=keep(self._destroy, None, None, c_void_p),
+            get_width=keep(lambda key: self._instances[key].size()[0], 0, c_uint32, c_void_p),
+            get_height=keep(lambda key: self._instances[key].size()[1], 0, c_uint32, c_void_p),
+            get_defaults=keep(self._get_defaults, None, None, c_void_p),
+            get_properties=keep(self._get_properties, None, c_void_p, c_void_p),
+            update=keep(lambda key, data: self._instances[key].update(data), None, None, c_void_p, c_void_p),
+            video_tick=keep(lambda key, _: self._instances[key].tick(), None, None, c_void_p, c_float),
+            video_render=keep(lambda key, _: self._instances[key].render(), None, None, c_void_p, c_void_p),
+            video_get_color_space=keep(
+                lambda key, count, preferred: self._instances[key].color_space(count, preferred),
+                libobs.GS_CS_SRGB,
+                c_int,
+                c_void_p,
+                c_size_t,
+                c_void_p,
+            ),
+        )
+
+    # --- callbacks ---
+
+    def _get_name(self, _type_data: int | None) -> int:
+        return ctypes.addressof(self._name)
+
+    def _get_defaults(self, settings: int) -> None:
+        properties.set_defaults(self._lib, settings)
+
+    def _create(self, settings: int, source: int) -> int:
+        self._last_key += 1
+        key = self._last_key
+        self._instances[key] = AnimatorFilter(self._lib, str(key), source, settings, self.session)
+        return key
+
+    def _destroy(self, key: int) -> None:
+        self._instances.pop(key).destroy()
+
+    def _get_properties(self, key: int | None) -> int:
+        instance = self._instances[key or 0]
+        return properties.build_panel(
+            self._lib,
+            self.session.characters(),
+            self.session.condition(instance),
+            self._on_refresh,
+            self._on_calibrate,
+        )
+
+    def _refresh(self, panel: int, _button: int, key: int) -> bool:
+        self.session.refresh()
+        condition = self.session.condition(self._instances[key])
+        properties.refresh_panel(self._lib, panel, self.session.characters(), condition)
+        return True
+
+    def _calibrate(self, _panel: int, _button: int, key: int) -> bool:
+        self.session.calibrate(self._instances[key])
+        return False
+
+
+_registration: Registration | None = None
+
+
+def register(lib: LibObs) -> Session | None:
+    """Register the type, or show it again after a reload; return the session, or None where OBS refuses it."""
+    global _registration
+    if _registration is None:
+        _registration = _register_first(lib)
+    else:
+        lib.obs_enable_source_type(TYPE_ID, True)
+    return _registration.session if _registration is not None else None
+
+
+def hide() -> None:
+    """Take the type out of OBS's menus; filters that exist stay."""
+    if _registration is not None:
+        _registration._lib.obs_enable_source_type(TYPE_ID, False)
+
+
+def _register_first(lib: LibObs) -> Registration | None:
+    version = lib.obs_get_version()
+    size = libobs.prefix_size(version)
+    if not size:
+        shown = ".".join(str(part) for part in libobs.version_tuple(version))
+        logger.error("OBS %s is too old for Stream Motion Animator; install OBS 28 or newer", shown)
+        return None
+    if lib.obs_source_get_display_name(TYPE_ID):
+        logger.error("another copy of Stream Motion Animator is loaded; remove one of them in Tools → Scripts")
+        return None
+    registration = Registration(lib, Session(lib))
+    lib.obs_register_source_s(ctypes.byref(registration.info), size)
+    if not lib.obs_source_get_display_name(TYPE_ID):
+        logger.error("OBS refused to register the filter; its log file says why")
+        return None
+    _join_module(lib)
+    return registration
+
+
+def _join_module(lib: LibObs) -> None:
+    """Tell OBS 32 and later which module owns the type; without one it paints the filter as missing."""
+    if lib.obs_get_module is None or lib.obs_module_add_source is None:
+        return
+    module = lib.obs_get_module(b"frontend-tools")
+    if module:
+        lib.obs_module_add_source(module, TYPE_ID)

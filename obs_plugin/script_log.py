@@ -1,0 +1,60 @@
+"""One way into OBS's script log: helper threads leave records, a timer on OBS's side writes them out.
+
+Helper threads must never call obspython, whose functions keep the GIL while they wait for OBS.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import Callable
+
+_KEPT_RECORDS = 200
+_LINES_PER_FLUSH = 20
+
+# OBS's numbers for levels.
+_LOG_ERROR, _LOG_WARNING, _LOG_INFO, _LOG_DEBUG = 100, 200, 300, 400
+
+
+class ScriptLogHandler(logging.Handler):
+    """Keeps records until `flush_to`; a flood loses its oldest lines and says how many."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(logging.Formatter("%(message)s"))
+        self._records: deque[tuple[int, str]] = deque()
+        self._dropped_count = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = _LOG_INFO
+        if record.levelno >= logging.ERROR:
+            level = _LOG_ERROR
+        elif record.levelno >= logging.WARNING:
+            level = _LOG_WARNING
+        elif record.levelno < logging.INFO:
+            level = _LOG_DEBUG
+        prefix = "worker: " if record.name.endswith(".worker") else ""
+        self._records.append((level, prefix + self.format(record)))
+        if len(self._records) > _KEPT_RECORDS:
+            self._records.popleft()
+            self._dropped_count += 1
+
+    def flush_to(self, script_log: Callable[[int, str], None]) -> None:
+        """Write a handful of kept lines with ``script_log`` (level, line); call it a few times a second."""
+        dropped, self._dropped_count = self._dropped_count, 0
+        if dropped:
+            script_log(_LOG_WARNING, f"{dropped} lines were dropped here")
+        for _ in range(min(_LINES_PER_FLUSH, len(self._records))):
+            script_log(*self._records.popleft())
+
+
+HANDLER = ScriptLogHandler()
+
+
+def set_up() -> None:
+    """Send everything that `obs_plugin` logs to `HANDLER`, once per process."""
+    logger = logging.getLogger("obs_plugin")
+    if HANDLER not in logger.handlers:
+        logger.addHandler(HANDLER)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False

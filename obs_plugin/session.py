@@ -1,0 +1,216 @@
+"""Everything between script_load and script_unload: the worker's supervisor, the picture loader, the live filters.
+
+Filters outlive a session: OBS destroys them after it unloaded the script, and a reload must find them again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from animator_core.protocol import CharacterEntry, MessageError
+from obs_plugin import character_list
+from obs_plugin.condition import Condition, describe
+from obs_plugin.filter import AnimatorFilter
+from obs_plugin.installation import Installation, find_installation
+from obs_plugin.libobs import LibObs
+from obs_plugin.link import FilterLink
+from obs_plugin.still_picture import StillLoader
+from obs_plugin.supervisor import Supervisor
+
+logger = logging.getLogger(__name__)
+
+_PANEL_REFRESH_SECONDS = 2.0
+_DEFAULT_FRAME_RATE = 60.0
+
+
+class Session:
+    """The one session of this OBS process; `start` and `stop` may alternate any number of times."""
+
+    def __init__(self, lib: LibObs, installation: Installation | None = None) -> None:
+        self._lib = lib
+        self._installation = installation or find_installation()
+        self._filters: dict[str, AnimatorFilter] = {}
+        # Held only for moments, and never while a libobs function runs that could wait.
+        self._lock = threading.Lock()
+        self._supervisor: Supervisor | None = None
+        self._loader: StillLoader | None = None
+        self._known_characters: tuple[CharacterEntry, ...] = ()
+        self._shown_kinds: dict[str, str] = {}
+        self._panel_refreshed_at: dict[str, float] = {}
+
+    @property
+    def is_running(self) -> bool:
+        return self._supervisor is not None
+
+    def start(self) -> None:
+        """Start the threads and take up every filter that lives."""
+        if self.is_running:
+            return
+        self._known_characters = self.characters()
+        self._loader = StillLoader(self._lib)
+        self._supervisor = Supervisor(self._installation, self._on_change)
+        self._supervisor.start()
+        for instance in self.filters():
+            self._take_up(instance)
+
+    def stop(self) -> None:
+        """End the worker and the threads, bounded; the filters stay, harmless, until OBS destroys them."""
+        supervisor, self._supervisor = self._supervisor, None
+        loader, self._loader = self._loader, None
+        if supervisor is not None:
+            supervisor.stop()
+        if loader is not None:
+            loader.stop()
+
+    # --- filters ---
+
+    def filters(self) -> list[AnimatorFilter]:
+        return list(self._filters.values())
+
+    def add(self, instance: AnimatorFilter) -> None:
+        with self._lock:
+            self._filters[instance.filter_id] = instance
+        self._take_up(instance)
+
+    def remove(self, instance: AnimatorFilter) -> None:
+        with self._lock:
+            self._filters.pop(instance.filter_id, None)
+        self._shown_kinds.pop(instance.filter_id, None)
+        self._panel_refreshed_at.pop(instance.filter_id, None)
+        if self._supervisor is not None:
+            self._supervisor.close(instance.filter_id)
+
+    def _take_up(self, instance: AnimatorFilter) -> None:
+        self.request_still(instance)
+        if self._supervisor is not None:
+            settings = instance.settings.animation(self._frame_rate())
+            self._supervisor.open(instance.filter_id, settings, lambda link: self._deliver(instance, link))
+
+    def _deliver(self, instance: AnimatorFilter, link: FilterLink) -> None:
+        # A new run of the worker knows nothing of a freeze.
+        instance.is_frozen = False
+        instance.links.put(link)
+
+    def update(self, instance: AnimatorFilter) -> None:
+        """Tell the worker a filter's settings."""
+        if self._supervisor is not None:
+            try:
+                self._supervisor.update(instance.filter_id, instance.settings.animation(self._frame_rate()))
+            except MessageError as exc:
+                logger.warning("the settings cannot be used: %s", exc)
+
+    def retire(self, link: FilterLink) -> None:
+        """Close rings off the graphics thread."""
+        if self._supervisor is not None:
+            self._supervisor.retire(link)
+        else:
+            link.close()
+
+    def _frame_rate(self) -> float:
+        return float(self._lib.obs_get_active_fps()) or _DEFAULT_FRAME_RATE
+
+    # --- characters ---
+
+    def characters(self) -> tuple[CharacterEntry, ...]:
+        """Return the characters in the order of panel and hotkeys: the worker's, or the folder's before it answers."""
+        supervisor = self._supervisor
+        known = supervisor.characters if supervisor is not None else ()
+        return known or character_list.list_pictures(str(self._installation.characters))
+
+    def request_still(self, instance: AnimatorFilter) -> None:
+        """Have the filter's still picture decoded; it arrives in ``instance.stills``."""
+        name = instance.settings.character
+        loader = self._loader
+        if loader is not None:
+            loader.request(name, lambda: self._find_picture(name), instance.stills.put)
+
+    def _find_picture(self, name: str) -> CharacterEntry | None:
+        # Only a listed picture is opened: a scene collection from elsewhere must not name any file of this computer.
+        return character_list.find(self.characters(), name)
+
+    def select_character(self, choose: int, *, is_step: bool) -> None:
+        """Give every filter another character: ``choose`` places on, or the one at that place (from 0)."""
+        characters = self.characters()
+        for instance in self.filters():
+            if is_step:
+                entry = character_list.neighbour(characters, instance.settings.character, choose)
+            else:
+                entry = characters[choose] if choose < len(characters) else None
+            if entry is not None:
+                self._write_setting(instance, b"character", entry.file.encode())
+
+    def _write_setting(self, instance: AnimatorFilter, key: bytes, value: bytes) -> None:
+        lib = self._lib
+        with self._lock:
+            # `remove` takes the lock before OBS frees the source, so the pointer is good here.
+            is_alive = instance.filter_id in self._filters
+            source = lib.obs_source_get_ref(instance.source) if is_alive else None
+        if not source:
+            return
+        try:
+            data = lib.obs_data_create()
+            lib.obs_data_set_string(data, key, value)
+            lib.obs_source_update(source, data)
+            lib.obs_data_release(data)
+            lib.obs_source_update_properties(source)
+        finally:
+            lib.obs_source_release(source)
+
+    # --- actions of hotkeys and buttons ---
+
+    def calibrate(self, instance: AnimatorFilter) -> None:
+        if self._supervisor is not None:
+            self._supervisor.act(instance.filter_id, "calibrate")
+
+    def set_frozen(self, instance: AnimatorFilter, is_frozen: bool) -> None:
+        instance.is_frozen = is_frozen
+        if self._supervisor is not None:
+            self._supervisor.act(instance.filter_id, "freeze" if is_frozen else "unfreeze")
+
+    def refresh(self) -> None:
+        """Look at the character folder again, load the stills again, and try a worker again that was given up."""
+        if self._supervisor is not None:
+            self._supervisor.refresh()
+        for instance in self.filters():
+            self.request_still(instance)
+
+    # --- the panel ---
+
+    def condition(self, instance: AnimatorFilter) -> Condition:
+        """Return the panel's status line of a filter."""
+        supervisor = self._supervisor
+        if supervisor is None:
+            return Condition("The script is not loaded. Add it in Tools → Scripts", True)
+        status = supervisor.statuses.get(instance.filter_id)
+        return describe(supervisor.problem, supervisor.notice, status, instance.still_problem, instance.is_hidden)
+
+    def _on_change(self, filter_id: str | None) -> None:
+        """Reload an open panel where the kind of its line changed, rarely enough to leave its user in peace."""
+        now = time.monotonic()
+        characters = self.characters()
+        if characters != self._known_characters:
+            self._known_characters = characters
+            for instance in self.filters():
+                self.request_still(instance)
+        for instance in self.filters():
+            if filter_id not in (None, instance.filter_id):
+                continue
+            condition = self.condition(instance)
+            kind = condition.text if condition.is_problem else condition.text.split(" ")[0]
+            waited = now - self._panel_refreshed_at.get(instance.filter_id, 0.0)
+            is_too_soon = waited < _PANEL_REFRESH_SECONDS and not condition.is_problem
+            if kind == self._shown_kinds.get(instance.filter_id) or is_too_soon:
+                continue
+            self._shown_kinds[instance.filter_id] = kind
+            self._panel_refreshed_at[instance.filter_id] = now
+            self._reload_panel(instance)
+
+    def _reload_panel(self, instance: AnimatorFilter) -> None:
+        with self._lock:
+            is_alive = instance.filter_id in self._filters
+            source = self._lib.obs_source_get_ref(instance.source) if is_alive else None
+        if source:
+            self._lib.obs_source_update_properties(source)
+            self._lib.obs_source_release(source)

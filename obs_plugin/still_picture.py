@@ -1,0 +1,137 @@
+"""The character's still picture, decoded by libobs on a thread of its own: it needs no worker."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import queue
+import threading
+from dataclasses import dataclass
+from typing import Callable, Optional, Tuple
+
+from animator_core.protocol import CharacterEntry
+from obs_plugin import libobs, picture_header
+from obs_plugin.libobs import LibObs
+from obs_plugin.texture import Texture
+
+logger = logging.getLogger(__name__)
+
+_MAX_SIDE = 8192
+_MAX_PIXELS = 40_000_000
+_STOP_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class DecodedPicture:
+    """Pixels that libobs decoded (``pixels`` is the address of memory to be freed with `free`), or why there are none.
+
+    character: the file name that was asked for. problem: "" or what is wrong with the file.
+    """
+
+    character: str
+    lib: LibObs
+    pixels: int = 0
+    width: int = 0
+    height: int = 0
+    format: int = 0
+    problem: str = ""
+
+    def make_texture(self) -> Texture | None:
+        """Return the picture as a texture, or None; needs the graphics context. Free the pixels afterwards."""
+        if not self.pixels:
+            return None
+        data = ctypes.c_void_p(self.pixels)
+        handle = self.lib.gs_texture_create(self.width, self.height, self.format, 1, ctypes.byref(data), 0)
+        return Texture(handle, self.width, self.height) if handle else None
+
+    def free(self) -> None:
+        if self.pixels:
+            self.lib.bfree(self.pixels)
+
+
+def decode(lib: LibObs, character: str, entry: CharacterEntry) -> DecodedPicture:
+    """Return the picture of ``entry`` as OBS's own image source would load it, for the setting ``character``."""
+    path, name = entry.path, entry.file
+    try:
+        size = picture_header.read_size(path)
+    except OSError as exc:
+        return DecodedPicture(character, lib, problem=f"{name} cannot be read: {exc.strerror or exc}")
+    if size is None:
+        return DecodedPicture(character, lib, problem=f"{name} is no PNG, JPEG or WebP picture")
+    if max(size) > _MAX_SIDE or size[0] * size[1] > _MAX_PIXELS:
+        problem = f"{name} has {size[0]}x{size[1]} pixels; make it {_MAX_SIDE // 2} pixels or less a side"
+        return DecodedPicture(character, lib, problem=problem)
+    pixel_format, width, height, space = ctypes.c_int(), ctypes.c_uint32(), ctypes.c_uint32(), ctypes.c_int()
+    pixels = lib.gs_create_texture_file_data3(
+        os.fsencode(path) if os.name != "nt" else path.encode(),
+        libobs.GS_IMAGE_ALPHA_PREMULTIPLY_SRGB,
+        ctypes.byref(pixel_format),
+        ctypes.byref(width),
+        ctypes.byref(height),
+        ctypes.byref(space),
+    )
+    if not pixels:
+        return DecodedPicture(character, lib, problem=f"{name} is damaged; save it again as PNG")
+    return DecodedPicture(character, lib, pixels, width.value, height.value, pixel_format.value)
+
+
+_Request = Tuple[str, Callable[[], Optional[CharacterEntry]], Callable[[DecodedPicture], None]]
+
+
+class StillLoader:
+    """Decodes pictures one after the other; started and stopped with the script."""
+
+    def __init__(self, lib: LibObs) -> None:
+        self._lib = lib
+        self._requests: queue.Queue[_Request | None] = queue.Queue()
+        self._thread = threading.Thread(target=self._run, name="sma-stills", daemon=True)
+        self._thread.start()
+
+    def request(
+        self,
+        character: str,
+        find: Callable[[], CharacterEntry | None],
+        deliver: Callable[[DecodedPicture], None],
+    ) -> None:
+        """Decode the picture that ``find`` returns and call ``deliver`` with it, both on the loader's thread."""
+        self._requests.put((character, find, deliver))
+
+    def _run(self) -> None:
+        while True:
+            request = self._requests.get()
+            if request is None:
+                return
+            try:
+                self._serve(*request)
+            except Exception:
+                logger.exception("a still picture could not be loaded")
+
+    def _serve(
+        self,
+        character: str,
+        find: Callable[[], CharacterEntry | None],
+        deliver: Callable[[DecodedPicture], None],
+    ) -> None:
+        entry = find()
+        if entry is not None:
+            picture = decode(self._lib, character, entry)
+        elif character:
+            problem = f"{character} is not in assets/characters; choose another character"
+            picture = DecodedPicture(character, self._lib, problem=problem)
+        else:
+            problem = "There is no picture in assets/characters; put a PNG, JPEG or WebP file there and press Refresh"
+            picture = DecodedPicture(character, self._lib, problem=problem)
+        if picture.problem:
+            logger.warning("%s", picture.problem)
+        deliver(picture)
+
+    def stop(self) -> None:
+        """Finish the picture in work, drop the rest, end the thread."""
+        while not self._requests.empty():
+            try:
+                self._requests.get_nowait()
+            except queue.Empty:
+                break
+        self._requests.put(None)
+        self._thread.join(_STOP_SECONDS)

@@ -1,0 +1,82 @@
+"""Stream Motion Animator: the script to add in OBS under Tools → Scripts.
+
+OBS imports this one file anew on "Reload script"; everything that must outlive that is in `obs_plugin.registration`.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any, Callable
+
+import obspython as obs
+
+_ROOT = str(Path(__file__).resolve().parents[1])
+if _ROOT not in sys.path:
+    sys.path.append(_ROOT)
+
+from obs_plugin import libobs, registration, script_log  # noqa: E402
+from obs_plugin.hotkeys import HOTKEYS, Hotkey  # noqa: E402
+from obs_plugin.session import Session  # noqa: E402
+
+logger = logging.getLogger("obs_plugin.script")
+
+_LOG_INTERVAL_MS = 250
+_session: Session | None = None
+_hotkey_ids: dict[str, int] = {}
+
+
+def script_description() -> str:
+    return (
+        "<h2>Stream Motion Animator</h2>Shows you as an animated character. Right-click your camera, choose "
+        "<b>Filters</b>, press <b>+</b> under Effect Filters and choose <b>Stream Motion Animator</b>."
+    )
+
+
+def script_load(settings: Any) -> None:
+    global _session
+    script_log.set_up()
+    obs.timer_add(_flush_log, _LOG_INTERVAL_MS)
+    try:
+        _session = registration.register(libobs.load())
+    except Exception:
+        logger.exception("Stream Motion Animator cannot start")
+        return
+    for hotkey in HOTKEYS:
+        identifier = obs.obs_hotkey_register_frontend(hotkey.name, hotkey.description, _on_press(hotkey))
+        saved = obs.obs_data_get_array(settings, hotkey.name)
+        obs.obs_hotkey_load(identifier, saved)
+        obs.obs_data_array_release(saved)
+        _hotkey_ids[hotkey.name] = identifier
+    if _session is not None:
+        _session.start()
+
+
+def script_save(settings: Any) -> None:
+    for name, identifier in _hotkey_ids.items():
+        keys = obs.obs_hotkey_save(identifier)
+        obs.obs_data_set_array(settings, name, keys)
+        obs.obs_data_array_release(keys)
+
+
+def script_unload() -> None:
+    registration.hide()
+    if _session is not None:
+        _session.stop()
+    _hotkey_ids.clear()
+    _flush_log()
+
+
+def _on_press(hotkey: Hotkey) -> Callable[[bool], None]:
+    # OBS takes plain functions only: no bound methods, no partials.
+    @registration.guarded(None)
+    def on_press(is_pressed: bool) -> None:
+        if is_pressed and _session is not None:
+            hotkey.press(_session)
+
+    return on_press
+
+
+def _flush_log() -> None:
+    script_log.HANDLER.flush_to(obs.script_log)

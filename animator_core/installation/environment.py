@@ -21,7 +21,7 @@ from animator_core.installation.pip_errors import pip_problem
 from animator_core.installation.requirements import TorchBuild
 
 _DESCRIBE = "import json, pip, sys; print(json.dumps([sys.version_info[:2], sys.base_prefix]))"
-_LOAD_ALL = "import cv2, matplotlib, mediapipe, numba, numpy, psutil, torch, yaml"
+_LOAD_ALL = "import av, cv2, mediapipe, numba, numpy, PIL, psutil, torch, yaml"
 STAMP_NAME = "stream-motion-animator.json"
 
 

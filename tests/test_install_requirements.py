@@ -1,0 +1,128 @@
+"""animator_core.installation.requirements and pip_errors: what is installed where, and pip's failures in one line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from animator_core.installation import requirements
+from animator_core.installation.pip_errors import pip_problem
+from animator_core.installation.requirements import Gpu
+
+TURING = Gpu("RTX 2070", 580, 7.5)
+PASCAL = Gpu("GTX 1070", 580, 6.1)
+BLACKWELL = Gpu("RTX 5080", 580, 12.0)
+
+
+@pytest.mark.parametrize(
+    ("version", "system", "machine", "is_64_bit", "said"),
+    [
+        ((3, 8), "Linux", "x86_64", True, "Python 3.8 is too old, 3.9 or newer is needed; install Python 3.12"),
+        ((3, 15), "Linux", "x86_64", True, "Python 3.15 is too new: there is no mediapipe package for it yet"),
+        ((3, 11), "Windows", "AMD64", False, "32-bit"),
+        ((3, 11), "Linux", "aarch64", True, "no mediapipe package for Linux on aarch64"),
+        ((3, 11), "Windows", "ARM64", True, "no mediapipe package for Windows on ARM64"),
+        ((3, 13), "Darwin", "x86_64", True, "Intel Mac"),
+    ],
+)
+def test_a_python_that_cannot_run_the_program_is_named_with_the_remedy(
+    version: tuple[int, int], system: str, machine: str, is_64_bit: bool, said: str
+) -> None:
+    problem = requirements.python_problem(version, system, machine, is_64_bit)
+    assert said in problem
+    assert "\n" not in problem
+
+
+@pytest.mark.parametrize("minor", range(9, 15))
+@pytest.mark.parametrize(("system", "machine"), [("Linux", "x86_64"), ("Windows", "AMD64"), ("Darwin", "arm64")])
+def test_every_supported_python_is_accepted(minor: int, system: str, machine: str) -> None:
+    assert requirements.python_problem((3, minor), system, machine, True) == ""
+
+
+@pytest.mark.parametrize("minor", range(9, 15))
+def test_there_is_exactly_one_opencv_and_a_mediapipe_that_sends_nothing(minor: int) -> None:
+    packages = requirements.base_packages((3, minor))
+    assert sum(package.startswith("opencv") for package in packages) == 1
+    assert requirements.mediapipe_package((3, minor)) in ("mediapipe==0.10.21", "mediapipe==0.10.31")
+
+
+def test_numpy_stays_below_2_where_mediapipe_was_built_for_it() -> None:
+    assert "numpy>=1.26,<2" in requirements.base_packages((3, 12))
+    assert "numpy>=2.1,<3" in requirements.base_packages((3, 13))
+
+
+@pytest.mark.parametrize(
+    ("version", "system", "machine", "gpu", "requirement", "index"),
+    [
+        ((3, 11), "Linux", "x86_64", None, "torch==2.13.0+cpu", "cpu"),
+        ((3, 11), "Linux", "x86_64", TURING, "torch==2.13.0+cu130", "cu130"),
+        ((3, 11), "Windows", "AMD64", BLACKWELL, "torch==2.13.0+cu130", "cu130"),
+        ((3, 11), "Windows", "AMD64", PASCAL, "torch==2.13.0+cu126", "cu126"),
+        ((3, 11), "Linux", "x86_64", Gpu("RTX 3060", 535, 8.6), "torch==2.13.0+cu126", "cu126"),
+        ((3, 9), "Linux", "x86_64", BLACKWELL, "torch==2.8.0+cu128", "cu128"),
+        ((3, 11), "Windows", "AMD64", None, "torch==2.13.0", ""),
+        ((3, 11), "Darwin", "arm64", None, "torch==2.13.0", ""),
+        ((3, 11), "Darwin", "x86_64", None, "torch==2.2.2", ""),
+    ],
+)
+def test_torch_build_fits_the_machine(
+    version: tuple[int, int], system: str, machine: str, gpu: Gpu | None, requirement: str, index: str
+) -> None:
+    build = requirements.torch_build(version, system, machine, gpu)
+    assert build.requirement == requirement
+    assert build.index == (requirements.PYTORCH_INDEX + index if index else "")
+    assert build.is_cuda == ("+cu" in requirement)
+
+
+def test_torch_build_tells_the_owner_of_a_new_card_to_update_an_old_driver() -> None:
+    build = requirements.torch_build((3, 11), "Windows", "AMD64", Gpu("RTX 5080", 566, 12.0))
+    assert "driver 566 is too old for it: update it to 580 or newer" in build.description
+
+
+def _put_nvidia_smi(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = folder / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for nvidia-smi is a shell script")
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        (
+            "echo 'NVIDIA GeForce RTX 3060, 550.54.15, 8.6'; echo 'second, 1, 1.0'",
+            Gpu("NVIDIA GeForce RTX 3060", 550, 8.6),
+        ),
+        ("echo 'NVIDIA-SMI has failed because it could not talk to the driver'; exit 9", None),
+        ("echo 'Tesla, [N/A], [N/A]'", None),
+        ("true", None),
+    ],
+)
+def test_detect_gpu_reads_the_driver_and_survives_a_broken_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, expected: Gpu | None
+) -> None:
+    _put_nvidia_smi(tmp_path, script, monkeypatch)
+    assert requirements.detect_gpu() == expected
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("WARNING: Retrying ... NewConnectionError('...: Temporary failure in name resolution')\nERROR: No matching "
+         "distribution found for torch", "the package index cannot be reached; check the network"),
+        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "no disk space"),
+        ("ERROR: Could not install packages due to an OSError: [WinError 5] Access is denied: 'c:\\x'", "close OBS"),
+        ("ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied", "cannot be written"),
+        ("ERROR: Could not find a version (from versions: none)\nERROR: No matching distribution found for numba<1",
+         "there is no package numba<1 for this Python; use Python 3.12"),
+        ("noise\nERROR: something else\nmore noise", "pip failed (something else)"),
+        ("", "pip gave no reason"),
+    ],
+)  # fmt: skip
+def test_pip_problem_says_one_line_with_the_remedy(output: str, said: str) -> None:
+    problem = pip_problem(output)
+    assert said in problem
+    assert "\n" not in problem

@@ -37,13 +37,18 @@ class ModelUnreachable(ModelError):
 
 @dataclass(frozen=True)
 class ModelFile:
-    """One file under the models folder: ``name`` is its file name there, ``size`` its length in bytes."""
+    """One model file: its file name, where it is published, its length in bytes.
+
+    folder: where install.py puts it under assets/models, "" for directly there. The functions below take the folder
+    that holds the file.
+    """
 
     name: str
     url: str
     size: int
     sha256: str
     licence: str
+    folder: str = ""
 
 
 FACE_LANDMARKER = ModelFile(
@@ -56,7 +61,8 @@ FACE_LANDMARKER = ModelFile(
 
 
 def _liveportrait(path: str, size: int, sha256: str) -> ModelFile:
-    return ModelFile(path.rsplit("/", 1)[-1], _LIVEPORTRAIT_URL + path, size, sha256, "MIT")
+    name = path.rsplit("/", 1)[-1]
+    return ModelFile(name, _LIVEPORTRAIT_URL + path, size, sha256, "MIT", "liveportrait")
 
 
 LIVEPORTRAIT = (
@@ -98,7 +104,7 @@ def find_model(name: str) -> ModelFile:
 
 
 def model_path(models_dir: Path, name: str) -> Path:
-    """Return where the model of that name lies, or would lie, under the models folder."""
+    """Return where the model of that name lies, or would lie, in a folder."""
     return models_dir / find_model(name).name
 
 
@@ -203,7 +209,7 @@ def fetch(
     timeout_s: float = 10.0,
     pause_s: float = 1.0,
 ) -> Path:
-    """Download the model into the models folder and return its path; an earlier, interrupted download is continued.
+    """Download the model into ``models_dir`` and return its path; an earlier, interrupted download is continued.
 
     mirror: a folder URL that has the file by its name, instead of the official address. pause_s: first wait after a
     dropped connection, doubled each time. Raises ModelUnreachable where it cannot be had now (what came so far is

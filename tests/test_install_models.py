@@ -15,12 +15,12 @@ from animator_core.model_files import ModelFile
 UNREACHABLE = "http://127.0.0.1:9"
 
 
-def make_model(name: str, content: bytes) -> ModelFile:
-    return ModelFile(name, f"{UNREACHABLE}/{name}", len(content), hashlib.sha256(content).hexdigest(), "MIT")
+def make_model(name: str, content: bytes, folder: str = "") -> ModelFile:
+    return ModelFile(name, f"{UNREACHABLE}/{name}", len(content), hashlib.sha256(content).hexdigest(), "MIT", folder)
 
 
 LANDMARKER = make_model("face_landmarker.task", b"landmarker")
-GENERATOR = make_model("spade_generator.pth", b"generator")
+GENERATOR = make_model("spade_generator.pth", b"generator", "liveportrait")
 WANTED = (LANDMARKER, GENERATOR)
 
 
@@ -33,7 +33,8 @@ def manifest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_models_that_are_there_are_verified_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / LANDMARKER.name).write_bytes(b"landmarker")
-    (tmp_path / GENERATOR.name).write_bytes(b"generator")
+    (tmp_path / "liveportrait").mkdir()
+    (tmp_path / "liveportrait" / GENERATOR.name).write_bytes(b"generator")
     step = ModelsStep(tmp_path, WANTED)
     step.run()
     assert step.missing == []
@@ -51,6 +52,7 @@ def test_a_local_folder_serves_without_any_network(tmp_path: Path) -> None:
     step.run()
     assert step.missing == []
     assert (tmp_path / "models" / LANDMARKER.name).read_bytes() == b"landmarker"
+    assert (tmp_path / "models" / "liveportrait" / GENERATOR.name).read_bytes() == b"generator"
 
 
 def test_no_network_is_said_once_a_server_and_is_no_damage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ from animator_core.model_files import FACE_LANDMARKER, LIVEPORTRAIT, ModelFile, 
 
 @dataclass
 class ModelsStep:
-    """Gets every wanted model into ``models_dir`` and remembers which it could not get.
+    """Gets every wanted model into its folder under ``models_dir`` and remembers which it could not get.
 
     folder: where to look first, None for nowhere. mirror: a folder URL instead of the official addresses, "" for none.
     rehash: hash what is there again.
@@ -35,7 +35,10 @@ class ModelsStep:
     @property
     def bytes_to_come(self) -> int:
         """How many bytes of disk space the models that are not here will take."""
-        return sum(model.size for model in self.wanted if not (self.models_dir / model.name).exists())
+        return sum(model.size for model in self.wanted if not (self._folder_of(model) / model.name).exists())
+
+    def _folder_of(self, model: ModelFile) -> Path:
+        return self.models_dir / model.folder
 
     def run(self) -> None:
         """Get the models, one line each; what cannot be had is in ``missing`` afterwards, no error."""
@@ -59,14 +62,14 @@ class ModelsStep:
         if is_offline:
             raise ModelUnreachable(f"{model.name} is not downloaded, its server cannot be reached")
         say(f"Models: downloading {model.name} ({model.size / 1e6:,.1f} MB)")
-        model_files.fetch(model, self.models_dir, mirror=self.mirror, report=Progress(model.name))
+        model_files.fetch(model, self._folder_of(model), mirror=self.mirror, report=Progress(model.name))
         say(f"Models: {model.name} downloaded, verified")
 
     def _is_here(self, model: ModelFile) -> bool:
         try:
-            path = model_files.verified_path(self.models_dir, model.name, rehash=self.rehash)
+            path = model_files.verified_path(self._folder_of(model), model.name, rehash=self.rehash)
         except ModelError as exc:
-            if (self.models_dir / model.name).exists():
+            if (self._folder_of(model) / model.name).exists():
                 say(f"Models: {str(exc).split(';')[0]}; getting it anew")
             return False
         say(f"Models: {path.name} is there, verified")
@@ -76,7 +79,7 @@ class ModelsStep:
         if self.folder is None:
             return False
         try:
-            is_taken = model_files.take_from_folder(model, self.folder, self.models_dir, Progress(model.name))
+            is_taken = model_files.take_from_folder(model, self.folder, self._folder_of(model), Progress(model.name))
         except ModelError as exc:
             say(f"Models: {exc}")
             return False

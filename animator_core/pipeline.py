@@ -59,7 +59,7 @@ class CharacterPipeline:
         self._picture: np.ndarray | None = None
 
     def set_character(self, character: Character) -> None:
-        """Draw ``character`` from the next frame on; raises CharacterError where it cannot be drawn, and keeps the old."""
+        """Draw ``character`` from the next frame on; raises CharacterError, keeping the old one."""
         self.renderer.set_character(character)
         self.character = character
         self.optimizer.forget()

@@ -1,0 +1,69 @@
+"""How far a picture lets its head move: small motions as seen, large ones ever less."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from animator_core.motion.driving import DrivingMotion
+from animator_core.tracking.pose import HeadPose, euler_angles
+
+_MOST_YAW, _MOST_PITCH, _MOST_ROLL = 34.0, 26.0, 32.0
+_MOST_SHIFT = 0.3
+_MOST_SCALE_LOG = 0.22
+
+
+@dataclass(frozen=True)
+class HeadLimits:
+    """The room that the picture has around the head, in face sizes; the shift never uses more than most of it."""
+
+    left: float
+    right: float
+    up: float
+    down: float
+
+
+def soft_limit(value: float, most: float) -> float:
+    """Return ``value`` unchanged while small, bending smoothly towards ±``most`` from half of it on."""
+    knee = 0.5 * most
+    size = abs(value)
+    if size <= knee:
+        return value
+    room = most - knee
+    return float(np.copysign(knee + room * np.tanh((size - knee) / room), value))
+
+
+def moved_pose(source: HeadPose, motion: DrivingMotion, limits: HeadLimits) -> HeadPose:
+    """Return the pose that ``motion`` gives a head whose picture shows it in ``source``, within what it allows."""
+    turned = motion.rotation @ source.rotation
+    yaw, pitch, roll = euler_angles(turned)
+    own_yaw, own_pitch, own_roll = euler_angles(source.rotation)
+    # The limit is on how far the picture is turned away from what it shows, and less where it is turned already.
+    yaw = own_yaw + _one_sided(yaw - own_yaw, own_yaw, _MOST_YAW)
+    pitch = own_pitch + _one_sided(pitch - own_pitch, own_pitch, _MOST_PITCH)
+    roll = own_roll + soft_limit(roll - own_roll, _MOST_ROLL)
+    shift_x = soft_limit(
+        float(motion.translation[0]), min(_MOST_SHIFT, limits.left if motion.translation[0] < 0 else limits.right)
+    )
+    shift_y = soft_limit(
+        float(motion.translation[1]), min(_MOST_SHIFT, limits.up if motion.translation[1] < 0 else limits.down)
+    )
+    scale = float(np.exp(soft_limit(float(np.log(motion.scale)), _MOST_SCALE_LOG)))
+    shift = np.array([shift_x, shift_y, 0.0], np.float32) * source.scale
+    return HeadPose(rotation_from_euler(yaw, pitch, roll), source.translation + shift, source.scale * scale)
+
+
+def _one_sided(turn: float, own: float, most: float) -> float:
+    """Limit a turn; further away from frontal there is less room than back to it."""
+    room = max(most - abs(own), 0.35 * most) if turn * own > 0 else most
+    return soft_limit(turn, room)
+
+
+def rotation_from_euler(yaw: float, pitch: float, roll: float) -> np.ndarray:
+    """Return R = R_z(roll) R_y(yaw) R_x(pitch) as (3, 3) float32; angles in degrees as in `pose.euler_angles`."""
+    (cy, cp, cr), (sy, sp, sr) = np.cos(np.radians([yaw, pitch, roll])), np.sin(np.radians([yaw, pitch, roll]))
+    around_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
+    around_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    around_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
+    return (around_z @ around_y @ around_x).astype(np.float32)

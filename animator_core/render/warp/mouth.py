@@ -1,0 +1,180 @@
+"""The inside of the mouth: the picture's own where it shows one, else drawn in the picture's colours."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from animator_core.render.warp.openings import Opening, blend_into, opening, plane_affine
+from animator_core.tracking.face_model import INNER_LIPS, OUTER_LIPS
+from animator_core.tracking.pose import HeadPose
+
+_SIZE = 192
+"""Side of the drawn textures; the mouth is two thirds of it wide."""
+_UPPER, _LOWER = 13, 14
+_OPEN_RATIO = 0.05
+
+
+class Mouth:
+    """The mouth of one character."""
+
+    def __init__(self, picture: np.ndarray, landmarks: np.ndarray, pose: HeadPose) -> None:
+        """picture: (H, W, 3) uint8 BGR. landmarks: (478, 3) pixels."""
+        self._ring = np.array(INNER_LIPS)
+        self._pose = pose
+        self._corners = [INNER_LIPS[0], INNER_LIPS[10]]
+        self._width = float(np.linalg.norm(landmarks[61, :2] - landmarks[291, :2]))
+        self._upper_anchor = landmarks[_UPPER, :2].astype(np.float64)
+        lips, light = _lip_colour(picture, landmarks), _skin_light(picture, landmarks)
+        self._cavity = _cavity(lips)
+        self._teeth = _teeth(light, rows=0.30)
+        self._lower = _tongue_and_lower_teeth(lips, light)
+        polygon = landmarks[self._ring, :2]
+        gap = float(np.linalg.norm(landmarks[_UPPER, :2] - landmarks[_LOWER, :2]))
+        self._own = _own_interior(picture, polygon) if gap > _OPEN_RATIO * self._width else None
+
+    def draw(self, frame: np.ndarray, points: np.ndarray, pose: HeadPose, rest: np.ndarray) -> None:
+        """Draw the mouth's inside into ``frame`` ((H, W, 4) BGRA) behind lips at ``points`` ((478, 2) pixels).
+
+        rest: (478, 2) pixels, the same landmarks without expression: where the skull holds the upper teeth.
+        """
+        where = opening(points[self._ring], frame.shape, 0.5 + 0.004 * self._width)
+        if where is None:
+            return
+        linear = plane_affine(self._pose.rotation, self._pose.scale, pose.rotation, pose.scale)
+        size = np.linalg.norm(points[61] - points[291])
+        layer = self._layer(where, points, rest, linear, float(size))
+        blend_into(frame, where, layer)
+
+    def _layer(
+        self, where: Opening, points: np.ndarray, rest: np.ndarray, linear: np.ndarray, width: float
+    ) -> np.ndarray:
+        upright = linear / np.sqrt(abs(np.linalg.det(linear))) @ _rotation2(self._pose)
+        rest_width = float(np.linalg.norm(rest[61] - rest[291]))
+        middle = points[self._corners].mean(0)
+        drop = float(np.linalg.norm(points[_LOWER] - points[_UPPER])) / max(rest_width, 1e-6)
+        layer = self._warped(self._cavity, where, upright, (points[_UPPER] + points[_LOWER]) / 2, width * 1.3)[..., :3]
+        # The lower jaw: it hangs from the lower lip.
+        lower_at = points[_LOWER] * np.array([0.5, 1]) + np.array([0.5 * middle[0], 0])
+        layer = _over(layer, self._warped(self._lower, where, upright, lower_at, rest_width))
+        teeth_at = rest[_UPPER] * 0.75 + points[_UPPER] * 0.25
+        layer = _over(layer, self._warped(self._teeth, where, upright, teeth_at, rest_width))
+        if self._own is not None:
+            texture, origin = self._own
+            target = rest[_UPPER] + linear @ (origin - self._upper_anchor)
+            matrix = where.affine_from(np.column_stack([linear, target]))
+            layer = _over(layer, cv2.warpAffine(texture, matrix, where.mask.shape[::-1], flags=cv2.INTER_LINEAR))
+        return _shaded(layer, where, width, drop)
+
+    def _warped(
+        self, texture: np.ndarray, where: Opening, upright: np.ndarray, anchor: np.ndarray, width: float
+    ) -> np.ndarray:
+        """Return the region with ``texture`` whose middle lies at ``anchor``, the mouth's width two thirds of it."""
+        scaled = upright * (width / (_SIZE * 2 / 3))
+        matrix = np.column_stack([scaled, anchor - scaled @ np.array([_SIZE / 2, _SIZE / 2])])
+        size = where.mask.shape[::-1]
+        return cv2.warpAffine(
+            texture, where.affine_from(matrix), size, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE
+        )
+
+
+def _rotation2(pose: HeadPose) -> np.ndarray:
+    linear = pose.rotation[:2, :2].astype(np.float64)
+    return linear / np.sqrt(abs(np.linalg.det(linear)))
+
+
+def _over(below: np.ndarray, layer: np.ndarray) -> np.ndarray:
+    """Lay a straight-alpha (h, w, 4) layer over (h, w, 3)."""
+    alpha = layer[..., 3].astype(np.float32) / np.float32(255)
+    return cv2.blendLinear(np.ascontiguousarray(layer[..., :3]), below, alpha, 1 - alpha)
+
+
+def _shaded(layer: np.ndarray, where: Opening, width: float, drop: float) -> np.ndarray:
+    """Darken towards the lips, which throw their shadow inwards, the upper one most."""
+    depth = cv2.GaussianBlur(where.mask, (0, 0), max(0.8, 0.045 * width))
+    shift = max(1, round(0.02 * width))
+    below_lip = np.roll(depth, shift, axis=0)
+    light = np.clip(0.45 + 0.62 * np.minimum(depth, below_lip), 0, 1)
+    del drop
+    return np.asarray(layer * light[..., None]).astype(np.uint8)
+
+
+def _lip_colour(picture: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """Return the lips' mean BGR colour, (3,) float."""
+    mask = np.zeros(picture.shape[:2], np.uint8)
+    cv2.fillPoly(mask, [np.rint(landmarks[list(OUTER_LIPS), :2]).astype(np.int32)], 255)
+    cv2.fillPoly(mask, [np.rint(landmarks[list(INNER_LIPS), :2]).astype(np.int32)], 0)
+    return np.array(cv2.mean(picture, mask)[:3]) if mask.any() else np.array([90.0, 90.0, 160.0])
+
+
+def _skin_light(picture: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """Return the BGR colour of well-lit skin, (3,) float: what white teeth are measured by."""
+    cheeks = np.rint(landmarks[[50, 280, 205, 425, 151, 9], :2]).astype(int)
+    height, width = picture.shape[:2]
+    samples = [picture[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)] for x, y in cheeks]
+    return np.percentile(np.array(samples, float), 75, axis=0)
+
+
+def _grid() -> tuple[np.ndarray, np.ndarray]:
+    """Return x, y of the texture in mouth widths from its middle."""
+    axis = (np.arange(_SIZE, dtype=np.float32) - _SIZE / 2) / (_SIZE * 2 / 3)
+    x, y = np.meshgrid(axis, axis)
+    return x, y
+
+
+def _cavity(lips: np.ndarray) -> np.ndarray:
+    """Return (S, S, 4) uint8: dark, a little red, lighter towards the rim."""
+    x, y = _grid()
+    rim = np.clip(np.hypot(x / 0.5, y / 0.45), 0, 1)[..., None]
+    dark = lips * np.array([0.16, 0.13, 0.26])
+    flesh = lips * np.array([0.42, 0.38, 0.55])
+    return _texture(dark + (flesh - dark) * rim**2.5, np.ones_like(x))
+
+
+def _teeth(light: np.ndarray, rows: float) -> np.ndarray:
+    """Return (S, S, 4) uint8: the upper teeth; their lower edge lies a little below the texture's middle."""
+    x, y = _grid()
+    edge = 0.075 - 0.28 * x**2
+    ivory = np.clip(0.35 * light + 0.65 * light.max() * np.array([0.86, 0.93, 0.97]) * 1.08, 0, 245)
+    # Rounder towards the sides: the arch turns away from the light.
+    shade = (1 - 1.5 * x**2).clip(0.25, 1)[..., None]
+    pitch = 0.105
+    seams = 1 - 0.16 * np.exp(-((np.abs((x / pitch + 0.0) - np.rint(x / pitch)) * pitch / 0.008) ** 2))
+    scallop = 0.012 * np.abs(np.sin(np.pi * x / pitch))
+    alpha = np.clip((edge - 0.012 + scallop - y) / 0.012, 0, 1) * np.clip((0.46 - np.abs(x)) / 0.05, 0, 1)
+    alpha *= np.clip((y + rows + 0.2) / 0.02, 0, 1)
+    return _texture(ivory * shade * seams[..., None], alpha)
+
+
+def _tongue_and_lower_teeth(lips: np.ndarray, light: np.ndarray) -> np.ndarray:
+    """Return (S, S, 4) uint8: the tongue behind the lower teeth; the lower lip's rim is the texture's middle."""
+    x, y = _grid()
+    top = -0.17 + 0.35 * x**2
+    tongue = np.clip((y - top) / 0.05, 0, 1) * np.clip((0.36 - np.abs(x)) / 0.1, 0, 1)
+    groove = 1 - 0.18 * np.exp(-((x / 0.025) ** 2))
+    rise = np.clip((y - top) / 0.2, 0, 1)
+    flesh = np.clip(lips * np.array([0.72, 0.66, 0.86]), 0, 255) * (0.62 + 0.38 * rise[..., None]) * groove[..., None]
+    ivory = np.clip(0.5 * light + 0.4 * light.max(), 0, 225) * 0.8
+    teeth_top = -0.045 + 0.22 * x**2
+    teeth = np.clip((y - teeth_top) / 0.015, 0, 1) * np.clip((0.34 - np.abs(x)) / 0.06, 0, 1)
+    shade = (1 - 2.2 * x**2).clip(0.2, 1)[..., None]
+    pitch = 0.075
+    seams = 1 - 0.18 * np.exp(-(((x / pitch - np.rint(x / pitch)) * pitch / 0.007) ** 2))
+    colour = flesh + teeth[..., None] * (ivory * shade * seams[..., None] - flesh)
+    return _texture(colour, np.maximum(tongue, teeth))
+
+
+def _texture(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    return np.dstack([np.clip(colour, 0, 255), 255 * alpha]).astype(np.uint8)
+
+
+def _own_interior(picture: np.ndarray, polygon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the picture's own open mouth as a BGRA patch with a soft rim, and the patch's corner in the picture."""
+    pad = 4
+    low = np.maximum(np.floor(polygon.min(0)).astype(int) - pad, 0)
+    high = np.ceil(polygon.max(0)).astype(int) + pad
+    patch = picture[low[1] : high[1], low[0] : high[0]]
+    mask = np.zeros(patch.shape[:2], np.uint8)
+    cv2.fillPoly(mask, [np.rint((polygon - low) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    mask = cv2.GaussianBlur(mask, (0, 0), 1.0)
+    return np.dstack([patch, mask]), low.astype(np.float64)

@@ -1,0 +1,124 @@
+"""The warp renderer: skin as a mesh over a grid that follows the head, eyes and mouth behind their openings."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import cv2
+import numpy as np
+
+from animator_core.characters.character import Character
+from animator_core.errors import CharacterError
+from animator_core.motion.driving import DrivingMotion
+from animator_core.render.texture import premultiplied_bgra
+from animator_core.render.warp.eyeball import Eyeball
+from animator_core.render.warp.face_shape import FaceShape
+from animator_core.render.warp.head_pose import moved_pose
+from animator_core.render.warp.mouth import Mouth
+from animator_core.render.warp.rasterise import draw_triangles
+from animator_core.render.warp.surroundings import Surroundings
+from animator_core.tracking.face_model import FACE_OVAL, LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS, face_model
+from animator_core.tracking.pose import fit_pose
+
+_KEPT_CHARACTERS = 32
+_MIN_FACE_PIXELS = 24
+
+
+class WarpRenderer:
+    """Draws a character on the CPU (see `render.contract.Renderer`)."""
+
+    name = "warp"
+    device = "CPU"
+
+    def __init__(self) -> None:
+        self._prepared: OrderedDict[str, _Puppet] = OrderedDict()
+        self._puppet: _Puppet | None = None
+
+    def prepare(self, character: Character) -> None:
+        """Compute and keep what drawing ``character`` needs; raises CharacterError where it cannot be drawn."""
+        self._puppet_of(character)
+
+    def set_character(self, character: Character) -> None:
+        """Make ``character`` the one that `render` draws; raises CharacterError where it cannot be drawn."""
+        self._puppet = self._puppet_of(character)
+
+    def render(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> np.ndarray:
+        """Return the character in ``motion``: (H, W, 4) uint8 BGRA, premultiplied; reused by the next call."""
+        if self._puppet is None:
+            raise CharacterError("no character is set; choose one")
+        return self._puppet.draw(motion)
+
+    def close(self) -> None:
+        """Forget every character."""
+        self._prepared.clear()
+        self._puppet = None
+
+    def _puppet_of(self, character: Character) -> _Puppet:
+        puppet = self._prepared.get(character.content_hash)
+        if puppet is None:
+            puppet = self._prepared[character.content_hash] = _Puppet(character)
+        self._prepared.move_to_end(character.content_hash)
+        while len(self._prepared) > _KEPT_CHARACTERS:
+            self._prepared.popitem(last=False)
+        return puppet
+
+
+class _Puppet:
+    """One character, ready to be drawn."""
+
+    def __init__(self, character: Character) -> None:
+        landmarks = character.landmarks.astype(np.float32)
+        self._pose = fit_pose(landmarks)
+        if self._pose.scale < _MIN_FACE_PIXELS:
+            raise CharacterError(
+                f"the face in {character.name} is only {self._pose.scale:.0f} pixels high; use a larger picture"
+            )
+        self._texture = premultiplied_bgra(character.picture)
+        height, width = self._texture.shape[:2]
+        shape = self._pose.to_head(landmarks)
+        self._shape = FaceShape(shape)
+        self._landmarks = np.ascontiguousarray(landmarks[:, :2])
+        self._surroundings = Surroundings(character.picture[..., 3], landmarks, shape, self._pose)
+        model = face_model()
+        self._triangles = model.triangles
+        self._weight = _feather()
+        self._full = np.ones(len(self._surroundings.nodes), np.float32)
+        opaque = np.ascontiguousarray(character.picture[..., 2::-1])
+        self._eyes = [
+            Eyeball(opaque, landmarks, ring, iris, self._pose)
+            for ring, iris in ((RIGHT_EYE, RIGHT_IRIS), (LEFT_EYE, LEFT_IRIS))
+        ]
+        self._mouth = Mouth(opaque, landmarks, self._pose)
+        self._map_x, self._map_y = np.empty((2, height, width), np.float32)
+        self._frame = np.empty((height, width, 4), np.uint8)
+
+    def draw(self, motion: DrivingMotion) -> np.ndarray:
+        pose = moved_pose(self._pose, motion, self._surroundings.limits)
+        bent = self._shape.bent(motion)
+        placed = pose.to_frame(bent)
+        points = np.ascontiguousarray(placed[:, :2])
+        self._map_x.fill(-8)
+        self._map_y.fill(-8)
+        surroundings = self._surroundings
+        draw_triangles(
+            self._map_x, self._map_y, surroundings.moved(pose, bent, motion), surroundings.nodes, self._full,
+            surroundings.triangles, False,
+        )  # fmt: skip
+        # Far triangles first, so that the nose covers the cheek behind it.
+        order = np.argsort(-placed[self._triangles, 2].sum(1), kind="stable")
+        draw_triangles(self._map_x, self._map_y, points, self._landmarks, self._weight, self._triangles[order], True)
+        frame = cv2.remap(
+            self._texture, self._map_x, self._map_y, cv2.INTER_LINEAR, self._frame, cv2.BORDER_CONSTANT, (0, 0, 0, 0)
+        )
+        rest = pose.to_frame(self._shape.shape)[:, :2]
+        self._mouth.draw(frame, points, pose, rest)
+        for eye, gaze in zip(self._eyes, motion.gaze):
+            eye.draw(frame, points, pose, gaze)
+        return frame
+
+
+def _feather() -> np.ndarray:
+    """Return (478,) float32: 0 on the face's outline, where mesh and grid meet, 1 further in."""
+    weight = np.ones(478, np.float32)
+    weight[list(FACE_OVAL)] = 0
+    return weight

@@ -1,0 +1,110 @@
+"""``run``: a character live without OBS, in a preview window or as a virtual camera."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import sys
+from typing import TYPE_CHECKING
+
+from animator_core.cli import parts
+from animator_core.config import Config, HotkeyConfig, load_config
+from animator_core.errors import AnimatorError
+
+if TYPE_CHECKING:
+    from animator_core.live.outputs import Output
+
+
+def _describe_keys() -> str:
+    keys = [f"{field.default} {field.name.replace('_', ' ')}" for field in dataclasses.fields(HotkeyConfig)]
+    return f"Keys in the window (settings: hotkeys): {', '.join(keys)}, 1 to 9 choose a character."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.epilog = _describe_keys()
+    parser.add_argument(
+        "--camera", metavar="N|VIDEO", help="number of the camera, or a video file (default: video.source)"
+    )
+    parts.add_character_arguments(parser)
+    parser.add_argument("--virtual-camera", action="store_true", help="send the frames to a virtual camera")
+    parser.add_argument("--no-window", action="store_true", help="open no preview window")
+    parser.add_argument("--mirror", action="store_true", help="animate as a mirror would")
+    parser.add_argument("--max-frames", type=parts.positive_int, metavar="N", help="end after N frames")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run until the user, the end of the clip or --max-frames ends it."""
+    from animator_core.frame_statistics import FrameStatistics
+    from animator_core.live.camera import open_source
+    from animator_core.live.session import LiveParts, LiveSession
+    from animator_core.live.shelf import CharacterShelf
+    from animator_core.live.threads import CaptureThread, TrackingThread
+    from animator_core.motion.driving import DrivingMotion
+    from animator_core.optimizer import InferenceOptimizer
+    from animator_core.pipeline import CharacterPipeline
+
+    config = load_config(options.config)
+    source = config.video.source if options.camera is None else options.camera
+    with contextlib.ExitStack() as undo:
+        camera = open_source(source, config.video)
+        capture = CaptureThread(camera, lambda: open_source(source, config.video))
+        undo.callback(capture.stop)
+        character = parts.load_character(options.character, config)
+        renderer = undo.enter_context(parts.made_renderer(options.renderer, config))
+        tracking = None
+        if config.tracking.face_enabled:
+            tracker = parts.make_tracker(config)
+            undo.callback(tracker.close)
+            tracking = TrackingThread(capture.newest, tracker)
+            undo.callback(tracking.stop)
+        shelf = CharacterShelf(parts.make_library(config), config.character.preload_all)
+        shelf.add(character)
+        undo.callback(shelf.stop)
+        pipeline = CharacterPipeline(
+            parts.make_estimator(config, options.mirror),
+            renderer,
+            FrameStatistics(),
+            InferenceOptimizer(config.performance.enable_optimizer),
+            config.performance.max_inference_time_ms,
+        )
+        pipeline.set_character(character)
+        for _ in range(config.ai_model.warmup_frames):
+            renderer.render(DrivingMotion())  # compilers' work, done before anybody looks
+        output = make_output(options, config)
+        undo.callback(output.close)
+        session = LiveSession(LiveParts(capture, tracking, pipeline, shelf, output), config, _tell)
+        print(f"{camera.name} drives {character.display_name}; {renderer.name} on {renderer.device}", flush=True)
+        session.run(options.max_frames)
+        print(f"showed {session.frame_count} frames")
+    return 0
+
+
+def make_output(options: argparse.Namespace, config: Config) -> Output:
+    """Return where the frames go; raises AnimatorError where that cannot be had."""
+    from animator_core.live.outputs import NoOutput, Several, VirtualCamera, Window
+
+    output = config.output
+    places: list[Output] = []
+    if options.virtual_camera:
+        camera = VirtualCamera(
+            output.width, output.height, config.performance.target_fps, wants_alpha=output.background_alpha < 255
+        )
+        print(f"the virtual camera is {camera.device}; choose it in the other program", flush=True)
+        places.append(camera)
+    if not options.no_window:
+        try:
+            places.append(Window(output.width, output.height))
+        except AnimatorError as exc:
+            if not places:
+                raise
+            _tell(f"warning: no preview window: {exc}")
+    if not places:
+        return NoOutput()
+    return places[0] if len(places) == 1 else Several(*places)
+
+
+def _tell(text: str) -> None:
+    stream = sys.stderr if text.startswith(("warning:", "error:")) else sys.stdout
+    print(text, file=stream, flush=True)

@@ -1,0 +1,198 @@
+"""Where ``run`` shows its frames: a window, a virtual camera, or nowhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+
+from animator_core.compositing import StraightAlpha
+from animator_core.errors import AnimatorError
+
+WINDOW_TITLE = "Stream Motion Animator"
+_KEY_CODES = {
+    # GTK and Qt (X11 key symbols), Windows, macOS
+    "left": (65361, 2424832, 63234),
+    "up": (65362, 2490368, 63232),
+    "right": (65363, 2555904, 63235),
+    "down": (65364, 2621440, 63233),
+    "home": (65360, 2359296, 63273),
+    "end": (65367, 2293760, 63275),
+    "pageup": (65365, 2162688, 63276),
+    "pagedown": (65366, 2228224, 63277),
+    "space": (32,),
+    "enter": (13, 10),
+    "tab": (9,),
+    "escape": (27,),
+}
+_NAMES_BY_CODE = {code: name for name, codes in _KEY_CODES.items() for code in codes}
+_VIRTUAL_CAMERA_REMEDY = {
+    "linux": "install v4l2loopback and load it: sudo modprobe v4l2loopback exclusive_caps=1 card_label=Animator",
+    "win32": "install OBS Studio 28 or newer (it brings the camera), or Unity Capture",
+    "darwin": "install OBS Studio 28 or newer and start its virtual camera once",
+}
+
+
+class Output(Protocol):
+    """Takes frames of one size, (H, W, 4) uint8 premultiplied BGRA."""
+
+    def show(self, frame: np.ndarray) -> str | None:
+        """Show a frame, and return the key that was pressed, as `config.HotkeyConfig` names it, or None."""
+        ...
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the user closed it."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class NoOutput:
+    """Takes frames and does nothing with them."""
+
+    is_closed = False
+
+    def show(self, frame: np.ndarray) -> str | None:
+        return None
+
+    def close(self) -> None:
+        pass
+
+
+class Window:
+    """A preview window; what is transparent is black in it."""
+
+    def __init__(self, width: int, height: int) -> None:
+        if not _has_display():
+            raise AnimatorError("there is no screen for a preview window; use --virtual-camera, or --no-window")
+        try:
+            cv2.namedWindow(WINDOW_TITLE, cv2.WINDOW_NORMAL)
+            cv2.resizeWindow(WINDOW_TITLE, width, height)
+        except cv2.error as exc:
+            raise AnimatorError(
+                "this OpenCV cannot open a window (a headless build); use --virtual-camera, or have exactly one "
+                "OpenCV, opencv-python: run install.py again"
+            ) from exc
+
+    def show(self, frame: np.ndarray) -> str | None:
+        # Premultiplied over black is the colour as it is.
+        cv2.imshow(WINDOW_TITLE, frame[..., :3])
+        return key_name(cv2.waitKeyEx(1))
+
+    @property
+    def is_closed(self) -> bool:
+        try:
+            return cv2.getWindowProperty(WINDOW_TITLE, cv2.WND_PROP_VISIBLE) < 1
+        except cv2.error:
+            return True
+
+    def close(self) -> None:
+        cv2.destroyAllWindows()
+
+
+class VirtualCamera:
+    """A camera that other programs see; with alpha where the system's kind of it has alpha (Unity Capture)."""
+
+    is_closed = False
+
+    def __init__(self, width: int, height: int, fps: float, wants_alpha: bool) -> None:
+        try:
+            import pyvirtualcam
+        except ImportError as exc:
+            raise AnimatorError("the package pyvirtualcam is missing; run install.py again") from exc
+        self._camera: Any = None
+        self._straight: StraightAlpha | None = None
+        if wants_alpha and sys.platform == "win32":
+            try:
+                self._camera = pyvirtualcam.Camera(
+                    width, height, fps, fmt=pyvirtualcam.PixelFormat.RGBA, backend="unitycapture"
+                )
+                self._straight = StraightAlpha()
+            except RuntimeError:
+                self._camera = None  # not installed: the plain one below
+        try:
+            self._camera = self._camera or pyvirtualcam.Camera(width, height, fps, fmt=pyvirtualcam.PixelFormat.BGR)
+        except RuntimeError as exc:
+            remedy = _VIRTUAL_CAMERA_REMEDY.get(sys.platform, "see pyvirtualcam's documentation")
+            raise AnimatorError(f"there is no virtual camera ({_first_line(exc)}); {remedy}") from exc
+        self.device = str(self._camera.device)
+
+    def show(self, frame: np.ndarray) -> str | None:
+        self._camera.send(self._straight(frame) if self._straight else np.ascontiguousarray(frame[..., :3]))
+        return None
+
+    def close(self) -> None:
+        self._camera.close()
+
+
+class Several:
+    """Shows every frame in more than one place; a key comes from whichever has one."""
+
+    def __init__(self, *outputs: Output) -> None:
+        self._outputs = outputs
+
+    def show(self, frame: np.ndarray) -> str | None:
+        keys = [output.show(frame) for output in self._outputs]
+        return next((key for key in keys if key), None)
+
+    @property
+    def is_closed(self) -> bool:
+        return any(output.is_closed for output in self._outputs)
+
+    def close(self) -> None:
+        for output in self._outputs:
+            output.close()
+
+
+class Canvas:
+    """Fits frames of any size into one size, centred; background_alpha: of the black around and behind them."""
+
+    def __init__(self, width: int, height: int, background_alpha: int) -> None:
+        self._background_alpha = background_alpha
+        self._picture = np.zeros((height, width, 4), np.uint8)
+        self._fitted: tuple[int, int] | None = None
+
+    def fit(self, frame: np.ndarray) -> np.ndarray:
+        """Return ``frame``, (H, W, 4) uint8 premultiplied BGRA, in the canvas' size; reused by the next call."""
+        height, width = self._picture.shape[:2]
+        factor = min(width / frame.shape[1], height / frame.shape[0])
+        fitted = (max(1, round(frame.shape[1] * factor)), max(1, round(frame.shape[0] * factor)))
+        if fitted != self._fitted:
+            self._picture[:] = (0, 0, 0, self._background_alpha)
+            self._fitted = fitted
+        left, top = (width - fitted[0]) // 2, (height - fitted[1]) // 2
+        place = self._picture[top : top + fitted[1], left : left + fitted[0]]
+        method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+        place[:] = cv2.resize(frame, fitted, interpolation=method)
+        if self._background_alpha:
+            # out = a + b·(1 − a); black adds nothing to the colour.
+            alpha = place[..., 3].astype(np.uint16)
+            place[..., 3] = alpha + (self._background_alpha * (255 - alpha) + 127) // 255
+        return self._picture
+
+
+def key_name(code: int) -> str | None:
+    """Return the name of a key from its `cv2.waitKeyEx` code, None for no key."""
+    if code < 0:
+        return None
+    if code in _NAMES_BY_CODE:
+        return _NAMES_BY_CODE[code]
+    # GTK adds the state of Num Lock and Shift above the symbol.
+    plain = code & 0xFFFF
+    if plain in _NAMES_BY_CODE:
+        return _NAMES_BY_CODE[plain]
+    return chr(plain) if 33 <= plain < 127 else None
+
+
+def _has_display() -> bool:
+    # Qt ends the whole process where it finds no display, so it is not asked.
+    return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _first_line(exc: Exception) -> str:
+    lines = str(exc).strip().splitlines()
+    return lines[0] if lines else type(exc).__name__

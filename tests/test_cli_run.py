@@ -1,0 +1,98 @@
+"""Promises of ``python -m animator_core run``."""
+
+from __future__ import annotations
+
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from animator_core.__main__ import main
+from animator_core.cli import parts
+from animator_core.video import VideoWriter, choose_encoding
+from tests import stand_ins
+from tests.test_live import Library
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_ins.put_in_place(monkeypatch, stand_ins.character())
+    monkeypatch.setattr(parts, "make_library", lambda config: Library())
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    path = tmp_path / "face.mp4"
+    with VideoWriter(path, choose_encoding(path, False), Fraction(60), Fraction(1, 60)) as writer:
+        for number in range(90):
+            writer.write(np.full((48, 64, 3), 120, np.uint8), Fraction(number, 60))
+    return path
+
+
+def test_a_video_drives_without_a_window_and_prints_the_statistics(
+    clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "--camera", str(clip), "--no-window"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    start = next(index for index, line in enumerate(lines) if line.startswith("FPS: Capture="))
+    assert [line.split("=")[0].split(":")[0] for line in lines[start : start + 4]] == [
+        "FPS",
+        "Inference Time",
+        "Character",
+        "Optimizer",
+    ]
+    assert lines[-1].startswith("showed ")
+
+
+def test_max_frames_ends_it(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--camera", str(clip), "--no-window", "--max-frames", "5"]) == 0
+    assert "showed 5 frames" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux can be without a screen like this")
+def test_without_a_screen_the_error_names_the_virtual_camera(
+    clip: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert main(["run", "--camera", str(clip)]) == 1
+    assert "--virtual-camera" in capsys.readouterr().err
+
+
+def test_a_headless_opencv_is_explained(
+    clip: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise cv2.error("The function is not implemented")
+
+    monkeypatch.setenv("DISPLAY", ":99")
+    monkeypatch.setattr(cv2, "namedWindow", refuse)
+    assert main(["run", "--camera", str(clip)]) == 1
+    complaint = capsys.readouterr().err
+    assert "headless" in complaint
+    assert "--virtual-camera" in complaint
+
+
+def test_a_missing_virtual_camera_has_a_remedy(
+    clip: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import pyvirtualcam
+
+    def refuse(*arguments: object, **options: object) -> None:
+        raise RuntimeError("'v4l2loopback' backend: no device\nmore words")
+
+    monkeypatch.setattr(pyvirtualcam, "Camera", refuse)
+    assert main(["run", "--camera", str(clip), "--no-window", "--virtual-camera"]) == 1
+    complaint = capsys.readouterr().err.strip()
+    assert "no virtual camera" in complaint
+    assert "install" in complaint
+    assert "\n" not in complaint
+
+
+def test_a_video_without_a_frame_ends_with_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "junk.mp4").write_bytes(bytes(4000))
+    assert main(["run", "--camera", str(tmp_path / "junk.mp4"), "--no-window"]) == 1
+    assert "junk.mp4" in capsys.readouterr().err

@@ -17,7 +17,7 @@ from skimage import data
 
 OUTPUT = Path(__file__).resolve().parents[1] / "characters" / "astronaut.png"
 
-CROP_LEFT, CROP_TOP, CROP_WIDTH, CROP_HEIGHT = -6, -52, 408, 392
+CROP_LEFT, CROP_TOP, CROP_WIDTH, CROP_HEIGHT = -10, -52, 416, 392
 """The bust in pixels of the portrait; what lies outside the portrait is transparent. Ends above the held helmet."""
 UPSCALE = 2
 CONTEXT_HEIGHT = 400

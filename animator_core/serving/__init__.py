@@ -1,0 +1,1 @@
+"""What the worker is made of: its pipes, its filters, and the threads that serve them."""

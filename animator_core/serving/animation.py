@@ -1,0 +1,298 @@
+"""What one filter shows: the wishes of its panel and hotkeys, carried out between two frames."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+
+import numpy as np
+
+from animator_core.errors import AnimatorError, CharacterError
+from animator_core.frame_ring import FORMAT_BGRA_PREMULTIPLIED, RingWriter, now_ns
+from animator_core.frame_statistics import FrameStatistics
+from animator_core.optimizer import InferenceOptimizer
+from animator_core.pipeline import AnimatedFrame, CharacterPipeline
+from animator_core.protocol import AnimationSettings
+from animator_core.serving.driving import TrackedFrame
+from animator_core.serving.pace import Pace
+from animator_core.serving.parts import WorkerParts, motion_settings, nearest_first, renderer_name
+from animator_core.serving.stage import Stage
+
+logger = logging.getLogger(__name__)
+
+_MOST_PRELOADED = 16
+_LONGEST_WAIT_SECONDS = 0.05
+_KEEP_ALIVE_NS = 500_000_000
+_REVIEW_NS = 5_000_000_000
+_PIXEL_BYTES = 4
+
+
+class Animation:
+    """Turns tracked frames into published ones.
+
+    `update`, `act`, `refresh_characters` and the properties may be used by any thread, the rest by the render thread.
+    """
+
+    def __init__(
+        self, settings: AnimationSettings, parts: WorkerParts, writer: RingWriter, statistics: FrameStatistics
+    ) -> None:
+        self._wanted = self._settings = settings
+        self._actions: deque[str] = deque()
+        self._is_refresh_wanted = False
+        self.is_too_slow = False
+        """Whether the machine cannot reach ``performance.frame_skip_threshold`` frames a second."""
+        self._parts = parts
+        self._writer = writer
+        self._statistics = statistics
+        self._names: tuple[str, ...] = ()
+        self._error: AnimatorError | None = None
+        self._stage: Stage | None = None
+        self._incoming: Stage | None = None
+        self._pipeline: CharacterPipeline | None = None
+        self._estimator = parts.create_estimator(motion_settings(settings))
+        self._pace = Pace(min(settings.frame_rate, parts.config.performance.target_fps))
+        self._pending: TrackedFrame | None = None
+        self._is_face_lost = False
+        self._is_frozen = False
+        self._is_redraw_due = False
+        self._published_ns = 0
+        self._reviewed_ns = now_ns()
+
+    def update(self, settings: AnimationSettings) -> None:
+        self._wanted = settings
+
+    def act(self, action: str) -> None:
+        self._actions.append(action)
+
+    def refresh_characters(self) -> None:
+        self._is_refresh_wanted = True
+
+    @property
+    def problem(self) -> tuple[str, str]:
+        """What is wrong and what to do about it; two empty texts where nothing is."""
+        return _message_and_remedy(self._error)
+
+    @property
+    def note(self) -> tuple[str, str]:
+        """What the streamer should know although all is well: another renderer runs than the one asked for."""
+        return _message_and_remedy(self._stage.renderer_problem if self._stage else None)
+
+    @property
+    def renderer_name(self) -> str:
+        pipeline = self._pipeline
+        return pipeline.renderer.name if pipeline else ""
+
+    @property
+    def device(self) -> str:
+        pipeline = self._pipeline
+        return pipeline.renderer.device if pipeline else ""
+
+    @property
+    def character_name(self) -> str:
+        pipeline = self._pipeline
+        return pipeline.character.name if pipeline and pipeline.character else ""
+
+    def state(self, is_camera_silent: bool) -> str:
+        """Return which of `protocol.STATES` this is, apart from "error"."""
+        if self._pipeline is None:
+            return "loading"
+        if self._is_frozen:
+            return "frozen"
+        if is_camera_silent:
+            return "no_camera"
+        if not self._estimator.has_face:
+            return "no_face"
+        return "tracking" if self._estimator.is_calibrated else "calibrating"
+
+    def restart(self) -> None:
+        """Begin anew, with nothing of what may have been left in a bad state by an error."""
+        for stage in (self._stage, self._incoming):
+            if stage is not None:
+                stage.close()
+        self._stage = self._incoming = self._pipeline = None
+        self._estimator = self._parts.create_estimator(motion_settings(self._wanted))
+        self._list_characters()
+
+    def close(self) -> None:
+        """Let go of renderer and characters."""
+        for stage in (self._stage, self._incoming):
+            if stage is not None:
+                stage.close()
+
+    def wait_s(self) -> float:
+        """Return how long to wait for the next tracked frame before `advance` is called anyway."""
+        if self._pipeline is None or self._is_frozen or not (self._pending or self._moves_by_itself()):
+            return _LONGEST_WAIT_SECONDS
+        return min(self._pace.wait_s(now_ns()), _LONGEST_WAIT_SECONDS)
+
+    def advance(self, tracked: TrackedFrame | None, is_camera_silent: bool) -> bool:
+        """Carry out what was wished, render and publish a frame if one is due, and return whether one was."""
+        self._take_wishes()
+        self._take_character()
+        self._pending = tracked or self._pending
+        moment = now_ns()
+        self._review(moment)
+        if self._pipeline is None or self._pace.wait_s(moment) > 0:
+            return False
+        if is_camera_silent:
+            self._is_face_lost = True
+        frame = self._frozen_frame(moment) if self._is_frozen else self._moving_frame(moment)
+        if frame is None:
+            return False
+        self._is_redraw_due = False
+        self._pace.count(moment)
+        self._publish(frame)
+        return True
+
+    def _moves_by_itself(self) -> bool:
+        return self._estimator.is_moving or self._is_face_lost or self._is_redraw_due
+
+    def _moving_frame(self, moment: int) -> AnimatedFrame | None:
+        pipeline = self._pipeline
+        assert pipeline is not None
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            self._is_face_lost = pending.observation is None
+        elif not self._moves_by_itself():
+            return None
+        if self._is_face_lost:
+            self._estimator.face_lost(moment)
+        if pending is None:
+            return pipeline.animate(None, moment)
+        return pipeline.animate(pending.observation, moment, pending.frame)
+
+    def _frozen_frame(self, moment: int) -> AnimatedFrame | None:
+        """Return the still again where another character is to be shown, and now and then, as a sign of life."""
+        assert self._pipeline is not None
+        self._pending = None
+        if not self._is_redraw_due and moment - self._published_ns < _KEEP_ALIVE_NS:
+            return None
+        return self._pipeline.redraw()
+
+    def _publish(self, frame: AnimatedFrame) -> None:
+        height, width = frame.picture.shape[:2]
+        size = height * width * _PIXEL_BYTES
+        started = now_ns()
+        payload = self._writer.begin()
+        np.copyto(np.frombuffer(payload, np.uint8, size).reshape(height, width, _PIXEL_BYTES), frame.picture)
+        self._writer.publish(width, height, width * _PIXEL_BYTES, FORMAT_BGRA_PREMULTIPLIED, frame.captured_ns)
+        self._published_ns = now_ns()
+        self._statistics.add("publish", self._published_ns - started)
+        self._statistics.shown(frame.captured_ns, self._published_ns)
+
+    def _take_wishes(self) -> None:
+        wanted = self._wanted
+        if wanted is not self._settings:
+            self._settings = wanted
+            self._pace.set_frame_rate(min(wanted.frame_rate, self._parts.config.performance.target_fps))
+            self._estimator.set_settings(motion_settings(wanted))
+        while self._actions:
+            action = self._actions.popleft()
+            if action == "calibrate":
+                self._estimator.calibrate()
+            else:
+                self._is_frozen = action == "freeze"
+        if self._is_refresh_wanted:
+            self._is_refresh_wanted = False
+            self._list_characters()
+            for stage in (self._stage, self._incoming):
+                if stage is not None:
+                    stage.refresh()
+
+    def _take_character(self) -> None:
+        """Show the wanted character with the wanted renderer as soon as both are ready; until then the old goes on."""
+        name = self._wanted_name()
+        if not name:
+            self._error = CharacterError(
+                f"there is no picture in {self._parts.library.directory}; put one there, then press Refresh"
+            )
+            return
+        stage = self._wanted_stage()
+        character = stage.character(name)
+        self._error = stage.error(name)
+        if character is None:
+            return
+        if stage is self._incoming:
+            self._enter(stage)
+        pipeline = self._pipeline
+        assert pipeline is not None
+        if pipeline.character is character:
+            return
+        try:
+            pipeline.set_character(character)
+        except CharacterError as exc:
+            stage.reject(name, exc)
+            return
+        self._is_redraw_due = True
+        if self._parts.config.character.preload_all:
+            stage.preload(nearest_first(self._names, name)[:_MOST_PRELOADED])
+
+    def _wanted_stage(self) -> Stage:
+        """Return the stage whose renderer is the wanted one, begun in the background where it is not there yet."""
+        wanted = renderer_name(self._settings, self._parts.config)
+        if self._incoming is not None and self._incoming.renderer_name != wanted:
+            self._incoming.close()
+            self._incoming = None
+        if self._stage is not None and self._stage.renderer_name == wanted:
+            return self._stage
+        if self._incoming is None:
+            parts = self._parts
+            self._incoming = Stage(
+                wanted,
+                parts.library,
+                parts.create_renderer,
+                parts.preparation,
+                self._writer.memory.capacity // _PIXEL_BYTES,
+                parts.config.ai_model.warmup_frames,
+            )
+        return self._incoming
+
+    def _enter(self, stage: Stage) -> None:
+        assert stage.renderer is not None
+        if self._stage is not None:
+            self._stage.close()
+        self._stage, self._incoming = stage, None
+        performance = self._parts.config.performance
+        self._pipeline = CharacterPipeline(
+            self._estimator,
+            stage.renderer,
+            self._statistics,
+            InferenceOptimizer(performance.enable_optimizer),
+            performance.max_inference_time_ms,
+        )
+
+    def _wanted_name(self) -> str:
+        if self._settings.character:
+            return self._settings.character
+        preferred = self._parts.config.character.current_character
+        return preferred if preferred in self._names else next(iter(self._names), "")
+
+    def _list_characters(self) -> None:
+        self._names = tuple(entry.file for entry in self._parts.library.list())
+
+    def _review(self, moment: int) -> None:
+        """Every few seconds look at the times: is the machine too slow, and what is to be logged."""
+        if moment - self._reviewed_ns < _REVIEW_NS:
+            return
+        self._reviewed_ns = moment
+        performance, statistics = self._parts.config.performance, self._statistics
+        # The slower of the two threads sets the pace; on few cores they share them, which their times show.
+        slowest_ms = max(statistics.stage_ms("tracking"), statistics.stage_ms("render"))
+        self.is_too_slow = slowest_ms > 0 and 1000 / slowest_ms < performance.frame_skip_threshold
+        if performance.enable_profiling:
+            stages = ", ".join(
+                f"{stage} {found.p50_ms:.1f} (p95 {found.p95_ms:.1f})" for stage, found in statistics.stages().items()
+            )
+            logger.info(
+                "%.1f fps, latency %.1f ms (p95 %.1f); ms: %s",
+                statistics.fps(moment),
+                statistics.latency_ms(moment),
+                statistics.latency_ms(moment, 95),
+                stages,
+            )
+
+
+def _message_and_remedy(error: AnimatorError | None) -> tuple[str, str]:
+    """Split one of our messages, ``what is wrong; what to do``."""
+    message, _, remedy = str(error).partition("; ") if error else ("", "", "")
+    return message, remedy

@@ -1,0 +1,52 @@
+"""One background thread for everything slow: building renderers, loading and preparing characters."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from typing import Callable
+
+logger = logging.getLogger(__name__)
+
+WANTED, SOON = 1, 2
+"""Priorities: somebody waits for it; somebody may want it later."""
+_END = 0
+
+
+class PreparationThread:
+    """Runs jobs one after the other, the most urgent first; a job that fails stops no other."""
+
+    def __init__(self) -> None:
+        self._jobs: queue.PriorityQueue[tuple[int, int, Callable[[], None]]] = queue.PriorityQueue()
+        self._count = 0
+        self._lock = threading.Lock()
+        self._is_ended = False
+        # A job may be deep in a library when the worker leaves; the process then ends without waiting for it.
+        self._thread = threading.Thread(target=self._run, name="preparation", daemon=True)
+        self._thread.start()
+
+    def submit(self, priority: int, job: Callable[[], None]) -> None:
+        """Have ``job`` run; equal priorities run in the order of submission."""
+        with self._lock:
+            self._count += 1
+            self._jobs.put((priority, self._count, job))
+
+    def end(self) -> None:
+        """Begin no further job."""
+        self._is_ended = True
+        self.submit(_END, lambda: None)
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the running job, and return whether the thread has ended."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._is_ended:
+            _, _, job = self._jobs.get()
+            try:
+                job()
+            except Exception:
+                # The boundary of this thread, as the worker's main loop is of its own.
+                logger.exception("a preparation failed")

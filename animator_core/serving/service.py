@@ -1,0 +1,150 @@
+"""Answers the messages of the OBS process, and tells it how the filters are doing."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import threading
+import time
+from dataclasses import replace
+
+from animator_core.frame_ring import RingError
+from animator_core.protocol import (
+    PROTOCOL_VERSION,
+    CharacterList,
+    CloseFilter,
+    FilterAction,
+    FilterOpened,
+    FilterStatus,
+    Message,
+    OpenFilter,
+    Ready,
+    RefreshCharacters,
+    Shutdown,
+    UpdateFilter,
+    WorkerProblem,
+)
+from animator_core.serving.channel import MessageChannel
+from animator_core.serving.manners import ParentWatch
+from animator_core.serving.parts import WorkerParts
+from animator_core.serving.session import FilterSession
+
+logger = logging.getLogger(__name__)
+
+_TICK_SECONDS = 0.1
+_STATUS_SECONDS = 1.0
+_LEAVE_SECONDS = 0.7
+_CLOSE_SECONDS = 1.0
+_LAST_RESORT_SECONDS = 1.4
+"""The plugin waits 1.5 s before it uses force."""
+_OPEN_AGAIN = "Restart OBS; if it stays, see Tools → Scripts → Script Log"
+
+
+class FilterService:
+    """Serves filters until it is told to leave."""
+
+    def __init__(self, channel: MessageChannel, parts: WorkerParts, parent: ParentWatch) -> None:
+        self._channel = channel
+        self._parts = parts
+        self._parent = parent
+        self._sessions: dict[str, FilterSession] = {}
+        self._sent: dict[str, tuple[FilterStatus, float]] = {}
+        self._is_leaving = threading.Event()
+
+    def leave(self) -> None:
+        """Have `run` return soon; safe in a signal handler."""
+        self._is_leaving.set()
+
+    def run(self) -> None:
+        """Answer messages until the input ends, a `Shutdown` comes, the parent is gone or `leave` was called."""
+        self._channel.send(Ready(PROTOCOL_VERSION, os.getpid()))
+        self._send_characters()
+        parent_seen = time.monotonic()
+        try:
+            while not (self._is_leaving.is_set() or self._channel.is_broken):
+                try:
+                    message = self._channel.receive(_TICK_SECONDS)
+                except queue.Empty:
+                    pass
+                else:
+                    if message is None or isinstance(message, Shutdown):
+                        break
+                    self._answer(message)
+                if time.monotonic() - parent_seen > 1.0:
+                    parent_seen = time.monotonic()
+                    if self._parent.is_gone():
+                        logger.info("the parent is gone")
+                        break
+                self._send_statuses()
+        finally:
+            self._close_all()
+
+    def _answer(self, message: Message) -> None:
+        session = self._sessions.get(getattr(message, "filter_id", ""))
+        if isinstance(message, OpenFilter):
+            self._open(message)
+        elif isinstance(message, RefreshCharacters):
+            self._send_characters()
+            for each in self._sessions.values():
+                each.refresh_characters()
+        elif session is None:
+            # A filter that could not be opened, or was closed while the message was under way.
+            logger.debug("%s for a filter that is not open", message.type)
+        elif isinstance(message, UpdateFilter):
+            session.update(message.settings)
+        elif isinstance(message, FilterAction):
+            session.act(message.action)
+        elif isinstance(message, CloseFilter):
+            self._close(message.filter_id)
+
+    def _open(self, message: OpenFilter) -> None:
+        self._close(message.filter_id)
+        try:
+            self._sessions[message.filter_id] = FilterSession(message, self._parts)
+        except RingError as exc:
+            logger.error("filter %s cannot be opened: %s", message.filter_id, exc)
+            self._channel.send(FilterStatus(message.filter_id, "error", message=str(exc), remedy=_OPEN_AGAIN))
+            return
+        self._channel.send(FilterOpened(message.filter_id))
+
+    def _close(self, filter_id: str) -> None:
+        session = self._sessions.pop(filter_id, None)
+        self._sent.pop(filter_id, None)
+        if session is not None:
+            session.close(_CLOSE_SECONDS)
+
+    def _send_characters(self) -> None:
+        characters = self._parts.library.list()
+        self._channel.send(CharacterList(characters))
+        if not characters:
+            directory = self._parts.library.directory
+            self._channel.send(
+                WorkerProblem(
+                    f"there is no picture in {directory}", "put a PNG, JPEG or WebP there, then press Refresh"
+                )
+            )
+
+    def _send_statuses(self) -> None:
+        now = time.monotonic()
+        for filter_id, session in self._sessions.items():
+            status = session.status()
+            before, sent_at = self._sent.get(filter_id, (None, 0.0))
+            # Numbers change all the time; only the rest is news.
+            is_news = before is None or replace(status, fps=before.fps, latency_ms=before.latency_ms) != before
+            if is_news or now - sent_at >= _STATUS_SECONDS:
+                self._sent[filter_id] = (status, now)
+                self._channel.send(status)
+
+    def _close_all(self) -> None:
+        last_resort = threading.Timer(_LAST_RESORT_SECONDS, os._exit, (0,))
+        last_resort.daemon = True
+        last_resort.start()
+        self._parts.preparation.end()
+        for session in self._sessions.values():
+            session.ask_to_end()
+        deadline = time.monotonic() + _LEAVE_SECONDS
+        for session in self._sessions.values():
+            session.close(max(0.0, deadline - time.monotonic()))
+        self._sessions.clear()
+        last_resort.cancel()

@@ -1,0 +1,142 @@
+"""A renderer and the characters that it is ready to draw."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Callable
+
+from animator_core.characters.character import Character
+from animator_core.characters.library import CharacterLibrary
+from animator_core.errors import AnimatorError, CharacterError, WeightsError
+from animator_core.motion.driving import DrivingMotion
+from animator_core.render.contract import Renderer
+from animator_core.serving.preparation import SOON, WANTED, PreparationThread
+
+logger = logging.getLogger(__name__)
+
+CreateRenderer = Callable[[str], Renderer]
+_FALLBACK = "warp"
+
+
+class Stage:
+    """Gets ready in the background what one filter draws with; asked from the filter's render thread.
+
+    renderer_name: "auto", "liveportrait" or "warp". max_pixels: what the filter's ring takes.
+    """
+
+    def __init__(
+        self,
+        renderer_name: str,
+        library: CharacterLibrary,
+        create_renderer: CreateRenderer,
+        preparation: PreparationThread,
+        max_pixels: int,
+        warmup_frames: int = 0,
+    ) -> None:
+        self.renderer_name = renderer_name
+        self.renderer: Renderer | None = None
+        self.renderer_problem: AnimatorError | None = None
+        """Why there is no renderer, or not the one that was asked for."""
+        self._library = library
+        self._create_renderer = create_renderer
+        self._preparation = preparation
+        self._max_pixels = max_pixels
+        self._warmup_frames = warmup_frames
+        self._characters: dict[str, tuple[Character, tuple[int, ...]]] = {}
+        self._errors: dict[str, AnimatorError] = {}
+        self._requested: set[tuple[str, int]] = set()
+        self._is_closed = False
+
+    def character(self, name: str) -> Character | None:
+        """Return the prepared character with the file name ``name``; None, and it is prepared soon, where it is not."""
+        prepared = self._characters.get(name)
+        if prepared is not None:
+            return prepared[0]
+        if name not in self._errors:
+            self._request(name, WANTED)
+        return None
+
+    def error(self, name: str) -> AnimatorError | None:
+        """Return why ``name`` cannot be drawn, if it cannot."""
+        return self._errors.get(name)
+
+    def reject(self, name: str, error: AnimatorError) -> None:
+        """Note that the renderer refused a character that had been prepared."""
+        self._characters.pop(name, None)
+        self._errors[name] = error
+
+    def preload(self, names: Sequence[str]) -> None:
+        """Prepare ``names`` when nothing more urgent is to be done."""
+        for name in names:
+            if name not in self._characters and name not in self._errors:
+                self._request(name, SOON)
+
+    def refresh(self) -> None:
+        """Forget the characters whose files changed, and every failure: the files may have been mended."""
+        self._errors.clear()
+        for name, (_, fingerprint) in tuple(self._characters.items()):
+            if self._library.fingerprint(name) != fingerprint:
+                self._characters.pop(name, None)
+
+    def close(self) -> None:
+        """Free the renderer, in the background: a preparation may be using it."""
+        self._is_closed = True
+        self._preparation.submit(WANTED, self._free)
+
+    def _request(self, name: str, priority: int) -> None:
+        if (name, priority) not in self._requested:
+            self._requested.add((name, priority))
+            self._preparation.submit(priority, lambda: self._prepare(name, priority))
+
+    def _prepare(self, name: str, priority: int) -> None:
+        try:
+            if self._is_closed or name in self._characters:
+                return
+            try:
+                self._ready_renderer()
+            except AnimatorError as exc:
+                self._errors[name] = self.renderer_problem = exc
+                return
+            self._prepare_character(name)
+        finally:
+            self._requested.discard((name, priority))
+
+    def _prepare_character(self, name: str) -> None:
+        renderer = self.renderer
+        assert renderer is not None
+        fingerprint = self._library.fingerprint(name)
+        try:
+            character = self._library.load(name, self._max_pixels)
+            renderer.prepare(character)
+            if not self._characters and self._warmup_frames:
+                # Nobody draws with this renderer before its first character is there.
+                renderer.set_character(character)
+                for _ in range(self._warmup_frames):
+                    renderer.render(DrivingMotion())
+        except AnimatorError as exc:
+            self._errors[name] = exc
+        except Exception as exc:
+            # A picture that a library chokes on is that picture's fault, for the streamer.
+            logger.exception("%s cannot be prepared", name)
+            self._errors[name] = CharacterError(
+                f"{name} cannot be prepared ({type(exc).__name__}: {exc}); use another picture and report this one"
+            )
+        else:
+            self._characters[name] = (character, fingerprint)
+
+    def _ready_renderer(self) -> None:
+        if self.renderer is not None:
+            return
+        try:
+            self.renderer = self._create_renderer(self.renderer_name)
+        except WeightsError as exc:
+            logger.warning("%s", exc)
+            self.renderer_problem = exc
+            self.renderer = self._create_renderer(_FALLBACK)
+
+    def _free(self) -> None:
+        renderer, self.renderer = self.renderer, None
+        self._characters.clear()
+        if renderer is not None:
+            renderer.close()

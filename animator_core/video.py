@@ -131,8 +131,8 @@ class Encoding:
         return self.pixel_format.startswith("yuva")
 
 
-_H264 = {"crf": "16", "preset": "medium"}
-_VP9 = {"crf": "20", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
+_H264 = {"crf": "16", "preset": "veryfast"}
+_VP9 = {"crf": "18", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}
 _OPAQUE = {
     ".mp4": Encoding("mp4", "libx264", "yuv420p", _H264, {"movflags": "+faststart"}),
     ".mov": Encoding("mov", "libx264", "yuv420p", _H264, {"movflags": "+faststart"}),

@@ -147,6 +147,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {  # result, then arguments
     # sources
     "obs_source_get_ref": (c_void_p, c_void_p),
     "obs_source_release": (_VOID, c_void_p),
+    "obs_source_get_settings": (c_void_p, c_void_p),
     "obs_source_update": (_VOID, c_void_p, c_void_p),
     "obs_source_update_properties": (_VOID, c_void_p),
     "obs_source_get_base_width": (c_uint32, c_void_p),

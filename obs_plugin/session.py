@@ -8,9 +8,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from typing import Callable
 
 from animator_core.protocol import CharacterEntry, MessageError
-from obs_plugin import character_list
+from obs_plugin import character_list, properties
 from obs_plugin.condition import Condition, describe
 from obs_plugin.filter import AnimatorFilter
 from obs_plugin.installation import Installation, find_installation
@@ -134,29 +135,39 @@ class Session:
         """Give every filter another character: ``choose`` places on, or the one at that place (from 0)."""
         characters = self.characters()
         for instance in self.filters():
-            if is_step:
-                entry = character_list.neighbour(characters, instance.settings.character, choose)
-            else:
-                entry = characters[choose] if choose < len(characters) else None
-            if entry is not None:
-                self._write_setting(instance, b"character", entry.file.encode())
+            self._change_settings(instance, lambda data: self._choose(characters, data, choose, is_step))
 
-    def _write_setting(self, instance: AnimatorFilter, key: bytes, value: bytes) -> None:
+    def _choose(self, characters: tuple[CharacterEntry, ...], data: int, choose: int, is_step: bool) -> None:
+        entry: CharacterEntry | None = None
+        if is_step:
+            # OBS hands changed settings to the filter one tick late; a quick second press must build on the first.
+            current = properties.read_settings(self._lib, data).character
+            entry = character_list.neighbour(characters, current, choose)
+        elif choose < len(characters):
+            entry = characters[choose]
+        if entry is not None:
+            self._lib.obs_data_set_string(data, b"character", entry.file.encode())
+
+    def _change_settings(self, instance: AnimatorFilter, change: Callable[[int], None]) -> None:
         lib = self._lib
-        with self._lock:
-            # `remove` takes the lock before OBS frees the source, so the pointer is good here.
-            is_alive = instance.filter_id in self._filters
-            source = lib.obs_source_get_ref(instance.source) if is_alive else None
+        source = self._reference(instance)
         if not source:
             return
         try:
-            data = lib.obs_data_create()
-            lib.obs_data_set_string(data, key, value)
-            lib.obs_source_update(source, data)
+            data = lib.obs_source_get_settings(source)
+            change(data)
             lib.obs_data_release(data)
+            lib.obs_source_update(source, None)
             lib.obs_source_update_properties(source)
         finally:
             lib.obs_source_release(source)
+
+    def _reference(self, instance: AnimatorFilter) -> int | None:
+        """Return the filter's source, to be released, or None where OBS is destroying it."""
+        with self._lock:
+            # `remove` takes the lock before OBS frees the source, so the pointer is good here.
+            is_alive = instance.filter_id in self._filters
+            return self._lib.obs_source_get_ref(instance.source) or None if is_alive else None
 
     # --- actions of hotkeys and buttons ---
 
@@ -208,9 +219,7 @@ class Session:
             self._reload_panel(instance)
 
     def _reload_panel(self, instance: AnimatorFilter) -> None:
-        with self._lock:
-            is_alive = instance.filter_id in self._filters
-            source = self._lib.obs_source_get_ref(instance.source) if is_alive else None
+        source = self._reference(instance)
         if source:
             self._lib.obs_source_update_properties(source)
             self._lib.obs_source_release(source)

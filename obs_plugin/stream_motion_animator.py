@@ -13,12 +13,14 @@ from typing import Any, Callable
 import obspython as obs
 
 _ROOT = str(Path(__file__).resolve().parents[1])
-if _ROOT not in sys.path:
-    sys.path.append(_ROOT)
-
-from obs_plugin import libobs, registration, script_log  # noqa: E402
-from obs_plugin.hotkeys import HOTKEYS, Hotkey  # noqa: E402
-from obs_plugin.session import Session  # noqa: E402
+# In front, so that no other folder's obs_plugin is taken, and only meanwhile, so that no other script finds our files.
+sys.path.insert(0, _ROOT)
+try:
+    from obs_plugin import libobs, registration, script_log
+    from obs_plugin.hotkeys import HOTKEYS, Hotkey
+    from obs_plugin.session import Session
+finally:
+    sys.path.remove(_ROOT)
 
 logger = logging.getLogger("obs_plugin.script")
 

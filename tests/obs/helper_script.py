@@ -1,0 +1,59 @@
+"""A second script inside OBS, for tests: runs code that the test leaves in a folder, and leaves the answer.
+
+The code runs on a thread of its own, as OBS's user interface would call libobs, and sets ``result``.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+
+import obspython as obs
+
+FOLDER = Path(os.environ["HELPER_FOLDER"])
+_stop = threading.Event()
+_threads = []
+
+
+def reload_script(name):
+    """Do what the Reload button of Tools → Scripts does."""
+    get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
+    get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    script = get_pointer(sys.modules[name].__script_data__, None)
+    scripting = ctypes.CDLL("libobs-scripting.so.1")
+    scripting.obs_script_reload.argtypes = [ctypes.c_void_p]
+    scripting.obs_script_reload.restype = ctypes.c_bool
+    return scripting.obs_script_reload(script)
+
+
+def _work():
+    while not _stop.is_set():
+        for path in sorted(FOLDER.glob("*.command")):
+            scope = {"obs": obs, "reload_script": reload_script, "ctypes": ctypes, "result": None}
+            try:
+                exec(path.read_text(), scope)
+                answer = {"result": scope["result"]}
+            except Exception:
+                answer = {"error": traceback.format_exc()}
+            path.unlink()
+            temporary = path.with_suffix(".part")
+            temporary.write_text(json.dumps(answer))
+            temporary.rename(path.with_suffix(".answer"))
+        time.sleep(0.02)
+
+
+def script_load(settings):
+    _stop.clear()
+    _threads.append(threading.Thread(target=_work, daemon=True))
+    _threads[-1].start()
+
+
+def script_unload():
+    _stop.set()
+    with contextlib.suppress(IndexError):
+        _threads.pop().join(2)

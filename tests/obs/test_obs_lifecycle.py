@@ -1,0 +1,176 @@
+"""Starts and ends of OBS with the filter: what is saved, what is left behind, what the first frames show."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Callable
+
+import numpy as np
+import psutil
+import pytest
+
+pytestmark = pytest.mark.requires_obs
+pytest.importorskip("obsws_python")
+
+from conftest import noise  # noqa: E402
+from obs_session import CANVAS, HELPER_SCRIPT, Installation, ObsSession, wait_for  # noqa: E402
+
+CAMERA = (255, 0, 255)
+WORKER_FRAME = noise(*CANVAS, seed=1)
+STATUS = (
+    "s = __import__('obs_plugin.registration').registration._registration.session\n"
+    "result = [s.condition(f).text for f in s.filters()]"
+)
+
+Starter = Callable[..., ObsSession]
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    made = Installation(tmp_path / "installation")
+    made.add_character("a.png", noise(200, 300, seed=2))
+    made.set_frame(WORKER_FRAME)
+    return made
+
+
+@pytest.fixture
+def start(tmp_path: Path, display: str) -> Iterator[Starter]:
+    sessions: list[ObsSession] = []
+
+    def start_obs(scripts: list[Path], environment: dict[str, str], **more: object) -> ObsSession:
+        folder = tmp_path / f"obs{len(sessions)}"
+        folder.mkdir()
+        sessions.append(ObsSession(folder, display, scripts, environment, **more))
+        return sessions[-1]
+
+    yield start_obs
+    for session in sessions:
+        session.close()
+
+
+def shows_camera(shown: np.ndarray) -> bool:
+    return bool((np.abs(shown[..., :3].astype(int) - CAMERA).max(axis=-1) < 60).any())
+
+
+def shows(session: ObsSession, picture: np.ndarray, scene: str = "Scene") -> bool:
+    return np.array_equal(session.screenshot(scene)[..., :3], picture[..., :3])
+
+
+def test_obs_quits_cleanly_and_leaves_nothing(start: Starter, installation: Installation) -> None:
+    plain = start([], {})
+    plain.add_color("Camera", CAMERA)
+    time.sleep(1)
+    assert plain.quit() == 0
+
+    session = start([installation.script], installation.environment)
+    session.add_color("Camera", CAMERA)
+    session.add_filter("Camera")
+    session.add_filter("Camera", "Second")
+    wait_for(lambda: shows(session, WORKER_FRAME), "the animated frame is shown")
+    assert session.ring_files() == [], "a ring has a name although both sides have it"
+    assert session.quit() == 0
+    assert session.memory_leaks() == plain.memory_leaks()
+    assert session.ring_files() == []
+    assert not any(psutil.pid_exists(pid) for pid in installation.worker_pids())
+    saved = json.loads((session.folder / "config/obs-studio/basic/scenes/Untitled.json").read_text())
+    script = saved["modules"]["scripts-tool"][0]
+    assert "stream_motion_animator.next_character" in script["settings"], "the hotkeys are saved"
+
+
+def test_a_killed_obs_leaves_no_worker_and_no_memory(start: Starter, installation: Installation) -> None:
+    session = start([installation.script], installation.environment)
+    session.add_color("Camera", CAMERA)
+    session.add_filter("Camera")
+    wait_for(lambda: shows(session, WORKER_FRAME), "the animated frame is shown")
+    session.kill()
+    wait_for(lambda: not any(psutil.pid_exists(pid) for pid in installation.worker_pids()), "the worker leaves", 5)
+    assert session.ring_files() == []
+
+
+def test_no_frame_from_the_first_one_on_shows_the_camera(start: Starter, installation: Installation) -> None:
+    import cv2
+
+    session = start([installation.script], installation.environment)
+    session.add_color("Camera", CAMERA)
+    session.add_filter("Camera", smoothing=0.25)
+    wait_for(lambda: shows(session, WORKER_FRAME), "the animated frame is shown")
+    assert session.quit() == 0
+    installation.set_control(mode="silent")
+    session.start("--startrecording")
+    time.sleep(2)
+    installation.set_control(mode="run")
+    wait_for(lambda: shows(session, WORKER_FRAME), "the filter of the scene collection is animated again")
+    time.sleep(0.5)
+    os.kill(installation.worker_pids()[-1], signal.SIGKILL)
+    time.sleep(2)
+    settings = session.client.get_source_filter("Camera", "Animator").filter_settings
+    path = session.client.stop_record().output_path
+    time.sleep(1)
+    assert session.quit() == 0
+    assert settings["smoothing"] == 0.25
+    video = cv2.VideoCapture(path)
+    greens, count = [], 0
+    while True:
+        is_read, frame = video.read()
+        if not is_read:
+            break
+        count += 1
+        assert not shows_camera(frame[..., ::-1]), f"recorded frame {count} shows the camera"
+        greens.append(float(frame[100:300, 250:390, 1].mean()))
+    assert count > 60
+    assert max(greens) > 60, "the recording never shows the character"
+
+
+def test_without_its_environment_the_filter_shows_the_still_and_says_what_to_do(
+    start: Starter, installation: Installation
+) -> None:
+    (installation.characters / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR\0\0\0\x40\0\0\0\x40rest")
+    (installation.characters / "huge.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR\0\0\x60\0\0\0\x60\0rest")
+    (installation.characters / "text.jpg").write_bytes(b"no picture")
+    session = start([installation.script, HELPER_SCRIPT], {})
+    session.add_color("Camera", CAMERA)
+    session.add_filter("Camera", character="a.png")
+    wait_for(lambda: session.screenshot()[..., 1].any(), "the still picture is shown")
+    assert not shows_camera(session.screenshot())
+    wait_for(lambda: "install.py" in session.call(STATUS)[0], "the panel names the remedy")
+    for name, words in (
+        ("broken.png", "damaged"),
+        ("huge.png", "24576x24576"),
+        ("text.jpg", "no PNG"),
+        ("gone.png", "not in assets/characters"),
+        ("../../control.json", "not in assets/characters"),
+    ):
+        session.set_filter("Camera", character=name)
+        wait_for(lambda words=words: words in session.log(), f"the log says of {name}: {words}")
+        wait_for(lambda: not session.screenshot()[..., :3].any(), "nothing is shown, above all not the camera")
+    session.set_filter("Camera", character="a.png")
+    wait_for(lambda: session.screenshot()[..., 1].any(), "the still picture is shown again")
+    assert session.quit() == 0
+
+
+def test_scene_collections_can_be_switched(start: Starter, installation: Installation) -> None:
+    scripts = [installation.script]
+    session = start(scripts, installation.environment, collections={"Second": scripts, "Bare": []})
+    for collection in ("Untitled", "Second", "Untitled", "Bare", "Second"):
+        session.client.set_current_scene_collection(collection)
+        wait_for(
+            lambda name=collection: session.client.get_scene_collection_list().current_scene_collection_name == name,
+            f"{collection} is loaded",
+        )
+        inputs = [each["inputName"] for each in session.client.get_input_list().inputs]
+        if collection == "Bare":
+            assert inputs == []
+            continue
+        if not inputs:
+            session.add_color("Camera", CAMERA)
+            session.add_filter("Camera")
+        wait_for(lambda: shows(session, WORKER_FRAME), f"the filter works in {collection}")
+    assert "already exists" not in session.log()
+    assert session.quit() == 0
+    assert not any(psutil.pid_exists(pid) for pid in installation.worker_pids())
+    assert session.ring_files() == []

@@ -1,0 +1,453 @@
+"""The filter in a running OBS with a worker that answers: one OBS for all tests, a scene for each."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.requires_obs
+pytest.importorskip("obsws_python")
+
+from conftest import noise  # noqa: E402
+from obs_session import (  # noqa: E402
+    CANVAS,
+    HELPER_SCRIPT,
+    Installation,
+    ObsSession,
+    blend,
+    wait_for,
+)
+from PIL import Image  # noqa: E402
+
+CAMERA = (255, 0, 255)
+"""The colour that must never be seen; no character has red."""
+WORKER_FRAME = noise(*CANVAS, seed=1)
+FIRST, SECOND, THIRD = (noise(200, 300, seed=seed) for seed in (2, 3, 4))
+
+
+def soft_edged() -> np.ndarray:
+    """Return a picture whose alpha falls from 255 to 0 from left to right: (360, 640, 4) uint8 RGBA."""
+    picture = noise(*CANVAS, seed=5)
+    picture[..., 0] = 200
+    picture[:, :, 3] = np.linspace(255, 0, CANVAS[0]).round().astype(np.uint8)
+    return picture
+
+
+class Live:
+    """A running OBS and what its filter is installed with."""
+
+    def __init__(self, session: ObsSession, installation: Installation) -> None:
+        self.obs = session
+        self.installation = installation
+        self.count = 0
+
+    def status(self) -> list[str]:
+        """Return the status line of each filter as the panel would show it."""
+        return self.obs.call(
+            "s = __import__('obs_plugin.registration').registration._registration.session\n"
+            "result = [s.condition(f).text for f in s.filters()]"
+        )
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory, display: str) -> Iterator[Live]:
+    folder = tmp_path_factory.mktemp("live")
+    installation = Installation(folder / "installation")
+    for name, picture in (("a.png", FIRST), ("b.png", SECOND), ("c.png", THIRD)):
+        installation.add_character(name, picture)
+    installation.set_frame(WORKER_FRAME)
+    session = ObsSession(folder, display, [installation.script, HELPER_SCRIPT], installation.environment)
+    try:
+        yield Live(session, installation)
+        assert session.quit() == 0
+    finally:
+        session.close()
+
+
+class Stage:
+    """A scene of a test's own with a camera that has the filter."""
+
+    def __init__(self, live: Live) -> None:
+        live.count += 1
+        self.live, self.obs = live, live.obs
+        self.installation = live.installation
+        self.scene = f"Stage {live.count}"
+        self.camera = f"Camera {live.count}"
+        self.inputs: list[str] = []
+        self.obs.client.create_scene(self.scene)
+        self.obs.client.set_current_program_scene(self.scene)
+
+    def add_color(self, name: str, color: tuple[int, int, int], size: tuple[int, int] = CANVAS) -> int:
+        self.inputs.append(name)
+        return self.obs.add_color(name, color, size, self.scene)
+
+    def add_camera(self, size: tuple[int, int] = CANVAS, **settings: Any) -> int:
+        item = self.add_color(self.camera, CAMERA, size)
+        self.obs.add_filter(self.camera, **settings)
+        return item
+
+    def shot(self) -> np.ndarray:
+        return self.obs.screenshot(self.scene)[..., :3]
+
+    def wait_to_show(self, picture: np.ndarray, tolerance: int = 0) -> None:
+        """Wait until the scene shows exactly this picture; picture: (H, W, 3 or 4) uint8."""
+        wait_for(lambda: difference(self.shot(), picture) <= tolerance, "the scene shows the picture")
+
+    def close(self) -> None:
+        for name in self.inputs:
+            self.obs.client.remove_input(name)
+        self.obs.client.remove_scene(self.scene)
+
+
+@pytest.fixture
+def stage(live: Live) -> Iterator[Stage]:
+    stage = Stage(live)
+    yield stage
+    live.installation.set_control(mode="run", state="tracking", message="", remedy="")
+    live.installation.set_frame(WORKER_FRAME)
+    stage.close()
+
+
+def difference(shown: np.ndarray, expected: np.ndarray) -> int:
+    return int(np.abs(shown[..., :3].astype(int) - expected[..., :3].astype(int)).max())
+
+
+def shows_camera(shown: np.ndarray) -> bool:
+    return bool((np.abs(shown[..., :3].astype(int) - CAMERA).max(axis=-1) < 40).any())
+
+
+def standing(picture: np.ndarray) -> tuple[slice, slice]:
+    """Return where a picture smaller than the canvas would stand: centred on the bottom edge (scaled to its height)."""
+    width = round(picture.shape[1] * CANVAS[1] / picture.shape[0])
+    left = (CANVAS[0] - width) // 2
+    return slice(0, CANVAS[1]), slice(left, left + width)
+
+
+def test_the_filter_is_registered_under_its_name(live: Live) -> None:
+    assert (
+        live.obs.call("result = obs.obs_source_get_display_name('stream_motion_animator')") == "Stream Motion Animator"
+    )
+
+
+def test_an_opaque_picture_is_shown_pixel_for_pixel(stage: Stage) -> None:
+    stage.add_camera()
+    stage.wait_to_show(WORKER_FRAME)
+
+
+@pytest.mark.parametrize("background", [(255, 255, 255), (0, 0, 0), (0, 255, 0), (120, 60, 200)])
+def test_a_soft_edge_blends_in_linear_light(stage: Stage, background: tuple[int, int, int]) -> None:
+    picture = soft_edged()
+    stage.installation.set_frame(picture)
+    stage.add_color(f"Background {stage.camera}", background)
+    stage.add_camera()
+    wait_for(lambda: difference(stage.shot()[:, :1], picture[:, :1]) <= 1, "the picture is shown")
+    # 8 bits hold a nearly transparent dark colour coarsely; OBS's own image source differs as much.
+    assert difference(stage.shot(), blend(picture, background)) <= 2
+    path = stage.installation.root / "soft.png"
+    Image.fromarray(picture, "RGBA").save(path)
+    ours = stage.shot()
+    stage.obs.client.set_source_filter_enabled(stage.camera, "Animator", False)
+    stage.obs.client.remove_input(stage.inputs.pop())
+    stage.obs.add_image(f"Image {stage.camera}", path, stage.scene)
+    stage.inputs.append(f"Image {stage.camera}")
+    wait_for(lambda: difference(stage.shot(), ours) <= 1, "OBS's image source of the same picture looks the same")
+
+
+def test_the_driving_frame_has_the_sources_pixels(stage: Stage) -> None:
+    dump = stage.installation.root / "driving.raw"
+    stage.installation.set_control(dump=str(dump))
+    camera = noise(*CANVAS, seed=6)
+    path = stage.installation.root / "camera.png"
+    Image.fromarray(camera, "RGBA").save(path)
+    stage.obs.add_image(stage.camera, path, stage.scene)
+    stage.inputs.append(stage.camera)
+    stage.obs.add_filter(stage.camera)
+
+    def driving_is_camera() -> bool:
+        if not dump.exists():
+            return False
+        data = np.frombuffer(dump.read_bytes(), np.uint8)
+        return data.size == camera.size and np.array_equal(data.reshape(camera.shape), camera)
+
+    wait_for(driving_is_camera, "the worker has the camera's exact pixels")
+
+
+def test_a_large_source_is_scaled_down_for_tracking(stage: Stage) -> None:
+    dump = stage.installation.root / "large.raw"
+    stage.installation.set_control(dump=str(dump))
+    stage.add_camera(size=(1280, 720))
+    size = Path(f"{dump}.json")
+    wait_for(lambda: size.exists() and size.read_text() == "[640, 360]", "the driving frame is 640x360")
+    stage.wait_to_show(np.repeat(np.repeat(WORKER_FRAME, 2, 0), 2, 1)[: CANVAS[1], : CANVAS[0]], tolerance=255)
+    assert not shows_camera(stage.shot())
+
+
+def test_fit_frame_stands_on_the_bottom_edge(stage: Stage) -> None:
+    stage.installation.set_frame(noise(100, 180, seed=7))
+    stage.add_color(f"Background {stage.camera}", (255, 0, 0))
+    stage.add_camera()
+    wait_for(lambda: (stage.shot()[180, :, 0] == 0).sum() == 200, "the picture is 200 of 640 pixels wide")
+    row = stage.shot()[180]
+    assert (row[:220, 0] == 255).all() and (row[220:420, 0] == 0).all() and (row[420:, 0] == 255).all()
+    stage.installation.set_frame(noise(640, 180, seed=7))
+    wait_for(lambda: (stage.shot()[:, 320, 0] == 0).sum() == 180, "the wide picture is shown")
+    assert (stage.shot()[:180, 320, 0] == 255).all()
+
+
+def test_fit_cover_fills_the_frame_and_not_more(stage: Stage) -> None:
+    stage.installation.set_frame(noise(640, 640, seed=8))
+    stage.add_color(f"Background {stage.camera}", (255, 0, 0))
+    stage.add_camera(size=(320, 200), fit="cover")
+    wait_for(lambda: (stage.shot()[..., 0] == 0).sum() == 320 * 200, "exactly the source's frame is covered")
+
+
+def test_fit_character_has_the_characters_own_size(stage: Stage) -> None:
+    picture = noise(200, 120, seed=9)
+    stage.installation.set_frame(picture)
+    item = stage.add_camera(fit="character")
+
+    def size() -> tuple[float, float]:
+        transform = stage.obs.client.get_scene_item_transform(stage.scene, item).scene_item_transform
+        return transform["sourceWidth"], transform["sourceHeight"]
+
+    wait_for(lambda: size() == (200, 120), "the source takes the picture's size")
+    wait_for(lambda: difference(stage.shot()[:120, :200], picture) == 0, "the picture is shown 1:1")
+
+
+def test_hotkeys_choose_the_character_and_save_it(stage: Stage) -> None:
+    stage.add_camera()
+    stage.wait_to_show(WORKER_FRAME)
+
+    def character() -> str:
+        return stage.obs.client.get_source_filter(stage.camera, "Animator").filter_settings.get("character", "")
+
+    for hotkey, expected in (
+        ("next_character", "b.png"),
+        ("next_character", "c.png"),
+        ("next_character", "a.png"),
+        ("previous_character", "c.png"),
+        ("character_2", "b.png"),
+    ):
+        stage.obs.press_hotkey(hotkey)
+        wait_for(lambda expected=expected: character() == expected, f"{hotkey} chooses {expected}")
+    sent = [message["settings"]["character"] for message in stage.installation.messages("update_filter")]
+    wait_for(lambda: sent[-5:] == ["b.png", "c.png", "a.png", "c.png", "b.png"], "the worker has every choice")
+    stage.obs.press_hotkey("character_9")
+    time.sleep(0.3)
+    assert character() == "b.png"
+
+
+def test_hotkeys_calibrate_and_freeze(stage: Stage) -> None:
+    stage.add_camera()
+    stage.wait_to_show(WORKER_FRAME)
+    before = len(stage.installation.messages("filter_action"))
+    for hotkey in ("calibrate", "freeze", "freeze"):
+        stage.obs.press_hotkey(hotkey)
+        time.sleep(0.2)
+
+    def actions() -> list[str]:
+        return [message["action"] for message in stage.installation.messages("filter_action")[before:]]
+
+    wait_for(lambda: actions() == ["calibrate", "freeze", "unfreeze"], "the worker has the three actions")
+
+
+def test_the_show_hide_hotkey_hides_the_character_and_never_shows_the_camera(stage: Stage) -> None:
+    stage.add_color(f"Background {stage.camera}", (0, 255, 0))
+    stage.add_camera()
+    stage.wait_to_show(WORKER_FRAME)
+    stage.obs.press_hotkey("show_hide")
+    wait_for(lambda: (stage.shot() == (0, 255, 0)).all(), "only the background is left")
+    stage.obs.press_hotkey("show_hide")
+    stage.wait_to_show(WORKER_FRAME)
+
+
+def test_several_filters_have_a_link_each(stage: Stage) -> None:
+    stage.add_camera()
+    other = f"Other {stage.camera}"
+    stage.add_color(other, CAMERA)
+    stage.obs.add_filter(other)
+    stage.wait_to_show(WORKER_FRAME)
+    opened = [message["filter_id"] for message in stage.installation.messages("open_filter")]
+    assert len(set(opened[-2:])) == 2
+    assert not shows_camera(stage.obs.screenshot(other)) and not shows_camera(stage.obs.screenshot(stage.camera))
+    assert len(set(stage.installation.worker_pids()[-1:])) == 1
+
+
+def test_two_filters_on_one_source_do_not_block(stage: Stage) -> None:
+    stage.add_camera()
+    stage.obs.add_filter(stage.camera, "Second animator")
+    stage.wait_to_show(WORKER_FRAME)
+
+
+def test_a_filter_can_be_removed_and_added_again(stage: Stage) -> None:
+    stage.add_camera()
+    stage.wait_to_show(WORKER_FRAME)
+    closed = len(stage.installation.messages("close_filter"))
+    stage.obs.client.remove_source_filter(stage.camera, "Animator")
+    wait_for(lambda: len(stage.installation.messages("close_filter")) > closed, "the worker lets go of the filter")
+    assert shows_camera(stage.shot())
+    stage.obs.add_filter(stage.camera)
+    stage.wait_to_show(WORKER_FRAME)
+
+
+def test_disabling_shows_the_camera_and_enabling_the_character(stage: Stage) -> None:
+    stage.add_camera()
+    stage.wait_to_show(WORKER_FRAME)
+    stage.obs.client.set_source_filter_enabled(stage.camera, "Animator", False)
+    wait_for(lambda: (stage.shot() == CAMERA).all(), "the camera is shown")
+    stage.obs.client.set_source_filter_enabled(stage.camera, "Animator", True)
+    stage.wait_to_show(WORKER_FRAME)
+
+
+def test_a_hidden_source_drives_nothing(stage: Stage) -> None:
+    dump = stage.installation.root / "hidden.raw"
+    stage.installation.set_control(dump=str(dump))
+    item = stage.add_camera()
+    stage.wait_to_show(WORKER_FRAME)
+    wait_for(dump.exists, "driving frames arrive")
+    stage.obs.client.set_scene_item_enabled(stage.scene, item, False)
+    time.sleep(0.5)
+    dump.unlink()
+    time.sleep(0.5)
+    assert not dump.exists()
+    stage.obs.client.set_scene_item_enabled(stage.scene, item, True)
+    wait_for(dump.exists, "driving frames arrive again")
+    stage.wait_to_show(WORKER_FRAME)
+
+
+def test_a_source_can_change_its_size(stage: Stage) -> None:
+    stage.add_color(f"Background {stage.camera}", (255, 0, 0))
+    stage.add_camera()
+    stage.wait_to_show(WORKER_FRAME)
+    for size in ((320, 180), (500, 300), (64, 36), CANVAS):
+        settings = {"width": size[0], "height": size[1]}
+        stage.obs.client.set_input_settings(stage.camera, settings, True)
+        shown = min(size[0], round(size[1] * 16 / 9)) * min(size[1], round(size[0] * 9 / 16))
+        wait_for(
+            lambda shown=shown: abs((stage.shot()[..., 0] < 128).sum() - shown) < 1300,
+            f"the character fits {size}",
+        )
+
+
+def test_the_same_source_in_two_scenes_drives_once_a_frame(stage: Stage) -> None:
+    stage.add_camera()
+    stage.wait_to_show(WORKER_FRAME)
+    stage.obs.client.create_scene_item(stage.scene, stage.camera)
+    code = (
+        "import time\n"
+        "s = __import__('obs_plugin.registration').registration._registration.session\n"
+        "f = s.filters()[-1]\n"
+        "before, t = f.link.published_count, time.monotonic()\n"
+        "time.sleep(2)\n"
+        "result = (f.link.published_count - before) / (time.monotonic() - t)"
+    )
+    assert stage.obs.call(code) < 31.5
+
+
+def test_a_killed_worker_leaves_the_still_character_and_comes_back(stage: Stage) -> None:
+    stage.add_camera()
+    stage.wait_to_show(WORKER_FRAME)
+    pid = stage.installation.worker_pids()[-1]
+    stage.installation.set_control(mode="silent")
+    os.kill(pid, signal.SIGKILL)
+    rows, columns = standing(FIRST)
+
+    def shows_still() -> bool:
+        shot = stage.shot()
+        assert not shows_camera(shot), "the camera flashed"
+        return bool((shot[:, : columns.start] == 0).all() and shot[rows, columns].any())
+
+    wait_for(shows_still, "the still picture stands where the character stood")
+    time.sleep(1)
+    assert shows_still()
+    stage.installation.set_control(mode="run")
+    stage.wait_to_show(WORKER_FRAME)
+    assert stage.installation.worker_pids()[-1] != pid
+
+
+def test_a_hanging_worker_is_replaced(stage: Stage) -> None:
+    stage.add_camera()
+    stage.wait_to_show(WORKER_FRAME)
+    pid = stage.installation.worker_pids()[-1]
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: difference(stage.shot(), WORKER_FRAME) > 0, "the still picture is shown instead", 6)
+    assert not shows_camera(stage.shot())
+    wait_for(lambda: stage.installation.worker_pids()[-1] != pid, "another worker runs", 30)
+    stage.wait_to_show(WORKER_FRAME)
+
+
+def test_on_problem_camera_and_transparent_do_what_they_say(stage: Stage) -> None:
+    stage.add_color(f"Background {stage.camera}", (0, 255, 0))
+    stage.add_camera(on_problem="camera")
+    stage.wait_to_show(WORKER_FRAME)
+    os.kill(stage.installation.worker_pids()[-1], signal.SIGKILL)
+    wait_for(lambda: (stage.shot() == CAMERA).all(), "the camera is shown, as it was asked for", 5)
+    stage.wait_to_show(WORKER_FRAME)
+    stage.obs.set_filter(stage.camera, on_problem="transparent")
+    time.sleep(0.2)
+    os.kill(stage.installation.worker_pids()[-1], signal.SIGKILL)
+    wait_for(lambda: (stage.shot() == (0, 255, 0)).all(), "only the background is left", 5)
+    stage.wait_to_show(WORKER_FRAME)
+
+
+def test_reloading_the_script_brings_everything_back(stage: Stage) -> None:
+    stage.add_camera()
+    stage.wait_to_show(WORKER_FRAME)
+    for _ in range(2):
+        pid = stage.installation.worker_pids()[-1]
+        assert stage.obs.call("result = reload_script('stream_motion_animator')") is True
+        assert not shows_camera(stage.shot())
+        wait_for(lambda pid=pid: stage.installation.worker_pids()[-1] != pid, "a new worker runs")
+        stage.wait_to_show(WORKER_FRAME)
+    assert "already exists" not in stage.obs.log()
+    stage.obs.press_hotkey("character_3")
+    name = lambda: stage.obs.client.get_source_filter(stage.camera, "Animator").filter_settings.get("character")  # noqa: E731
+    wait_for(lambda: name() == "c.png", "hotkeys work after a reload")
+
+
+def test_the_panel_lists_characters_and_says_how_it_goes(stage: Stage) -> None:
+    stage.installation.set_control(message="the picture is very small", remedy="use a larger one")
+    stage.add_camera()
+    stage.wait_to_show(WORKER_FRAME)
+    wait_for(lambda: any("use a larger one" in text for text in stage.live.status()), "the remedy arrives")
+    code = f"""
+source = obs.obs_get_source_by_name({stage.camera!r})
+found = obs.obs_source_get_filter_by_name(source, "Animator")
+panel = obs.obs_source_properties(found)
+listed = obs.obs_properties_get(panel, "character")
+characters = [obs.obs_property_list_item_string(listed, i) for i in range(obs.obs_property_list_item_count(listed))]
+status = obs.obs_property_description(obs.obs_properties_get(panel, "status"))
+clicked = obs.obs_property_button_clicked(obs.obs_properties_get(panel, "refresh"), found)
+obs.obs_property_button_clicked(obs.obs_properties_get(panel, "calibrate"), found)
+group = obs.obs_property_group_content(obs.obs_properties_get(panel, "advanced"))
+names = "renderer fit mirror on_problem sensitivity_expression sensitivity_pose smoothing".split()
+advanced = [bool(obs.obs_properties_get(group, name)) for name in names]
+obs.obs_properties_destroy(panel)
+obs.obs_source_release(found)
+obs.obs_source_release(source)
+result = [characters, status, clicked, all(advanced)]
+"""
+    before = len(stage.installation.messages("filter_action"))
+    characters, status, clicked, has_advanced = stage.obs.call(code)
+    assert characters == ["", "a.png", "b.png", "c.png"]
+    assert "Live" in status and "use a larger one" in status
+    assert clicked and has_advanced
+    wait_for(lambda: len(stage.installation.messages("filter_action")) > before, "the button calibrates")
+
+
+def test_obs_renders_without_skipping(stage: Stage) -> None:
+    stage.add_camera()
+    stage.wait_to_show(WORKER_FRAME)
+    before = stage.obs.client.get_stats()
+    time.sleep(3)
+    after = stage.obs.client.get_stats()
+    rendered = after.render_total_frames - before.render_total_frames
+    assert rendered > 45, "OBS hardly renders at all"
+    assert after.render_skipped_frames - before.render_skipped_frames < rendered / 2

@@ -23,14 +23,18 @@ WORKER = "worker"
 EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands; a command's module is imported only when it is called for."""
-    parser = argparse.ArgumentParser(prog="python -m animator_core", description=animator_core.__doc__)
+def build_parser(called: str = "") -> argparse.ArgumentParser:
+    """Return the parser of all commands, with the arguments of the one that is called.
+
+    The others' modules are not imported, so that doctor runs where their packages are missing.
+    """
+    parser = argparse.ArgumentParser(prog="python -m animator_core", description="Animate a picture with your face.")
     parser.add_argument("--version", action="version", version=animator_core.__version__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        importlib.import_module(f"animator_core.cli.{name}").add_arguments(command)
+        if name == called:
+            importlib.import_module(f"animator_core.cli.{name}").add_arguments(command)
     commands.add_parser(WORKER, help="serve the OBS filters (started by the OBS script, not by you)")
     return parser
 
@@ -44,16 +48,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from animator_core.worker import main as worker_main
 
             return int(worker_main(arguments[1:]) or 0)
-        options = build_parser().parse_args(arguments)
+        options = build_parser(arguments[0] if arguments else "").parse_args(arguments)
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
         return int(importlib.import_module(f"animator_core.cli.{options.command}").run(options))
     except (AnimatorError, RingError) as exc:
         print(f"error: {exc}", file=sys.stderr)
+        return EXIT_FAILURE
+    except ImportError as exc:
+        print(f"error: a package is missing or broken ({exc}); run install.py again", file=sys.stderr)
         return EXIT_FAILURE
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
 
 
+def _main_in_terminal() -> int:
+    """Run one command without native libraries' chatter; the worker's log takes everything."""
+    if sys.argv[1:2] == [WORKER]:
+        return main()
+    from animator_core.cli.native_noise import filtered_native_stderr
+
+    with filtered_native_stderr():
+        return main()
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(_main_in_terminal())

@@ -36,6 +36,15 @@ class StageTimes:
     def add(self, stage: str, duration_ns: int) -> None:
         self._durations_ns.setdefault(stage, []).append(duration_ns)
 
+    def last_ns(self, stage: str) -> int:
+        """Return the newest duration of ``stage``; 0 where it has none."""
+        durations = self._durations_ns.get(stage)
+        return durations[-1] if durations else 0
+
+    def total_seconds(self, stage: str) -> float:
+        """Return the sum of all durations of ``stage``."""
+        return sum(self._durations_ns.get(stage, ())) / 1e9
+
     def summary(self) -> dict[str, Percentiles]:
         """Return the percentiles of every stage, in the order in which the stages first came."""
         return {

@@ -1,0 +1,79 @@
+"""Promises of ``python -m animator_core prepare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from animator_core.__main__ import main
+from animator_core.characters.character import Character
+from animator_core.cli import parts
+from animator_core.cli.prepare import warnings_for
+from animator_core.errors import NoFaceFound
+from animator_core.protocol import CharacterEntry
+from tests import stand_ins
+
+
+class _Library:
+    directory = Path("somewhere")
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def list(self) -> tuple[CharacterEntry, ...]:
+        return tuple(CharacterEntry(name, name, name) for name in self._names)
+
+
+def _big_face(name: str = "ada.png", low: float = 100, high: float = 300) -> Character:
+    landmarks = np.random.default_rng(3).uniform(low, high, (478, 3)).astype(np.float32)
+    landmarks[:2] = ((low, low, 0), (high, high, 0))
+    return Character(name, name, np.full((400, 400, 4), 255, np.uint8), landmarks, name)
+
+
+def _put(monkeypatch: pytest.MonkeyPatch, library: _Library) -> stand_ins.FlatRenderer:
+    renderer, _ = stand_ins.put_in_place(monkeypatch)
+
+    def load(text: str, config: Any) -> Character:
+        if text == "wall.png":
+            raise NoFaceFound("no face found in wall.png; use a front-facing portrait")
+        return _big_face(text)
+
+    monkeypatch.setattr(parts, "load_character", load)
+    monkeypatch.setattr(parts, "make_library", lambda config: library)
+    return renderer
+
+
+def test_the_whole_library_is_prepared_by_default(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    renderer = _put(monkeypatch, _Library("ada.png", "bob.png"))
+    assert main(["prepare"]) == 0
+    assert renderer.prepared == ["ada.png", "bob.png"]
+    assert renderer.motions, "nothing was rendered, so nothing was compiled"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "prepared ada.png (ada.png): 400x400, opaque, face 200 px"
+
+
+def test_one_that_fails_is_named_with_its_remedy_and_the_others_are_prepared(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    renderer = _put(monkeypatch, _Library())
+    assert main(["prepare", "wall.png", "bob.png"]) == 1
+    assert renderer.prepared == ["bob.png"]
+    assert "FAILED   wall.png: no face found in wall.png; use a front-facing portrait" in capsys.readouterr().err
+
+
+def test_an_empty_library_is_an_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    _put(monkeypatch, _Library())
+    assert main(["prepare"]) == 1
+    assert "no picture in somewhere" in capsys.readouterr().err
+
+
+def test_what_could_be_better_is_said() -> None:
+    assert warnings_for(_big_face()) == []
+    assert "60 px tall" in warnings_for(_big_face(low=100, high=160))[0]
+    assert "over the picture's edge" in warnings_for(_big_face(low=-20, high=250))[0]
+    assert "little room" in warnings_for(_big_face(low=5, high=250))[0]

@@ -1,0 +1,108 @@
+"""Promises of animator_core.__main__ that hold for every command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from animator_core import __main__ as command_line
+from animator_core.cli import doctor as doctor_command
+from animator_core.cli.native_noise import filtered_native_stderr
+from animator_core.errors import AnimatorError
+from animator_core.frame_ring import RingError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize("failure", [AnimatorError("x is wrong; do y"), RingError("x is wrong; do y")])
+def test_our_errors_are_one_line_and_exit_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], failure: Exception
+) -> None:
+    def fail(options: object) -> int:
+        raise failure
+
+    monkeypatch.setattr(doctor_command, "run", fail)
+    assert command_line.main(["doctor"]) == 1
+    assert capsys.readouterr().err == "error: x is wrong; do y\n"
+
+
+def test_ctrl_c_exits_130_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(options: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(doctor_command, "run", interrupt)
+    assert command_line.main(["doctor"]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["dance"], ["animate"], ["animate", "--character", "a", "--driving", "b"], ["run", "--max-frames", "0"]],
+)
+def test_wrong_usage_exits_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        command_line.main(arguments)
+    assert caught.value.code == 2
+
+
+def test_a_missing_package_is_named_with_its_remedy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(options: object) -> int:
+        raise ImportError("No module named 'av'")
+
+    monkeypatch.setattr(doctor_command, "run", fail)
+    assert command_line.main(["doctor"]) == 1
+    assert (
+        capsys.readouterr().err
+        == "error: a package is missing or broken (No module named 'av'); run install.py again\n"
+    )
+
+
+def test_the_help_names_every_command() -> None:
+    shown = command_line.build_parser().format_help()
+    for name in ("animate", "run", "prepare", "doctor", "benchmark", "worker"):
+        assert name in shown
+
+
+def test_asking_for_help_loads_no_heavy_package() -> None:
+    script = (
+        "import sys; from animator_core.__main__ import build_parser; build_parser('doctor');"
+        "print([name for name in ('torch', 'cv2', 'mediapipe', 'av', 'numba') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_native_chatter_is_dropped_and_everything_else_is_not() -> None:
+    script = (
+        "import os, sys\n"
+        "from animator_core.cli.native_noise import filtered_native_stderr\n"
+        "with filtered_native_stderr():\n"
+        "    os.write(2, b'W0000 00:00:1795535114.508363    1149 manager.cc:114] Feedback\\n')\n"
+        "    os.write(2, b'INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\\n')\n"
+        "    os.write(2, b'a driver has something to say\\n')\n"
+        "    print('error: ours', file=sys.stderr)\n"
+        "os.write(2, b'W0000 00:00:1 afterwards\\n')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert sorted(done.stderr.splitlines()) == [
+        "W0000 00:00:1 afterwards",
+        "a driver has something to say",
+        "error: ours",
+    ]
+
+
+def test_the_filter_leaves_no_open_file_behind() -> None:
+    if not os.path.isdir("/proc/self/fd"):
+        pytest.skip("needs /proc to count open files")
+    before = len(os.listdir("/proc/self/fd"))
+    with filtered_native_stderr():
+        pass
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -11,6 +11,7 @@ SIZE = 1024
 EYE_OUTER, EYE_INNER = (379.0, 448.0), (475.0, 458.0)
 UPPER_LID = (EYE_OUTER, (392.0, 402.0), (449.0, 394.0), EYE_INNER)
 LOWER_LID = (EYE_OUTER, (400.0, 480.0), (453.0, 484.0), EYE_INNER)
+LID_CREASE = ((382.0, 420.0), (402.0, 386.0), (448.0, 382.0), (474.0, 432.0))
 IRIS_CENTRE, IRIS_RADIUS = (430.0, 437.0), 31.0
 BROW_TOP = ((374.0, 383.0), (392.0, 369.0), (418.0, 361.0), (446.0, 362.0), (470.0, 368.0))
 BROW_BOTTOM = ((376.0, 387.0), (395.0, 377.0), (420.0, 371.0), (446.0, 372.0), (470.0, 378.0))
@@ -20,7 +21,7 @@ UPPER_LIP = (MOUTH_CORNER, (474.0, 589.5), (488.0, 585.5), (500.0, 582.5), (512.
 LOWER_LIP = (MOUTH_CORNER, (474.0, 602.5), (487.0, 611.5), (499.0, 617.0), (512.0, 618.5))
 FACE = ((512.0, 200.0), (430.0, 222.0), (368.0, 290.0), (349.0, 370.0), (346.0, 440.0), (351.0, 500.0))
 FACE += ((364.0, 555.0), (392.0, 606.0), (434.0, 645.0), (480.0, 668.0), (512.0, 673.0))
-FOREHEAD, CHIN, EAR_Y = (512.0, 292.0), (512.0, 673.0), 488.0
+FOREHEAD, CHIN, EAR_Y = (512.0, 292.0), (512.0, 665.0), 488.0
 NOSE_BRIDGE, NOSE_TIP, NOSE_BOTTOM = (512.0, 446.0), (512.0, 541.0), (512.0, 556.0)
 NOSTRIL, NOSE_WING = (499.0, 554.0), (488.0, 548.0)
 
@@ -47,6 +48,7 @@ HAIR_BACK += (
 # --- MediaPipe's landmark numbers, outer to inner, right eye and brow; the lips from the right corner to the left. ---
 EYE_CORNERS = 33, 133
 UPPER_LID_NUMBERS, LOWER_LID_NUMBERS = (246, 161, 160, 159, 158, 157, 173), (7, 163, 144, 145, 153, 154, 155)
+CREASE_NUMBERS = 247, 30, 29, 27, 28, 56, 190
 BROW_TOP_NUMBERS, BROW_BOTTOM_NUMBERS = (70, 63, 105, 66, 107), (46, 53, 52, 65, 55)
 IRIS_NUMBERS, IRIS_NUMBERS_LEFT = (468, 469, 470, 471, 472), (473, 476, 475, 474, 477)
 """Centre, towards the nose, top, away from the nose, bottom."""
@@ -57,11 +59,14 @@ LIP_BOTTOM_NUMBERS = (146, 91, 181, 84, 17, 314, 405, 321, 375)
 JAW_NUMBERS = (234, 93, 132, 58, 172, 136, 150, 149, 176, 148)
 JAW_SHARES = 0.0, 0.114, 0.239, 0.376, 0.491, 0.58, 0.672, 0.746, 0.822, 0.904
 """Where on the outline from the ear to the chin each of them is."""
+JAW_INSET = 0.95
+"""They lie inside the outline by this factor: the line, a sharp contrast, shall not run along the mesh's edge."""
+TEMPLES = {127: (360.0, 456.0), 162: (362.0, 428.0)}
 RIGHT_NUMBERS = (*EYE_CORNERS, *UPPER_LID_NUMBERS, *LOWER_LID_NUMBERS, *BROW_TOP_NUMBERS, *BROW_BOTTOM_NUMBERS)
-RIGHT_NUMBERS += (*JAW_NUMBERS, 129)
+RIGHT_NUMBERS += (*JAW_NUMBERS, 129, 127, 162, *CREASE_NUMBERS)
 LEFT_NUMBERS = (263, 362, 466, 388, 387, 386, 385, 384, 398, 249, 390, 373, 374, 380, 381, 382)
 LEFT_NUMBERS += (300, 293, 334, 296, 336, 276, 283, 282, 295, 285)
-LEFT_NUMBERS += (454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 358)
+LEFT_NUMBERS += (454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 358, 356, 389, 467, 260, 259, 257, 258, 286, 414)
 LEFT_OF = dict(zip(RIGHT_NUMBERS, LEFT_NUMBERS))
 
 
@@ -96,10 +101,12 @@ def landmarks() -> dict[int, tuple[float, float]]:
     right: dict[int, np.ndarray] = dict(zip(EYE_CORNERS, np.array([EYE_OUTER, EYE_INNER])))
     right.update(zip(UPPER_LID_NUMBERS, bezier(*UPPER_LID, count=9)[1:-1]))
     right.update(zip(LOWER_LID_NUMBERS, bezier(*LOWER_LID, count=9)[1:-1]))
+    right.update(zip(CREASE_NUMBERS, bezier(*LID_CREASE, count=9)[1:-1]))
     right.update(zip(BROW_TOP_NUMBERS, as_drawn(BROW_TOP)))
     right.update(zip(BROW_BOTTOM_NUMBERS, as_drawn(BROW_BOTTOM)))
     right.update(zip(JAW_NUMBERS, _along_jaw()))
     right[129] = as_drawn(NOSE_WING)
+    right.update({number: as_drawn(point) for number, point in TEMPLES.items()})
     points = {**right, **{LEFT_OF[number]: mirrored(point) for number, point in right.items()}}
     rim = np.array([[0, 0], [1, 0], [0, -1], [-1, 0], [0, 1]]) * IRIS_RADIUS + IRIS_CENTRE
     points.update(zip(IRIS_NUMBERS, rim))
@@ -117,4 +124,5 @@ def landmarks() -> dict[int, tuple[float, float]]:
 def _along_jaw() -> np.ndarray:
     outline = smooth(FACE)
     jaw = resample(outline[np.abs(outline[:, 1] - EAR_Y).argmin() :], 201)
-    return jaw[[round(200 * share) for share in JAW_SHARES]]
+    middle = np.array([SIZE / 2, EAR_Y])
+    return middle + (jaw[[round(200 * share) for share in JAW_SHARES]] - middle) * JAW_INSET

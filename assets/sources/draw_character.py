@@ -26,6 +26,7 @@ from character_shape import (
     HAIR_BACK,
     IRIS_CENTRE,
     IRIS_RADIUS,
+    LID_CREASE,
     LIP_SEAM,
     LOCK_LEFT,
     LOCK_RIGHT,
@@ -224,15 +225,14 @@ class CharacterDrawing:
 
     def _lashes(self, place: Side, upper: np.ndarray, lower: np.ndarray) -> None:
         wing = np.vstack([[(364, 434), (371, 443)], upper])
-        self._line(place(shifted(wing, 0, -3.0)), 9.5, LASH, taper=(0.16, 0.6), thin=0.12)
+        self._line(place(shifted(wing, 0, -2.4)), 7.5, LASH, taper=(0.16, 0.6), thin=0.12)
         for start, middle, end in (
             ((385, 430), (376, 424), (368, 422)),
             ((394, 420), (385, 413), (378, 409)),
         ):
             self._line(place(smooth([start, middle, end])), 5, LASH, taper=(0.05, 0.9))
         self._line(place(shifted(lower[1:30], 0, 1)), 2.6, "#6b3a4a", 0.8, taper=(0.1, 0.6))
-        crease = bezier((384, 416), (402, 386), (448, 382), (472, 430))
-        self._line(place(crease), 2.8, "#a55f5a", 0.85, taper=(0.3, 0.5))
+        self._line(place(bezier(*LID_CREASE)), 2.8, "#a55f5a", 0.85, taper=(0.3, 0.5))
 
     def _brow(self, side: Side) -> None:
         outline = smooth([*BROW_TOP, BROW_TOP[-1], *BROW_BOTTOM[::-1]], closed=True)

@@ -145,10 +145,10 @@ def glances(times: np.ndarray) -> np.ndarray:
 
 
 def blinks(times: np.ndarray) -> np.ndarray:
-    """Return how far each eye (right, left) is closed, (N, 2) in [0, 1]: 70 ms down, 50 ms shut, 120 ms up."""
+    """Return how far each eye (right, left) is closed, (N, 2) in [0, 1]: 70 ms down, 80 ms shut, 120 ms up."""
     closed = np.zeros((len(times), 2))
     for second in BLINKS_S:
-        closed = np.maximum(closed, _lid_move(times, second, 0.07, 0.05, 0.12)[:, None])
+        closed = np.maximum(closed, _lid_move(times, second, 0.07, 0.08, 0.12)[:, None])
     closed[:, 1] = np.maximum(closed[:, 1], _lid_move(times, WINK_S, 0.12, 0.25, 0.16))
     return closed
 

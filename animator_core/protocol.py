@@ -222,7 +222,7 @@ def decode(line: bytes) -> Message:
         return message
     except MessageError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise MessageError(f"not a message: {line[:80]!r} ({exc})") from exc
 
 

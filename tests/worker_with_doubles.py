@@ -1,0 +1,94 @@
+"""A worker whose tracker and renderer are doubles: quick, and failing when told so by what they are given.
+
+Tracker: a black frame has no face; a magenta one raises. Renderer: one plain colour for each character; ``crash.png``
+raises in every frame, ``slow.png`` takes two seconds to prepare, ``refused.png`` is refused by `set_character`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from animator_core.characters.character import Character
+from animator_core.characters.library import CharacterLibrary
+from animator_core.config import load_config
+from animator_core.errors import CharacterError, WeightsError
+from animator_core.motion.driving import DrivingMotion
+from animator_core.motion.estimator import MotionEstimator
+from animator_core.serving.channel import claim_standard_streams
+from animator_core.serving.manners import ParentWatch
+from animator_core.serving.parts import WorkerParts
+from animator_core.serving.preparation import PreparationThread
+from animator_core.serving.service import FilterService
+from animator_core.tracking.face_model import face_model
+from animator_core.tracking.observation import FaceObservation
+
+
+class TrackerDouble:
+    name = "double"
+
+    def track(self, frame: np.ndarray, captured_ns: int) -> FaceObservation | None:
+        if (frame[0, 0] == (255, 0, 255)).all():
+            raise RuntimeError("the tracker broke")
+        if frame.max() < 10:
+            return None
+        landmarks = face_model().mean * 12 + np.array([32, 24, 0], np.float32)
+        # A face at rest is never quite still; an unchanged motion would not be rendered.
+        landmarks = landmarks + np.float32(0.05 * np.sin(captured_ns * 1e-8))
+        return FaceObservation(landmarks.astype(np.float32), frame.shape[1], frame.shape[0], captured_ns)
+
+    def close(self) -> None:
+        pass
+
+
+class RendererDouble:
+    name = "warp"
+    device = "CPU"
+
+    def __init__(self) -> None:
+        self._character: Character | None = None
+
+    def prepare(self, character: Character) -> None:
+        if character.name == "slow.png":
+            time.sleep(2.0)
+
+    def set_character(self, character: Character) -> None:
+        if character.name == "refused.png":
+            raise CharacterError("refused.png cannot be drawn; use another")
+        self._character = character
+
+    def render(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> np.ndarray:
+        if self._character.name == "crash.png":
+            raise RuntimeError("the renderer broke")
+        print("a library prints what it likes")
+        os.write(1, b"and so does one written in C++\n")
+        return np.ascontiguousarray(self._character.picture[..., [2, 1, 0, 3]])
+
+    def close(self) -> None:
+        pass
+
+
+def create_renderer(name: str) -> RendererDouble:
+    if name == "liveportrait":
+        raise WeightsError("the LivePortrait weights are missing; run install.py")
+    return RendererDouble()
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    config = load_config(Path(sys.argv[1]))
+    library = CharacterLibrary(config.character.images_path, detect=lambda rgb: None)
+    channel = claim_standard_streams()
+    parts = WorkerParts(config, library, PreparationThread(), TrackerDouble, create_renderer, MotionEstimator)
+    parent = int(sys.argv[2]) if len(sys.argv) > 2 else None
+    FilterService(channel, parts, ParentWatch(parent)).run()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

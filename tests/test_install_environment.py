@@ -98,7 +98,10 @@ def test_torch_falls_back_to_the_usual_index_saying_so_and_goes_to_its_own_anoth
 @pytest.mark.parametrize(
     ("output", "said"),
     [
-        ("The virtual environment was not created successfully because ensurepip is not available.", "-venv)"),
+        (
+            "The virtual environment was not created successfully because ensurepip is not available.",
+            "-venv (Debian, Ubuntu) and run",
+        ),
         ("Error: [Errno 28] No space left on device", "no disk space is left; free some"),
         ("Error: [Errno 13] Permission denied: '.venv'", "close OBS, delete that folder"),
     ],

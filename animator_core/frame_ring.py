@@ -182,6 +182,8 @@ class RingMemory:
 
         Raises ProtocolMismatch for another version and RingError for anything that is not a ring of this user.
         """
+        if address.size < HEADER_BYTES or address.size % 8:
+            raise RingError(f"{address.name} is no frame ring: its size is said to be {address.size} bytes")
         try:
             if sys.platform == "win32":
                 mapping = mmap.mmap(-1, address.size, tagname=address.name)
@@ -202,6 +204,8 @@ class RingMemory:
         try:
             memory._check_header()
         except RingError:
+            # What is no ring is somebody else's file: it must stay.
+            memory._is_linked = False
             memory.close()
             raise
         return memory

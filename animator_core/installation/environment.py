@@ -80,9 +80,7 @@ class Environment:
     def _venv_problem(self, output: str) -> str:
         if "ensurepip" in output:
             package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
-            return (
-                f"this Python cannot make environments; install its venv part (Debian, Ubuntu: apt install {package})"
-            )
+            return f"this Python lacks its venv part; apt install {package} (Debian, Ubuntu) and run {AGAIN} again"
         if "No space left" in output:
             return f"no disk space is left; free some and run {AGAIN} again"
         reason = output.strip().splitlines()[-1] if output.strip() else "no reason given"

@@ -16,6 +16,9 @@ _GIVE_UP_SECONDS = 6.0
 _BUTTON_SECONDS = 0.4
 _MAX_TURN_DEGREES = 3.0
 _MAX_SHAPE_CHANGE = 0.008
+_MAX_MOUTH_CHANGE = 0.012
+_LIPS = (13, 14)
+_RESTING_SHARE = 0.4
 _MAX_FRONTAL_DEGREES = 25.0
 
 
@@ -46,6 +49,18 @@ def neutral_of(states: Sequence[FaceState]) -> Neutral:
     )
 
 
+def resting(states: Sequence[FaceState]) -> Sequence[FaceState]:
+    """Return the states in which the mouth is closed most: somebody who talks has a neutral face between the words."""
+    openings = np.array([_mouth_opening(s) for s in states])
+    most = np.quantile(openings, _RESTING_SHARE)
+    return [s for s, opening in zip(states, openings) if opening <= most]
+
+
+def _mouth_opening(state: FaceState) -> float:
+    upper, lower = _LIPS
+    return float(state.shape[lower, 1] - state.shape[upper, 1])
+
+
 class Calibration:
     """Watches face states until one second of them is stable; after six seconds it takes the calmest second seen."""
 
@@ -68,7 +83,7 @@ class Calibration:
         if span >= STABLE_SECONDS * 0.9 and len(self._recent) >= 8:
             unrest = _unrest(self._recent)
             if self._best is None or unrest < self._best[0]:
-                self._best = (unrest, neutral_of(self._recent))
+                self._best = (unrest, neutral_of(resting(self._recent)))
             if unrest <= 1.0:
                 return self._best[1]
         if self._best and (state.captured_ns - self._first_ns) * 1e-9 > _GIVE_UP_SECONDS:
@@ -95,5 +110,6 @@ def _unrest(states: Sequence[FaceState]) -> float:
     turn = float(np.ptp(angles, axis=0).max()) / _MAX_TURN_DEGREES
     # Without the slowest part of the lids' motion: a blink belongs to a resting face.
     change = float(np.percentile(np.std([s.shape for s in states], axis=0), 90)) / _MAX_SHAPE_CHANGE
+    mouth = float(np.std([_mouth_opening(s) for s in states])) / _MAX_MOUTH_CHANGE
     aside = float(np.abs(angles.mean(0))[:2].max()) / _MAX_FRONTAL_DEGREES
-    return max(turn, change, aside)
+    return max(turn, change, mouth, aside)

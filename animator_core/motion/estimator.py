@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from animator_core.motion.calibration import Calibration, Neutral, neutral_of
+from animator_core.motion.calibration import Calibration, Neutral, neutral_of, resting
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.face_state import FaceState, face_state, mirrored
 from animator_core.motion.idle import IdleMotion
@@ -80,7 +80,7 @@ class MotionEstimator:
         for state in states:
             found = found or watcher.watch(state)
         if states:
-            self._neutral, self.is_calibrated = found or neutral_of(states), True
+            self._neutral, self.is_calibrated = found or neutral_of(resting(states)), True
 
     def update(self, observation: FaceObservation | None, now_ns: int) -> DrivingMotion:
         """Return the motion at ``now_ns``; observation: a new one, or None where there is none since the last call."""
@@ -171,9 +171,10 @@ class MotionEstimator:
     def _make_filters(self, settings: MotionSettings) -> None:
         # 0 leaves the signal as it is (60 Hz), 0.5 rests at 2.2 Hz, 1 at 0.5 Hz.
         calm = 60.0 * (0.5 / 60.0) ** _curve(settings.smoothing)
-        self._pose_filter = OneEuroFilter(calm, beta=22.0)
-        self._expression_filter = OneEuroFilter(calm * 1.5, beta=60.0)
-        self._eye_filter = OneEuroFilter(calm * 2.0, beta=6.0)
+        self._pose_filter = OneEuroFilter(calm, beta=30.0)
+        self._expression_filter = OneEuroFilter(calm * 1.5, beta=100.0, speed_cutoff_hz=8.0)
+        # A blink takes three frames: its speed must count at once.
+        self._eye_filter = OneEuroFilter(calm * 2.0, beta=10.0, speed_cutoff_hz=60.0)
         self._gaze_filter = OneEuroFilter(calm, beta=25.0)
 
     def _reset_filters(self) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from animator_core.tracking.face_model import LEFT_IRIS, RIGHT_IRIS, face_model
 from animator_core.tracking.observation import FaceObservation
-from animator_core.tracking.pose import HeadPose, fit_pose
+from animator_core.tracking.pose import HeadPose, fit_pose, with_true_depth
 
 # Per eye (right, left): outer and inner corner, then pairs of upper and lower lid.
 _CORNERS = np.array([[33, 133], [263, 362]])
@@ -35,8 +35,9 @@ class FaceState:
 
 def face_state(observation: FaceObservation, neutral_shape: np.ndarray | None = None) -> FaceState:
     """Return the state of an observed face; neutral_shape: (478, 3) face units, the person's own where known."""
-    pose = fit_pose(observation.landmarks, neutral_shape)
-    shape = pose.to_head(observation.landmarks)
+    landmarks = with_true_depth(observation.landmarks)
+    pose = fit_pose(landmarks, neutral_shape)
+    shape = pose.to_head(landmarks)
     _, ratio, gaze = eye_measures(shape)
     return FaceState(pose, shape, ratio, gaze, observation.captured_ns)
 

@@ -21,6 +21,9 @@ from animator_core.tracking.observation import LANDMARK_COUNT
 RIGHT_EYE = (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7)
 LEFT_EYE = (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249)
 """Rings of the eye openings: outer corner, upper lid, inner corner (index 8), lower lid."""
+RIGHT_BROW = (46, 53, 52, 65, 55)
+LEFT_BROW = (276, 283, 282, 295, 285)
+"""Lower edges of the brows, outer end first."""
 INNER_LIPS = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
 OUTER_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 """Rings of the lips: right corner, upper lip, left corner (index 10), lower lip."""

@@ -8,6 +8,15 @@ import numpy as np
 
 from animator_core.tracking.face_model import face_model
 
+DEPTH_SCALE = 0.8
+"""MediaPipe's landmark depths are too large: with them head turns come out 1.25 times those of its own metric
+geometry (standard deviations of yaw and pitch over four clips, docs/PERFORMANCE.md)."""
+
+
+def with_true_depth(landmarks: np.ndarray) -> np.ndarray:
+    """Return tracked landmarks ((N, 3) pixels) with their depth in the scale of x and y."""
+    return landmarks * np.array([1.0, 1.0, DEPTH_SCALE], np.float32)
+
 
 @dataclass(frozen=True)
 class HeadPose:
@@ -33,11 +42,11 @@ class HeadPose:
 def fit_pose(landmarks: np.ndarray, shape: np.ndarray | None = None, weights: np.ndarray | None = None) -> HeadPose:
     """Return the pose of ``landmarks``: the weighted least-squares similarity from ``shape`` (Umeyama 1991).
 
-    landmarks: (478, 3) pixels. shape: (478, 3) face units, the mean face where None.
+    landmarks: (478, 3) pixels, `with_true_depth`. shape: (478, 3) face units, the mean face where None.
     weights: (478,) of the landmarks, the face model's rigidity where None.
     """
     model = face_model()
-    shape = model.mean if shape is None else shape
+    shape = with_true_depth(model.mean) if shape is None else shape
     weights = model.rigidity if weights is None else weights
     weights = (weights / weights.sum()).astype(np.float64)
     centre_shape, centre_seen = weights @ shape, weights @ landmarks

@@ -67,7 +67,7 @@ class Eyeball:
 
 
 def _continued(patch: np.ndarray, polygon: np.ndarray, centre: np.ndarray, radius: float) -> np.ndarray:
-    """Return the patch with the eyeball continued beyond the lids: the iris by its other half, the white by `spread`."""
+    """Return the patch with the eyeball continued beyond the lids: iris by its other half, white by `spread`."""
     size = patch.shape[0]
     visible = np.zeros((size, size), np.uint8)
     cv2.fillPoly(visible, [np.rint(polygon * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)

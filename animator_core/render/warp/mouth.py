@@ -12,7 +12,7 @@ from animator_core.tracking.pose import HeadPose
 _SIZE = 192
 """Side of the drawn textures; the mouth is two thirds of it wide."""
 _UPPER, _LOWER = 13, 14
-_OPEN_RATIO = 0.05
+_OPEN_RATIO = 0.12
 
 
 class Mouth:
@@ -141,7 +141,7 @@ def _teeth(light: np.ndarray, rows: float) -> np.ndarray:
     pitch = 0.105
     seams = 1 - 0.16 * np.exp(-((np.abs((x / pitch + 0.0) - np.rint(x / pitch)) * pitch / 0.008) ** 2))
     scallop = 0.012 * np.abs(np.sin(np.pi * x / pitch))
-    alpha = np.clip((edge - 0.012 + scallop - y) / 0.012, 0, 1) * np.clip((0.46 - np.abs(x)) / 0.05, 0, 1)
+    alpha = np.clip((edge - 0.012 + scallop - y) / 0.012, 0, 1) * np.clip((0.44 - np.abs(x)) / 0.1, 0, 1)
     alpha *= np.clip((y + rows + 0.2) / 0.02, 0, 1)
     return _texture(ivory * shade * seams[..., None], alpha)
 

@@ -12,16 +12,28 @@ from animator_core.errors import CharacterError
 from animator_core.motion.driving import DrivingMotion
 from animator_core.render.texture import premultiplied_bgra
 from animator_core.render.warp.eyeball import Eyeball
+from animator_core.render.warp.eyelid import Eyelid
 from animator_core.render.warp.face_shape import FaceShape
 from animator_core.render.warp.head_pose import moved_pose
 from animator_core.render.warp.mouth import Mouth
 from animator_core.render.warp.rasterise import draw_triangles
 from animator_core.render.warp.surroundings import Surroundings
-from animator_core.tracking.face_model import FACE_OVAL, LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS, face_model
-from animator_core.tracking.pose import fit_pose
+from animator_core.tracking.face_model import (
+    FACE_OVAL,
+    LEFT_BROW,
+    LEFT_EYE,
+    LEFT_IRIS,
+    RIGHT_BROW,
+    RIGHT_EYE,
+    RIGHT_IRIS,
+    face_model,
+)
+from animator_core.tracking.pose import fit_pose, with_true_depth
 
 _KEPT_CHARACTERS = 32
 _MIN_FACE_PIXELS = 24
+_FEATHER = 0.09
+"""Width in face units over which the face's mesh takes over from the grid around it."""
 
 
 class WarpRenderer:
@@ -67,7 +79,7 @@ class _Puppet:
     """One character, ready to be drawn."""
 
     def __init__(self, character: Character) -> None:
-        landmarks = character.landmarks.astype(np.float32)
+        landmarks = with_true_depth(character.landmarks.astype(np.float32))
         self._pose = fit_pose(landmarks)
         if self._pose.scale < _MIN_FACE_PIXELS:
             raise CharacterError(
@@ -81,12 +93,15 @@ class _Puppet:
         self._surroundings = Surroundings(character.picture[..., 3], landmarks, shape, self._pose)
         model = face_model()
         self._triangles = model.triangles
-        self._weight = _feather()
+        self._weight = _feather(shape)
         self._full = np.ones(len(self._surroundings.nodes), np.float32)
         opaque = np.ascontiguousarray(character.picture[..., 2::-1])
         self._eyes = [
             Eyeball(opaque, landmarks, ring, iris, self._pose)
             for ring, iris in ((RIGHT_EYE, RIGHT_IRIS), (LEFT_EYE, LEFT_IRIS))
+        ]
+        self._lids = [
+            Eyelid(opaque, landmarks, ring, brow) for ring, brow in ((RIGHT_EYE, RIGHT_BROW), (LEFT_EYE, LEFT_BROW))
         ]
         self._mouth = Mouth(opaque, landmarks, self._pose)
         self._map_x, self._map_y = np.empty((2, height, width), np.float32)
@@ -112,13 +127,15 @@ class _Puppet:
         )
         rest = pose.to_frame(self._shape.shape)[:, :2]
         self._mouth.draw(frame, points, pose, rest)
-        for eye, gaze in zip(self._eyes, motion.gaze):
+        for eye, lid, gaze, openness in zip(self._eyes, self._lids, motion.gaze, motion.eye_openness):
+            closed = 1 - float(openness)
+            lid.cover(frame, self._map_x, self._map_y, points, closed)
             eye.draw(frame, points, pose, gaze)
+            lid.draw_lashes(frame, points, closed)
         return frame
 
 
-def _feather() -> np.ndarray:
-    """Return (478,) float32: 0 on the face's outline, where mesh and grid meet, 1 further in."""
-    weight = np.ones(478, np.float32)
-    weight[list(FACE_OVAL)] = 0
-    return weight
+def _feather(shape: np.ndarray) -> np.ndarray:
+    """Return (478,) float32: 0 on the face's outline, where mesh and grid meet, rising to 1 further in."""
+    distance = np.linalg.norm(shape[:, None, :2] - shape[None, list(FACE_OVAL), :2], axis=2).min(1)
+    return np.clip(distance / _FEATHER, 0, 1).astype(np.float32)

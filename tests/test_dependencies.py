@@ -1,0 +1,116 @@
+"""Who may import whom: each side of the seam, and each layer of the core."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from animator_core.config import PROJECT_ROOT
+
+HEAVY = ("torch", "numpy", "cv2", "mediapipe", "numba", "yaml", "PIL", "scipy", "matplotlib", "psutil", "av", "tqdm")
+SHARED_MODULES = ("animator_core.frame_ring", "animator_core.protocol")
+CORE = PROJECT_ROOT / "animator_core"
+STANDARD_LIBRARY = set(getattr(sys, "stdlib_module_names", ()))
+needs_stdlib_names = pytest.mark.skipif(not STANDARD_LIBRARY, reason="Python 3.9 does not know its own modules")
+
+# What a part of the core may import of the rest of it; a part that is not named here may import anything.
+ALLOWED = {
+    "frame_ring": set(),
+    "protocol": {"frame_ring"},
+    "errors": set(),
+    "config": {"errors"},
+    "timing": set(),
+    "tracking": {"errors", "tracking"},
+    "motion": {"errors", "motion", "tracking"},
+    "characters": {"errors", "protocol", "characters", "tracking"},
+    "render": {"errors", "frame_ring", "render", "characters", "motion", "tracking", "protocol"},
+    "optimizer": {"motion"},
+    "frame_statistics": {"timing"},
+    "pipeline": {"characters", "errors", "frame_statistics", "motion", "optimizer", "render", "tracking"},
+}
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Yield the module names that a file imports anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def python_files(*parts: str) -> list[Path]:
+    return [path for part in parts for path in (PROJECT_ROOT / part).rglob("*.py")]
+
+
+def modules_loaded_by(code: str) -> set[str]:
+    """Return what a fresh interpreter has loaded after running ``code``."""
+    script = f"{code}\nimport sys; print('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("module", ["animator_core", *SHARED_MODULES, "animator_core.errors", "animator_core.config"])
+def test_light_modules_load_nothing_heavy(module):
+    assert modules_loaded_by(f"import {module}").isdisjoint(HEAVY)
+
+
+@needs_stdlib_names
+def test_the_shared_modules_load_the_standard_library_only():
+    loaded = modules_loaded_by("import animator_core.frame_ring, animator_core.protocol")
+    before = modules_loaded_by("")
+    new = {name.partition(".")[0] for name in loaded - before}
+    assert new <= STANDARD_LIBRARY | {"animator_core"}
+
+
+def test_the_worker_reads_its_arguments_before_it_loads_anything_heavy():
+    heavy = set(HEAVY) - {"psutil"}
+    assert modules_loaded_by("import animator_core.worker").isdisjoint(heavy)
+
+
+@needs_stdlib_names
+def test_the_obs_side_imports_the_shared_modules_and_the_standard_library_only():
+    known = STANDARD_LIBRARY | {"obspython", "obs_plugin", "animator_core"}
+    for path in python_files("obs_plugin"):
+        for name in imports_of(path):
+            assert name.partition(".")[0] in known, f"{path} imports {name}"
+            if name.startswith("animator_core."):
+                assert name.startswith(SHARED_MODULES), f"{path} imports {name}"
+
+
+def test_the_core_never_imports_the_obs_side():
+    for path in python_files("animator_core"):
+        for name in imports_of(path):
+            assert name.partition(".")[0] not in ("obspython", "obs_plugin"), f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("part", sorted(ALLOWED))
+def test_lower_layers_do_not_import_upper_ones(part):
+    path = CORE / part
+    files = list(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
+    assert files
+    own_parts = {entry.stem for entry in CORE.iterdir()}
+    for file in files:
+        for name in imports_of(file):
+            pieces = name.split(".")
+            if pieces[0] == "animator_core" and len(pieces) > 1 and pieces[1] in own_parts:
+                assert pieces[1] in ALLOWED[part], f"{file} imports {name}"
+
+
+def test_nothing_untrusted_is_unpickled():
+    for path in python_files("animator_core", "obs_plugin"):
+        names = set(imports_of(path))
+        assert not names & {"pickle", "marshal", "shelve", "dill", "joblib"}, path
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("np.load", "numpy.load"):
+                keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+                assert keywords.get("allow_pickle") == "False", f"{path}:{node.lineno}"
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
+                keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+                assert keywords.get("weights_only") == "True", f"{path}:{node.lineno}"

@@ -4,6 +4,7 @@ The control file (environment variable FAKE_WORKER_CONTROL, JSON, read again whe
   mode: "run" (default), "die_at_start", "silent" (does not say Ready), "hang" (stops everything once it was seen)
   frame: path of raw BGRA pixels to publish for every driving frame; frame_size: [width, height]
   characters: [[file, display name, path], ...]
+  version: the protocol version to claim
   state, message, remedy: what the statuses say
   dump: path to which each driving frame is written (raw RGBA rows, tight; its size in "<dump>.json")
 It appends every message that it gets to "<control>.log", one JSON object a line.
@@ -129,7 +130,7 @@ class FakeWorker:
         while self.control["mode"] == "silent":
             time.sleep(0.1)
             self.read_control()
-        self.say(Ready(PROTOCOL_VERSION, os.getpid()))
+        self.say(Ready(self.control.get("version", PROTOCOL_VERSION), os.getpid()))
         decoder, last_status = LineDecoder(), 0.0
         while True:
             self.read_control()

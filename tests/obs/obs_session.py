@@ -267,11 +267,21 @@ class ObsSession:
 
     def _connect(self) -> Any:
         assert self.process is not None and self.process.poll() is None, f"OBS ended at start:\n{self.log()[-3000:]}"
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", self._port), 1).close()
             client = obsws_python.ReqClient(host="127.0.0.1", port=self._port, timeout=10)
-            client.get_scene_list()
-            return client
+            try:
+                client.get_scene_list()
+                return client
+            except obsws_python.error.OBSSDKError:
+                client.disconnect()
         return None
+
+    def _disconnect(self) -> None:
+        client, self.client = self.client, None
+        if client is not None:
+            with contextlib.suppress(OSError, obsws_python.error.OBSSDKError):
+                client.disconnect()
 
     def log(self) -> str:
         """Return OBS's log of this run so far."""
@@ -326,8 +336,7 @@ class ObsSession:
     def quit(self) -> int:
         """Close the main window as a person does, and return OBS's exit code."""
         assert self.process is not None
-        with contextlib.suppress(Exception):
-            self.client.disconnect()
+        self._disconnect()
         _close_main_window(self._display)
         code = self.process.wait(40)
         self.process = None
@@ -342,6 +351,7 @@ class ObsSession:
 
     def kill(self) -> None:
         """Kill OBS alone, as a crash would."""
+        self._disconnect()
         os.kill(self.pid, signal.SIGKILL)
         assert self.process is not None
         self.process.wait(20)
@@ -352,6 +362,7 @@ class ObsSession:
 
     def close(self) -> None:
         """End whatever still runs."""
+        self._disconnect()
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)

@@ -237,8 +237,11 @@ def test_hotkeys_choose_the_character_and_save_it(stage: Stage) -> None:
     ):
         stage.obs.press_hotkey(hotkey)
         wait_for(lambda expected=expected: character() == expected, f"{hotkey} chooses {expected}")
-    sent = [message["settings"]["character"] for message in stage.installation.messages("update_filter")]
-    wait_for(lambda: sent[-5:] == ["b.png", "c.png", "a.png", "c.png", "b.png"], "the worker has every choice")
+
+    def sent() -> list[str]:
+        return [message["settings"]["character"] for message in stage.installation.messages("update_filter")]
+
+    wait_for(lambda: sent()[-5:] == ["b.png", "c.png", "a.png", "c.png", "b.png"], "the worker has every choice")
     stage.obs.press_hotkey("character_9")
     time.sleep(0.3)
     assert character() == "b.png"

@@ -1,0 +1,249 @@
+"""What a filter shows, captures and frees, against a libobs that only records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fake_libobs import FakeLibObs
+
+from animator_core.frame_ring import FORMAT_BGRA_PREMULTIPLIED, RingReader, RingWriter
+from obs_plugin.filter import AnimatorFilter
+from obs_plugin.link import FilterLink
+from obs_plugin.still_picture import DecodedPicture
+
+
+class FakeSession:
+    """Takes note of what a filter asks for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.retired: list[FilterLink] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_arguments: self.asked.append(name)
+
+    def retire(self, link: FilterLink) -> None:
+        self.retired.append(link)
+        link.close()
+
+
+class Rig:
+    """A filter with a worker's end of its rings."""
+
+    def __init__(self) -> None:
+        self.lib: Any = FakeLibObs()
+        self.session: Any = FakeSession()
+        self.links: list[FilterLink] = []
+
+    def make(self, **settings: Any) -> AnimatorFilter:
+        self.lib.settings.update({"on_problem": "character", "fit": "frame", "renderer": "auto", **settings})
+        self.filter = AnimatorFilter(self.lib, "1", 5, 6, self.session)
+        return self.filter
+
+    def connect(self) -> RingWriter:
+        link = FilterLink.create()
+        link.is_opened = True
+        self.links.append(link)
+        self.filter.links.put(link)
+        return RingWriter(link.animated)
+
+    def add_still(self) -> None:
+        image = self.lib.image
+        self.filter.stills.put(DecodedPicture(self.filter.settings.character, self.lib, id(image), 4, 4, 5))
+
+    def frame(self) -> list[int]:
+        """Let OBS go through one frame and return what was drawn."""
+        self.lib.drawn.clear()
+        self.filter.tick()
+        self.filter.render()
+        return list(self.lib.drawn)
+
+
+def publish(writer: RingWriter, width: int = 32, height: int = 16) -> None:
+    writer.begin()[: width * height * 4] = b"\x80" * (width * height * 4)
+    writer.publish(width, height, width * 4, FORMAT_BGRA_PREMULTIPLIED, 1)
+
+
+@pytest.fixture
+def rig(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    rig = Rig()
+    yield rig
+    for link in rig.links:
+        link.close()
+
+
+def test_nothing_is_drawn_before_the_still_is_there_and_never_the_camera(rig: Rig) -> None:
+    rig.make()
+    for _ in range(5):
+        assert rig.frame() == []
+    assert rig.lib.camera_count == 0
+    rig.add_still()
+    assert len(rig.frame()) == 1
+    assert rig.lib.camera_count == 0 and rig.lib.freed_images == 1
+
+
+@pytest.mark.parametrize(("on_problem", "camera_count"), [("camera", 1), ("transparent", 0), ("character", 0)])
+def test_without_a_worker_the_chosen_display_is_shown(rig: Rig, on_problem: str, camera_count: int) -> None:
+    rig.make(on_problem=on_problem)
+    rig.frame()
+    assert rig.lib.camera_count == camera_count
+
+
+def test_an_animated_frame_is_shown_from_the_same_render_on(rig: Rig) -> None:
+    rig.make()
+    writer = rig.connect()
+    rig.add_still()
+    still = rig.frame()
+    publish(writer)
+    animated = rig.frame()
+    assert len(animated) == 1 and animated != still
+    assert rig.frame() == animated, "the last frame stays where no new one came"
+
+
+def test_a_dead_worker_brings_the_still_back(rig: Rig) -> None:
+    rig.make()
+    writer = rig.connect()
+    rig.add_still()
+    still = rig.frame()
+    publish(writer)
+    assert rig.frame() != still
+    rig.links[0].end()
+    assert rig.frame() == still
+    assert rig.lib.camera_count == 0
+
+
+def test_a_silent_worker_brings_the_still_back(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.make()
+    publish(rig.connect())
+    rig.add_still()
+    animated = rig.frame()
+    monkeypatch.setattr(RingReader, "heartbeat_age_ns", property(lambda _: 2_500_000_000))
+    assert rig.frame() != animated and len(rig.frame()) == 1
+
+
+def test_a_new_worker_is_shown_only_from_its_first_frame_on(rig: Rig) -> None:
+    rig.make()
+    publish(rig.connect())
+    rig.add_still()
+    animated = rig.frame()
+    writer = rig.connect()
+    assert rig.frame() != animated
+    assert rig.session.retired == rig.links[:1]
+    publish(writer)
+    rig.frame()
+    assert rig.frame() != []
+
+
+def test_a_torn_frame_is_never_shown(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.make()
+    writer = rig.connect()
+    publish(writer)
+    shown = rig.frame()
+    # As often as the filter tries, the writer has overtaken the frame when the upload is done.
+    monkeypatch.setattr(FilterLink, "is_intact", lambda *_: False)
+    publish(writer)
+    assert rig.frame() == shown
+    monkeypatch.undo()
+    assert rig.frame() != shown, "the frame is taken once it is intact"
+
+
+def test_a_frame_of_another_size_gets_another_texture(rig: Rig) -> None:
+    rig.make()
+    writer = rig.connect()
+    sizes = [(32, 16), (32, 16), (48, 20), (48, 20), (48, 20)]
+    for size in sizes:
+        publish(writer, *size)
+        rig.frame()
+    created = [arguments[:2] for name, arguments in rig.lib.calls if name == "gs_texture_create"]
+    assert created == [(32, 16), (32, 16), (48, 20), (48, 20)]
+
+
+def test_a_frame_is_captured_once_however_often_it_is_rendered(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("obs_plugin.capture._SHORTEST_INTERVAL_NS", 0)
+    rig.make()
+    rig.connect()
+    for _ in range(4):
+        rig.filter.tick()
+        for _ in range(3):
+            rig.filter.render()
+    assert rig.lib.captured_count == 4
+    assert rig.links[0].published_count == 3, "read-back is one frame late"
+
+
+def test_nothing_is_captured_without_a_worker_or_a_picture(rig: Rig) -> None:
+    rig.make()
+    rig.frame()
+    rig.connect()
+    rig.lib.target_size = (0, 0)
+    rig.frame()
+    assert rig.lib.captured_count == 0
+
+
+def test_a_hidden_character_is_not_drawn_and_not_replaced(rig: Rig) -> None:
+    rig.make(on_problem="camera")
+    publish(rig.connect())
+    rig.frame()
+    rig.filter.is_hidden = True
+    assert rig.frame() == [] and rig.lib.camera_count == 0
+
+
+def test_a_still_of_another_character_is_thrown_away(rig: Rig) -> None:
+    rig.make(character="a.png")
+    rig.filter.stills.put(DecodedPicture("b.png", rig.lib, 1, 4, 4, 5))
+    assert rig.frame() == []
+    assert rig.lib.freed_images == 1
+
+
+def test_the_colour_space_is_the_cameras_only_while_it_is_shown(rig: Rig) -> None:
+    instance = rig.make(on_problem="camera")
+    rig.frame()
+    assert instance.color_space(1, None) == 2
+    publish(rig.connect())
+    rig.frame()
+    assert instance.color_space(1, None) == 0
+
+
+def test_the_characters_own_size_is_kept_through_a_problem(rig: Rig) -> None:
+    instance = rig.make(fit="character")
+    assert instance.size() == (640, 360)
+    rig.add_still()
+    rig.frame()
+    assert instance.size() == (4, 4)
+    publish(rig.connect(), 48, 20)
+    rig.frame()
+    rig.links[0].end()
+    rig.frame()
+    assert instance.size() == (48, 20)
+
+
+def test_destroy_frees_everything_and_refuses_latecomers(rig: Rig) -> None:
+    rig.make()
+    publish(rig.connect())
+    rig.add_still()
+    for _ in range(3):
+        rig.frame()
+    assert rig.lib.alive
+    rig.filter.destroy()
+    assert not rig.lib.alive
+    late = FilterLink.create()
+    rig.filter.links.put(late)
+    assert not late.animated.is_open
+    freed = rig.lib.freed_images
+    rig.add_still()
+    assert rig.lib.freed_images == freed + 1
+
+
+def test_changed_settings_reach_the_worker_and_only_a_new_character_the_loader(rig: Rig) -> None:
+    instance = rig.make(character="a.png")
+    rig.session.asked.clear()
+    instance.update(6)
+    assert rig.session.asked == []
+    rig.lib.settings["smoothing"] = 0.75
+    instance.update(6)
+    assert rig.session.asked == ["update"]
+    rig.lib.settings["character"] = "b.png"
+    instance.update(6)
+    assert rig.session.asked == ["update", "request_still", "update"]

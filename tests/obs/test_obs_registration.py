@@ -1,0 +1,130 @@
+"""The type is registered once, in the right size, and its callbacks never raise."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+from typing import Any
+
+import pytest
+from fake_libobs import FakeLibObs
+
+from obs_plugin import libobs, registration
+
+
+@pytest.fixture(autouse=True)
+def fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registration, "_registration", None)
+
+
+@pytest.mark.parametrize(
+    ("version", "size"),
+    [
+        ((27, 2, 4), 0),
+        ((28, 0, 0), 400),
+        ((29, 1, 3), 400),
+        ((30, 0, 0), 408),
+        ((32, 1, 2), 408),
+        ((32, 2, 0), 424),
+        ((33, 0, 0), 424),
+    ],
+)
+def test_the_struct_prefix_is_what_each_release_knows(version: tuple[int, int, int], size: int) -> None:
+    assert libobs.prefix_size(FakeLibObs(version).obs_get_version()) == size
+
+
+@pytest.mark.parametrize(
+    ("field", "offset"),
+    [
+        ("type", 8),
+        ("output_flags", 12),
+        ("get_name", 16),
+        ("get_width", 40),
+        ("get_properties", 64),
+        ("video_tick", 112),
+        ("video_render", 120),
+        ("icon_type", 288),
+        ("media_play_pause", 296),
+        ("version", 368),
+        ("unversioned_id", 376),
+        ("video_get_color_space", 392),
+        ("filter_add", 400),
+        ("get_light_icon", 416),
+    ],
+)
+def test_fields_lie_where_the_headers_have_them(field: str, offset: int) -> None:
+    assert getattr(libobs.SourceInfo, field).offset == offset
+
+
+def test_the_type_is_registered_once_per_process() -> None:
+    lib: Any = FakeLibObs()
+    session = registration.register(lib)
+    registration.hide()
+    assert registration.register(lib) is session
+    assert lib.registered == [(b"stream_motion_animator", 400)]
+    enabled = [arguments for name, arguments in lib.calls if name == "obs_enable_source_type"]
+    assert enabled == [(b"stream_motion_animator", False), (b"stream_motion_animator", True)]
+
+
+def test_a_second_copy_is_refused_with_the_remedy(caplog: pytest.LogCaptureFixture) -> None:
+    lib: Any = FakeLibObs()
+    lib.registered.append((b"stream_motion_animator", 400))
+    assert registration.register(lib) is None
+    assert "remove one of them" in caplog.text
+
+
+def test_an_old_obs_is_refused_with_the_remedy(caplog: pytest.LogCaptureFixture) -> None:
+    lib: Any = FakeLibObs((27, 2, 4))
+    assert registration.register(lib) is None
+    assert not lib.registered
+    assert "install OBS 28 or newer" in caplog.text
+
+
+def test_obs_32_learns_which_module_owns_the_type() -> None:
+    lib: Any = FakeLibObs((32, 2, 2))
+    owned = []
+    lib.obs_get_module = lambda name: 5 if name == b"frontend-tools" else 0
+    lib.obs_module_add_source = lambda module, identifier: owned.append((module, identifier))
+    registration.register(lib)
+    assert owned == [(5, b"stream_motion_animator")]
+
+
+def test_a_failing_callback_returns_its_default_and_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    @registration.guarded(7)
+    def fails() -> int:
+        raise ValueError("broken")
+
+    with caplog.at_level(logging.ERROR):
+        assert [fails(), fails(), fails()] == [7, 7, 7]
+    assert caplog.text.count("ValueError: broken") == 1
+
+
+def test_callbacks_reached_from_c_survive_an_unknown_instance(caplog: pytest.LogCaptureFixture) -> None:
+    lib: Any = FakeLibObs()
+    registration.register(lib)
+    made = registration._registration
+    assert made is not None
+    render = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(made.info.video_render)
+    width = ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.c_void_p)(made.info.get_width)
+    render(99, None)
+    assert width(99) == 0
+
+
+def test_an_instance_lives_from_create_to_destroy_through_the_callbacks() -> None:
+    lib: Any = FakeLibObs()
+    registration.register(lib)
+    made = registration._registration
+    assert made is not None
+    pointer = ctypes.c_void_p
+    create = ctypes.CFUNCTYPE(pointer, pointer, pointer)(made.info.create)
+    tick = ctypes.CFUNCTYPE(None, pointer, ctypes.c_float)(made.info.video_tick)
+    render = ctypes.CFUNCTYPE(None, pointer, pointer)(made.info.video_render)
+    name = ctypes.CFUNCTYPE(pointer, pointer)(made.info.get_name)
+    destroy = ctypes.CFUNCTYPE(None, pointer)(made.info.destroy)
+    key = create(1, 2)
+    assert key and len(made.session.filters()) == 1
+    tick(key, 0.03)
+    render(key, None)
+    assert ctypes.string_at(name(None)) == b"Stream Motion Animator"
+    destroy(key)
+    assert made.session.filters() == [] and not lib.alive

@@ -1,0 +1,254 @@
+"""The worker's life as the OBS side manages it, with a real process that can be told to misbehave."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+from animator_core.protocol import AnimationSettings
+from obs_plugin.installation import Installation
+from obs_plugin.link import FilterLink
+from obs_plugin.supervisor import Supervisor, Timing
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the fake worker is started through a shell script")
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+QUICK = Timing(
+    poll=0.02,
+    restart_delays=(0.02, 0.04, 0.06, 0.08, 0.1),
+    missing_interpreter=0.1,
+    ready=1.5,
+    opened=2.0,
+    heartbeat=0.6,
+    heartbeat_loading=1.0,
+    starved=1.0,
+    idle=0.3,
+)
+
+
+class Rig:
+    """A supervisor with an installation that runs the fake worker."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.control = folder / "control.json"
+        self.python = folder / "python"
+        monkeypatch.setenv("FAKE_WORKER_CONTROL", str(self.control))
+        monkeypatch.setenv("FAKE_WORKER_ROOT", str(CHECKOUT))
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+        self.set_control()
+        self.install()
+        self.links: queue.Queue[FilterLink] = queue.Queue()
+        self.made: list[FilterLink] = []
+        self.timing = QUICK
+        self.supervisor: Supervisor | None = None
+
+    def install(self) -> None:
+        worker = Path(__file__).with_name("fake_worker.py")
+        self.python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{worker}"\n')
+        self.python.chmod(0o755)
+
+    def set_control(self, **settings: Any) -> None:
+        temporary = self.control.with_suffix(".part")
+        temporary.write_text(json.dumps(settings))
+        temporary.replace(self.control)
+
+    def start(self) -> Supervisor:
+        installation = Installation(self.control.parent, self.python)
+        self.supervisor = Supervisor(installation, lambda _: None, self.timing)
+        self.supervisor.start()
+        return self.supervisor
+
+    def open(self) -> Supervisor:
+        supervisor = self.start()
+        supervisor.open("1", AnimationSettings(), self.links.put)
+        return supervisor
+
+    def next_link(self) -> FilterLink:
+        self.made.append(self.links.get(timeout=15))
+        return self.made[-1]
+
+    def pids(self) -> list[int]:
+        path = Path(f"{self.control}.log")
+        lines = path.read_text().splitlines() if path.exists() else []
+        return list(dict.fromkeys(json.loads(line)[0] for line in lines))
+
+    def ring_files(self) -> list[str]:
+        return [path.name for path in self.control.parent.glob("stream-motion-animator-*")]
+
+
+@pytest.fixture
+def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+    rig = Rig(tmp_path, monkeypatch)
+    yield rig
+    if rig.supervisor is not None:
+        rig.supervisor.stop()
+    for link in rig.made:
+        link.close()
+    assert rig.ring_files() == []
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 15.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def exchange(link: FilterLink) -> None:
+    """Publish camera frames until an animated frame comes back."""
+    import ctypes
+
+    pixels = ctypes.create_string_buffer(8 * 8 * 4)
+
+    def answered() -> bool:
+        link.publish(ctypes.addressof(pixels), 8, 8, 32, time.perf_counter_ns())
+        info = link.poll()
+        if info is None:
+            return False
+        link.mark_shown(info)
+        return True
+
+    wait_for(answered)
+
+
+def test_a_filter_gets_its_rings_and_frames_flow(rig: Rig) -> None:
+    supervisor = rig.open()
+    link = rig.next_link()
+    exchange(link)
+    assert rig.ring_files() == [], "the names are gone once both sides have the rings"
+    wait_for(lambda: supervisor.statuses.get("1") is not None)
+    assert supervisor.problem is None
+
+
+def test_no_worker_runs_without_a_filter_and_none_after_the_last_one(rig: Rig) -> None:
+    supervisor = rig.start()
+    time.sleep(0.3)
+    assert rig.pids() == []
+    supervisor.open("1", AnimationSettings(), rig.links.put)
+    rig.next_link()
+    (pid,) = rig.pids()
+    supervisor.close("1")
+    wait_for(lambda: not is_running(pid))
+    supervisor.open("2", AnimationSettings(), rig.links.put)
+    exchange(rig.next_link())
+
+
+def test_a_dead_worker_is_restarted_with_every_filter_replayed(rig: Rig) -> None:
+    supervisor = rig.open()
+    supervisor.open("2", dataclasses.replace(AnimationSettings(), character="x.png"), rig.links.put)
+    first = [rig.next_link(), rig.next_link()]
+    os.kill(rig.pids()[-1], signal.SIGKILL)
+    second = [rig.next_link(), rig.next_link()]
+    assert all(link.is_ended for link in first) and not any(link.is_ended for link in second)
+    exchange(second[0])
+    exchange(second[1])
+    assert supervisor.problem is None
+
+
+def test_a_worker_that_dies_at_start_is_restarted_five_times_and_then_given_up(rig: Rig) -> None:
+    rig.set_control(mode="die_at_start")
+    supervisor = rig.open()
+    wait_for(lambda: "5 restarts" in str(supervisor.problem))
+    assert "Script Log" in str(supervisor.problem)
+    starts = len(supervisor._starts)
+    time.sleep(0.5)
+    assert len(supervisor._starts) == starts == 6
+    rig.set_control(mode="run")
+    supervisor.refresh()
+    exchange(rig.next_link())
+    assert supervisor.problem is None
+
+
+def test_a_worker_that_never_gets_ready_is_restarted(rig: Rig) -> None:
+    rig.set_control(mode="silent")
+    supervisor = rig.open()
+    wait_for(lambda: "does not start up" in str(supervisor.problem))
+    rig.set_control(mode="run")
+    exchange(rig.next_link())
+
+
+def test_a_hanging_worker_is_killed_and_replaced(rig: Rig) -> None:
+    rig.open()
+    exchange(rig.next_link())
+    (pid,) = rig.pids()
+    os.kill(pid, signal.SIGSTOP)
+    exchange(rig.next_link())
+    assert not is_running(pid)
+
+
+def test_a_worker_that_lives_but_answers_no_frame_is_replaced(rig: Rig) -> None:
+    rig.timing = dataclasses.replace(QUICK, heartbeat=30.0, heartbeat_loading=30.0)
+    supervisor = rig.open()
+    link = rig.next_link()
+    wait_for(lambda: supervisor.statuses.get("1") is not None)
+    # Frames go in and come out, but nobody here takes them: for the supervisor that is the same.
+    end = time.monotonic() + 15
+    while rig.links.empty() and time.monotonic() < end:
+        link.published_count += 1
+        time.sleep(0.01)
+    assert rig.next_link() is not link
+
+
+def test_a_missing_interpreter_is_named_with_the_remedy_and_found_later(rig: Rig) -> None:
+    rig.python.unlink()
+    supervisor = rig.open()
+    wait_for(lambda: supervisor.problem is not None)
+    assert str(rig.python) in str(supervisor.problem) and "install.py" in str(supervisor.problem)
+    rig.install()
+    exchange(rig.next_link())
+
+
+def test_an_interpreter_that_cannot_be_run_is_named(rig: Rig) -> None:
+    rig.python.chmod(0o644)
+    supervisor = rig.open()
+    wait_for(lambda: "cannot be run" in str(supervisor.problem))
+
+
+def test_a_worker_of_another_release_is_refused_with_the_remedy(rig: Rig) -> None:
+    rig.set_control(version=99)
+    supervisor = rig.open()
+    wait_for(lambda: "protocol 99" in str(supervisor.problem))
+    assert "Restart OBS" in str(supervisor.problem)
+
+
+def test_a_worker_that_does_not_read_blocks_nobody(rig: Rig) -> None:
+    rig.timing = dataclasses.replace(QUICK, heartbeat=30.0, heartbeat_loading=30.0)
+    supervisor = rig.open()
+    rig.next_link()
+    pid = rig.pids()[-1]
+    os.kill(pid, signal.SIGSTOP)
+    start = time.monotonic()
+    for number in range(2000):
+        supervisor.update("1", dataclasses.replace(AnimationSettings(), character=f"{number:0200}"))
+    assert time.monotonic() - start < 2, "sending waits for the worker"
+    supervisor.stop()
+    assert not is_running(pid)
+
+
+def test_stop_ends_the_worker_and_every_thread(rig: Rig) -> None:
+    before = threading.active_count()
+    supervisor = rig.open()
+    rig.next_link()
+    (pid,) = rig.pids()
+    supervisor.stop()
+    assert not is_running(pid)
+    assert threading.active_count() == before

@@ -98,7 +98,7 @@ def test_irises_of_drawing_lie_where_the_key_points_say(path: Path) -> None:
         assert picture[y, x, :3].max() < 90, "the pupil is dark"
 
 
-@pytest.mark.parametrize("script", ["draw_character.py"])
+@pytest.mark.parametrize("script", ["draw_mira.py"])
 def test_script_reproduces_the_committed_drawing(script: str, tmp_path: Path) -> None:
     run_script(script, tmp_path / "mira.png")
     committed = load_picture(ASSETS / "characters" / "mira.png").astype(int)

@@ -1,6 +1,6 @@
 """Draws assets/characters/mira.png and the key points of her face, mira.yaml: a drawing of this project's own.
 
-Run: ``python assets/sources/draw_character.py`` (needs OpenCV and NumPy only).
+Run: ``python assets/sources/draw_mira.py`` (needs OpenCV and NumPy only).
 """
 
 from __future__ import annotations
@@ -8,45 +8,15 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
-import cv2
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from character_shape import (
-    BROW_BOTTOM,
-    BROW_TOP,
-    CROWN_LEFT,
-    CROWN_RIGHT,
-    FACE,
-    FRINGE_LEFT,
-    FRINGE_RIGHT,
-    HAIR_BACK,
-    IRIS_CENTRE,
-    IRIS_RADIUS,
-    LID_CREASE,
-    LIP_SEAM,
-    LOCK_LEFT,
-    LOCK_RIGHT,
-    LOWER_LID,
-    LOWER_LIP,
-    PARTING,
-    SIZE,
-    UPPER_LID,
-    UPPER_LIP,
-    across,
-    as_drawn,
-    both_halves,
-    landmarks,
-    mirrored,
-    shifted,
-)  # fmt: skip
 from drawing import Canvas, bezier, ellipse, gradient, radial, resample, ribbon, smooth
-
-Side = Callable[[Any], np.ndarray]
-"""`as_drawn` or `mirrored`: what places a part of the right side on either side of the face."""
+from drawn_eye import EyeColours, paint_eye
+from face_shape import SIZE, FaceShape, Side, across, as_drawn, both_halves, mirrored, shifted, write_character
 
 OUTPUT = Path(__file__).resolve().parents[1] / "characters" / "mira.png"
 NAME = "Mira"
@@ -57,10 +27,60 @@ SKIN_LIGHT, SKIN, SKIN_SHADE, SKIN_DEEP = "#ffeade", "#fbd9c6", "#eaa994", "#c97
 SKIN_LINE = "#8f4a48"
 BLUSH, LIP_UPPER, LIP_LOWER, LIP_LINE = "#f2838a", "#c9636a", "#df7f82", "#7a2d3a"
 HAIR_DARK, HAIR_DEEP, HAIR, HAIR_LIGHT, HAIR_GLOSS = "#1d1a3f", "#2b2760", "#403a8c", "#6a62c4", "#b9b4ff"
-IRIS_RIM, IRIS_DARK, IRIS, IRIS_LIGHT = "#0b3a4d", "#11627a", "#22a3b4", "#8ff0e2"
+EYES = EyeColours(
+    white=("#dcd3e2", "#fffcfc"),
+    iris=("#8ff0e2", "#22a3b4", "#11627a", "#0b3a4d"),
+    pupil="#071b28",
+    glow="#d6fff4",
+    lid_shadow="#5a4a78",
+)
 LASH = "#241733"
 HOOD_DARK, HOOD, HOOD_LIGHT, HOOD_LINE = "#20273d", "#2f3a5c", "#465486", "#141a2c"
 ACCENT, ACCENT_LIGHT, SHIRT = "#ff8a5c", "#ffc29f", "#f4f1f6"
+
+# --- Key points ---
+MIRA = FaceShape(
+    upper_lid=((379.0, 448.0), (392.0, 402.0), (449.0, 394.0), (475.0, 458.0)),
+    lower_lid=((379.0, 448.0), (400.0, 480.0), (453.0, 484.0), (475.0, 458.0)),
+    lid_crease=((382.0, 420.0), (402.0, 386.0), (448.0, 382.0), (474.0, 432.0)),
+    iris_centre=(430.0, 437.0),
+    iris_radius=31.0,
+    brow_top=((374.0, 383.0), (392.0, 369.0), (418.0, 361.0), (446.0, 362.0), (470.0, 368.0)),
+    brow_bottom=((376.0, 387.0), (395.0, 377.0), (420.0, 371.0), (446.0, 372.0), (470.0, 378.0)),
+    lip_seam=((461.0, 592.0), (486.0, 603.0), (538.0, 603.0), (563.0, 592.0)),
+    upper_lip=((461.0, 592.0), (474.0, 589.5), (488.0, 585.5), (500.0, 582.5), (512.0, 585.0)),
+    lower_lip=((461.0, 592.0), (474.0, 602.5), (487.0, 611.5), (499.0, 617.0), (512.0, 618.5)),
+    outline=((512.0, 200.0), (430.0, 222.0), (368.0, 290.0), (349.0, 370.0), (346.0, 440.0), (351.0, 500.0),
+             (364.0, 555.0), (392.0, 606.0), (434.0, 645.0), (480.0, 668.0), (512.0, 673.0)),
+    jaw_top=488.0,
+    temples=((360.0, 456.0), (362.0, 428.0)),
+    forehead=(512.0, 292.0),
+    chin=(512.0, 665.0),
+    nose_bridge=(512.0, 446.0),
+    nose_tip=(512.0, 541.0),
+    nose_bottom=(512.0, 556.0),
+    nose_wing=(488.0, 548.0),
+)  # fmt: skip
+
+PARTING = (566.0, 176.0)
+FRINGE_RIGHT = ((556.0, 238.0), (528.0, 288.0), (472.0, 324.0), (412.0, 347.0), (370.0, 384.0), (353.0, 446.0))
+FRINGE_LEFT = ((560.0, 232.0), (588.0, 286.0), (628.0, 326.0), (656.0, 376.0), (671.0, 446.0))
+LOCK_RIGHT = ((353.0, 446.0), (343.0, 510.0), (341.0, 590.0), (346.0, 690.0), (318.0, 776.0))
+LOCK_LEFT = ((671.0, 446.0), (681.0, 510.0), (683.0, 590.0), (678.0, 690.0), (706.0, 776.0))
+CROWN_RIGHT = ((566.0, 134.0), (500.0, 126.0), (420.0, 138.0), (344.0, 182.0), (286.0, 256.0), (260.0, 360.0))
+CROWN_RIGHT += ((252.0, 480.0), (250.0, 600.0), (266.0, 700.0), (318.0, 776.0))
+CROWN_LEFT = ((566.0, 134.0), (620.0, 142.0), (686.0, 184.0), (738.0, 256.0), (764.0, 360.0), (772.0, 480.0))
+CROWN_LEFT += ((774.0, 600.0), (758.0, 700.0), (706.0, 776.0))
+HAIR_BACK = ((512.0, 140.0), (400.0, 150.0), (306.0, 230.0), (266.0, 340.0), (250.0, 480.0), (244.0, 600.0))
+HAIR_BACK += (
+    (242.0, 690.0),
+    (262.0, 752.0),
+    (312.0, 786.0),
+    (312.0, 786.0),
+    (352.0, 776.0),
+    (420.0, 784.0),
+    (512.0, 784.0),
+)
 
 
 class CharacterDrawing:
@@ -75,7 +95,7 @@ class CharacterDrawing:
         """Each side of the front hair as its outer and its inner edge, both from the parting to the tip."""
         outlines = [np.vstack([outer, inner[::-1]]) for outer, inner in self._hair_sides]
         self._hair_areas = [self.canvas.area(outline) for outline in outlines]
-        self._face_area = self.canvas.area(smooth(both_halves(FACE), closed=True))
+        self._face_area = self.canvas.area(smooth(both_halves(MIRA.outline), closed=True))
 
     def draw(self) -> np.ndarray:
         """Return the picture: (SIZE, SIZE, 4) uint8 RGBA."""
@@ -84,7 +104,8 @@ class CharacterDrawing:
         self._hoodie()
         self._face()
         for side in (as_drawn, mirrored):
-            self._eye(side)
+            paint_eye(self.canvas, side, MIRA, EYES, self._random)
+            self._lashes(side)
             self._brow(side)
         self._nose()
         self._mouth()
@@ -183,7 +204,7 @@ class CharacterDrawing:
 
     def _face(self) -> None:
         canvas = self.canvas
-        outline = smooth(both_halves(FACE), closed=True)
+        outline = smooth(both_halves(MIRA.outline), closed=True)
         canvas.fill(ribbon(np.vstack([outline, outline[:1]]), 3.4, (0, 0), 1), SKIN_LINE)
         area = self._face_area
         canvas.paint(area, radial((490, 440), (230, 300), SKIN_LIGHT, SKIN_LIGHT, SKIN, "#f2bfa9"))
@@ -199,31 +220,8 @@ class CharacterDrawing:
         hair_shadow = canvas.soft(canvas.moved(np.maximum(*self._hair_areas), 4, 20), 6)
         canvas.paint(hair_shadow, SKIN_DEEP, 0.5, area)
 
-    def _eye(self, side: Side) -> None:
-        canvas, place = self.canvas, side
-        upper, lower = bezier(*UPPER_LID), bezier(*LOWER_LID)
-        opening = canvas.area(place(np.vstack([upper, lower[::-1]])))
-        canvas.paint(opening, gradient((0, 405), (0, 475), "#dcd3e2", "#fffdfc", "#fffafa"))
-        # Both eyes catch the same light, so only the place of the iris is mirrored.
-        x, y = place([IRIS_CENTRE])[0]
-        radius = IRIS_RADIUS
-        iris = canvas.area(ellipse((x, y), (radius, radius * 1.06))) * opening
-        canvas.paint(iris, radial((x, y + 7), (radius * 1.05, radius * 1.25), IRIS_LIGHT, IRIS, IRIS_DARK, IRIS_RIM))
-        for angle in np.linspace(0, 2 * np.pi, 40, endpoint=False) + self._random.uniform(-0.06, 0.06, 40):
-            ray = np.array([[np.cos(angle), np.sin(angle)]]) * np.array([[0.42], [0.86]]) * radius + (x, y)
-            canvas.fill(ribbon(ray, 1.7, (0.5, 0.5)), IRIS_LIGHT, 0.35, iris)
-        shade = canvas.soft(canvas.area(ellipse((x, y - 25), (38, 21))), 4)
-        canvas.paint(shade, IRIS_RIM, 0.75, iris)
-        canvas.fill(ellipse((x, y), (12.5, 14)), "#071b28", 1, iris)
-        glow = canvas.soft(canvas.area(ellipse((x, y + 19), (16, 7))), 2.5)
-        canvas.paint(glow, "#d6fff4", 0.65, iris)
-        lid_shadow = canvas.soft(canvas.area(ribbon(place(shifted(upper, 0, 5)), 13, (0.2, 0.2))), 3)
-        canvas.paint(lid_shadow, "#5a4a78", 0.5, opening)
-        canvas.fill(ellipse((x - 10, y - 11), (8, 9), -20), "#ffffff", 1, opening)
-        canvas.fill(ellipse((x + 11, y + 12), (4, 4.5)), "#ffffff", 0.85, opening)
-        self._lashes(place, upper, lower)
-
-    def _lashes(self, place: Side, upper: np.ndarray, lower: np.ndarray) -> None:
+    def _lashes(self, place: Side) -> None:
+        upper, lower = bezier(*MIRA.upper_lid), bezier(*MIRA.lower_lid)
         wing = np.vstack([[(364, 434), (371, 443)], upper])
         self._line(place(shifted(wing, 0, -2.4)), 7.5, LASH, taper=(0.16, 0.6), thin=0.12)
         for start, middle, end in (
@@ -232,10 +230,10 @@ class CharacterDrawing:
         ):
             self._line(place(smooth([start, middle, end])), 5, LASH, taper=(0.05, 0.9))
         self._line(place(shifted(lower[1:30], 0, 1)), 2.6, "#6b3a4a", 0.8, taper=(0.1, 0.6))
-        self._line(place(bezier(*LID_CREASE)), 2.8, "#a55f5a", 0.85, taper=(0.3, 0.5))
+        self._line(place(bezier(*MIRA.lid_crease)), 2.8, "#a55f5a", 0.85, taper=(0.3, 0.5))
 
     def _brow(self, side: Side) -> None:
-        outline = smooth([*BROW_TOP, BROW_TOP[-1], *BROW_BOTTOM[::-1]], closed=True)
+        outline = smooth([*MIRA.brow_top, MIRA.brow_top[-1], *MIRA.brow_bottom[::-1]], closed=True)
         self.canvas.fill(side(outline), HAIR_DEEP, 0.92)
 
     def _nose(self) -> None:
@@ -252,8 +250,10 @@ class CharacterDrawing:
 
     def _mouth(self) -> None:
         canvas = self.canvas
-        seam = bezier(*LIP_SEAM)
-        upper_area, lower_area = (canvas.area(np.vstack([across(lip), seam[::-1]])) for lip in (UPPER_LIP, LOWER_LIP))
+        seam = bezier(*MIRA.lip_seam)
+        upper_area, lower_area = (
+            canvas.area(np.vstack([across(lip), seam[::-1]])) for lip in (MIRA.upper_lip, MIRA.lower_lip)
+        )
         canvas.paint(canvas.soft(upper_area, 1.0), LIP_UPPER, 0.72)
         canvas.paint(canvas.soft(lower_area, 1.2), gradient((0, 598), (0, 620), LIP_LOWER, "#eb9a98"), 0.8)
         canvas.paint(canvas.soft(canvas.area(ellipse((509, 609), (15, 3))), 1.5), "#ffffff", 0.6)
@@ -306,21 +306,12 @@ class CharacterDrawing:
             self._line(shifted(curve[8:30], -1, -1), width * 0.35, HAIR_GLOSS, 0.5, taper=(0.5, 0.5))
 
 
-def description() -> str:
-    """Return the text of the character's .yaml."""
-    lines = [f"name: {NAME}", "# Pixels by MediaPipe's landmark number; written by draw_character.py.", "landmarks:"]
-    lines += [f"  {number}: [{x}, {y}]" for number, (x, y) in landmarks().items()]
-    return "\n".join(lines) + "\n"
-
-
 def main() -> None:
     """Write the picture and its key points."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=OUTPUT)
     output = parser.parse_args().output
-    output.with_suffix(".yaml").write_text(description(), encoding="utf-8")
-    picture = CharacterDrawing().draw()
-    cv2.imwrite(str(output), cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA), [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    write_character(output, NAME, CharacterDrawing().draw(), MIRA)
 
 
 if __name__ == "__main__":

@@ -186,18 +186,22 @@ def test_a_mended_picture_is_used_after_a_refresh(folder):
         worker.wait_for_state("tracking")
 
 
-def test_a_crash_in_one_filter_spares_the_other_and_ends_with_its_cause(folder):
+@pytest.mark.parametrize("warmup_frames", [0, 3])
+def test_a_crash_in_one_filter_spares_the_other_and_brings_back_the_character_before(folder, warmup_frames):
     save_character(folder / "characters", "crash.png", (1, 2, 3))
-    with start(folder) as worker:
+    with start(folder, extra=f"ai_model: {{warmup_frames: {warmup_frames}}}\n") as worker:
         worker.open("a", character="red.png")
         worker.open("b", character="green.png")
         worker.next_frame("a")
         worker.next_frame("b")
         worker.send(UpdateFilter("a", AnimationSettings("crash.png")))
-        status = worker.wait_for_state("error", "a")
-        assert "the renderer broke" in status.message or "crash.png" in status.message
-        assert status.remedy
+        worker.wait_for(FilterStatus, lambda status: "the renderer broke" in status.message)
         assert sum(1 for _ in worker.frames("b", 1.0)) > 5
+        status = worker.wait_for(FilterStatus, lambda status: status.character == "red.png" and status.state == "error")
+        assert "crash.png cannot be drawn" in status.message
+        assert status.remedy
+        worker.ends["a"].take()
+        worker.next_frame("a", is_colour("red.png"))
         worker.send(UpdateFilter("a", AnimationSettings("blue.png")))
         worker.next_frame("a", is_colour("blue.png"))
         worker.wait_for_state("tracking", "a")
@@ -274,6 +278,22 @@ def test_the_heart_beats_during_a_slow_preparation_and_while_frozen(folder):
             time.sleep(0.1)
             ages.append(end.reader.heartbeat_age_ns / 1e9)
         assert sorted(ages)[len(ages) // 2] < 0.5
+
+
+def test_a_hung_renderer_stops_the_heart_of_its_filter_only_and_does_not_keep_the_worker_alive(folder):
+    save_character(folder / "characters", "hang.png", (9, 9, 200))
+    with start(folder, extra="ai_model: {warmup_frames: 0}\n") as worker:
+        hung, well = worker.open("a", character="red.png"), worker.open("b", character="green.png")
+        worker.next_frame("a")
+        worker.next_frame("b")
+        worker.send(UpdateFilter("a", AnimationSettings("hang.png")))
+        for _ in worker.frames("b"):
+            if hung.reader.heartbeat_age_ns > 2e9:
+                break
+        assert hung.reader.heartbeat_age_ns > 2e9
+        assert well.reader.heartbeat_age_ns < 1e9
+        worker.end_input()
+        assert worker.exit_code() == 0
 
 
 def test_missing_weights_mean_the_warp_renderer_and_a_word_about_it(folder):

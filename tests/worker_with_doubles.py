@@ -1,7 +1,8 @@
 """A worker whose tracker and renderer are doubles: quick, and failing when told so by what they are given.
 
 Tracker: a black frame has no face; a magenta one raises. Renderer: one plain colour for each character; ``crash.png``
-raises in every frame, ``slow.png`` takes two seconds to prepare, ``refused.png`` is refused by `set_character`.
+raises in every frame, ``hang.png`` never comes back from one, ``slow.png`` takes two seconds to prepare,
+``refused.png`` is refused by `set_character`.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ class RendererDouble:
     def render(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> np.ndarray:
         if self._character.name == "crash.png":
             raise RuntimeError("the renderer broke")
+        if self._character.name == "hang.png":
+            time.sleep(600)
         print("a library prints what it likes")
         os.write(1, b"and so does one written in C++\n")
         return np.ascontiguousarray(self._character.picture[..., [2, 1, 0, 3]])

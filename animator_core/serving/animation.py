@@ -46,6 +46,8 @@ class Animation:
         self._statistics = statistics
         self._names: tuple[str, ...] = ()
         self._error: AnimatorError | None = None
+        self._last_shown = ""
+        self._distrusted = ""
         self._stage: Stage | None = None
         self._incoming: Stage | None = None
         self._pipeline: CharacterPipeline | None = None
@@ -106,9 +108,10 @@ class Animation:
 
     def restart(self) -> None:
         """Begin anew, with nothing of what may have been left in a bad state by an error."""
-        for stage in (self._stage, self._incoming):
-            if stage is not None:
-                stage.close()
+        if self.character_name not in ("", self._last_shown):
+            # It failed before its first frame was out, so it would again.
+            self._distrusted = self.character_name
+        self.close()
         self._stage = self._incoming = self._pipeline = None
         self._estimator = self._parts.create_estimator(motion_settings(self._wanted))
         self._list_characters()
@@ -142,6 +145,7 @@ class Animation:
         self._is_redraw_due = False
         self._pace.count(moment)
         self._publish(frame)
+        self._last_shown = self.character_name
         return True
 
     def _moves_by_itself(self) -> bool:
@@ -194,6 +198,7 @@ class Animation:
                 self._is_frozen = action == "freeze"
         if self._is_refresh_wanted:
             self._is_refresh_wanted = False
+            self._distrusted = ""
             self._list_characters()
             for stage in (self._stage, self._incoming):
                 if stage is not None:
@@ -208,8 +213,14 @@ class Animation:
             )
             return
         stage = self._wanted_stage()
+        if name == self._distrusted and stage.error(name) is None:
+            stage.reject(name, CharacterError(f"{name} cannot be drawn; use another picture and report this one"))
         character = stage.character(name)
         self._error = stage.error(name)
+        if self._error is not None and self._pipeline is None and self._last_shown:
+            # Nothing is left to go on with after an error, but the character before was all right.
+            name = self._last_shown
+            character = stage.character(name)
         if character is None:
             return
         if stage is self._incoming:

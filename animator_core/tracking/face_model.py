@@ -33,6 +33,9 @@ FACE_OVAL = (
 )  # fmt: skip
 RIGHT_IRIS, LEFT_IRIS = 468, 473
 """Centres of the irises; the four points of the rim follow each."""
+RIGID_POINTS = (4, 6, 10, 33, 54, 67, 117, 119, 121, 127, 129, 132, 133, 136, 143, 147, 198, 205,
+                263, 284, 297, 346, 348, 350, 356, 358, 361, 362, 365, 372, 376, 420, 425)  # fmt: skip
+"""Landmarks all over the face that expression moves little: those by which MediaPipe aligns its own face geometry."""
 FOREHEAD, CHIN, NOSE_TIP, NOSE_BRIDGE = 10, 152, 1, 6
 
 NAMED_POINTS: Mapping[str, int] = {
@@ -63,23 +66,19 @@ class FaceModel:
     """What is known of the 478 landmarks.
 
     mean: (478, 3) float32 neutral face in face units. mirror: (478,) the landmark on the other side.
-    triangles: (852, 3) int32, clockwise on the screen. rigidity: (478,) float32 in [0, 1], how little expression
-    moves a landmark (weights of the pose fit).
+    triangles: (852, 3) int32, clockwise on the screen.
     """
 
     mean: np.ndarray
     mirror: np.ndarray
     triangles: np.ndarray
-    rigidity: np.ndarray
 
 
 @functools.lru_cache(maxsize=1)
 def face_model() -> FaceModel:
     """Return the face model that lies beside this file."""
     with np.load(Path(__file__).with_name("face_model.npz"), allow_pickle=False) as data:
-        return FaceModel(
-            data["mean"], data["mirror"].astype(np.intp), data["triangles"].astype(np.int32), data["rigidity"]
-        )
+        return FaceModel(data["mean"], data["mirror"].astype(np.intp), data["triangles"].astype(np.int32))
 
 
 def fit_landmarks(named_points: Mapping[str, Sequence[float]]) -> np.ndarray:

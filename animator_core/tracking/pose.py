@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from animator_core.tracking.face_model import face_model
+from animator_core.tracking.face_model import RIGID_POINTS, face_model
 
 DEPTH_SCALE = 0.8
 """MediaPipe's landmark depths are too large: with them head turns come out 1.25 times those of its own metric
@@ -39,23 +39,21 @@ class HeadPose:
         return (self.scale * shape @ self.rotation.T + self.translation).astype(np.float32)
 
 
-def fit_pose(landmarks: np.ndarray, shape: np.ndarray | None = None, weights: np.ndarray | None = None) -> HeadPose:
-    """Return the pose of ``landmarks``: the weighted least-squares similarity from ``shape`` (Umeyama 1991).
+def fit_pose(landmarks: np.ndarray, shape: np.ndarray | None = None) -> HeadPose:
+    """Return the pose of ``landmarks``: the least-squares similarity of `RIGID_POINTS` from ``shape`` (Umeyama 1991).
 
     landmarks: (478, 3) pixels, `with_true_depth`. shape: (478, 3) face units, the mean face where None.
-    weights: (478,) of the landmarks, the face model's rigidity where None.
     """
-    model = face_model()
-    shape = with_true_depth(model.mean) if shape is None else shape
-    weights = model.rigidity if weights is None else weights
-    weights = (weights / weights.sum()).astype(np.float64)
-    centre_shape, centre_seen = weights @ shape, weights @ landmarks
-    centred = (shape - centre_shape) * weights[:, None]
+    rigid = list(RIGID_POINTS)
+    shape = (with_true_depth(face_model().mean) if shape is None else shape)[rigid].astype(np.float64)
+    seen = landmarks[rigid].astype(np.float64)
+    centre_shape, centre_seen = shape.mean(0), seen.mean(0)
+    centred = shape - centre_shape
     # Kabsch: H = U S V^T, R = V diag(1, 1, det) U^T.
-    u, singular, vt = np.linalg.svd(centred.T @ (landmarks - centre_seen))
+    u, singular, vt = np.linalg.svd(centred.T @ (seen - centre_seen))
     signs = np.array([1.0, 1.0, np.sign(np.linalg.det(vt.T @ u.T))])
     rotation = (vt.T * signs) @ u.T
-    scale = float((singular * signs).sum() / (centred * (shape - centre_shape)).sum())
+    scale = float((singular * signs).sum() / (centred * centred).sum())
     translation = centre_seen - scale * rotation @ centre_shape
     return HeadPose(rotation.astype(np.float32), translation.astype(np.float32), max(scale, 1e-6))
 

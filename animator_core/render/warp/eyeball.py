@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from animator_core.render.warp.openings import Opening, blend_into, opening, plane_affine, spread
+from animator_core.render.warp.openings import Opening, blend_into, frontal_plane, opening, spread
 from animator_core.tracking.pose import HeadPose
 
 _MOST_GAZE = 0.22
@@ -20,7 +20,8 @@ class Eyeball:
         """picture: (H, W, 3) uint8 BGR. landmarks: (478, 3) pixels. ring, iris: the eye's landmarks."""
         self._ring = np.array(ring)
         self._corners = [ring[0], ring[8]]
-        self._pose = pose
+        self._units_from_picture = np.linalg.inv(frontal_plane(pose))
+        self._rotation = pose.rotation
         polygon = landmarks[self._ring, :2]
         self._width = float(np.linalg.norm(landmarks[ring[0], :2] - landmarks[ring[8], :2]))
         centre = landmarks[iris, :2]
@@ -45,7 +46,7 @@ class Eyeball:
         where = opening(points[self._ring], frame.shape, 0.4 + 0.004 * self._width)
         if where is None:
             return
-        linear = plane_affine(self._pose.rotation, self._pose.scale, pose.rotation, pose.scale)
+        linear = frontal_plane(pose) @ self._units_from_picture
         target = points[self._corners].mean(0)
         matrix = np.column_stack([linear, target + linear @ (self._origin - self._anchor)])
         blend_into(frame, where, self._looking(where, matrix, gaze))
@@ -56,7 +57,7 @@ class Eyeball:
         x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
         u = (inverse[0, 0] * x + inverse[0, 1] * y + inverse[0, 2]).astype(np.float32)
         v = (inverse[1, 0] * x + inverse[1, 1] * y + inverse[1, 2]).astype(np.float32)
-        shift = self._pose.rotation[:2, :2] @ np.clip(gaze, -_MOST_GAZE, _MOST_GAZE) * self._width
+        shift = self._rotation[:2, :2] @ np.clip(gaze, -_MOST_GAZE, _MOST_GAZE) * self._width
         # The iris moves as a whole; the white between it and the eye's corners gives way.
         distance = np.hypot(u - shift[0] - self._iris[0], v - shift[1] - self._iris[1])
         give = np.clip((distance - 1.15 * self._radius) / (1.6 * self._radius), 0, 1)

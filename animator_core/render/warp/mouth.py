@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from animator_core.render.warp.openings import Opening, blend_into, opening, plane_affine
+from animator_core.render.warp.openings import Opening, blend_into, frontal_plane, opening
 from animator_core.tracking.face_model import INNER_LIPS, OUTER_LIPS
 from animator_core.tracking.pose import HeadPose
 
@@ -21,7 +21,7 @@ class Mouth:
     def __init__(self, picture: np.ndarray, landmarks: np.ndarray, pose: HeadPose) -> None:
         """picture: (H, W, 3) uint8 BGR. landmarks: (478, 3) pixels."""
         self._ring = np.array(INNER_LIPS)
-        self._pose = pose
+        self._units_from_picture = np.linalg.inv(frontal_plane(pose))
         self._corners = [INNER_LIPS[0], INNER_LIPS[10]]
         self._width = float(np.linalg.norm(landmarks[61, :2] - landmarks[291, :2]))
         self._upper_anchor = landmarks[_UPPER, :2].astype(np.float64)
@@ -41,18 +41,12 @@ class Mouth:
         where = opening(points[self._ring], frame.shape, 0.5 + 0.004 * self._width)
         if where is None:
             return
-        linear = plane_affine(self._pose.rotation, self._pose.scale, pose.rotation, pose.scale)
-        size = np.linalg.norm(points[61] - points[291])
-        layer = self._layer(where, points, rest, linear, float(size))
-        blend_into(frame, where, layer)
+        blend_into(frame, where, self._layer(where, points, pose, rest))
 
-    def _layer(
-        self, where: Opening, points: np.ndarray, rest: np.ndarray, linear: np.ndarray, width: float
-    ) -> np.ndarray:
-        upright = linear / np.sqrt(abs(np.linalg.det(linear))) @ _rotation2(self._pose)
-        rest_width = float(np.linalg.norm(rest[61] - rest[291]))
+    def _layer(self, where: Opening, points: np.ndarray, pose: HeadPose, rest: np.ndarray) -> np.ndarray:
+        upright = frontal_plane(pose) / pose.scale
+        width, rest_width = (float(np.linalg.norm(p[61] - p[291])) for p in (points, rest))
         middle = points[self._corners].mean(0)
-        drop = float(np.linalg.norm(points[_LOWER] - points[_UPPER])) / max(rest_width, 1e-6)
         layer = self._warped(self._cavity, where, upright, (points[_UPPER] + points[_LOWER]) / 2, width * 1.3)[..., :3]
         # The lower jaw: it hangs from the lower lip.
         lower_at = points[_LOWER] * np.array([0.5, 1]) + np.array([0.5 * middle[0], 0])
@@ -61,10 +55,11 @@ class Mouth:
         layer = _over(layer, self._warped(self._teeth, where, upright, teeth_at, rest_width))
         if self._own is not None:
             texture, origin = self._own
+            linear = frontal_plane(pose) @ self._units_from_picture
             target = rest[_UPPER] + linear @ (origin - self._upper_anchor)
             matrix = where.affine_from(np.column_stack([linear, target]))
             layer = _over(layer, cv2.warpAffine(texture, matrix, where.mask.shape[::-1], flags=cv2.INTER_LINEAR))
-        return _shaded(layer, where, width, drop)
+        return _shaded(layer, where, width)
 
     def _warped(
         self, texture: np.ndarray, where: Opening, upright: np.ndarray, anchor: np.ndarray, width: float
@@ -78,24 +73,18 @@ class Mouth:
         )
 
 
-def _rotation2(pose: HeadPose) -> np.ndarray:
-    linear = pose.rotation[:2, :2].astype(np.float64)
-    return linear / np.sqrt(abs(np.linalg.det(linear)))
-
-
 def _over(below: np.ndarray, layer: np.ndarray) -> np.ndarray:
     """Lay a straight-alpha (h, w, 4) layer over (h, w, 3)."""
     alpha = layer[..., 3].astype(np.float32) / np.float32(255)
     return cv2.blendLinear(np.ascontiguousarray(layer[..., :3]), below, alpha, 1 - alpha)
 
 
-def _shaded(layer: np.ndarray, where: Opening, width: float, drop: float) -> np.ndarray:
+def _shaded(layer: np.ndarray, where: Opening, width: float) -> np.ndarray:
     """Darken towards the lips, which throw their shadow inwards, the upper one most."""
     depth = cv2.GaussianBlur(where.mask, (0, 0), max(0.8, 0.045 * width))
     shift = max(1, round(0.02 * width))
     below_lip = np.roll(depth, shift, axis=0)
     light = np.clip(0.45 + 0.62 * np.minimum(depth, below_lip), 0, 1)
-    del drop
     return np.asarray(layer * light[..., None]).astype(np.uint8)
 
 

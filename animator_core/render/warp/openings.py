@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from animator_core.tracking.pose import HeadPose
+
 _SUBPIXEL_BITS = 4
 
 
@@ -56,11 +58,9 @@ def blend_into(frame: np.ndarray, where: Opening, layer: np.ndarray) -> None:
     region[..., :3] = colour
 
 
-def plane_affine(source_rotation: np.ndarray, source_scale: float, rotation: np.ndarray, scale: float) -> np.ndarray:
-    """Return the (2, 2) map from picture to frame pixels for a small patch in the head's frontal plane."""
-    before = source_scale * source_rotation[:2, :2].astype(np.float64)
-    after = scale * rotation[:2, :2].astype(np.float64)
-    return after @ np.linalg.inv(before)
+def frontal_plane(pose: HeadPose) -> np.ndarray:
+    """Return the (2, 2) float64 map from face units in the head's frontal plane to pixels."""
+    return pose.scale * pose.rotation[:2, :2].astype(np.float64)
 
 
 def spread(values: np.ndarray, mask: np.ndarray, sigmas: tuple[float, ...]) -> np.ndarray:

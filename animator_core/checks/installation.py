@@ -1,0 +1,172 @@
+"""Python, packages, torch and model files."""
+
+from __future__ import annotations
+
+import importlib
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from animator_core.checks.finding import FAILURE, OK, WARNING, Finding, Surroundings, failure_of
+from animator_core.errors import ModelError
+from animator_core.installation import requirements
+from animator_core.model_files import FACE_LANDMARKER, LIVEPORTRAIT, verified_path
+
+AGAIN = "run install.py again"
+_OPENCVS = ("opencv-python", "opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless")
+_NEEDED = {
+    "numpy": "numpy",
+    "numba": "numba",
+    "pyyaml": "yaml",
+    "pillow": "PIL",
+    "psutil": "psutil",
+    "tqdm": "tqdm",
+    "platformdirs": "platformdirs",
+    "av": "av",
+}
+"""Package → the module that it brings."""
+_FIRST_MEDIAPIPE_THAT_PHONES_HOME = (0, 10, 34)
+
+
+def check_python(surroundings: Surroundings) -> list[Finding]:
+    """Whether this Python can run the program."""
+    problem = requirements.python_problem(
+        sys.version_info[:2], platform.system(), platform.machine(), sys.maxsize > 2**32
+    )
+    version = f"{platform.python_version()} ({sys.executable})"
+    if problem:
+        detail, _, remedy = problem.rpartition("; ")
+        return [Finding("Python", FAILURE, detail, remedy)]
+    return [Finding("Python", OK, version)]
+
+
+def check_packages(surroundings: Surroundings) -> list[Finding]:
+    """Whether every package that is needed is there and loads."""
+    findings, versions = [], []
+    for package, module in _NEEDED.items():
+        problem = _load_problem(module)
+        if problem:
+            findings.append(Finding(f"package {package}", FAILURE, problem, AGAIN))
+        else:
+            versions.append(f"{package} {installed_version(package) or '?'}")
+    if not findings:
+        findings.append(Finding("packages", OK, ", ".join(versions)))
+    virtual_camera = installed_version("pyvirtualcam")
+    if virtual_camera is None:
+        findings.append(Finding("pyvirtualcam", WARNING, "not installed: `run --virtual-camera` cannot work", AGAIN))
+    return findings
+
+
+def check_opencv(surroundings: Surroundings) -> list[Finding]:
+    """Whether there is exactly one OpenCV: several share a folder and break each other."""
+    installed = [f"{name} {version}" for name in _OPENCVS if (version := installed_version(name))]
+    if len(installed) > 1:
+        remedy = f"uninstall all of them ({' '.join(entry.split()[0] for entry in installed)}) with pip, then {AGAIN}"
+        return [Finding("OpenCV", FAILURE, f"more than one is installed: {', '.join(installed)}", remedy)]
+    problem = _load_problem("cv2")
+    if problem:
+        return [Finding("OpenCV", FAILURE, problem, _library_remedy(problem))]
+    return [Finding("OpenCV", OK, installed[0] if installed else "loads, from outside of pip")]
+
+
+def check_mediapipe(surroundings: Surroundings) -> list[Finding]:
+    """Whether mediapipe is a version that works with this NumPy and sends nothing to a server."""
+    version = installed_version("mediapipe")
+    if version is None:
+        return [Finding("mediapipe", FAILURE, "not installed: faces cannot be tracked", AGAIN)]
+    numbers = _numbers(version)
+    if numbers >= _FIRST_MEDIAPIPE_THAT_PHONES_HOME:
+        remedy = f"uninstall it with pip, then {AGAIN}, which installs one that does not"
+        return [Finding("mediapipe", FAILURE, f"{version} sends usage data to a server", remedy)]
+    numpy_version = installed_version("numpy") or "0"
+    if numbers < (0, 10, 30) and _numbers(numpy_version) >= (2,):
+        detail = f"{version} does not work with NumPy {numpy_version}, only with NumPy 1"
+        return [Finding("mediapipe", FAILURE, detail, AGAIN)]
+    problem = _load_problem("mediapipe")
+    if problem:
+        return [Finding("mediapipe", FAILURE, problem, _library_remedy(problem))]
+    return [Finding("mediapipe", OK, f"{version}, NumPy {numpy_version}")]
+
+
+def check_torch(surroundings: Surroundings) -> list[Finding]:
+    """Whether torch loads, and whether it can use the GPU that is there."""
+    gpu = requirements.detect_gpu()
+    problem = _load_problem("torch")
+    if problem:
+        return [Finding("torch", WARNING, f"{problem}; the warp renderer works without it", AGAIN)]
+    import torch
+
+    if not torch.cuda.is_available():
+        if gpu is None:
+            return [Finding("torch", OK, f"{torch.__version__}, no NVIDIA GPU: on the CPU the warp renderer is used")]
+        detail = f"{torch.__version__} cannot use {gpu.name} (driver {gpu.driver})"
+        remedy = f"update the NVIDIA driver, then {AGAIN} with --torch cuda"
+        return [Finding("torch", WARNING, detail, remedy)]
+    name = torch.cuda.get_device_name(0)
+    try:
+        # A build that does not know the card loads well and fails at the first computation.
+        torch.ones(8, device="cuda").sum().item()
+    except RuntimeError as exc:
+        detail = f"{torch.__version__} does not run on {name}: {str(exc).splitlines()[0]}"
+        return [Finding("torch", FAILURE, detail, f"update the NVIDIA driver, then {AGAIN} with --torch cuda")]
+    memory = torch.cuda.get_device_properties(0).total_memory / 1e9
+    return [Finding("torch", OK, f"{torch.__version__} on {name}, {memory:.0f} GB")]
+
+
+def check_models(surroundings: Surroundings) -> list[Finding]:
+    """Whether each model file is there and has the published bytes."""
+    from animator_core.tracking.build import has_face_mesh
+
+    findings = []
+    landmarker = surroundings.models_dir / FACE_LANDMARKER.name
+    if landmarker.exists():
+        findings.append(_model_finding(surroundings.models_dir, FACE_LANDMARKER.name))
+    elif has_face_mesh():
+        detail = f"{FACE_LANDMARKER.name} is not there: faces are tracked by mediapipe's own face mesh"
+        remedy = f"{AGAIN} with a network, for steadier tracking"
+        findings.append(Finding("face tracker's model", WARNING, detail, remedy))
+    else:
+        findings.append(Finding("face tracker's model", FAILURE, f"{landmarker} is missing", AGAIN))
+    weights = surroundings.config.ai_model.model_path
+    if not any((weights / model.name).exists() for model in LIVEPORTRAIT):
+        detail = "the LivePortrait weights are not there: the warp renderer is used"
+        findings.append(Finding("LivePortrait weights", OK, detail))
+        return findings
+    return findings + [_model_finding(weights, model.name) for model in LIVEPORTRAIT]
+
+
+def _model_finding(folder: Path, name: str) -> Finding:
+    try:
+        path = verified_path(folder, name, rehash=True)
+    except ModelError as exc:
+        return failure_of(f"model {name}", exc)
+    return Finding(f"model {name}", OK, f"{path} has the published bytes")
+
+
+def installed_version(package: str) -> str | None:
+    """Return the version of an installed package, None where there is none."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _load_problem(module: str) -> str:
+    try:
+        importlib.import_module(module)
+    except (ImportError, OSError, AttributeError, RuntimeError) as exc:
+        return f"{module} does not load ({str(exc).splitlines()[0] if str(exc) else type(exc).__name__})"
+    return ""
+
+
+def _library_remedy(problem: str) -> str:
+    if "libGL" in problem or "libgthread" in problem:
+        return "install the system's graphics libraries (Debian, Ubuntu: apt install libgl1 libglib2.0-0)"
+    if "DLL load failed" in problem:
+        return "install Microsoft's Visual C++ Redistributable (x64)"
+    return AGAIN
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("+")[0].split(".") if part.isdigit())

@@ -1,0 +1,40 @@
+"""``doctor``: everything that can be wrong, each with the remedy."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+
+from animator_core.checks.finding import FAILURE, OK, WARNING, Finding
+from animator_core.cli import parts
+from animator_core.doctor import examine
+
+_MARKS = {OK: "ok  ", WARNING: "note", FAILURE: "FAIL"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parts.add_config_argument(parser)
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print every finding and return 1 where any is a failure."""
+    findings = []
+    for finding in examine(options.config):
+        findings.append(finding)
+        if not options.json:
+            print(format_finding(finding), flush=True)
+    failures = sum(finding.state == FAILURE for finding in findings)
+    if options.json:
+        print(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
+    else:
+        print(f"\n{failures} of {len(findings)} checks failed" if failures else "\nNothing is wrong")
+    return 1 if failures else 0
+
+
+def format_finding(finding: Finding) -> str:
+    """Return one finding as a line, and its remedy as another."""
+    line = f"{_MARKS[finding.state]}  {finding.name}: {finding.detail}"
+    return f"{line}\n      → {finding.remedy}" if finding.remedy else line

@@ -25,7 +25,8 @@ from animator_core.soundtrack import Soundtrack
 
 _DEFAULT_RATE = Fraction(30)
 _MAX_RATE = 1000
-_SRGB_TRANSFER, _BT709 = 13, 1
+# FFmpeg's numbers (ISO/IEC 23091-2); without them players guess the colours by the picture's size.
+_LIMITED_RANGE, _BT709, _SRGB_TRANSFER = 1, 1, 13
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class VideoReader:
         # A missing stamp or one that does not rise (cut streams, broken muxers) is replaced by the nominal step.
         if stamped is None or stamped - self.first_time <= previous:
             return previous + max(self.time_base, round(1 / self.rate / self.time_base) * self.time_base)
-        return stamped - self.first_time
+        return Fraction(stamped - self.first_time)
 
 
 def _upright(frame: Any, sample_aspect: Fraction | None) -> np.ndarray:
@@ -224,14 +225,14 @@ class VideoWriter:
             raise self._unwritable(exc) from exc
 
     def _start(self, width: int, height: int) -> None:
-        stream = self._container.add_stream(self._encoding.codec, rate=self._rate)
+        stream: Any = self._container.add_stream(self._encoding.codec, rate=self._rate)
         stream.width, stream.height = width + width % 2, height + height % 2
         stream.pix_fmt = self._encoding.pixel_format
         stream.options = dict(self._encoding.options)
         stream.time_base = self._time_base
         context = stream.codec_context
         context.time_base = self._time_base
-        context.color_range, context.colorspace, context.color_primaries = _BT709, _BT709, _BT709
+        context.color_range, context.colorspace, context.color_primaries = _LIMITED_RANGE, _BT709, _BT709
         context.color_trc = _SRGB_TRANSFER
         if self._encoding.has_alpha and self._encoding.container == "webm":
             stream.metadata["alpha_mode"] = "1"

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from animator_core import assembly
 from animator_core.characters.character import Character
-from animator_core.cli import parts
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.track_file import MotionTrack, write_track
 from animator_core.tracking.face_model import face_model
@@ -101,8 +101,8 @@ def put_in_place(monkeypatch: pytest.MonkeyPatch, shown: Character | None = None
         yield renderer
         renderer.close()
 
-    monkeypatch.setattr(parts, "made_renderer", made_renderer)
-    monkeypatch.setattr(parts, "make_tracker", lambda config: tracker)
+    monkeypatch.setattr(assembly, "made_renderer", made_renderer)
+    monkeypatch.setattr(assembly, "make_tracker", lambda config: tracker)
     if shown is not None:
-        monkeypatch.setattr(parts, "load_character", lambda text, config: shown)
+        monkeypatch.setattr(assembly, "load_character", lambda text, config: shown)
     return renderer, tracker

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from animator_core import assembly
 from animator_core.__main__ import main
 from animator_core.characters.character import Character
-from animator_core.cli import parts
 from animator_core.cli.prepare import warnings_for
 from animator_core.errors import NoFaceFound
 from animator_core.protocol import CharacterEntry
@@ -41,8 +41,8 @@ def _put(monkeypatch: pytest.MonkeyPatch, library: _Library) -> stand_ins.FlatRe
             raise NoFaceFound("no face found in wall.png; use a front-facing portrait")
         return _big_face(text)
 
-    monkeypatch.setattr(parts, "load_character", load)
-    monkeypatch.setattr(parts, "make_library", lambda config: library)
+    monkeypatch.setattr(assembly, "load_character", load)
+    monkeypatch.setattr(assembly, "make_library", lambda config: library)
     return renderer
 
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from animator_core import assembly
 from animator_core.__main__ import main
-from animator_core.cli import parts
 from animator_core.video import VideoWriter, choose_encoding
 from tests import stand_ins
 from tests.test_live import Library
@@ -20,7 +20,7 @@ from tests.test_live import Library
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_ins.put_in_place(monkeypatch, stand_ins.character())
-    monkeypatch.setattr(parts, "make_library", lambda config: Library())
+    monkeypatch.setattr(assembly, "make_library", lambda config: Library())
 
 
 @pytest.fixture

@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from animator_core import doctor
+from animator_core import assembly, doctor
 from animator_core.__main__ import main
 from animator_core.checks import animation, installation, machine
 from animator_core.checks.finding import FAILURE, OK, WARNING, Finding, Surroundings
-from animator_core.cli import parts
 from animator_core.config import CharacterConfig, Config, PerformanceConfig
 from animator_core.errors import CharacterError
 from animator_core.model_files import FACE_LANDMARKER, LIVEPORTRAIT
@@ -174,7 +173,7 @@ def test_a_broken_character_is_named(monkeypatch: pytest.MonkeyPatch, surroundin
                 raise CharacterError("b.png is broken; save it again")
             return stand_ins.character()
 
-    monkeypatch.setattr(parts, "make_library", lambda config: Library())
+    monkeypatch.setattr(assembly, "make_library", lambda config: Library())
     first, second = animation.check_characters(surroundings)
     assert (first.state, first.detail) == (OK, "1 of 2 can be used")
     assert second == Finding("character b.png", FAILURE, "b.png is broken", "save it again")

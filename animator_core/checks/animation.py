@@ -6,9 +6,9 @@ import time
 
 import numpy as np
 
+from animator_core import assembly
 from animator_core.characters.character import Character
 from animator_core.checks.finding import FAILURE, OK, WARNING, Finding, Surroundings, failure_of
-from animator_core.cli import parts
 from animator_core.errors import AnimatorError
 from animator_core.frame_ring import FORMAT_RGBA, RingError, RingMemory, RingReader, RingWriter, now_ns
 
@@ -18,7 +18,7 @@ _RING_SIDE = 64
 def check_characters(surroundings: Surroundings) -> list[Finding]:
     """Whether there are characters, and each can be used."""
     config = surroundings.config
-    library = parts.make_library(config)
+    library = assembly.make_library(config)
     entries = library.list()
     if not entries:
         detail = f"there is no picture in {library.directory}"
@@ -30,7 +30,7 @@ def check_characters(surroundings: Surroundings) -> list[Finding]:
         except AnimatorError as exc:
             findings.append(failure_of(f"character {entry.file}", exc))
     current = config.character.current_character
-    if current and parts.find_in_library(library, current) is None:
+    if current and assembly.find_in_library(library, current) is None:
         detail = f"character.current_character is {current!r}, which is not in {library.directory}"
         findings.append(Finding("settings", FAILURE, detail, "correct it in config.yaml, or leave it empty"))
     usable = len(entries) - sum(finding.name.startswith("character ") for finding in findings)
@@ -40,7 +40,7 @@ def check_characters(surroundings: Surroundings) -> list[Finding]:
 def check_tracker(surroundings: Surroundings) -> list[Finding]:
     """Whether the face tracker sees a face in one of the characters' pictures."""
     try:
-        tracker = parts.make_tracker(surroundings.config)
+        tracker = assembly.make_tracker(surroundings.config)
     except AnimatorError as exc:
         return [failure_of("face tracker", exc)]
     try:
@@ -69,7 +69,7 @@ def check_renderer(surroundings: Surroundings) -> list[Finding]:
     if character is None:
         return [Finding("renderer", FAILURE, "no character can be used, so nothing was drawn", "see characters above")]
     try:
-        with parts.made_renderer(None, surroundings.config) as renderer:
+        with assembly.made_renderer(None, surroundings.config) as renderer:
             renderer.set_character(character)
             picture = renderer.render(DrivingMotion())
             label = f"{renderer.name} on {renderer.device}"
@@ -112,7 +112,7 @@ def check_ring(surroundings: Surroundings) -> list[Finding]:
 
 
 def _usable_characters(surroundings: Surroundings) -> list[Character]:
-    library = parts.make_library(surroundings.config)
+    library = assembly.make_library(surroundings.config)
     usable = []
     for entry in library.list():
         try:

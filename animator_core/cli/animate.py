@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from animator_core import assembly
 from animator_core.cli import parts
 from animator_core.compositing import OverColour, StraightAlpha, parse_colour
 from animator_core.config import load_config
@@ -57,13 +58,16 @@ def run(options: argparse.Namespace) -> int:
     choose_encoding(options.output, has_alpha=False)  # an unknown suffix is told before the models are loaded
     parts.require_writable((options.output, options.stats, options.save_motion))
     config = load_config(options.config)
-    character = parts.load_character(options.character, config)
-    with parts.opened_clip(options.driving, config) as clip, parts.made_renderer(options.renderer, config) as renderer:
+    character = assembly.load_character(options.character, config)
+    with (
+        assembly.opened_clip(options.driving, config) as clip,
+        assembly.made_renderer(options.renderer, config) as renderer,
+    ):
         renderer.set_character(character)
         times = StageTimes()
         encoding = choose_encoding(options.output, character.has_alpha)
         recorder = _Recorder(options.save_motion is not None)
-        estimator = parts.make_estimator(config, options.mirror)
+        estimator = assembly.make_estimator(config, options.mirror)
         moments = islice(clip.moments(times), options.max_frames)
         animated = animate_moments(recorder.watch(moments), estimator, renderer, times)
         _write_video(options, clip, animated, encoding, _pixels_for(encoding, background), times)

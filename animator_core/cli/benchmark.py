@@ -7,6 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from animator_core import assembly
 from animator_core.cli import parts
 from animator_core.config import PROJECT_ROOT, load_config
 
@@ -44,13 +45,13 @@ def run(options: argparse.Namespace) -> int:
     if options.size is not None:
         smaller = dataclasses.replace(config.character, target_size=(options.size, options.size))
         config = dataclasses.replace(config, character=smaller)
-    open_clip(options.driving, lambda: parts.make_tracker(config)).close()  # a wrong clip is told at once
-    character = parts.load_character(options.character, config)
-    with parts.made_renderer(options.renderer, config) as renderer:
+    open_clip(options.driving, lambda: assembly.make_tracker(config)).close()  # a wrong clip is told at once
+    character = assembly.load_character(options.character, config)
+    with assembly.made_renderer(options.renderer, config) as renderer:
         renderer.set_character(character)
         result = run_benchmark(
-            lambda: open_clip(options.driving, lambda: parts.make_tracker(config)),
-            lambda: parts.make_estimator(config),
+            lambda: open_clip(options.driving, lambda: assembly.make_tracker(config)),
+            lambda: assembly.make_estimator(config),
             renderer,
             options.frames,
         )

@@ -1,4 +1,4 @@
-"""The parts that several commands put together in the same way: character, clip, renderer, estimator, output files."""
+"""What several commands share: arguments, and files that are written."""
 
 from __future__ import annotations
 
@@ -6,21 +6,12 @@ import argparse
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from animator_core.errors import AnimatorError, CharacterError
+from animator_core.errors import AnimatorError
 from animator_core.protocol import RENDERERS
-
-if TYPE_CHECKING:
-    from animator_core.characters.character import Character
-    from animator_core.characters.library import CharacterLibrary
-    from animator_core.config import Config
-    from animator_core.driving_clip import DrivingClip
-    from animator_core.motion.estimator import MotionEstimator
-    from animator_core.render.contract import Renderer
-    from animator_core.tracking.observation import FaceTracker
 
 
 def positive_int(text: str) -> int:
@@ -44,97 +35,6 @@ def add_character_arguments(parser: argparse.ArgumentParser, is_required: bool =
         "--renderer", choices=RENDERERS, help="what animates the picture (default: ai_model.type of the settings)"
     )
     add_config_argument(parser)
-
-
-def make_library(config: Config) -> CharacterLibrary:
-    """Return the library that the settings describe."""
-    from animator_core.characters.library import CharacterLibrary
-
-    character = config.character
-    return CharacterLibrary(
-        character.images_path,
-        config.performance.cache_dir if config.ai_model.use_feature_cache else None,
-        character.target_size,
-        character.auto_crop,
-    )
-
-
-def find_in_library(library: CharacterLibrary, text: str) -> str | None:
-    """Return the file name of a character named by its file name, its file name's stem or its display name."""
-    entries = library.list()
-    for key in (
-        lambda entry: entry.file,
-        lambda entry: Path(entry.file).stem,
-        lambda entry: entry.display_name,
-    ):
-        for entry in entries:
-            if key(entry).casefold() == text.casefold():
-                return str(entry.file)
-    return None
-
-
-def load_character(text: str | None, config: Config) -> Character:
-    """Return the character that ``text`` names: a picture file, or one of the library; None is the settings' one.
-
-    Raises CharacterError where there is none, or it cannot be used.
-    """
-    library = make_library(config)
-    text = text or config.character.current_character
-    if not text:
-        entries = library.list()
-        if not entries:
-            raise CharacterError(f"there is no picture in {library.directory}; put one there or give --character FILE")
-        return library.load(entries[0].file)
-    if os.path.isfile(text):
-        return library.load_file(Path(text))
-    name = find_in_library(library, text)
-    if name is None:
-        known = ", ".join(entry.file for entry in library.list()[:10]) or "none"
-        raise CharacterError(
-            f"there is no picture {text} and no character of that name in {library.directory}; "
-            f"check the path or choose one of the library (there are: {known})"
-        )
-    return library.load(name)
-
-
-def make_tracker(config: Config) -> FaceTracker:
-    """Return the face tracker that the settings describe."""
-    from animator_core.config import MODELS_DIR
-    from animator_core.tracking.build import create_tracker
-
-    tracking = config.tracking
-    return create_tracker(MODELS_DIR, tracking.min_detection_confidence, tracking.min_tracking_confidence)
-
-
-def make_estimator(config: Config, mirror: bool = False) -> MotionEstimator:
-    """Return a fresh motion estimator with the settings' smoothing."""
-    from animator_core.motion.estimator import MotionEstimator, MotionSettings
-
-    return MotionEstimator(MotionSettings(mirror=mirror, smoothing=config.tracking.smoothing))
-
-
-@contextlib.contextmanager
-def made_renderer(name: str | None, config: Config) -> Iterator[Renderer]:
-    """Give the renderer of that name, the settings' one for None, and free it afterwards."""
-    from animator_core.render.build import create_renderer
-
-    renderer = create_renderer(name or config.ai_model.type)
-    try:
-        yield renderer
-    finally:
-        renderer.close()
-
-
-@contextlib.contextmanager
-def opened_clip(path: Path, config: Config) -> Iterator[DrivingClip]:
-    """Give the driving clip in a file, and close it afterwards."""
-    from animator_core.driving_clip import open_clip
-
-    clip = open_clip(path, lambda: make_tracker(config))
-    try:
-        yield clip
-    finally:
-        clip.close()
 
 
 def require_writable(paths: Sequence[Path | None]) -> None:

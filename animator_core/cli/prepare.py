@@ -7,11 +7,13 @@ import sys
 
 import numpy as np
 
+from animator_core import assembly
 from animator_core.characters.character import Character
 from animator_core.cli import parts
 from animator_core.config import load_config
 from animator_core.errors import AnimatorError, CharacterError
 from animator_core.motion.driving import DrivingMotion
+from animator_core.protocol import RENDERERS
 from animator_core.render.contract import Renderer
 
 SMALL_FACE_PIXELS = 120
@@ -21,22 +23,22 @@ _WARM_UP_FRAMES = 2
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     parser.add_argument("files", nargs="*", metavar="FILE", help="pictures (default: the whole library)")
-    parser.add_argument("--renderer", choices=parts.RENDERERS, help="what will animate them")
+    parser.add_argument("--renderer", choices=RENDERERS, help="what will animate them")
     parts.add_config_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Prepare each character and print a line each; 1 where any failed."""
     config = load_config(options.config)
-    library = parts.make_library(config)
+    library = assembly.make_library(config)
     names = options.files or [entry.file for entry in library.list()]
     if not names:
         raise CharacterError(f"there is no picture in {library.directory}; put a PNG, JPEG or WebP of a face there")
     failures = 0
-    with parts.made_renderer(options.renderer, config) as renderer:
+    with assembly.made_renderer(options.renderer, config) as renderer:
         for name in names:
             try:
-                character = parts.load_character(name, config)
+                character = assembly.load_character(name, config)
                 _warm_up(renderer, character)
             except AnimatorError as exc:
                 failures += 1

@@ -8,6 +8,7 @@ import dataclasses
 import sys
 from typing import TYPE_CHECKING
 
+from animator_core import assembly
 from animator_core.cli import parts
 from animator_core.config import Config, HotkeyConfig, load_config
 from animator_core.errors import AnimatorError
@@ -51,19 +52,19 @@ def run(options: argparse.Namespace) -> int:
         camera = open_source(source, config.video)
         capture = CaptureThread(camera, lambda: open_source(source, config.video))
         undo.callback(capture.stop)
-        character = parts.load_character(options.character, config)
-        renderer = undo.enter_context(parts.made_renderer(options.renderer, config))
+        character = assembly.load_character(options.character, config)
+        renderer = undo.enter_context(assembly.made_renderer(options.renderer, config))
         tracking = None
         if config.tracking.face_enabled:
-            tracker = parts.make_tracker(config)
+            tracker = assembly.make_tracker(config)
             undo.callback(tracker.close)
             tracking = TrackingThread(capture.newest, tracker)
             undo.callback(tracking.stop)
-        shelf = CharacterShelf(parts.make_library(config), config.character.preload_all)
+        shelf = CharacterShelf(assembly.make_library(config), config.character.preload_all)
         shelf.add(character)
         undo.callback(shelf.stop)
         pipeline = CharacterPipeline(
-            parts.make_estimator(config, options.mirror),
+            assembly.make_estimator(config, options.mirror),
             renderer,
             FrameStatistics(),
             InferenceOptimizer(config.performance.enable_optimizer),

@@ -21,6 +21,7 @@ from animator_core.serving.stage import Stage
 logger = logging.getLogger(__name__)
 
 _MOST_PRELOADED = 16
+_NEIGHBOURS = 2
 _LONGEST_WAIT_SECONDS = 0.05
 _KEEP_ALIVE_NS = 500_000_000
 _REVIEW_NS = 5_000_000_000
@@ -235,8 +236,8 @@ class Animation:
             stage.reject(name, exc)
             return
         self._is_redraw_due = True
-        if self._parts.config.character.preload_all:
-            stage.preload(nearest_first(self._names, name)[:_MOST_PRELOADED])
+        count = _MOST_PRELOADED if self._parts.config.character.preload_all else _NEIGHBOURS
+        stage.preload(nearest_first(self._names, name)[:count])
 
     def _wanted_stage(self) -> Stage:
         """Return the stage whose renderer is the wanted one, begun in the background where it is not there yet."""

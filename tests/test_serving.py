@@ -1,0 +1,289 @@
+"""What the worker is made of, part by part."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from animator_core.characters.library import CharacterLibrary
+from animator_core.config import Config, PerformanceConfig
+from animator_core.errors import AnimatorError, CharacterError, WeightsError
+from animator_core.frame_ring import FORMAT_BGRA_PREMULTIPLIED, FORMAT_RGBA, RingMemory, RingReader, RingWriter
+from animator_core.frame_statistics import FrameStatistics
+from animator_core.motion.estimator import MotionEstimator
+from animator_core.protocol import AnimationSettings, Ready, Shutdown, decode, encode
+from animator_core.serving import animation
+from animator_core.serving.animation import Animation
+from animator_core.serving.channel import MessageChannel
+from animator_core.serving.driving import DrivingFrames
+from animator_core.serving.manners import ParentWatch
+from animator_core.serving.parts import WorkerParts
+from animator_core.serving.preparation import SOON, WANTED, PreparationThread
+from animator_core.serving.stage import Stage
+from animator_core.tracking.observation import FaceObservation
+from tests.worker_harness import save_character
+from tests.worker_with_doubles import RendererDouble, TrackerDouble
+
+
+class TrackerRecorder:
+    name = "recorder"
+
+    def __init__(self) -> None:
+        self.frames: list[np.ndarray] = []
+        self.times: list[int] = []
+
+    def track(self, frame: np.ndarray, captured_ns: int) -> FaceObservation | None:
+        self.frames.append(frame)
+        self.times.append(captured_ns)
+        return None
+
+    def close(self) -> None: ...
+
+
+class QuietRenderer(RendererDouble):
+    def render(self, motion, driving_frame=None):
+        return np.ascontiguousarray(self._character.picture)
+
+
+@pytest.fixture
+def memory(tmp_path):
+    ring = RingMemory.create(64 * 64 * 4, directory=str(tmp_path))
+    yield ring
+    ring.close()
+
+
+@pytest.fixture
+def preparation():
+    thread = PreparationThread()
+    yield thread
+    thread.end()
+    assert thread.join(10)
+
+
+@pytest.fixture
+def library(tmp_path) -> CharacterLibrary:
+    for name in ("a.png", "b.png", "c.png"):
+        save_character(tmp_path / "characters", name, (10, 20, 30))
+    return CharacterLibrary(tmp_path / "characters", detect=lambda rgb: None)
+
+
+def wait_until(is_true) -> None:
+    until = time.monotonic() + 10
+    while not is_true():
+        assert time.monotonic() < until, "it did not come about"
+        time.sleep(0.005)
+
+
+def publish(writer: RingWriter, captured_ns: int, width: int = 5, height: int = 3, padding: int = 12) -> np.ndarray:
+    stride = width * 4 + padding
+    rows = np.random.default_rng(captured_ns).integers(0, 256, (height, stride), np.uint8)
+    writer.begin()[: rows.nbytes] = rows.reshape(-1).data
+    writer.publish(width, height, stride, FORMAT_RGBA, captured_ns)
+    return rows[:, : width * 4].reshape(height, width, 4)[..., :3]
+
+
+def test_a_driving_frame_with_padded_rows_is_tracked_as_rgb(memory):
+    tracker, frames = TrackerRecorder(), DrivingFrames(RingReader(memory), FrameStatistics())
+    assert frames.track_newest(tracker) is None
+    expected = publish(RingWriter(memory), 5)
+    tracked = frames.track_newest(tracker)
+    assert np.array_equal(tracker.frames[0], expected)
+    assert tracker.frames[0].flags.c_contiguous
+    assert tracked.frame is tracker.frames[0]
+    assert frames.track_newest(tracker) is None
+
+
+def test_times_given_to_the_tracker_rise_whatever_the_ring_says(memory):
+    tracker, frames = TrackerRecorder(), DrivingFrames(RingReader(memory), FrameStatistics())
+    writer = RingWriter(memory)
+    for captured_ns in (100, 100, 50, 200):
+        publish(writer, captured_ns)
+        frames.track_newest(tracker)
+    assert tracker.times == [100, 101, 102, 200]
+
+
+def test_a_slow_machine_tracks_every_second_frame(memory):
+    tracker, frames = TrackerRecorder(), DrivingFrames(RingReader(memory), FrameStatistics())
+    writer = RingWriter(memory)
+    for captured_ns in range(1, 11):
+        publish(writer, captured_ns)
+        frames.track_newest(tracker, may_skip=True)
+    assert len(tracker.frames) == 5
+
+
+def test_frames_of_another_format_are_not_tracked(memory):
+    tracker, frames = TrackerRecorder(), DrivingFrames(RingReader(memory), FrameStatistics())
+    writer = RingWriter(memory)
+    writer.begin()
+    writer.publish(4, 4, 16, FORMAT_BGRA_PREMULTIPLIED, 1)
+    assert frames.track_newest(tracker) is None
+    assert tracker.frames == []
+
+
+def test_urgent_jobs_run_first_and_a_failing_one_stops_no_other(preparation, caplog):
+    order: list[str] = []
+    gate = threading.Event()
+    preparation.submit(WANTED, lambda: gate.wait(10))
+    preparation.submit(SOON, lambda: order.append("soon"))
+    preparation.submit(WANTED, lambda: order.append(str(1 // 0)))
+    preparation.submit(WANTED, lambda: order.append("wanted"))
+    gate.set()
+    wait_until(lambda: len(order) == 2)
+    assert order == ["wanted", "soon"]
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_no_job_begins_after_the_end():
+    thread, gate, order = PreparationThread(), threading.Event(), []
+    thread.submit(WANTED, lambda: gate.wait(10))
+    thread.submit(WANTED, lambda: order.append(1))
+    thread.end()
+    gate.set()
+    assert thread.join(10)
+    assert order == []
+
+
+def make_stage(library, preparation, create_renderer=lambda name: QuietRenderer(), name="warp", **options) -> Stage:
+    return Stage(name, library, create_renderer, preparation, 1 << 20, **options)
+
+
+def test_stage_prepares_in_the_background_and_then_answers_at_once(library, preparation):
+    stage = make_stage(library, preparation, warmup_frames=2)
+    assert stage.character("a.png") is None
+    wait_until(lambda: stage.character("a.png") is not None)
+    assert stage.character("a.png") is stage.character("a.png")
+    assert stage.renderer is not None
+
+
+def test_stage_says_why_a_character_cannot_be_drawn_until_it_is_refreshed(library, preparation):
+    stage = make_stage(library, preparation)
+    stage.character("absent.png")
+    wait_until(lambda: stage.error("absent.png") is not None)
+    assert isinstance(stage.error("absent.png"), CharacterError)
+    save_character(library.directory, "absent.png", (1, 2, 3))
+    stage.refresh()
+    wait_until(lambda: stage.character("absent.png") is not None)
+
+
+def test_stage_loads_a_changed_file_again_after_a_refresh_and_keeps_the_rest(library, preparation):
+    stage = make_stage(library, preparation)
+    stage.preload(["a.png", "b.png"])
+    wait_until(lambda: stage.character("a.png") and stage.character("b.png"))
+    a, b = stage.character("a.png"), stage.character("b.png")
+    path = save_character(library.directory, "a.png", (99, 98, 97))
+    os.utime(path, ns=(5, 5))
+    stage.refresh()
+    wait_until(lambda: stage.character("a.png") is not None)
+    assert stage.character("a.png").content_hash != a.content_hash
+    assert stage.character("b.png") is b
+
+
+def test_an_error_inside_a_library_is_that_characters_error(library, preparation):
+    class Choking(QuietRenderer):
+        def prepare(self, character):
+            raise ZeroDivisionError("inside a library")
+
+    stage = make_stage(library, preparation, lambda name: Choking())
+    stage.character("a.png")
+    wait_until(lambda: stage.error("a.png") is not None)
+    assert "ZeroDivisionError: inside a library" in str(stage.error("a.png"))
+
+
+def test_without_weights_the_stage_falls_back_to_warp_and_says_so(library, preparation):
+    def create(name: str) -> QuietRenderer:
+        if name != "warp":
+            raise WeightsError("no weights; run install.py")
+        return QuietRenderer()
+
+    stage = make_stage(library, preparation, create, "liveportrait")
+    stage.character("a.png")
+    wait_until(lambda: stage.character("a.png") is not None)
+    assert isinstance(stage.renderer_problem, WeightsError)
+
+
+def test_without_any_renderer_the_stage_reports_the_error(library, preparation):
+    def create(name: str) -> QuietRenderer:
+        raise AnimatorError("no renderer; install one")
+
+    stage = make_stage(library, preparation, create)
+    stage.character("a.png")
+    wait_until(lambda: stage.error("a.png") is not None)
+    assert "no renderer" in str(stage.error("a.png"))
+
+
+def test_animation_reviews_the_machine_and_logs_the_stages_when_asked(
+    memory, library, preparation, monkeypatch, caplog
+):
+    monkeypatch.setattr(animation, "_REVIEW_NS", 0)
+    config = Config(performance=PerformanceConfig(enable_profiling=True, frame_skip_threshold=20))
+    parts = WorkerParts(
+        config,
+        library,
+        preparation,
+        TrackerDouble,
+        lambda name: QuietRenderer(),
+        lambda settings: MotionEstimator(settings),
+    )
+    statistics = FrameStatistics()
+    shown = Animation(AnimationSettings("a.png"), parts, RingWriter(memory), statistics)
+    shown.restart()
+    statistics.add("tracking", 40_000_000)
+    with caplog.at_level(logging.INFO):
+        wait_until(lambda: shown.advance(None, False))
+    assert "tracking 40.0" in caplog.text
+    assert not shown.is_too_slow, "25 frames a second are enough"
+    for _ in range(9):
+        statistics.add("tracking", 60_000_000)
+    shown.advance(None, False)
+    assert shown.is_too_slow
+    shown.close()
+
+
+def test_channel_passes_messages_both_ways_and_ends_with_the_input():
+    there, back = os.pipe(), os.pipe()
+    channel = MessageChannel(there[0], back[1])
+    with pytest.raises(queue.Empty):
+        channel.receive(0.01)
+    os.write(there[1], b"noise\n" + encode(Shutdown()))
+    assert channel.receive(10) == Shutdown()
+    channel.send(Ready(1, 2))
+    assert decode(os.read(back[0], 1000)) == Ready(1, 2)
+    os.close(there[1])
+    assert channel.receive(10) is None
+    os.close(back[0])
+    channel.send(Ready(1, 2))
+    assert channel.is_broken
+    os.close(back[1])
+    os.close(there[0])
+
+
+def test_parent_watch_notices_the_end_also_of_an_unreaped_parent():
+    assert not ParentWatch(None).is_gone()
+    assert not ParentWatch(os.getpid()).is_gone()
+    parent = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    watch = ParentWatch(parent.pid)
+    assert not watch.is_gone()
+    parent.kill()
+    wait_until(watch.is_gone)
+    parent.wait()
+    assert watch.is_gone()
+    assert ParentWatch(parent.pid).is_gone()
+
+
+def test_main_limits_the_threads_of_the_number_libraries():
+    code = (
+        "import os; from animator_core.serving.manners import limit_threads\n"
+        "os.environ.pop('OMP_NUM_THREADS', None); threads = limit_threads()\n"
+        "assert os.environ['OMP_NUM_THREADS'] == os.environ['NUMBA_NUM_THREADS'] == str(threads)\n"
+        "assert 1 <= threads <= 4"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])

@@ -38,7 +38,6 @@ DEVELOPMENT = (
     "pytest>=8,<10",
     "ruff==0.17.6",
     "mypy>=1.15,<3",
-    "types-PyYAML>=6",
     "obsws-python>=1.8,<2",
     "python-xlib>=0.33",
     "scikit-image>=0.24,<1",

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from animator_core.characters.library import CharacterLibrary
-from animator_core.config import Config, PerformanceConfig
+from animator_core.config import CharacterConfig, Config, PerformanceConfig
 from animator_core.errors import AnimatorError, CharacterError, WeightsError
 from animator_core.frame_ring import FORMAT_BGRA_PREMULTIPLIED, FORMAT_RGBA, RingMemory, RingReader, RingWriter
 from animator_core.frame_statistics import FrameStatistics
@@ -245,6 +245,30 @@ def test_animation_reviews_the_machine_and_logs_the_stages_when_asked(
         statistics.add("tracking", 60_000_000)
     shown.advance(None, False)
     assert shown.is_too_slow
+    shown.close()
+
+
+@pytest.mark.parametrize(("preload_all", "expected"), [(True, ["a", "b", "e", "c", "d"]), (False, ["a", "b", "e"])])
+def test_the_other_characters_are_prepared_after_the_first_nearest_first(
+    memory, library, preparation, preload_all, expected
+):
+    prepared: list[str] = []
+
+    class Recording(QuietRenderer):
+        def prepare(self, character):
+            prepared.append(Path(character.name).stem)
+
+    for name in ("d.png", "e.png"):
+        save_character(library.directory, name, (1, 2, 3))
+    config = Config(character=CharacterConfig(preload_all=preload_all))
+    parts = WorkerParts(config, library, preparation, TrackerDouble, lambda name: Recording(), MotionEstimator)
+    shown = Animation(AnimationSettings("a.png"), parts, RingWriter(memory), FrameStatistics())
+    shown.restart()
+    wait_until(lambda: shown.advance(None, False))
+    is_done = threading.Event()
+    preparation.submit(SOON, is_done.set)
+    assert is_done.wait(10)
+    assert prepared == expected
     shown.close()
 
 

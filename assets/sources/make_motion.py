@@ -244,6 +244,10 @@ class Face:
 
     def _smile(self) -> np.ndarray:
         moves: dict[int, tuple[float, ...]] = {61: (-0.042, -0.040, 0.030), 78: (-0.036, -0.036, 0.026)}
+        # Both lips move alike along the seam, so that a smile alone does not part them.
+        for point in (*UPPER_LIP_INNER[:4], *LOWER_LIP_INNER[:4]):
+            share = (self.neutral[point, 0] / self.neutral[78, 0]) ** 2
+            moves[point] = tuple(share * np.array(moves[78]))
         moves.update({205: (-0.020, -0.030, -0.010), 50: (-0.006, -0.020, -0.012)})
         moves.update(dict.fromkeys((144, 145, 153), (0.0, -0.008, 0.0)))
         upper = (*(int(self._mirror[point]) for point in BROW_RIGHT), *BROW_RIGHT, 159, 386)

@@ -23,6 +23,7 @@ class DrivingMotion:
     expression: (478, 3) float32, each landmark's shift in the head's own frontal axes, in face sizes.
     eye_openness: (2,) float32, the person's right and left eye; 1 as in neutral, 0 closed.
     gaze: (2, 2) float32, right and left iris' shift (x, y) in the head's axes, in eye widths.
+    mouth_width: the person's own mouth width in the neutral pose, in face sizes: what mouth openings are measured by.
     breath: phase-free chest lift in [-1, 1] of the idle motion, 0 while a face drives.
     captured_ns: capture time of the frame that this motion comes from; 0 for none.
     """
@@ -33,5 +34,6 @@ class DrivingMotion:
     expression: np.ndarray = field(default_factory=lambda: _zeros(478, 3))
     eye_openness: np.ndarray = field(default_factory=lambda: np.ones(2, np.float32))
     gaze: np.ndarray = field(default_factory=lambda: _zeros(2, 2))
+    mouth_width: float = 0.28
     breath: float = 0.0
     captured_ns: int = 0

@@ -21,6 +21,7 @@ _CLOSED_RATIO = 0.15
 _HOLD_SECONDS = 0.3
 _EASE_SECONDS = 0.45
 _MAX_OPENNESS = 1.6
+_MOUTH_CORNERS = (61, 291)
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,7 @@ class MotionEstimator:
             expression=expression * strength,
             eye_openness=np.clip(1 + (openness - 1) * strength, 0.0, _MAX_OPENNESS),
             gaze=self._gaze_filter(state.gaze - neutral.gaze, seconds) * strength,
+            mouth_width=float(np.linalg.norm(neutral.shape[_MOUTH_CORNERS[0]] - neutral.shape[_MOUTH_CORNERS[1]])),
             captured_ns=state.captured_ns,
         )
 
@@ -200,6 +202,7 @@ def blend(start: DrivingMotion, end: DrivingMotion, share: float) -> DrivingMoti
         expression=mix(start.expression, end.expression),
         eye_openness=mix(start.eye_openness, end.eye_openness),
         gaze=mix(start.gaze, end.gaze),
+        mouth_width=start.mouth_width + (end.mouth_width - start.mouth_width) * share,
         breath=start.breath + (end.breath - start.breath) * share,
         captured_ns=end.captured_ns,
     )

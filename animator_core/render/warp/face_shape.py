@@ -24,11 +24,14 @@ class FaceShape:
     def __init__(self, shape: np.ndarray) -> None:
         self.shape = shape.astype(np.float32)
         self._eyes = [_Eye(self.shape, ring) for ring in EYES]
+        self._mouth_width = float(np.linalg.norm(self.shape[61] - self.shape[291]))
+        distance = np.linalg.norm(self.shape[:, :2] - self.shape[[61, 291], :2].mean(0), axis=1)
+        self._around_mouth = np.clip(1.6 - distance / self._mouth_width, 0, 1)[:, None].astype(np.float32)
         self._calm = np.maximum(self._eyes[0].calm, self._eyes[1].calm)[:, None]
 
     def bent(self, motion: DrivingMotion) -> np.ndarray:
         """Return the (478, 3) float32 shape under the motion's expression and lids."""
-        expression = motion.expression
+        expression = motion.expression * self._mouth_scale(motion.mouth_width)
         # Around the eyes the tracker's lids are replaced by the opening, which is measured better and closes fully.
         around_eyes = np.where(self.shape[:, :1] < 0, *(expression[eye.corners].mean(0)[None] for eye in self._eyes))
         bent = self.shape + expression + self._calm * (around_eyes - expression)
@@ -36,6 +39,11 @@ class FaceShape:
             bent += eye.lid_shift(float(openness))
         self._keep_lips_apart(bent)
         return bent.astype(np.float32)
+
+    def _mouth_scale(self, driving_width: float) -> np.ndarray:
+        """Return (478, 1): a wider mouth than the driving one opens wider, so that its shape is the same."""
+        ratio = float(np.clip(self._mouth_width / max(driving_width, 1e-3), 0.75, 1.5))
+        return 1 + self._around_mouth * (ratio - 1)
 
     def _keep_lips_apart(self, bent: np.ndarray) -> None:
         """Lips that would pass through each other meet halfway."""

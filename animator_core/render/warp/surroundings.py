@@ -47,6 +47,7 @@ class Surroundings:
         self._oval = oval
         chest = np.clip((self._shape[:, 1] - shape[CHIN, 1]) / 0.5, 0, 1) * _border_hold(alpha, self.nodes, pose.scale)
         self._breath = (chest * _BREATH_LIFT * pose.scale).astype(np.float32)
+        self._low, self._high = _bounds(alpha, self.nodes)
         self.limits = _limits(alpha, landmarks, pose.scale)
 
     def moved(self, pose: HeadPose, bent: np.ndarray, motion: DrivingMotion) -> np.ndarray:
@@ -55,7 +56,7 @@ class Surroundings:
         rigid = pose.to_frame(self._shape + expression)[:, :2]
         moved = self.nodes + self._follow[:, None] * (rigid - self.nodes)
         moved[:, 1] -= self._breath * motion.breath
-        return moved.astype(np.float32)
+        return np.clip(moved, self._low, self._high, dtype=np.float32)
 
     def _share_below(self, landmarks: np.ndarray) -> np.ndarray:
         """Return (N,) in [-1, 1]: which way from the face a node lies; 1 straight below the chin, -1 straight above."""
@@ -95,7 +96,7 @@ def _depth(nodes: np.ndarray, landmarks: np.ndarray, outside: np.ndarray, pose: 
 def _border_hold(alpha: np.ndarray, nodes: np.ndarray, face_size: float) -> np.ndarray:
     """Return (N,) in [0, 1]: 0 on those edges of the picture that show something, so that nothing tears there."""
     height, width = alpha.shape
-    margin = 0.35 * face_size
+    margin = 0.45 * face_size
     hold = np.ones(len(nodes))
     for edge, distance in (
         (alpha[:, 0], nodes[:, 0]),
@@ -105,8 +106,18 @@ def _border_hold(alpha: np.ndarray, nodes: np.ndarray, face_size: float) -> np.n
     ):
         if edge.max() > 8:
             share = np.clip(distance / min(margin, max(width, height) / 4), 0, 1)
-            hold *= share * (2 - share)
+            # Flat at the edge itself: a node never moves further than its own distance, and so never crosses it.
+            hold *= share * share * (3 - 2 * share)
     return hold
+
+
+def _bounds(alpha: np.ndarray, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the least and greatest (N, 2) float32 places of the nodes: inside every edge that shows something."""
+    height, width = alpha.shape
+    low = np.where([alpha[:, 0].max() > 8, alpha[0].max() > 8], np.minimum(nodes, 1), -np.inf)
+    last = np.array([width - 1, height - 1])
+    high = np.where([alpha[:, -1].max() > 8, alpha[-1].max() > 8], np.maximum(nodes, last - 1), np.inf)
+    return low.astype(np.float32), high.astype(np.float32)
 
 
 def _limits(alpha: np.ndarray, landmarks: np.ndarray, face_size: float) -> HeadLimits:

@@ -1,0 +1,182 @@
+"""From observations to driving motion."""
+
+from __future__ import annotations
+
+from typing import Callable
+
+import numpy as np
+import pytest
+
+from animator_core.motion.driving import DrivingMotion
+from animator_core.motion.estimator import MotionEstimator, MotionSettings
+from animator_core.motion.one_euro import OneEuroFilter
+from animator_core.render.warp.head_pose import rotation_from_euler
+from animator_core.tracking.face_model import LEFT_EYE, RIGHT_EYE, face_model
+from animator_core.tracking.observation import FaceObservation
+from animator_core.tracking.pose import DEPTH_SCALE, HeadPose, euler_angles, with_true_depth
+
+FRAME_NS = 33_333_333
+
+
+def seen(
+    number: int,
+    angles: tuple[float, float, float] = (0, 0, 0),
+    shift: tuple[float, float] = (0, 0),
+    mouth: float = 0.0,
+    eyes: float = 1.0,
+) -> FaceObservation:
+    """Return what a tracker would see of a face: angles in degrees, shift in pixels, mouth in face units."""
+    shape = with_true_depth(face_model().mean).copy()
+    shape[[14, 17, 87, 317, 178, 402, 152], 1] += mouth
+    for ring in (RIGHT_EYE, LEFT_EYE):
+        for upper, lower in zip(ring[1:8], ring[:8:-1]):
+            shape[upper] = shape[lower] + eyes * (shape[upper] - shape[lower])
+    pose = HeadPose(rotation_from_euler(*angles), np.array([320 + shift[0], 240 + shift[1], 0], np.float32), 200.0)
+    points = pose.to_frame(shape)
+    points[:, 2] /= DEPTH_SCALE
+    return FaceObservation(points.astype(np.float32), 640, 480, number * FRAME_NS)
+
+
+def calibrated(settings: MotionSettings | None = None) -> MotionEstimator:
+    estimator = MotionEstimator(settings or MotionSettings(smoothing=0.0))
+    for number in range(1, 60):
+        estimator.update(seen(number), number * FRAME_NS)
+    assert estimator.is_calibrated
+    return estimator
+
+
+def settled(estimator: MotionEstimator, make: Callable[[int], FaceObservation], first: int = 60) -> DrivingMotion:
+    motion = DrivingMotion()
+    for number in range(first, first + 40):
+        motion = estimator.update(make(number), number * FRAME_NS)
+    return motion
+
+
+def test_the_neutral_face_moves_nothing() -> None:
+    motion = settled(calibrated(), seen)
+    np.testing.assert_allclose(motion.rotation, np.eye(3), atol=1e-4)
+    np.testing.assert_allclose(motion.expression, 0, atol=1e-3)
+    np.testing.assert_allclose(motion.eye_openness, 1, atol=1e-3)
+
+
+def test_a_turned_head_is_measured_against_the_neutral_pose() -> None:
+    motion = settled(calibrated(), lambda n: seen(n, angles=(20, -8, 5)))
+    np.testing.assert_allclose(euler_angles(motion.rotation), (20, -8, 5), atol=0.5)
+
+
+def test_mirroring_turns_the_other_way_and_swaps_the_eyes() -> None:
+    plain = settled(calibrated(), lambda n: seen(n, angles=(15, 0, 4), shift=(20, 0)))
+    mirror = settled(
+        calibrated(MotionSettings(mirror=True, smoothing=0.0)), lambda n: seen(n, angles=(15, 0, 4), shift=(20, 0))
+    )
+    yaw, _, roll = euler_angles(plain.rotation)
+    other_yaw, _, other_roll = euler_angles(mirror.rotation)
+    assert (other_yaw, other_roll) == (pytest.approx(-yaw, abs=0.3), pytest.approx(-roll, abs=0.3))
+    assert mirror.translation[0] == pytest.approx(-plain.translation[0], abs=0.01)
+
+
+def test_sensitivities_scale_pose_and_expression_apart() -> None:
+    def make(number: int) -> FaceObservation:
+        return seen(number, angles=(10, 0, 0), mouth=0.1)
+
+    plain = settled(calibrated(), make)
+    calm_head = settled(calibrated(MotionSettings(sensitivity_pose=0.5, smoothing=0.0)), make)
+    calm_face = settled(calibrated(MotionSettings(sensitivity_expression=0.5, smoothing=0.0)), make)
+    assert euler_angles(calm_head.rotation)[0] == pytest.approx(euler_angles(plain.rotation)[0] / 2, abs=0.2)
+    np.testing.assert_allclose(calm_head.expression, plain.expression, atol=1e-3)
+    np.testing.assert_allclose(calm_face.expression, plain.expression / 2, atol=1e-3)
+
+
+def test_closed_eyes_are_closed_and_a_half_closed_eye_is_between() -> None:
+    assert settled(calibrated(), lambda n: seen(n, eyes=0.1)).eye_openness.max() == 0
+    half = settled(calibrated(), lambda n: seen(n, eyes=0.5)).eye_openness
+    assert ((half > 0.25) & (half < 0.6)).all()
+
+
+def test_somebody_who_talks_from_the_start_has_a_closed_mouth_as_neutral() -> None:
+    estimator = MotionEstimator(MotionSettings(smoothing=0.0))
+    estimator.calibrate_from([seen(n, mouth=0.06 * abs(np.sin(n * 0.5))) for n in range(1, 31)])
+    motion = settled(estimator, lambda n: seen(n, mouth=0.08), first=31)
+    assert motion.expression[14, 1] == pytest.approx(0.08, abs=0.02)
+
+
+def test_a_moving_head_does_not_become_the_neutral_pose() -> None:
+    estimator = MotionEstimator(MotionSettings(smoothing=0.0))
+    for number in range(1, 60):
+        estimator.update(seen(number, angles=(25 * np.sin(number * 0.3), 0, 0)), number * FRAME_NS)
+    assert not estimator.is_calibrated
+
+
+def test_calibrating_makes_the_present_pose_the_neutral_one() -> None:
+    estimator = calibrated()
+
+    def tilted(number: int) -> FaceObservation:
+        return seen(number, angles=(0, 12, 0))
+
+    settled(estimator, tilted)
+    estimator.calibrate()
+    np.testing.assert_allclose(euler_angles(settled(estimator, tilted, first=100).rotation), 0, atol=0.2)
+
+
+def test_losing_and_finding_the_face_never_jumps() -> None:
+    estimator = calibrated()
+    shown = []
+    for number in range(60, 260):
+        now = number * FRAME_NS
+        if 100 <= number < 180:
+            estimator.face_lost(now)
+            motion = estimator.update(None, now)
+        else:
+            motion = estimator.update(seen(number, angles=(18, 6, 0), mouth=0.1), now)
+        shown.append([*euler_angles(motion.rotation), 100 * motion.expression[14, 1]])
+    steps = np.abs(np.diff(np.array(shown), axis=0))[40:]
+    # 18 degrees eased over 0.45 s at 30 fps: nowhere more than a smooth step's steepest part.
+    assert steps.max() < 18 / (0.45 * 30) * 1.7
+    assert np.abs(shown[110][0]) < 3
+    assert shown[-1][0] == pytest.approx(18, abs=0.5)
+
+
+def test_a_short_dropout_holds_the_last_pose() -> None:
+    estimator = calibrated()
+    settled(estimator, lambda n: seen(n, angles=(15, 0, 0)))
+    for number in range(100, 106):
+        estimator.face_lost(number * FRAME_NS)
+        motion = estimator.update(None, number * FRAME_NS)
+        assert estimator.has_face
+        assert euler_angles(motion.rotation)[0] == pytest.approx(15, abs=0.5)
+
+
+def test_an_idle_character_breathes_and_blinks() -> None:
+    estimator = MotionEstimator()
+    motions = [estimator.update(None, n * FRAME_NS) for n in range(1, 400)]
+    assert min(m.eye_openness.min() for m in motions) < 0.1
+    assert max(m.breath for m in motions) > 0.9
+    assert min(m.breath for m in motions) < -0.9
+    assert estimator.is_moving
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.5])
+def test_smoothing_delays_a_blink_by_no_more_than_one_frame(smoothing: float) -> None:
+    estimator = calibrated(MotionSettings(smoothing=smoothing))
+    settled(estimator, seen)
+    lids = [1, 1, 1, 0.6, 0.15, 0.05, 0.15, 0.6, 1, 1, 1, 1]
+    plain = calibrated()
+    settled(plain, seen)
+    numbers = range(100, 100 + len(lids))
+    filtered = [estimator.update(seen(n, eyes=lid), n * FRAME_NS).eye_openness.min() for n, lid in zip(numbers, lids)]
+    direct = [plain.update(seen(n, eyes=lid), n * FRAME_NS).eye_openness.min() for n, lid in zip(numbers, lids)]
+    assert int(np.argmin(filtered)) - int(np.argmin(direct)) <= 1
+    first_half = next(i for i, v in enumerate(filtered) if v < 0.5)
+    assert first_half - next(i for i, v in enumerate(direct) if v < 0.5) <= 1
+    assert min(filtered) < 0.12
+
+
+def test_one_euro_calms_noise_at_rest_and_follows_a_step() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.01, 300)
+    calm = OneEuroFilter(1.0, beta=5.0)
+    resting = np.array([calm(np.array([v]), 1 / 30)[0] for v in noise])
+    assert resting[50:].std() < 0.5 * noise[50:].std()
+    step = OneEuroFilter(1.0, beta=5.0)
+    step(np.array([0.0]), 1 / 30)
+    followed = [step(np.array([1.0]), 1 / 30)[0] for _ in range(8)]
+    assert followed[-1] > 0.9

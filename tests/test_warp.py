@@ -1,0 +1,201 @@
+"""The warp renderer, on a picture of the repository."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from animator_core.characters.character import Character
+from animator_core.errors import CharacterError
+from animator_core.motion.driving import DrivingMotion
+from animator_core.render.texture import premultiplied_bgra
+from animator_core.render.warp.head_pose import HeadLimits, moved_pose, rotation_from_euler, soft_limit
+from animator_core.render.warp.rasterise import draw_triangles
+from animator_core.render.warp.renderer import WarpRenderer
+from animator_core.tracking.face_model import INNER_LIPS, RIGHT_EYE, face_model
+from animator_core.tracking.pose import HeadPose, with_true_depth
+
+SIDE = 320
+EYE_BLUE = (40, 90, 200)
+
+
+def face_picture(has_alpha: bool) -> Character:
+    """Return a plainly drawn face at the mean face's landmarks: skin, white eyes, blue irises, red lips."""
+    landmarks = (face_model().mean * 180 + np.array([SIDE / 2, 130, 0])).astype(np.float32)
+    picture = np.zeros((SIDE, SIDE, 4), np.uint8)
+    picture[..., :3] = np.linspace(60, 180, SIDE).astype(np.uint8)[None, :, None]
+    picture[..., 3] = 0 if has_alpha else 255
+
+    def fill(points: np.ndarray, colour: tuple[int, int, int]) -> None:
+        cv2.fillPoly(picture, [np.rint(points * 16).astype(np.int32)], (*colour, 255), cv2.LINE_AA, 4)
+
+    middle = landmarks[:468, :2].mean(0)
+    fill(middle + 1.25 * (cv2.convexHull(np.ascontiguousarray(landmarks[:468, :2]))[:, 0] - middle), (90, 60, 40))
+    fill(cv2.convexHull(np.ascontiguousarray(landmarks[:468, :2]))[:, 0], (220, 180, 150))
+    for eye, iris in (
+        (RIGHT_EYE, 468),
+        ((263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249), 473),
+    ):
+        fill(landmarks[list(eye), :2], (245, 245, 245))
+        fill(landmarks[iris + 1 : iris + 5, :2], EYE_BLUE)
+    fill(landmarks[[61, 40, 0, 270, 291, 321, 17, 91], :2], (190, 70, 80))
+    return Character("face.png", "Face", picture, landmarks.astype(np.float32), f"face-{has_alpha}")
+
+
+@pytest.fixture(scope="module")
+def opaque() -> WarpRenderer:
+    renderer = WarpRenderer()
+    renderer.set_character(face_picture(has_alpha=False))
+    return renderer
+
+
+def blue_pixels(frame: np.ndarray) -> int:
+    blue, green, red = (frame[..., c].astype(int) for c in range(3))
+    return int(((blue > 150) & (blue - red > 90) & (blue - green > 60)).sum())
+
+
+def turned(yaw: float = 0.0, pitch: float = 0.0) -> DrivingMotion:
+    return DrivingMotion(rotation=rotation_from_euler(yaw, pitch, 0))
+
+
+def test_the_neutral_pose_shows_the_picture(opaque: WarpRenderer) -> None:
+    frame = opaque.render(DrivingMotion()).astype(int)
+    picture = premultiplied_bgra(face_picture(has_alpha=False).picture).astype(int)
+    assert np.abs(frame - picture).mean() < 0.4
+    assert np.percentile(np.abs(frame - picture), 99.5) <= 24
+
+
+def test_closed_eyes_hide_the_irises_and_open_ones_show_them(opaque: WarpRenderer) -> None:
+    open_eyes = blue_pixels(opaque.render(DrivingMotion()))
+    closed = blue_pixels(opaque.render(DrivingMotion(eye_openness=np.zeros(2, np.float32))))
+    one = blue_pixels(opaque.render(DrivingMotion(eye_openness=np.array([0, 1], np.float32))))
+    assert open_eyes > 60
+    # A pixel or two of the lower lid's anti-aliased edge are blue in the picture itself.
+    assert closed <= 0.04 * open_eyes
+    assert 0.35 * open_eyes < one < 0.65 * open_eyes
+
+
+def test_gaze_moves_the_irises_only(opaque: WarpRenderer) -> None:
+    def centre(frame: np.ndarray) -> float:
+        blue, red = frame[..., 0].astype(int), frame[..., 2].astype(int)
+        return float(np.nonzero((blue > 150) & (blue - red > 90))[1].mean())
+
+    straight = opaque.render(DrivingMotion()).copy()
+    aside = opaque.render(DrivingMotion(gaze=np.array([[0.15, 0], [0.15, 0]], np.float32)))
+    width = np.linalg.norm(face_picture(False).landmarks[33, :2] - face_picture(False).landmarks[133, :2])
+    assert centre(aside) - centre(straight) == pytest.approx(0.15 * width, abs=1.2)
+    changed = np.abs(aside.astype(int) - straight).max(2) > 12
+    rows = np.nonzero(changed)[0]
+    assert rows.min() > 90
+    assert rows.max() < 160
+
+
+def test_an_opening_mouth_shows_a_dark_inside_with_teeth(opaque: WarpRenderer) -> None:
+    expression = np.zeros((478, 3), np.float32)
+    lower = [14, 17, 87, 317, 178, 402, 88, 318, 95, 324, 84, 314, 181, 405, 91, 321, 152, 175, 199, 200, 18]
+    expression[lower, 1] = 0.16
+    frame = opaque.render(DrivingMotion(expression=expression))
+    landmarks = face_picture(False).landmarks
+    upper, x = landmarks[13, 1], int(landmarks[13, 0])
+    column = frame[int(upper) : int(upper + 0.16 * 180), x - 3 : x + 4, :3].mean((1, 2))
+    assert column.min() < 60
+    assert column[:10].max() > 120
+
+
+def test_a_turning_head_shows_parallax(opaque: WarpRenderer) -> None:
+    """The nose moves against the face's outline: a flat shift would move both alike."""
+    renderer = opaque
+    landmarks = face_picture(False).landmarks
+    assert renderer._puppet is not None
+    pose = moved_pose(renderer._puppet._pose, turned(yaw=20), HeadLimits(1, 1, 1, 1))
+    placed = pose.to_frame(renderer._puppet._shape.shape)
+    nose, left, right = (placed[i, 0] - landmarks[i, 0] for i in (1, 454, 234))
+    assert nose < -8
+    assert (left + right) / 2 > 0
+
+
+@pytest.mark.parametrize("yaw", [-60, 60])
+@pytest.mark.parametrize("pitch", [-50, 50])
+def test_extreme_motion_leaves_no_hole_in_an_opaque_picture_and_holds_its_edges(
+    opaque: WarpRenderer, yaw: float, pitch: float
+) -> None:
+    motion = DrivingMotion(
+        rotation=rotation_from_euler(yaw, pitch, 20), translation=np.array([2, -2], np.float32), scale=3.0
+    )
+    frame = opaque.render(motion)
+    picture = face_picture(has_alpha=False).picture
+    assert (frame[..., 3] == 255).all()
+    for edge in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):
+        assert np.abs(frame[edge][..., 2].astype(int) - picture[edge][..., 0]).max() <= 2
+
+
+def test_alpha_moves_with_the_picture_and_stays_premultiplied() -> None:
+    renderer = WarpRenderer()
+    renderer.set_character(face_picture(has_alpha=True))
+    still = renderer.render(DrivingMotion()).copy()
+    moved = renderer.render(DrivingMotion(translation=np.array([0.15, 0], np.float32)))
+    for frame in (still, moved):
+        assert frame[0, 0, 3] == 0
+        # Encoded light of an alpha that rounds to nothing may just be more than nothing.
+        assert frame[frame[..., 3] == 0][:, :3].max() <= 12
+    x = np.arange(SIDE)
+    before, after = ((x * f[140, :, 3]).sum() / f[140, :, 3].sum() for f in (still, moved))
+    assert after - before > 10
+
+
+def test_soft_limit_keeps_small_values_and_never_passes_the_most() -> None:
+    assert soft_limit(0.4, 1.0) == 0.4
+    values = [soft_limit(v, 1.0) for v in np.linspace(-50, 50, 501)]
+    assert max(values) <= 1.0
+    assert (np.diff(values) >= 0).all()
+
+
+def test_a_head_turned_away_in_the_picture_has_less_room_that_way() -> None:
+    source = HeadPose(rotation_from_euler(20, 0, 0), np.zeros(3, np.float32), 100.0)
+    room = HeadLimits(1, 1, 1, 1)
+    from animator_core.tracking.pose import euler_angles
+
+    further = euler_angles(moved_pose(source, turned(yaw=60), room).rotation)[0] - 20
+    back = 20 - euler_angles(moved_pose(source, turned(yaw=-60), room).rotation)[0]
+    assert further < back / 2
+
+
+def test_too_small_a_face_is_refused_with_a_remedy() -> None:
+    face = face_picture(False)
+    small = Character("tiny.png", "Tiny", face.picture, face.landmarks * np.float32(0.05), "tiny")
+    with pytest.raises(CharacterError, match=r"tiny\.png.*larger picture"):
+        WarpRenderer().set_character(small)
+
+
+def test_triangles_map_pixels_as_the_plain_formula_does() -> None:
+    rng = np.random.default_rng(1)
+    screen = rng.uniform(2, 38, (3, 2)).astype(np.float32)
+    texture = rng.uniform(0, 100, (3, 2)).astype(np.float32)
+    map_x, map_y = np.full((2, 40, 40), -8, np.float32)
+    draw_triangles(map_x, map_y, screen, texture, np.ones(3, np.float32), np.array([[0, 1, 2]], np.int32), False)
+    corners = np.column_stack([screen, np.ones(3)]).astype(float)
+    drawn = 0
+    for y in range(40):
+        for x in range(40):
+            share = np.linalg.solve(corners.T, [x, y, 1])
+            if share.min() > 0.01:
+                np.testing.assert_allclose([map_x[y, x], map_y[y, x]], share @ texture, atol=0.05)
+                drawn += 1
+            elif share.min() < -0.05:
+                assert map_x[y, x] == -8
+    assert drawn > 20
+
+
+def test_lips_do_not_pass_through_each_other(opaque: WarpRenderer) -> None:
+    expression = np.zeros((478, 3), np.float32)
+    expression[list(INNER_LIPS[11:]), 1] = -0.2
+    assert opaque._puppet is not None
+    bent = opaque._puppet._shape.bent(DrivingMotion(expression=expression))
+    upper, lower = np.array(INNER_LIPS[1:10]), np.array(INNER_LIPS[:10:-1])
+    assert (bent[lower, 1] - bent[upper, 1] > -1e-5).all()
+
+
+def test_depths_are_brought_to_the_scale_of_width_and_height() -> None:
+    points = np.ones((478, 3), np.float32)
+    assert with_true_depth(points)[0].tolist() == pytest.approx([1, 1, 0.8])

@@ -20,10 +20,16 @@ class Problem:
 
 @dataclass(frozen=True)
 class Condition:
-    """One line for the panel; ``is_problem`` where the streamer should act."""
+    """One line for the panel.
+
+    is_problem: whether the streamer should act. kind: stays the same while only numbers change. is_urgent: whether
+    nothing is animated, so that no later report can be counted on.
+    """
 
     text: str
     is_problem: bool = False
+    kind: str = ""
+    is_urgent: bool = False
 
 
 _STATE_TEXTS = {
@@ -50,11 +56,11 @@ def describe(
     with the character's picture, or "". is_hidden: whether a hotkey hides the character.
     """
     if problem is not None:
-        return Condition(f"Problem: {problem}", True)
+        return Condition(f"Problem: {problem}", True, str(problem), True)
     if still_problem:
-        return Condition(f"Problem: {still_problem}.", True)
+        return Condition(f"Problem: {still_problem}.", True, still_problem)
     if status is None:
-        return Condition("Starting the animation …")
+        return Condition("Starting the animation …", kind="starting")
     text = _STATE_TEXTS.get(status.state, status.state)
     if status.fps > 0:
         text += f" · {status.fps:.0f} fps · {status.latency_ms:.0f} ms"
@@ -65,4 +71,4 @@ def describe(
     complaint = Problem(status.message, status.remedy) if status.message else notice
     if complaint is not None:
         text += f"\n{complaint}"
-    return Condition(text, status.state == "error" or complaint is not None)
+    return Condition(text, status.state == "error" or complaint is not None, f"{status.state} {complaint}")

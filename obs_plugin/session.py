@@ -38,6 +38,7 @@ class Session:
         self._supervisor: Supervisor | None = None
         self._loader: StillLoader | None = None
         self._known_characters: tuple[CharacterEntry, ...] = ()
+        self._defaults: dict[str, str] = {}
         self._shown_kinds: dict[str, str] = {}
         self._panel_refreshed_at: dict[str, float] = {}
 
@@ -78,6 +79,7 @@ class Session:
     def remove(self, instance: AnimatorFilter) -> None:
         with self._lock:
             self._filters.pop(instance.filter_id, None)
+        self._defaults.pop(instance.filter_id, None)
         self._shown_kinds.pop(instance.filter_id, None)
         self._panel_refreshed_at.pop(instance.filter_id, None)
         if self._supervisor is not None:
@@ -125,11 +127,17 @@ class Session:
         name = instance.settings.character
         loader = self._loader
         if loader is not None:
-            loader.request(name, lambda: self._find_picture(name), instance.stills.put)
+            loader.request(name, lambda: self._find_picture(instance.filter_id, name), instance.stills.put)
 
-    def _find_picture(self, name: str) -> CharacterEntry | None:
+    def _find_picture(self, filter_id: str, name: str) -> CharacterEntry | None:
         # Only a listed picture is opened: a scene collection from elsewhere must not name any file of this computer.
-        return character_list.find(self.characters(), name)
+        characters = self.characters()
+        if not name:
+            # Which one stands for "" is for the worker to say, once it runs.
+            preferred = character_list.find(characters, self._defaults.get(filter_id, ""))
+            if preferred is not None:
+                return preferred
+        return character_list.find(characters, name)
 
     def select_character(self, choose: int, *, is_step: bool) -> None:
         """Give every filter another character: ``choose`` places on, or the one at that place (from 0)."""
@@ -198,25 +206,38 @@ class Session:
         return describe(supervisor.problem, supervisor.notice, status, instance.still_problem, instance.is_hidden)
 
     def _on_change(self, filter_id: str | None) -> None:
-        """Reload an open panel where the kind of its line changed, rarely enough to leave its user in peace."""
-        now = time.monotonic()
+        """Follow what the supervisor learnt (on its thread): the list of characters, a filter's condition."""
         characters = self.characters()
         if characters != self._known_characters:
             self._known_characters = characters
             for instance in self.filters():
                 self.request_still(instance)
         for instance in self.filters():
-            if filter_id not in (None, instance.filter_id):
-                continue
-            condition = self.condition(instance)
-            kind = condition.text if condition.is_problem else condition.text.split(" ")[0]
-            waited = now - self._panel_refreshed_at.get(instance.filter_id, 0.0)
-            is_too_soon = waited < _PANEL_REFRESH_SECONDS and not condition.is_problem
-            if kind == self._shown_kinds.get(instance.filter_id) or is_too_soon:
-                continue
-            self._shown_kinds[instance.filter_id] = kind
-            self._panel_refreshed_at[instance.filter_id] = now
-            self._reload_panel(instance)
+            if filter_id in (None, instance.filter_id):
+                self._follow_default(instance)
+                self._follow_condition(instance)
+
+    def _follow_default(self, instance: AnimatorFilter) -> None:
+        """Show the still of the character that the worker takes where none is chosen."""
+        supervisor = self._supervisor
+        status = supervisor.statuses.get(instance.filter_id) if supervisor is not None else None
+        if status is None or instance.settings.character or not status.character:
+            return
+        if self._defaults.get(instance.filter_id) != status.character:
+            self._defaults[instance.filter_id] = status.character
+            self.request_still(instance)
+
+    def _follow_condition(self, instance: AnimatorFilter) -> None:
+        """Reload an open panel where the condition is another one, rarely enough to leave its user in peace."""
+        now = time.monotonic()
+        condition = self.condition(instance)
+        waited = now - self._panel_refreshed_at.get(instance.filter_id, 0.0)
+        is_too_soon = waited < _PANEL_REFRESH_SECONDS and not condition.is_urgent
+        if condition.kind == self._shown_kinds.get(instance.filter_id) or is_too_soon:
+            return
+        self._shown_kinds[instance.filter_id] = condition.kind
+        self._panel_refreshed_at[instance.filter_id] = now
+        self._reload_panel(instance)
 
     def _reload_panel(self, instance: AnimatorFilter) -> None:
         source = self._reference(instance)

@@ -236,7 +236,6 @@ class Supervisor:
             self._set_problem(Problem(problem, "Restart OBS so that both load the same release"))
             return
         self._run.is_ready = True
-        self.notice = None
         self._set_problem(None)
         logger.info("the worker is ready (process %d)", message.pid)
         self._send(RefreshCharacters())
@@ -304,6 +303,7 @@ class Supervisor:
             self._restart_later(now, f"{self._installation.python} cannot be run: {exc.strerror or exc}", is_hung=False)
             return
         run.process, self._run = process, run
+        self.notice = None
         logger.info("the worker was started (process %d)", process.pid)
 
     def _restart_later(self, now: float, what: str, *, is_hung: bool) -> None:

@@ -1,4 +1,4 @@
-"""Makes assets/motions/sample.npz: sixteen seconds of a talking face, free of any real person's likeness.
+"""Makes assets/motions/sample.npz: sixteen seconds of a talking face that nobody acted.
 
 The face is the project's mean face; a script of poses, glances, blinks and spoken sounds moves it as muscles would.
 Run: ``python -m assets.sources.make_motion`` from the repository's root, or this file by its path.

@@ -70,7 +70,7 @@ class Window:
         if not _has_display():
             raise AnimatorError("there is no screen for a preview window; use --virtual-camera, or --no-window")
         try:
-            cv2.namedWindow(WINDOW_TITLE, cv2.WINDOW_NORMAL)
+            cv2.namedWindow(WINDOW_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
             cv2.resizeWindow(WINDOW_TITLE, width, height)
         except cv2.error as exc:
             raise AnimatorError(

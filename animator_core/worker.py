@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from animator_core.config import MODELS_DIR, Config, load_config
+from animator_core.config import Config, load_config
 from animator_core.errors import ConfigError
 from animator_core.frame_ring import remove_stale_rings
 from animator_core.protocol import WorkerProblem
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     from animator_core.serving.service import FilterService
     from animator_core.serving.wiring import build_parts
 
-    service = FilterService(channel, build_parts(config, MODELS_DIR), parent)
+    service = FilterService(channel, build_parts(config), parent)
     for name in _SIGNALS:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: service.leave())

@@ -27,7 +27,7 @@ ALLOWED = {
     "timing": set(),
     "tracking": {"errors", "tracking"},
     "motion": {"errors", "motion", "tracking"},
-    "characters": {"errors", "protocol", "characters", "tracking"},
+    "characters": {"errors", "config", "protocol", "characters", "tracking"},
     "render": {"errors", "frame_ring", "render", "characters", "motion", "tracking", "protocol"},
     "optimizer": {"motion"},
     "frame_statistics": {"timing"},

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from animator_core.protocol import CharacterEntry
 logger = logging.getLogger(__name__)
 
 DEFAULT_TARGET_SIZE = (1080, 1080)
+_DETECTION_CONFIDENCE = 0.3
 _SEARCH_VERSION = 1
 """Raised when face search changes, so that older entries of the landmark cache are not used."""
 
@@ -134,7 +137,8 @@ class CharacterLibrary:
         landmarks = self._cache.get(key) if self._cache else None
         if landmarks is not None:
             return landmarks
-        landmarks = find_landmarks(picture, self._detect or _project_detector(), crop, self._auto_crop)
+        with contextlib.nullcontext(self._detect) if self._detect else _project_detector() as detect:
+            landmarks = find_landmarks(picture, detect, crop, self._auto_crop)
         if landmarks is None:
             raise NoFaceFound(
                 f"no face found in {path}; use a front-facing portrait, or give the points of a drawn face "
@@ -145,11 +149,19 @@ class CharacterLibrary:
         return landmarks
 
 
-def _project_detector() -> DetectFace:
+@contextlib.contextmanager
+def _project_detector() -> Iterator[DetectFace]:
+    """Give a detector with whatever tracker this machine has; its models are loaded once for all looks at a picture."""
     # mediapipe takes a second to import, and a library that is only listed does not need it.
+    from animator_core.config import MODELS_DIR
+    from animator_core.tracking.build import create_tracker
     from animator_core.tracking.detect import detect_face
 
-    return detect_face
+    tracker = create_tracker(MODELS_DIR, _DETECTION_CONFIDENCE, is_static=True)
+    try:
+        yield lambda rgb: detect_face(rgb, tracker)
+    finally:
+        tracker.close()
 
 
 def _given_landmarks(description: CharacterDescription, path: Path) -> np.ndarray:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -20,7 +22,7 @@ COMMANDS = {
     "benchmark": "measure how long each stage takes on this machine",
 }
 WORKER = "worker"
-EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 130, 143  # wrong usage is argparse's 2
 
 
 def build_parser(called: str = "") -> argparse.ArgumentParser:
@@ -57,6 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError as exc:
         print(f"error: a package is missing or broken ({exc}); run install.py again", file=sys.stderr)
         return EXIT_FAILURE
+    except BrokenPipeError:
+        # The reader of our output has left (`doctor | head`); Python would complain again on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILURE
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -68,6 +74,8 @@ def _main_in_terminal() -> int:
         return main()
     from animator_core.cli.native_noise import filtered_native_stderr
 
+    # A terminated command shall take its unfinished files with it.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(EXIT_TERMINATED))
     with filtered_native_stderr():
         return main()
 

@@ -9,14 +9,15 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from animator_core.config import Config, load_config
 from animator_core.errors import ConfigError
 from animator_core.frame_ring import remove_stale_rings
 from animator_core.protocol import WorkerProblem
-from animator_core.serving.channel import claim_standard_streams
-from animator_core.serving.manners import ParentWatch, limit_opencv_threads, limit_threads, lower_priority
+from animator_core.serving.channel import MessageChannel, claim_standard_streams
+
+if TYPE_CHECKING:
+    from animator_core.config import Config
 
 logger = logging.getLogger(__name__)
 
@@ -28,26 +29,37 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     options = _parse(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     channel = claim_standard_streams()
-    parent = ParentWatch(options.parent_pid)
-    threads = limit_threads()
-    lower_priority()
     remove_stale_rings()
-    config, problem = _load_config(options.config)
-    if problem is not None:
-        channel.send(problem)
-    limit_opencv_threads(threads)
-    # These import the number libraries, which read the limits of their threads once.
+    status = 0
+    try:
+        _serve(channel, options)
+    except ImportError as exc:
+        logger.exception("the installation is incomplete")
+        channel.send(WorkerProblem(f"the installation is incomplete ({exc})", "run install.py again"))
+        status = 1
+    logging.shutdown()
+    # Threads and destructors of the libraries must neither delay the end nor spoil its exit status.
+    os._exit(status)
+
+
+def _serve(channel: MessageChannel, options: argparse.Namespace) -> None:
+    from animator_core.serving.manners import ParentWatch, limit_opencv_threads, limit_threads, lower_priority
+
+    parent = ParentWatch(options.parent_pid)
+    # The number libraries read the limits of their threads once, while they are imported.
+    limit_opencv_threads(limit_threads())
+    lower_priority()
     from animator_core.serving.service import FilterService
     from animator_core.serving.wiring import build_parts
 
+    config, problem = _load_config(options.config)
+    if problem is not None:
+        channel.send(problem)
     service = FilterService(channel, build_parts(config), parent)
     for name in _SIGNALS:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: service.leave())
     service.run()
-    logging.shutdown()
-    # Threads and destructors of the libraries must neither delay the end nor spoil its exit status.
-    os._exit(0)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -59,6 +71,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _load_config(path: Path | None) -> tuple[Config, WorkerProblem | None]:
     """Return the settings; a stream shall not end over a typing error in a file, so then the defaults, and a word."""
+    from animator_core.config import Config, load_config
+
     try:
         return load_config(path), None
     except ConfigError as exc:

@@ -435,3 +435,13 @@ def test_the_real_worker_ends_on_sigterm_with_status_0(folder):
         worker.wait_for(Ready)
         worker.process.send_signal(signal.SIGTERM)
         assert worker.exit_code() == 0
+
+
+@pytest.mark.parametrize("module", ["cv2", "psutil", "yaml", "numpy"])
+def test_the_real_worker_says_what_to_do_when_a_package_is_missing(tmp_path, module):
+    code = f"import sys; sys.modules['{module}'] = None; from animator_core.worker import main; main([])"
+    with WorkerHarness(tmp_path, command=("-c", code)) as worker:
+        problem = worker.wait_for(WorkerProblem)
+        assert module in problem.message
+        assert "install.py" in problem.remedy
+        assert worker.exit_code() == 1

@@ -14,6 +14,7 @@ from ctypes import CFUNCTYPE, c_bool, c_float, c_int, c_size_t, c_uint32, c_void
 from typing import Any, Callable
 
 from obs_plugin import libobs, properties
+from obs_plugin.condition import Condition
 from obs_plugin.filter import AnimatorFilter
 from obs_plugin.libobs import LibObs, SourceInfo
 from obs_plugin.session import Session
@@ -104,21 +105,23 @@ class Registration:
     def _create(self, settings: int, source: int) -> int:
         self._last_key += 1
         key = self._last_key
-        self._instances[key] = AnimatorFilter(self._lib, str(key), source, settings, self.session)
+        try:
+            self._instances[key] = AnimatorFilter(self._lib, str(key), source, settings, self.session)
+        except Exception:
+            # Without a key OBS would leave the filter out and show the camera; without an instance nothing is drawn.
+            logger.exception("a filter could not be made; it shows nothing")
         return key
 
     def _destroy(self, key: int) -> None:
-        self._instances.pop(key).destroy()
+        instance = self._instances.pop(key, None)
+        if instance is not None:
+            instance.destroy()
 
     def _get_properties(self, key: int | None) -> int:
-        instance = self._instances[key or 0]
-        return properties.build_panel(
-            self._lib,
-            self.session.characters(),
-            self.session.condition(instance),
-            self._on_refresh,
-            self._on_calibrate,
-        )
+        instance = self._instances.get(key or 0)
+        condition = self.session.condition(instance) if instance is not None else Condition("")
+        characters = self.session.characters()
+        return properties.build_panel(self._lib, characters, condition, self._on_refresh, self._on_calibrate)
 
     def _refresh(self, panel: int, _button: int, key: int) -> bool:
         self.session.refresh()

@@ -203,14 +203,16 @@ class ObsSession:
         environment: dict[str, str],
         *,
         collections: dict[str, list[Path]] | None = None,
+        script_settings: dict[str, Any] | None = None,
     ) -> None:
-        """collections: more scene collections and the scripts in each."""
+        """collections: more scene collections and the scripts in each. script_settings: what every script has saved."""
         self.folder = folder
         self.runtime = folder / "runtime"
         self.commands = folder / "commands"
         self._display = display
         self._environment = environment
         self._port = _free_port()
+        self._script_settings = script_settings or {}
         self._write_settings(scripts, collections or {})
         self.process: subprocess.Popen[bytes] | None = None
         self.client: Any = None
@@ -228,7 +230,7 @@ class ObsSession:
         for name, paths in {"Untitled": scripts, **collections}.items():
             path = scenes / f"{name}.json"
             if not path.exists():
-                path.write_text(json.dumps(_collection(name, paths)))
+                path.write_text(json.dumps(_collection(name, paths, self._script_settings)))
 
     def start(self, *arguments: str) -> None:
         """Start OBS and wait until obs-websocket answers."""
@@ -370,7 +372,7 @@ class ObsSession:
             self.process = None
 
 
-def _collection(name: str, scripts: list[Path]) -> dict[str, Any]:
+def _collection(name: str, scripts: list[Path], settings: dict[str, Any]) -> dict[str, Any]:
     scene = {"id": "scene", "name": SCENE, "settings": {"items": [], "id_counter": 0, "custom_size": False}}
     return {
         "name": name,
@@ -378,7 +380,7 @@ def _collection(name: str, scripts: list[Path]) -> dict[str, Any]:
         "current_program_scene": SCENE,
         "scene_order": [{"name": SCENE}],
         "sources": [scene],
-        "modules": {"scripts-tool": [{"path": str(path), "settings": {}} for path in scripts]},
+        "modules": {"scripts-tool": [{"path": str(path), "settings": settings} for path in scripts]},
     }
 
 

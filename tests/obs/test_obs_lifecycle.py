@@ -67,11 +67,14 @@ def test_obs_quits_cleanly_and_leaves_nothing(start: Starter, installation: Inst
     time.sleep(1)
     assert plain.quit() == 0
 
-    session = start([installation.script], installation.environment)
+    hotkey = "stream_motion_animator.show_hide"
+    session = start([installation.script], installation.environment, script_settings={hotkey: [{"key": "OBS_KEY_F9"}]})
     session.add_color("Camera", CAMERA)
     session.add_filter("Camera")
     session.add_filter("Camera", "Second")
     wait_for(lambda: shows(session, WORKER_FRAME), "the animated frame is shown")
+    session.client.trigger_hot_key_by_key_sequence("OBS_KEY_F9", False, False, False, False)
+    wait_for(lambda: not session.screenshot()[..., :3].any(), "the saved key hides the character")
     assert session.ring_files() == [], "a ring has a name although both sides have it"
     assert session.quit() == 0
     assert session.memory_leaks() == plain.memory_leaks()
@@ -79,7 +82,8 @@ def test_obs_quits_cleanly_and_leaves_nothing(start: Starter, installation: Inst
     assert not any(psutil.pid_exists(pid) for pid in installation.worker_pids())
     saved = json.loads((session.folder / "config/obs-studio/basic/scenes/Untitled.json").read_text())
     script = saved["modules"]["scripts-tool"][0]
-    assert "stream_motion_animator.next_character" in script["settings"], "the hotkeys are saved"
+    assert script["settings"][hotkey][0]["key"] == "OBS_KEY_F9", "the hotkeys are saved"
+    assert "stream_motion_animator.next_character" in script["settings"]
 
 
 def test_a_killed_obs_leaves_no_worker_and_no_memory(start: Starter, installation: Installation) -> None:

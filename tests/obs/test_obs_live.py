@@ -414,6 +414,25 @@ def test_reloading_the_script_brings_everything_back(stage: Stage) -> None:
     wait_for(lambda: name() == "c.png", "hotkeys work after a reload")
 
 
+def test_an_unloaded_script_leaves_the_still_character(stage: Stage) -> None:
+    stage.add_camera()
+    stage.wait_to_show(WORKER_FRAME)
+    stage.obs.call("import obs_plugin.registration as r\nr.hide()\nr._registration.session.stop()")
+    wait_for(lambda: difference(stage.shot(), WORKER_FRAME) > 0, "the animation stops")
+    shot = stage.shot()
+    assert shot[:, CANVAS[0] // 2].any() and not shows_camera(shot)
+    stage.obs.call("import obs_plugin.registration as r\nr.register(r._registration._lib).start()")
+    stage.wait_to_show(WORKER_FRAME)
+
+
+def test_a_whole_scene_can_be_the_parent(stage: Stage) -> None:
+    stage.add_color(stage.camera, CAMERA)
+    stage.obs.add_filter(stage.scene)
+    stage.wait_to_show(WORKER_FRAME)
+    stage.obs.client.remove_source_filter(stage.scene, "Animator")
+    wait_for(lambda: (stage.shot() == CAMERA).all(), "the scene is itself again")
+
+
 def test_the_panel_lists_characters_and_says_how_it_goes(stage: Stage) -> None:
     stage.installation.set_control(message="the picture is very small", remedy="use a larger one")
     stage.add_camera()

@@ -128,3 +128,24 @@ def test_an_instance_lives_from_create_to_destroy_through_the_callbacks() -> Non
     assert ctypes.string_at(name(None)) == b"Stream Motion Animator"
     destroy(key)
     assert made.session.filters() == [] and not lib.alive
+
+
+def test_a_filter_that_cannot_be_made_is_kept_and_draws_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    lib: Any = FakeLibObs()
+    registration.register(lib)
+    made = registration._registration
+    assert made is not None
+
+    def fails(*_arguments: Any) -> None:
+        raise OSError("no memory")
+
+    monkeypatch.setattr(registration, "AnimatorFilter", fails)
+    pointer = ctypes.c_void_p
+    key = ctypes.CFUNCTYPE(pointer, pointer, pointer)(made.info.create)(1, 2)
+    assert key, "OBS shows the camera through a filter that has no data"
+    ctypes.CFUNCTYPE(None, pointer, pointer)(made.info.video_render)(key, None)
+    ctypes.CFUNCTYPE(None, pointer)(made.info.destroy)(key)
+    assert lib.camera_count == 0 and not lib.drawn
+    assert "no memory" in caplog.text

@@ -15,6 +15,8 @@ _LID_REACH = 0.085
 _MEET_SHARE = 0.2
 """Where closing lids meet: this share of the opening above the lower lid."""
 _CLOSING_CURVE, _WIDENING = 0.8, 1.6
+_MOUTH_GAIN = 1.15
+"""Re-tracking finds drawn mouths a little less open than they are drawn."""
 _EYE_CALM = 0.05
 
 
@@ -26,7 +28,7 @@ class FaceShape:
         self._eyes = [_Eye(self.shape, ring) for ring in EYES]
         self._mouth_width = float(np.linalg.norm(self.shape[61] - self.shape[291]))
         distance = np.linalg.norm(self.shape[:, :2] - self.shape[[61, 291], :2].mean(0), axis=1)
-        self._around_mouth = np.clip(1.6 - distance / self._mouth_width, 0, 1)[:, None].astype(np.float32)
+        self._around_mouth = np.clip(1.2 - distance / self._mouth_width, 0, 1)[:, None].astype(np.float32)
         self._calm = np.maximum(self._eyes[0].calm, self._eyes[1].calm)[:, None]
 
     def bent(self, motion: DrivingMotion) -> np.ndarray:
@@ -42,7 +44,7 @@ class FaceShape:
 
     def _mouth_scale(self, driving_width: float) -> np.ndarray:
         """Return (478, 1): a wider mouth than the driving one opens wider, so that its shape is the same."""
-        ratio = float(np.clip(self._mouth_width / max(driving_width, 1e-3), 0.75, 1.5))
+        ratio = _MOUTH_GAIN * float(np.clip(self._mouth_width / max(driving_width, 1e-3), 0.75, 1.5))
         return 1 + self._around_mouth * (ratio - 1)
 
     def _keep_lips_apart(self, bent: np.ndarray) -> None:

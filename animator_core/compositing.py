@@ -59,15 +59,18 @@ class OverColour:
         background = _decode(np.array(colour) / 255.0)
         # out = encode(c·a + background·(1 − a)), and c·a is what the premultiplied value decodes to
         light = _decode(premultiplied)[:, :, None] + background * (1.0 - alpha)[:, :, None]
-        self._tables = _to_bytes(_encode(light)).reshape(65536, 3)
+        by_channel = _to_bytes(_encode(light)).reshape(65536, 3)
+        self._tables = [np.ascontiguousarray(by_channel[:, channel]) for channel in range(3)]
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
         """Return ``frame``, (H, W, 4) uint8 premultiplied BGRA, as (H, W, 3) uint8 RGB over the colour."""
-        rgb = np.ascontiguousarray(frame[..., 2::-1])
-        seen_through = frame[..., 3] != 255
-        if seen_through.any():
-            rows = _row(rgb[seen_through], frame[..., 3][seen_through])
-            rgb[seen_through] = self._tables[rows, np.arange(3)]
+        rgb = np.empty((*frame.shape[:2], 3), np.uint8)
+        if (frame[..., 3] == 255).all():
+            rgb[:] = frame[..., 2::-1]
+            return rgb
+        rows = _rows(frame)
+        for channel, table in enumerate(self._tables):
+            rgb[..., channel] = table[rows | frame[..., 2 - channel]]
         return rgb
 
 
@@ -82,12 +85,11 @@ class StraightAlpha:
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
         """Return ``frame``, (H, W, 4) uint8 premultiplied BGRA, as (H, W, 4) uint8 straight RGBA."""
-        rgba = np.ascontiguousarray(frame[..., [2, 1, 0, 3]])
-        seen_through = frame[..., 3] != 255
-        if seen_through.any():
-            pixels = rgba[seen_through]
-            pixels[:, :3] = self._table[_row(pixels[:, :3], pixels[:, 3])]
-            rgba[seen_through] = pixels
+        rgba = np.empty_like(frame)
+        rgba[..., 3] = frame[..., 3]
+        rows = _rows(frame)
+        for channel in range(3):
+            rgba[..., channel] = self._table[rows | frame[..., 2 - channel]]
         return rgba
 
 
@@ -97,6 +99,6 @@ def _value_and_alpha() -> tuple[np.ndarray, np.ndarray]:
     return value, alpha
 
 
-def _row(colours: np.ndarray, alphas: np.ndarray) -> np.ndarray:
-    """Return where the tables hold (N, 3) colours of (N,) alphas."""
-    return alphas[:, None].astype(np.uint16) * 256 + colours
+def _rows(frame: np.ndarray) -> np.ndarray:
+    """Return where in the tables the alphas of a frame begin, (H, W) uint16; a value is added with ``|``."""
+    return frame[..., 3].astype(np.uint16) << 8

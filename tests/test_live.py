@@ -271,6 +271,17 @@ def test_the_statistics_come_once_a_second() -> None:
     assert 2 <= len(blocks) <= 4
 
 
+def test_profiling_tells_the_stages_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("animator_core.live.session._PROFILE_EVERY_NS", 1)
+    told: list[str] = []
+    session, parts = _session({}, Source(10**6), told, enable_profiling=True)
+    session.run(5)
+    _finish(parts)
+    profiles = [line for line in told if line.startswith("Profile (p50/p95/p99 ms): motion=")]
+    assert profiles
+    assert " | render=" in profiles[-1]
+
+
 def test_a_missing_camera_is_named_with_its_remedy() -> None:
     from animator_core.config import VideoConfig
     from animator_core.live.camera import open_source

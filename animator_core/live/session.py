@@ -11,7 +11,7 @@ from animator_core.errors import AnimatorError, CharacterError
 from animator_core.frame_ring import now_ns
 from animator_core.live.outputs import Canvas, Output
 from animator_core.live.shelf import CharacterShelf
-from animator_core.live.statistics_lines import LiveFigures, format_lines
+from animator_core.live.statistics_lines import LiveFigures, format_lines, format_profile
 from animator_core.live.threads import CaptureThread, TrackingThread
 from animator_core.pipeline import AnimatedFrame, CharacterPipeline
 from animator_core.timing import RateMeter
@@ -19,6 +19,7 @@ from animator_core.timing import RateMeter
 _SILENCE_NS = 1_000_000_000
 """Without a tracked frame for this long the camera counts as gone, and the character idles."""
 _STATISTICS_EVERY_NS = 1_000_000_000
+_PROFILE_EVERY_NS = 5_000_000_000
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class LiveSession:
         self._shows_statistics = True
         self._told_problem = ""
         self._tracked_ns = self._next_statistics_ns = now_ns()
+        self._next_profile_ns = self._tracked_ns + _PROFILE_EVERY_NS
         self.frame_count = 0
 
     def run(self, max_frames: int | None) -> None:
@@ -91,6 +93,9 @@ class LiveSession:
             self._tell_problem(parts.capture.problem)
             if self._shows_statistics:
                 self._tell(format_lines(self._figures(moment)))
+        if self._config.performance.enable_profiling and moment >= self._next_profile_ns:
+            self._next_profile_ns = moment + _PROFILE_EVERY_NS
+            self._tell(format_profile(parts.pipeline.statistics.stages()))
 
     def _animate(self) -> AnimatedFrame:
         parts = self._parts

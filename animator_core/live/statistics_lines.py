@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from animator_core.timing import Percentiles
 
 
 @dataclass(frozen=True)
@@ -34,3 +37,9 @@ def format_lines(figures: LiveFigures) -> str:
             f"Motion Cache={figures.cached_motions}",
         )
     )
+
+
+def format_profile(stages: Mapping[str, Percentiles]) -> str:
+    """Return one line with the times of all stages."""
+    times = [f"{name}={t.p50_ms:.2f}/{t.p95_ms:.2f}/{t.p99_ms:.2f}" for name, t in stages.items()]
+    return f"Profile (p50/p95/p99 ms): {' | '.join(times)}"

@@ -46,6 +46,7 @@ class MotionEstimator:
         self.has_face = False
         self._live: DrivingMotion | None = None
         self._shown = DrivingMotion()
+        self._has_shown = False
         self._left: DrivingMotion | None = None
         self._left_ns = 0
         self._lost_ns: int | None = None
@@ -94,7 +95,7 @@ class MotionEstimator:
             self._idle.restart()
             self._begin_ease()
         target = self._live if self.has_face and self._live is not None else self._idle.advance(seconds)
-        self._shown = self._ease(target)
+        self._shown, self._has_shown = self._ease(target), True
         return self._shown
 
     def face_lost(self, now_ns: int) -> None:
@@ -159,7 +160,9 @@ class MotionEstimator:
         self._calibration.restart()
 
     def _begin_ease(self) -> None:
-        self._left, self._left_ns = self._shown, self._now_ns
+        # What nobody has seen yet needs no way back: a clip begins with its first frame's pose.
+        if self._has_shown:
+            self._left, self._left_ns = self._shown, self._now_ns
 
     def _ease(self, target: DrivingMotion) -> DrivingMotion:
         if self._left is None:

@@ -1,0 +1,1 @@
+"""LivePortrait: the networks and the keypoint mathematics, tensors in, tensors out."""

@@ -6,10 +6,10 @@ import logging
 from pathlib import Path
 
 from animator_core.errors import ModelError
+from animator_core.model_files import FACE_LANDMARKER, verified_path
 from animator_core.tracking.observation import FaceTracker
 
 logger = logging.getLogger(__name__)
-LANDMARKER_FILE = "face_landmarker.task"
 TRACKERS = ("auto", "face_mesh", "face_landmarker")
 
 
@@ -33,12 +33,11 @@ def create_tracker(
 
     if kind not in TRACKERS:
         raise ModelError(f"tracker {kind!r} is unknown; choose one of {', '.join(TRACKERS)}")
-    model = models_dir / LANDMARKER_FILE
-    if kind == "face_mesh" or (kind == "auto" and not model.is_file() and has_face_mesh()):
+    is_there = (models_dir / FACE_LANDMARKER.name).exists()
+    if kind == "face_mesh" or (kind == "auto" and not is_there and has_face_mesh()):
         return FaceMeshTracker(min_detection_confidence, min_tracking_confidence, is_static)
-    if not model.is_file():
-        raise ModelError(f"the face tracker's model {model} is missing; run install.py to fetch it")
     try:
+        model = verified_path(models_dir, FACE_LANDMARKER.name)
         return LandmarkerTracker(model, min_detection_confidence, min_tracking_confidence, is_static, with_blendshapes)
     except ModelError as exc:
         if kind != "auto" or not has_face_mesh():

@@ -35,6 +35,8 @@ class AnimatorFilter:
     def __init__(self, lib: LibObs, filter_id: str, source: int, settings: int, session: Session) -> None:
         self.filter_id = filter_id
         self.source = source
+        # Between the last reference and `destroy` the source's own reference count is freed memory; this one is not.
+        self.weak_source: int = lib.obs_source_get_weak_source(source)
         self.settings = read_settings(lib, settings)
         self.is_frozen = False
         self.is_hidden = False
@@ -172,6 +174,7 @@ class AnimatorFilter:
     def destroy(self) -> None:
         """Free everything; OBS calls nothing of this filter afterwards."""
         self._session.remove(self)
+        self._lib.obs_weak_source_release(self.weak_source)
         self.links.close()
         self.stills.close()
         if self._link is not None:

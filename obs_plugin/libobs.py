@@ -145,7 +145,9 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {  # result, then arguments
     "obs_data_set_default_bool": (_VOID, c_void_p, c_char_p, c_bool),
     "obs_data_set_default_double": (_VOID, c_void_p, c_char_p, c_double),
     # sources
-    "obs_source_get_ref": (c_void_p, c_void_p),
+    "obs_source_get_weak_source": (c_void_p, c_void_p),
+    "obs_weak_source_get_source": (c_void_p, c_void_p),
+    "obs_weak_source_release": (_VOID, c_void_p),
     "obs_source_release": (_VOID, c_void_p),
     "obs_source_get_settings": (c_void_p, c_void_p),
     "obs_source_update": (_VOID, c_void_p, c_void_p),

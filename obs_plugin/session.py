@@ -173,9 +173,10 @@ class Session:
     def _reference(self, instance: AnimatorFilter) -> int | None:
         """Return the filter's source, to be released, or None where OBS is destroying it."""
         with self._lock:
-            # `remove` takes the lock before OBS frees the source, so the pointer is good here.
-            is_alive = instance.filter_id in self._filters
-            return self._lib.obs_source_get_ref(instance.source) or None if is_alive else None
+            # `remove` takes the lock before the filter lets go of its weak reference, so that is good here.
+            if instance.filter_id not in self._filters:
+                return None
+            return self._lib.obs_weak_source_get_source(instance.weak_source) or None
 
     # --- actions of hotkeys and buttons ---
 

@@ -228,6 +228,7 @@ def test_destroy_frees_everything_and_refuses_latecomers(rig: Rig) -> None:
     assert rig.lib.alive
     rig.filter.destroy()
     assert not rig.lib.alive
+    assert rig.lib.names().count("obs_weak_source_release") == 1
     late = FilterLink.create()
     rig.filter.links.put(late)
     assert not late.animated.is_open

@@ -149,3 +149,21 @@ def test_a_filter_that_cannot_be_made_is_kept_and_draws_nothing(
     ctypes.CFUNCTYPE(None, pointer)(made.info.destroy)(key)
     assert lib.camera_count == 0 and not lib.drawn
     assert "no memory" in caplog.text
+
+
+def test_a_source_under_destruction_is_reached_through_its_weak_reference_only() -> None:
+    # `obs_source_get_ref` would read freed memory between a source's last release and its destroy callback.
+    assert "obs_source_get_ref" not in libobs._PROTOTYPES
+    lib: Any = FakeLibObs()
+    session = registration.register(lib)
+    made = registration._registration
+    assert session is not None and made is not None
+    pointer = ctypes.c_void_p
+    key = ctypes.CFUNCTYPE(pointer, pointer, pointer)(made.info.create)(1, 2)
+    (instance,) = session.filters()
+    session._reload_panel(instance)
+    assert lib.names()[-1] == "obs_weak_source_get_source", "a dead source is left alone"
+    ctypes.CFUNCTYPE(None, pointer)(made.info.destroy)(key)
+    lib.calls.clear()
+    session._reload_panel(instance)
+    assert lib.calls == []

@@ -12,8 +12,8 @@ from animator_core.characters.character import Character
 from animator_core.frame_statistics import FrameStatistics
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.estimator import MotionEstimator
-from animator_core.optimizer import InferenceOptimizer
 from animator_core.render.contract import Renderer
+from animator_core.render_reuse import RenderReuse
 from animator_core.tracking.observation import FaceObservation
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class AnimatedFrame:
 class CharacterPipeline:
     """Animates one character after the other with one renderer; used by one thread.
 
-    optimizer: decides which frames are rendered; None renders every one.
+    reuse: decides which frames are rendered; None renders every one.
     max_inference_time_ms: rendering that takes longer is warned of, now and then; 0 never warns.
     """
 
@@ -45,13 +45,13 @@ class CharacterPipeline:
         estimator: MotionEstimator,
         renderer: Renderer,
         statistics: FrameStatistics | None = None,
-        optimizer: InferenceOptimizer | None = None,
+        reuse: RenderReuse | None = None,
         max_inference_time_ms: float = 0.0,
     ) -> None:
         self.estimator = estimator
         self.renderer = renderer
         self.statistics = statistics or FrameStatistics()
-        self.optimizer = optimizer or InferenceOptimizer(is_enabled=False)
+        self.reuse = reuse or RenderReuse(is_enabled=False)
         self.character: Character | None = None
         self._max_inference_ns = int(max_inference_time_ms * 1e6)
         self._warned_ns = -_WARN_EVERY_NS
@@ -62,7 +62,7 @@ class CharacterPipeline:
         """Draw ``character`` from the next frame on; raises CharacterError, keeping the old one."""
         self.renderer.set_character(character)
         self.character = character
-        self.optimizer.forget()
+        self.reuse.forget()
 
     def animate(
         self, observation: FaceObservation | None, now_ns: int, driving_frame: np.ndarray | None = None
@@ -81,12 +81,12 @@ class CharacterPipeline:
         return self._draw(self._motion or DrivingMotion())
 
     def _draw(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> AnimatedFrame:
-        if self.optimizer.needs_rendering(motion) or self._picture is None:
+        if self.reuse.needs_rendering(motion) or self._picture is None:
             started = time.perf_counter_ns()
             try:
                 self._picture = self.renderer.render(motion, driving_frame)
             except BaseException:
-                self.optimizer.forget()
+                self.reuse.forget()
                 raise
             self._note_render_time(started, time.perf_counter_ns())
         return AnimatedFrame(self._picture, motion.captured_ns)

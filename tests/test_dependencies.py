@@ -29,9 +29,9 @@ ALLOWED = {
     "motion": {"errors", "motion", "tracking"},
     "characters": {"errors", "config", "protocol", "characters", "tracking"},
     "render": {"errors", "frame_ring", "render", "characters", "motion", "tracking", "protocol"},
-    "optimizer": {"motion"},
+    "render_reuse": {"motion"},
     "frame_statistics": {"timing"},
-    "pipeline": {"characters", "errors", "frame_statistics", "motion", "optimizer", "render", "tracking"},
+    "pipeline": {"characters", "errors", "frame_statistics", "motion", "render", "render_reuse", "tracking"},
 }
 
 

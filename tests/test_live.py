@@ -20,9 +20,9 @@ from animator_core.live.shelf import CharacterShelf
 from animator_core.live.statistics_lines import LiveFigures, format_lines
 from animator_core.live.threads import CaptureThread, TrackingThread
 from animator_core.motion.estimator import MotionEstimator
-from animator_core.optimizer import InferenceOptimizer
 from animator_core.pipeline import CharacterPipeline
 from animator_core.protocol import CharacterEntry
+from animator_core.render_reuse import RenderReuse
 from tests import stand_ins
 
 
@@ -205,7 +205,7 @@ def _session(keys: dict[int, str], source: Source, told: list[str], **performanc
         MotionEstimator(),
         renderer,
         FrameStatistics(),
-        InferenceOptimizer(is_enabled=performance.get("enable_optimizer", True)),
+        RenderReuse(is_enabled=performance.get("enable_optimizer", True)),
     )
     shelf = CharacterShelf(Library(), preload_all=False)  # type: ignore[arg-type]
     first = Library().load("one.png")

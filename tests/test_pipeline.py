@@ -11,8 +11,8 @@ from animator_core.characters.character import Character
 from animator_core.errors import CharacterError
 from animator_core.frame_statistics import FrameStatistics
 from animator_core.motion.driving import DrivingMotion
-from animator_core.optimizer import InferenceOptimizer
 from animator_core.pipeline import CharacterPipeline
+from animator_core.render_reuse import RenderReuse
 from animator_core.serving.pace import Pace
 from animator_core.serving.parts import nearest_first
 from animator_core.tracking.observation import FaceObservation
@@ -101,7 +101,7 @@ CHANGES = [
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))
 def test_every_visible_change_of_the_motion_is_rendered(change):
-    made = pipeline(optimizer=InferenceOptimizer())
+    made = pipeline(reuse=RenderReuse())
     made.animate(OBSERVATION, 1)
     made.estimator.motion = DrivingMotion(**change)
     made.animate(OBSERVATION, 2)
@@ -109,19 +109,19 @@ def test_every_visible_change_of_the_motion_is_rendered(change):
 
 
 def test_an_unchanged_motion_is_not_rendered_again_but_its_time_goes_on():
-    made = pipeline(optimizer=InferenceOptimizer())
+    made = pipeline(reuse=RenderReuse())
     first = made.animate(OBSERVATION, 1)
     made.estimator.motion = DrivingMotion(translation=np.full(2, 1e-5, np.float32), captured_ns=99)
     again = made.animate(OBSERVATION, 2)
     assert len(made.renderer.rendered) == 1
     assert again.picture is first.picture
     assert again.captured_ns == 99
-    info = made.optimizer.get_info()
+    info = made.reuse.get_info()
     assert (info.rendered, info.reused, info.hit_rate) == (1, 1, 0.5)
 
 
 def test_many_tiny_changes_add_up_to_a_rendered_one():
-    made = pipeline(optimizer=InferenceOptimizer())
+    made = pipeline(reuse=RenderReuse())
     for step in range(100):
         made.estimator.motion = DrivingMotion(translation=np.full(2, step * 1e-4, np.float32))
         made.animate(OBSERVATION, step)
@@ -129,7 +129,7 @@ def test_many_tiny_changes_add_up_to_a_rendered_one():
 
 
 def test_another_character_is_rendered_although_the_motion_is_the_same():
-    made = pipeline(optimizer=InferenceOptimizer())
+    made = pipeline(reuse=RenderReuse())
     made.animate(OBSERVATION, 1)
     made.set_character(character("b.png"))
     made.animate(OBSERVATION, 2)
@@ -144,7 +144,7 @@ def test_without_the_optimizer_every_frame_is_rendered():
 
 
 def test_after_a_failed_rendering_the_same_motion_is_tried_again():
-    made = pipeline(optimizer=InferenceOptimizer())
+    made = pipeline(reuse=RenderReuse())
     made.renderer.error = RuntimeError("broken")
     with pytest.raises(RuntimeError):
         made.animate(OBSERVATION, 1)

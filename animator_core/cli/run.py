@@ -43,8 +43,8 @@ def run(options: argparse.Namespace) -> int:
     from animator_core.live.shelf import CharacterShelf
     from animator_core.live.threads import CaptureThread, TrackingThread
     from animator_core.motion.driving import DrivingMotion
-    from animator_core.optimizer import InferenceOptimizer
     from animator_core.pipeline import CharacterPipeline
+    from animator_core.render_reuse import RenderReuse
 
     config = load_config(options.config)
     source = config.video.source if options.camera is None else options.camera
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
             assembly.make_estimator(config, options.mirror),
             renderer,
             FrameStatistics(),
-            InferenceOptimizer(config.performance.enable_optimizer),
+            RenderReuse(config.performance.enable_optimizer),
             config.performance.max_inference_time_ms,
         )
         pipeline.set_character(character)

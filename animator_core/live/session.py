@@ -109,12 +109,12 @@ class LiveSession:
             parts.pipeline.estimator.face_lost(moment)
         if self._is_frozen:
             return parts.pipeline.redraw()
-        rendered = parts.pipeline.optimizer.get_info().rendered
+        rendered = parts.pipeline.reuse.get_info().rendered
         if tracked is None:
             frame = parts.pipeline.animate(None, moment)
         else:
             frame = parts.pipeline.animate(tracked.observation, moment, tracked.frame.picture)
-        if parts.pipeline.optimizer.get_info().rendered != rendered:
+        if parts.pipeline.reuse.get_info().rendered != rendered:
             self._inference.count(now_ns())
         return frame
 
@@ -177,7 +177,7 @@ class LiveSession:
 
     def _figures(self, moment: int) -> LiveFigures:
         parts, name = self._parts, self._current_name()
-        info = parts.pipeline.optimizer.get_info()
+        info = parts.pipeline.reuse.get_info()
         names = parts.shelf.names
         return LiveFigures(
             capture_fps=parts.capture.rate.rate(moment),

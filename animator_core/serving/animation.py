@@ -10,9 +10,9 @@ import numpy as np
 from animator_core.errors import AnimatorError, CharacterError
 from animator_core.frame_ring import FORMAT_BGRA_PREMULTIPLIED, RingWriter, now_ns
 from animator_core.frame_statistics import FrameStatistics
-from animator_core.optimizer import InferenceOptimizer
 from animator_core.pipeline import AnimatedFrame, CharacterPipeline
 from animator_core.protocol import AnimationSettings
+from animator_core.render_reuse import RenderReuse
 from animator_core.serving.driving import TrackedFrame
 from animator_core.serving.pace import Pace
 from animator_core.serving.parts import WorkerParts, motion_settings, nearest_first, renderer_name
@@ -269,7 +269,7 @@ class Animation:
             self._estimator,
             stage.renderer,
             self._statistics,
-            InferenceOptimizer(performance.enable_optimizer),
+            RenderReuse(performance.enable_optimizer),
             performance.max_inference_time_ms,
         )
 

@@ -1,4 +1,4 @@
-"""What need not be computed again: a frame whose motion nobody could tell from the last one's."""
+"""Render reuse: a frame whose motion nobody could tell from the last one's is not drawn again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OPENNESS = 2e-3
 
 
 @dataclass(frozen=True)
-class OptimizerInfo:
+class RenderReuseInfo:
     """How much work was saved.
 
     hit_rate: share of frames, 0 to 1, that needed no rendering. rendered, reused: frames so far.
@@ -26,7 +26,7 @@ class OptimizerInfo:
     reused: int
 
 
-class InferenceOptimizer:
+class RenderReuse:
     """Tells which frames need rendering; one for each pipeline."""
 
     def __init__(self, is_enabled: bool = True) -> None:
@@ -48,10 +48,10 @@ class InferenceOptimizer:
         """Have the next frame rendered whatever its motion is: the character or the renderer changed."""
         self._last = None
 
-    def get_info(self) -> OptimizerInfo:
+    def get_info(self) -> RenderReuseInfo:
         """Return the counts so far."""
         total = self._rendered + self._reused
-        return OptimizerInfo(self._reused / total if total else 0.0, self._rendered, self._reused)
+        return RenderReuseInfo(self._reused / total if total else 0.0, self._rendered, self._reused)
 
 
 def _is_same(one: DrivingMotion, other: DrivingMotion) -> bool:

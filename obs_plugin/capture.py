@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 
 from animator_core.frame_ring import now_ns
-from obs_plugin import libobs
+from obs_plugin import drawing, libobs
 from obs_plugin.libobs import LibObs
 from obs_plugin.link import TRACKING_SIDE, FilterLink
 
@@ -81,8 +81,7 @@ class Capture:
                 libobs.GS_BLEND_ONE,
                 libobs.GS_BLEND_INVSRCALPHA,
             )
-            # The one call that draws a filter's target right whatever it is: image, camera, scene, another filter.
-            lib.obs_source_skip_video_filter(source)
+            drawing.draw_target(lib, source)
         finally:
             lib.gs_blend_state_pop()
             lib.gs_set_linear_srgb(was_linear)

@@ -60,3 +60,19 @@ def draw(lib: LibObs, texture: Texture, where: Placement) -> None:
         lib.gs_matrix_pop()
         lib.gs_blend_state_pop()
         lib.gs_enable_framebuffer_srgb(was_enabled)
+
+
+def draw_target(lib: LibObs, source: int) -> None:
+    """Draw what filter ``source`` filters, be it an image, a camera, a scene or another filter; for `video_render` only.
+
+    This is what obs_source_skip_video_filter does, which crashes where another thread removes the filter meanwhile:
+    it then finds no parent. The parent itself lives as long as the render call that we are in.
+    """
+    target, parent = lib.obs_filter_get_target(source), lib.obs_filter_get_parent(source)
+    if not target or not parent:
+        return
+    draws_itself = lib.obs_source_get_output_flags(parent) & (libobs.OUTPUT_ASYNC | libobs.OUTPUT_CUSTOM_DRAW)
+    if target == parent and not draws_itself:
+        lib.obs_source_default_render(target)
+    else:
+        lib.obs_source_video_render(target)

@@ -75,10 +75,6 @@ class AnimatorFilter:
     def tick(self) -> None:
         """Look for what other threads left, and choose what to show."""
         self._is_capture_due = True
-        target = self._lib.obs_filter_get_target(self.source)
-        if target:
-            size = self._lib.obs_source_get_base_width(target), self._lib.obs_source_get_base_height(target)
-            self._target_size = size
         link = self.links.take()
         if link is not None:
             old, self._link = self._link, link
@@ -104,7 +100,8 @@ class AnimatorFilter:
 
     def render(self) -> None:
         """Capture, refill, draw; what is not ready yet is not drawn, and never replaced by the camera."""
-        width, height = self._target_size
+        # Here and not in `tick`: only while it is rendered OBS keeps the target alive.
+        width, height = self._target_size = self._read_target_size()
         link = self._link
         if link is not None and not link.is_ended:
             if self._is_capture_due and width and height:
@@ -114,7 +111,7 @@ class AnimatorFilter:
                 self._display = self._choose_display()
         self._take_still()
         if self._display is Display.CAMERA:
-            self._lib.obs_source_skip_video_filter(self.source)
+            drawing.draw_target(self._lib, self.source)
             return
         texture = self._shown_texture()
         if texture is not None:
@@ -156,6 +153,9 @@ class AnimatorFilter:
         """Return the size of what is shown in pixels."""
         if self.settings.fit == "character" and self._display is not Display.CAMERA and all(self._character_size):
             return self._character_size
+        return self._read_target_size()
+
+    def _read_target_size(self) -> tuple[int, int]:
         target = self._lib.obs_filter_get_target(self.source)
         if not target:
             return 0, 0

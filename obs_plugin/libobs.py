@@ -13,6 +13,8 @@ from typing import Any, Callable, Dict, Tuple
 
 SOURCE_TYPE_FILTER = 1
 OUTPUT_VIDEO = 1 << 0
+OUTPUT_ASYNC = 1 << 2
+OUTPUT_CUSTOM_DRAW = 1 << 3
 OUTPUT_SRGB = 1 << 15
 
 GS_RGBA = 3
@@ -155,8 +157,11 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {  # result, then arguments
     "obs_source_get_base_width": (c_uint32, c_void_p),
     "obs_source_get_base_height": (c_uint32, c_void_p),
     "obs_source_get_color_space": (c_int, c_void_p, c_size_t, c_void_p),
-    "obs_source_skip_video_filter": (_VOID, c_void_p),
+    "obs_source_get_output_flags": (c_uint32, c_void_p),
+    "obs_source_default_render": (_VOID, c_void_p),
+    "obs_source_video_render": (_VOID, c_void_p),
     "obs_filter_get_target": (c_void_p, c_void_p),
+    "obs_filter_get_parent": (c_void_p, c_void_p),
     # the panel
     "obs_properties_create": (c_void_p,),
     "obs_properties_get": (c_void_p, c_void_p, c_char_p),

@@ -24,6 +24,7 @@ class FakeLibObs:
         self.camera_count = 0
         self.captured_count = 0
         self.target_size = (640, 360)
+        self.is_removed = False
         self.registered: list[tuple[bytes, int]] = []
         self.obs_get_module: Callable[[bytes], int] | None = None
         self.obs_module_add_source: Callable[[int, bytes], None] | None = None
@@ -89,7 +90,7 @@ class FakeLibObs:
     # --- sources ---
 
     def obs_filter_get_target(self, _source: int) -> int:
-        return 77
+        return 0 if self.is_removed else 77
 
     def obs_source_get_base_width(self, _source: int) -> int:
         return self.target_size[0]
@@ -100,7 +101,11 @@ class FakeLibObs:
     def obs_source_get_color_space(self, _source: int, _count: int, _preferred: int | None) -> int:
         return 2
 
-    def obs_source_skip_video_filter(self, _source: int) -> None:
+    def obs_filter_get_parent(self, _source: int) -> int:
+        return self.obs_filter_get_target(_source)
+
+    def obs_source_default_render(self, source: int) -> None:
+        assert source, "OBS crashes"
         if self._depth:
             self.captured_count += 1
         else:

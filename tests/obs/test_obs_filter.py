@@ -248,3 +248,15 @@ def test_changed_settings_reach_the_worker_and_only_a_new_character_the_loader(r
     rig.lib.settings["character"] = "b.png"
     instance.update(6)
     assert rig.session.asked == ["update", "request_still", "update"]
+
+
+@pytest.mark.parametrize("on_problem", ["camera", "character"])
+def test_a_filter_that_is_removed_while_it_renders_draws_no_target(rig: Rig, on_problem: str) -> None:
+    rig.make(on_problem=on_problem)
+    rig.connect()
+    rig.frame()
+    before = rig.lib.camera_count, rig.lib.captured_count
+    rig.lib.is_removed = True
+    rig.frame()
+    assert (rig.lib.camera_count, rig.lib.captured_count) == before
+    assert rig.filter.size() == (0, 0)

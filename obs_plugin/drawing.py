@@ -63,7 +63,7 @@ def draw(lib: LibObs, texture: Texture, where: Placement) -> None:
 
 
 def draw_target(lib: LibObs, source: int) -> None:
-    """Draw what filter ``source`` filters, be it an image, a camera, a scene or another filter; for `video_render` only.
+    """Draw what filter ``source`` filters: an image, a camera, a scene, another filter; for `video_render` only.
 
     This is what obs_source_skip_video_filter does, which crashes where another thread removes the filter meanwhile:
     it then finds no parent. The parent itself lives as long as the render call that we are in.

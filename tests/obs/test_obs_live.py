@@ -300,6 +300,18 @@ def test_a_filter_can_be_removed_and_added_again(stage: Stage) -> None:
     stage.wait_to_show(WORKER_FRAME)
 
 
+def test_adding_and_removing_in_quick_succession_does_not_crash_obs(stage: Stage) -> None:
+    stage.add_camera()
+    for number in range(300):
+        stage.obs.client.remove_source_filter(stage.camera, "Animator")
+        stage.obs.press_hotkey("next_character")
+        stage.obs.add_filter(stage.camera)
+        # Statuses change all the while, so that the panel is told to reload around each removal.
+        stage.installation.set_control(message=f"round {number}")
+    stage.installation.set_control(message="")
+    stage.wait_to_show(WORKER_FRAME)
+
+
 def test_disabling_shows_the_camera_and_enabling_the_character(stage: Stage) -> None:
     stage.add_camera()
     stage.wait_to_show(WORKER_FRAME)

@@ -75,16 +75,16 @@ class ConvNeXt(nn.Module):
 
     def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the raw output of each head, (B, size of the head) float32."""
-        x = image
+        x = image.to(next(self.downsample_layers.parameters()).dtype)
         for downsample, stage in zip(self.downsample_layers, self.stages):
             x = stage(downsample(x))
-        pooled = self.norm(x.mean((2, 3)).to(self.norm.weight.dtype))
+        pooled = self.norm(x.mean((2, 3)).float())
         return {head: self.get_submodule(f"fc_{head}")(pooled).float() for head in _HEADS}
 
-    def keep_heads_float32(self) -> None:
-        """Let norm and heads compute in float32 whatever the rest does: rounding there shows as a trembling face."""
-        for module in (self.norm, *(self.get_submodule(f"fc_{head}") for head in _HEADS)):
-            module.float()
+    def cast_body(self, dtype: torch.dtype) -> None:
+        """Let all but the last norm and the heads compute in ``dtype``: rounding there shows as a trembling face."""
+        self.downsample_layers.to(dtype)
+        self.stages.to(dtype)
 
 
 class MotionExtractor(nn.Module):

@@ -1,0 +1,116 @@
+"""Makes the networks and gives them their weights."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, Callable
+
+import torch
+from torch import nn
+
+from animator_core.errors import WeightsError
+from animator_core.liveportrait.appearance import AppearanceFeatureExtractor
+from animator_core.liveportrait.folded_weights import content_version, folded_path, read_folded, write_folded
+from animator_core.liveportrait.generator import SPADEGenerator
+from animator_core.liveportrait.layers import fold
+from animator_core.liveportrait.motion_extractor import MotionExtractor
+from animator_core.liveportrait.networks import Networks
+from animator_core.liveportrait.stitching import EyeRetargeting, LipRetargeting, StitchingNetwork
+from animator_core.liveportrait.warping import WarpingModule
+from animator_core.liveportrait.weights import (
+    CHECKPOINTS,
+    find_checkpoints,
+    load_tensors,
+    read_checkpoint,
+    take_part,
+)
+
+logger = logging.getLogger(__name__)
+
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "appearance_feature_extractor": AppearanceFeatureExtractor,
+    "motion_extractor": MotionExtractor,
+    "warping_module": WarpingModule,
+    "spade_generator": SPADEGenerator,
+    "stitching": StitchingNetwork,
+    "lip": LipRetargeting,
+    "eye": EyeRetargeting,
+}
+_HALF_ABLE = ("appearance_feature_extractor", "warping_module", "spade_generator")
+
+
+def load_networks(
+    weights_dir: Path,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    cache_dir: Path | None = None,
+) -> Networks:
+    """Return the networks with the checkpoints' weights, folded, on ``device``.
+
+    weights_dir: holds the official .pth files or .safetensors of the same names. cache_dir: where the converted
+    weights are kept for the next start; None keeps none. Raises WeightsError, naming file and key, where a
+    checkpoint is missing, damaged or of another model.
+    """
+    checkpoints = find_checkpoints(weights_dir)
+    version, modules = _cached(checkpoints, cache_dir) or _converted(checkpoints, cache_dir)
+    for name, module in modules.items():
+        module.eval().requires_grad_(False).to(device)
+        if name in _HALF_ABLE:
+            module.to(dtype)
+    # The eight bits of bfloat16 show as a trembling pose.
+    modules["motion_extractor"].detector.cast_body(torch.float32 if dtype == torch.bfloat16 else dtype)
+    return Networks(**modules, device=torch.device(device), dtype=dtype, version=version)
+
+
+def build_empty(name: str) -> nn.Module:
+    """Return a network without values, on the meta device."""
+    with torch.device("meta"):
+        return NETWORKS[name]()
+
+
+def load_unfolded(name: str, checkpoint: Path) -> nn.Module:
+    """Return one network as the checkpoint has it, on the CPU; raises WeightsError where that does not fit."""
+    network = build_empty(name)
+    content = read_checkpoint(checkpoint)
+    load_tensors(network, name, take_part(content, CHECKPOINTS[name].part, checkpoint), checkpoint)
+    return network
+
+
+def _cached(checkpoints: dict[str, Path], cache_dir: Path | None) -> tuple[str, dict[str, Any]] | None:
+    """Return version and folded networks from the cache, None where it does not have them whole."""
+    if cache_dir is None or not (path := folded_path(cache_dir, checkpoints)).exists():
+        return None
+    modules = {}
+    try:
+        version, networks = read_folded(path)
+        for name in NETWORKS:
+            modules[name] = build_empty(name)
+            fold(modules[name])
+            load_tensors(modules[name], name, networks.get(name, {}), path)
+    except WeightsError as exc:
+        logger.info("converted weights are made again: %s", exc)
+        return None
+    return version, modules
+
+
+def _converted(checkpoints: dict[str, Path], cache_dir: Path | None) -> tuple[str, dict[str, Any]]:
+    """Return version and folded networks from the checkpoints, and keep them in the cache."""
+    modules = {}
+    for name in NETWORKS:
+        path = checkpoints[CHECKPOINTS[name].file]
+        modules[name] = load_unfolded(name, path)
+        fold(modules[name])
+        _check_folded(name, modules[name], path)
+    version = content_version(checkpoints)
+    if cache_dir is not None:
+        states = {name: module.state_dict() for name, module in modules.items()}
+        write_folded(folded_path(cache_dir, checkpoints), version, states)
+    return version, modules
+
+
+def _check_folded(name: str, module: nn.Module, path: Path) -> None:
+    # A negative variance or a spectral norm of nothing passes every check of the single tensors.
+    for key, value in module.state_dict().items():
+        if not torch.isfinite(value).all():
+            raise WeightsError(f"{path}: {name} has no usable {key}; delete it and run install.py again")

@@ -1,0 +1,79 @@
+"""LivePortrait's seven networks, loaded, with one method for each thing that they do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from animator_core.liveportrait.appearance import AppearanceFeatureExtractor
+from animator_core.liveportrait.generator import SPADEGenerator
+from animator_core.liveportrait.keypoints import KeypointMotion
+from animator_core.liveportrait.motion_extractor import MotionExtractor
+from animator_core.liveportrait.stitching import EyeRetargeting, LipRetargeting, StitchingNetwork
+from animator_core.liveportrait.warping import Warping, WarpingModule
+
+
+@dataclass(frozen=True)
+class Networks:
+    """All on one device and without gradients; what goes in may be of any float type.
+
+    dtype: of appearance, warping and generator; whatever it is, keypoints, motion and deformation are float32.
+    version: hex digest of the weights, to tell what was computed with others.
+    """
+
+    appearance_feature_extractor: AppearanceFeatureExtractor
+    motion_extractor: MotionExtractor
+    warping_module: WarpingModule
+    spade_generator: SPADEGenerator
+    stitching: StitchingNetwork
+    lip: LipRetargeting
+    eye: EyeRetargeting
+    device: torch.device
+    dtype: torch.dtype
+    version: str
+
+    def extract_appearance(self, source: torch.Tensor) -> torch.Tensor:
+        """Return the appearance features, (B, 32, 16, 64, 64) of `dtype`; source: (B, 3, 256, 256) RGB in [0, 1]."""
+        return self.appearance_feature_extractor(source.to(self.dtype))
+
+    def extract_motion(self, image: torch.Tensor) -> KeypointMotion:
+        """Return pose, expression and canonical keypoints of faces; image: (B, 3, 256, 256) RGB in [0, 1]."""
+        return self.motion_extractor(image)
+
+    def warp(
+        self, appearance: torch.Tensor, keypoints_source: torch.Tensor, keypoints_driving: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the moved features for `generate`, (B, 256, 64, 64) of `dtype`; see `warp_with_deformation`."""
+        return self.warp_with_deformation(appearance, keypoints_source, keypoints_driving).warped
+
+    def warp_with_deformation(
+        self, appearance: torch.Tensor, keypoints_source: torch.Tensor, keypoints_driving: torch.Tensor
+    ) -> Warping:
+        """Return the moved features and how they were moved.
+
+        appearance: (B, 32, 16, 64, 64). keypoints_source, keypoints_driving: (B, 21, 3).
+        """
+        return self.warping_module(appearance.to(self.dtype), keypoints_driving, keypoints_source)
+
+    def generate(self, warped: torch.Tensor) -> torch.Tensor:
+        """Return the picture, (B, 3, 512, 512) float32 RGB in [0, 1]; warped: (B, 256, 64, 64)."""
+        return self.spade_generator(warped.to(self.dtype)).float()
+
+    def stitch(self, keypoints_source: torch.Tensor, keypoints_driving: torch.Tensor) -> torch.Tensor:
+        """Return the driving keypoints fitted to what does not move in the source, (B, 21, 3) like both given."""
+        return self.stitching.stitch(keypoints_source.float(), keypoints_driving.float())
+
+    def retarget_lips(self, keypoints_source: torch.Tensor, ratios: torch.Tensor) -> torch.Tensor:
+        """Return what opens or closes the lips when added to the driving keypoints, (B, 21, 3).
+
+        keypoints_source: (B, 21, 3). ratios: (B, 2), the source's lip opening and the wanted one.
+        """
+        return self.lip.retarget(keypoints_source.float(), ratios.float())
+
+    def retarget_eyes(self, keypoints_source: torch.Tensor, ratios: torch.Tensor) -> torch.Tensor:
+        """Return what opens or closes the eyes when added to the driving keypoints, (B, 21, 3).
+
+        keypoints_source: (B, 21, 3). ratios: (B, 3), the source's left and right eye opening and the wanted one.
+        """
+        return self.eye.retarget(keypoints_source.float(), ratios.float())

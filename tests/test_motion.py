@@ -10,10 +10,9 @@ import pytest
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.estimator import MotionEstimator, MotionSettings
 from animator_core.motion.one_euro import OneEuroFilter
-from animator_core.render.warp.head_pose import rotation_from_euler
 from animator_core.tracking.face_model import LEFT_EYE, RIGHT_EYE, face_model
 from animator_core.tracking.observation import FaceObservation
-from animator_core.tracking.pose import DEPTH_SCALE, HeadPose, euler_angles, with_true_depth
+from animator_core.tracking.pose import DEPTH_SCALE, HeadPose, euler_angles, rotation_from_euler, with_true_depth
 
 FRAME_NS = 33_333_333
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from animator_core.errors import CharacterError
-from animator_core.render.warp.head_pose import rotation_from_euler
 from animator_core.tracking.face_model import NAMED_POINTS, REQUIRED_POINTS, face_model, fit_landmarks
 from animator_core.tracking.pose import (
     HeadPose,
     euler_angles,
     fit_pose,
+    rotation_from_euler,
     rotation_from_vector,
     vector_from_rotation,
     with_true_depth,

@@ -10,11 +10,11 @@ from animator_core.characters.character import Character
 from animator_core.errors import CharacterError
 from animator_core.motion.driving import DrivingMotion
 from animator_core.render.texture import premultiplied_bgra
-from animator_core.render.warp.head_pose import HeadLimits, moved_pose, rotation_from_euler, soft_limit
+from animator_core.render.warp.head_pose import HeadLimits, moved_pose, soft_limit
 from animator_core.render.warp.rasterise import draw_triangles
 from animator_core.render.warp.renderer import WarpRenderer
 from animator_core.tracking.face_model import INNER_LIPS, RIGHT_EYE, face_model
-from animator_core.tracking.pose import HeadPose, with_true_depth
+from animator_core.tracking.pose import HeadPose, euler_angles, rotation_from_euler, with_true_depth
 
 SIDE = 320
 EYE_BLUE = (40, 90, 200)
@@ -154,8 +154,6 @@ def test_soft_limit_keeps_small_values_and_never_passes_the_most() -> None:
 def test_a_head_turned_away_in_the_picture_has_less_room_that_way() -> None:
     source = HeadPose(rotation_from_euler(20, 0, 0), np.zeros(3, np.float32), 100.0)
     room = HeadLimits(1, 1, 1, 1)
-    from animator_core.tracking.pose import euler_angles
-
     further = euler_angles(moved_pose(source, turned(yaw=60), room).rotation)[0] - 20
     back = 20 - euler_angles(moved_pose(source, turned(yaw=-60), room).rotation)[0]
     assert further < back / 2

@@ -17,7 +17,8 @@ class DrivingMotion:
 
     Axes: x right, y down, z away from the viewer, as in the driving frame. Lengths are in face sizes (`face_size`).
 
-    rotation: (3, 3) float32, the head's rotation from the neutral pose, R R_neutral^T.
+    rotation: (3, 3) float32 of the differences in yaw, pitch and roll from neutral (`pose.euler_angles`): added
+    to a character's own angles they make it nod where the person nods, however either stood to the camera before.
     translation: (2,) float32, the head's shift in the picture plane, in face sizes.
     scale: the head's size relative to neutral (nearer is larger).
     expression: (478, 3) float32, each landmark's shift in the head's own frontal axes, in face sizes.

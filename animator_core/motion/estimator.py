@@ -14,7 +14,7 @@ from animator_core.motion.face_state import FaceState, face_state, mirrored
 from animator_core.motion.idle import IdleMotion
 from animator_core.motion.one_euro import OneEuroFilter
 from animator_core.tracking.observation import FaceObservation
-from animator_core.tracking.pose import rotation_from_vector, vector_from_rotation
+from animator_core.tracking.pose import euler_angles, rotation_from_euler, rotation_from_vector, vector_from_rotation
 
 _CLOSED_RATIO = 0.15
 """Share of the neutral lid opening at which MediaPipe's lids of a closed eye lie (measured: 0.05 to 0.2)."""
@@ -130,7 +130,7 @@ class MotionEstimator:
         settings = self.settings
         seconds = min(max((state.captured_ns - self._filtered_ns) * 1e-9, 1e-3), 0.2)
         self._filtered_ns = state.captured_ns
-        turn = vector_from_rotation(state.pose.rotation @ neutral.pose.rotation.T)
+        turn = np.radians(np.subtract(euler_angles(state.pose.rotation), euler_angles(neutral.pose.rotation)))
         shift = (state.pose.translation - neutral.pose.translation)[:2] / neutral.pose.scale
         size = math.log(state.pose.scale / neutral.pose.scale)
         pose = self._pose_filter(np.array([*turn, *shift, size], np.float32), seconds) * settings.sensitivity_pose
@@ -140,7 +140,7 @@ class MotionEstimator:
         openness = self._eye_filter(np.clip(openness, 0.0, _MAX_OPENNESS), seconds)
         strength = settings.sensitivity_expression
         return DrivingMotion(
-            rotation=rotation_from_vector(pose[:3]),
+            rotation=rotation_from_euler(*np.degrees(pose[:3])),
             translation=pose[3:5],
             scale=float(np.exp(pose[5])),
             expression=expression * strength,

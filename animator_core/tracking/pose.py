@@ -70,6 +70,15 @@ def euler_angles(rotation: np.ndarray) -> tuple[float, float, float]:
     return float(yaw), float(pitch), float(roll)
 
 
+def rotation_from_euler(yaw: float, pitch: float, roll: float) -> np.ndarray:
+    """Return R = R_z(roll) R_y(yaw) R_x(pitch) as (3, 3) float32; angles in degrees as in `euler_angles`."""
+    (cy, cp, cr), (sy, sp, sr) = np.cos(np.radians([yaw, pitch, roll])), np.sin(np.radians([yaw, pitch, roll]))
+    around_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
+    around_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    around_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
+    return (around_z @ around_y @ around_x).astype(np.float32)
+
+
 def rotation_from_vector(vector: np.ndarray) -> np.ndarray:
     """Return the (3, 3) rotation about ``vector`` by its length in radians (Rodrigues)."""
     angle = float(np.linalg.norm(vector))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from animator_core.motion.driving import DrivingMotion
-from animator_core.tracking.pose import HeadPose, euler_angles
+from animator_core.tracking.pose import HeadPose, euler_angles, rotation_from_euler
 
 _MOST_YAW, _MOST_PITCH, _MOST_ROLL = 34.0, 26.0, 32.0
 _MOST_SHIFT = 0.3
@@ -36,13 +36,12 @@ def soft_limit(value: float, most: float) -> float:
 
 def moved_pose(source: HeadPose, motion: DrivingMotion, limits: HeadLimits) -> HeadPose:
     """Return the pose that ``motion`` gives a head whose picture shows it in ``source``, within what it allows."""
-    turned = motion.rotation @ source.rotation
-    yaw, pitch, roll = euler_angles(turned)
+    yaw, pitch, roll = euler_angles(motion.rotation)
     own_yaw, own_pitch, own_roll = euler_angles(source.rotation)
     # The limit is on how far the picture is turned away from what it shows, and less where it is turned already.
-    yaw = own_yaw + _one_sided(yaw - own_yaw, own_yaw, _MOST_YAW)
-    pitch = own_pitch + _one_sided(pitch - own_pitch, own_pitch, _MOST_PITCH)
-    roll = own_roll + soft_limit(roll - own_roll, _MOST_ROLL)
+    yaw = own_yaw + _one_sided(yaw, own_yaw, _MOST_YAW)
+    pitch = own_pitch + _one_sided(pitch, own_pitch, _MOST_PITCH)
+    roll = own_roll + soft_limit(roll, _MOST_ROLL)
     shift_x = soft_limit(
         float(motion.translation[0]), min(_MOST_SHIFT, limits.left if motion.translation[0] < 0 else limits.right)
     )
@@ -58,12 +57,3 @@ def _one_sided(turn: float, own: float, most: float) -> float:
     """Limit a turn; further away from frontal there is less room than back to it."""
     room = max(most - abs(own), 0.35 * most) if turn * own > 0 else most
     return soft_limit(turn, room)
-
-
-def rotation_from_euler(yaw: float, pitch: float, roll: float) -> np.ndarray:
-    """Return R = R_z(roll) R_y(yaw) R_x(pitch) as (3, 3) float32; angles in degrees as in `pose.euler_angles`."""
-    (cy, cp, cr), (sy, sp, sr) = np.cos(np.radians([yaw, pitch, roll])), np.sin(np.radians([yaw, pitch, roll]))
-    around_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
-    around_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    around_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-    return (around_z @ around_y @ around_x).astype(np.float32)

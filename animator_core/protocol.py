@@ -17,7 +17,7 @@ PROTOCOL_VERSION = 1
 MAX_LINE_BYTES = 1 << 20
 
 RENDERERS = ("auto", "liveportrait", "warp")
-ACTIONS = ("calibrate", "freeze", "unfreeze")
+ACTIONS = ("calibrate", "freeze", "unfreeze", "hide", "show")
 STATES = ("loading", "calibrating", "tracking", "no_face", "no_camera", "frozen", "error")
 
 
@@ -95,7 +95,10 @@ class CloseFilter:
 
 @dataclass(frozen=True)
 class FilterAction:
-    """A button or hotkey of one filter: one of `ACTIONS`."""
+    """A button or hotkey of one filter, or whether anybody sees it: one of `ACTIONS`.
+
+    A hidden filter stays ready, but nothing is rendered for it.
+    """
 
     type: ClassVar[str] = "filter_action"
     filter_id: str

@@ -248,6 +248,21 @@ def test_animation_reviews_the_machine_and_logs_the_stages_when_asked(
     shown.close()
 
 
+def test_a_hidden_filter_renders_nothing_and_shows_the_present_when_seen_again(memory, library, preparation):
+    parts = WorkerParts(Config(), library, preparation, TrackerDouble, lambda name: QuietRenderer(), MotionEstimator)
+    shown = Animation(AnimationSettings("a.png", frame_rate=1000), parts, RingWriter(memory), FrameStatistics())
+    shown.restart()
+    wait_until(lambda: shown.advance(None, False))
+    shown.act("hide")
+    for _ in range(5):
+        time.sleep(0.01)
+        assert not shown.advance(None, False)
+    assert shown.wait_s() >= 0.05
+    shown.act("show")
+    wait_until(lambda: shown.advance(None, False))
+    shown.close()
+
+
 @pytest.mark.parametrize(("preload_all", "expected"), [(True, ["a", "b", "e", "c", "d"]), (False, ["a", "b", "e"])])
 def test_the_other_characters_are_prepared_after_the_first_nearest_first(
     memory, library, preparation, preload_all, expected

@@ -57,6 +57,7 @@ class Animation:
         self._pending: TrackedFrame | None = None
         self._is_face_lost = False
         self._is_frozen = False
+        self._is_hidden = False
         self._is_redraw_due = False
         self._published_ns = 0
         self._reviewed_ns = now_ns()
@@ -125,7 +126,7 @@ class Animation:
 
     def wait_s(self) -> float:
         """Return how long to wait for the next tracked frame before `advance` is called anyway."""
-        if self._pipeline is None or self._is_frozen or not (self._pending or self._moves_by_itself()):
+        if self._pipeline is None or self._is_frozen or self._is_hidden or not (self._pending or self._moves_by_itself()):
             return _LONGEST_WAIT_SECONDS
         return min(self._pace.wait_s(now_ns()), _LONGEST_WAIT_SECONDS)
 
@@ -136,6 +137,9 @@ class Animation:
         self._pending = tracked or self._pending
         moment = now_ns()
         self._review(moment)
+        if self._is_hidden:
+            self._pending = None
+            return False
         if self._pipeline is None or self._pace.wait_s(moment) > 0:
             return False
         if is_camera_silent:
@@ -195,6 +199,9 @@ class Animation:
             action = self._actions.popleft()
             if action == "calibrate":
                 self._estimator.calibrate()
+            elif action in ("hide", "show"):
+                self._is_hidden = action == "hide"
+                self._is_redraw_due = True
             else:
                 self._is_frozen = action == "freeze"
         if self._is_refresh_wanted:

@@ -1,0 +1,254 @@
+"""From the driver's motion to the keypoints that the character is warped by."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from animator_core.liveportrait.face_motion import (
+    FaceMotion,
+    place_keypoints,
+    rotation_from_vector,
+    vector_from_rotation,
+)
+from animator_core.liveportrait.hull import hull_volume
+from animator_core.liveportrait.keypoints import KEYPOINT_COUNT
+from animator_core.liveportrait.options import MotionOptions
+from animator_core.liveportrait.retargeting import (
+    EYE_KEYPOINTS,
+    LIP_KEYPOINTS,
+    Retargeters,
+    eye_correction,
+    eye_delta,
+    gaze_expression,
+    lip_closing_delta,
+    lip_correction,
+    lip_delta,
+)
+from animator_core.liveportrait.smoothing import smooth_clip
+
+# Absolute motion and smoothed clips take only these from the driver: the rest is the shape of the head.
+_EXPRESSIVE_KEYPOINTS = (1, 2, 6, *range(11, 21))
+_EXPRESSIVE_COORDINATES = ((3, 1), (4, 1), (5, 2), (8, 2), (9, 1), (9, 2))
+_GAZE_KEYPOINTS = (11, 15)
+_SHUT_EYE_RATIO, _OPEN_EYE_RATIO = 0.18, 0.39
+"""A source video whose first frame's eyes are below the one holds them open as far as the other."""
+
+# The expression of a neutral face with closed lips, in units of 1e-9.
+_NEUTRAL_EXPRESSION = """
+-94524 242220 -40097.4  208596 468054 12746.4  -124602 324972 4425  119652 -456624 54085.2  -265254 -74598 -15528
+-33488.4 -183036 -3494.04  -475.428 -452.466 1594.98  -541296 2632800 7248.6  -11694 5005.02 9988.8
+802.86 5191.32 -409344  166878 -19815 -88548  -15153.6 82506 5940.12  -261.054 2759.1 2210.28
+-66282 -68286 -3453.18  -832620 -1795920 -2591.76  6971.4 36551.4 -1897.8  -4808.76 7114.8 -10323.6
+-636840 -1166100 56231.4  283290 -14565.6 10974.6  -4160.22 -15090600 -2549400  222474 5627880 2726460
+"""
+
+
+@dataclass(frozen=True)
+class KeypointClip:
+    """What the warping network takes, frame by frame: both (N, 21, 3) float32."""
+
+    keypoints_source: torch.Tensor
+    keypoints_driving: torch.Tensor
+
+
+def neutral_expression() -> torch.Tensor:
+    """Return the expression of a neutral face with closed lips, (1, 21, 3) float32."""
+    numbers = np.array(_NEUTRAL_EXPRESSION.split(), np.float64) * 1e-9
+    return torch.from_numpy(numbers.astype(np.float32)).reshape(1, KEYPOINT_COUNT, 3)
+
+
+class MotionTransfer:
+    """Carries motion from a driver to one source; precomputes what does not depend on the driver.
+
+    source: N = 1, or the N frames of a source video, with canonical keypoints; all motions on one device.
+    """
+
+    def __init__(self, source: FaceMotion, networks: Retargeters, options: MotionOptions) -> None:
+        self.source = source
+        self.options = options
+        self.keypoints_source = source.keypoints
+        self._networks = networks
+        device = source.expression.device
+        self._weights = _expression_weights(options).to(device)
+        self._gaze = gaze_expression(options.gaze_x, options.gaze_y).to(device)
+        self._added = torch.zeros_like(self.keypoints_source)
+        if options.normalize_lips and options.is_relative:
+            self._added = self._added + lip_closing_delta(networks, source, options.lip_normalize_threshold)
+        if options.source_video_eye_retargeting and len(source) > 1:
+            self._added = self._added + self._first_frame_eyes()
+
+    def keypoints_driving(self, driving: FaceMotion, neutral: FaceMotion) -> torch.Tensor:
+        """Return the driving keypoints, (N, 21, 3); neutral: N = 1, what relative motion is measured against."""
+        return self.finish(self._placed(self.combine(driving, neutral)), driving, neutral)
+
+    def combine(self, driving: FaceMotion, neutral: FaceMotion) -> FaceMotion:
+        """Return the source's motion with the driver's in it, before stitching and retargeting."""
+        source, options = self.source, self.options
+        start = neutral if options.is_relative else source
+        expression = source.expression + self._weights * (driving.expression - start.expression) + self._gaze
+        rotation, scale, translation = source.rotation, source.scale, source.translation
+        if options.moves_pose:
+            strength = options.sensitivity_pose
+            turn = driving.rotation @ start.rotation.transpose(1, 2)
+            if strength != 1:
+                turn = rotation_from_vector(strength * vector_from_rotation(turn))
+            rotation = turn @ source.rotation
+            translation = translation + strength * (driving.translation - start.translation)
+        if options.region == "all" and options.is_relative:
+            scale = scale * (driving.scale / start.scale) ** options.sensitivity_pose
+        return replace(source, rotation=rotation, expression=expression, scale=scale, translation=translation)
+
+    def finish(self, keypoints: torch.Tensor, driving: FaceMotion, neutral: FaceMotion) -> torch.Tensor:
+        """Return placed keypoints retargeted, stitched and multiplied."""
+        options, added = self.options, self._added
+        if options.eye_retargeting or options.lip_retargeting:
+            if options.retargeting_keeps_motion:
+                keypoints = keypoints + self._corrections(driving, neutral)
+            else:
+                kept = self.keypoints_source if options.is_relative else keypoints
+                keypoints, added = kept + self._replacements(driving), torch.zeros_like(added)
+        if options.stitching:
+            still = self.keypoints_source.expand(len(keypoints), -1, -1)
+            keypoints = self._networks.stitch(still, keypoints.expand(len(still), -1, -1))
+        # The official code adds these after stitching.
+        keypoints = keypoints + added
+        return self.keypoints_source + (keypoints - self.keypoints_source) * options.driving_multiplier
+
+    def idle(self, turn: torch.Tensor, shift: torch.Tensor, size: float, eye_openness: torch.Tensor) -> torch.Tensor:
+        """Return the driving keypoints of a pose that no driver gave, (1, 21, 3).
+
+        turn: (3, 3), the head's rotation from the source's pose for column vectors. shift: (2,) in crop units.
+        size: relative to the source. eye_openness: (2,), the eyes left and right in the picture, 1 as in the source.
+        """
+        source = self.source
+        moved = torch.cat((shift, shift.new_zeros(1)))[None]
+        posed = replace(
+            source,
+            rotation=source.rotation @ turn.transpose(0, 1)[None],
+            expression=source.expression + self._gaze,
+            scale=source.scale * size,
+            translation=source.translation + moved,
+        )
+        keypoints = self._placed(posed)
+        if source.eye_ratios is not None and bool((eye_openness != 1).any()):
+            ones = torch.ones_like(source.eye_ratios)
+            neutral = replace(source, eye_ratios=ones)
+            blink = replace(source, eye_ratios=ones * eye_openness)
+            still = MotionOptions(region="pose")
+            keypoints = keypoints + eye_correction(self._networks, source, blink, neutral, still)
+        if self.options.stitching:
+            keypoints = self._networks.stitch(self.keypoints_source, keypoints)
+        return keypoints + self._added
+
+    def _placed(self, motion: FaceMotion) -> torch.Tensor:
+        assert motion.canonical_keypoints is not None
+        return place_keypoints(
+            motion.canonical_keypoints, motion.rotation, motion.expression, motion.scale, motion.translation
+        )
+
+    def _corrections(self, driving: FaceMotion, neutral: FaceMotion) -> torch.Tensor:
+        delta = torch.zeros_like(self.keypoints_source)
+        if self.options.eye_retargeting:
+            delta = delta + eye_correction(self._networks, self.source, driving, neutral, self.options)
+        if self.options.lip_retargeting:
+            delta = delta + lip_correction(self._networks, self.source, driving, neutral, self.options)
+        return delta
+
+    def _replacements(self, driving: FaceMotion) -> torch.Tensor:
+        delta = torch.zeros_like(self.keypoints_source)
+        if self.options.eye_retargeting:
+            if driving.eye_ratios is None:
+                raise ValueError("the driving motion has no eye ratios; turn eye_retargeting off")
+            # The official code looks at the left eye only.
+            delta = delta + eye_delta(self._networks, self.source, driving.eye_ratios[:, :1])
+        if self.options.lip_retargeting:
+            if driving.lip_ratio is None:
+                raise ValueError("the driving motion has no lip ratio; turn lip_retargeting off")
+            delta = delta + lip_delta(self._networks, self.source, driving.lip_ratio)
+        return delta
+
+    def _first_frame_eyes(self) -> torch.Tensor:
+        if self.source.eye_ratios is None:
+            raise ValueError("the source has no eye ratios; turn source_video_eye_retargeting off")
+        wanted = float(self.source.eye_ratios[0].mean())
+        wanted = _OPEN_EYE_RATIO if wanted < _SHUT_EYE_RATIO else wanted
+        return eye_delta(self._networks, self.source, torch.full_like(self.source.eye_ratios[:, :1], wanted))
+
+
+def transfer_clip(
+    source: FaceMotion, driving: FaceMotion, networks: Retargeters, options: MotionOptions
+) -> KeypointClip:
+    """Return the keypoints of a whole clip; relative motion is measured against the driver's first frame.
+
+    source: N = 1, or a source video, of which as many frames are used as both have. driving: N frames of a clip, or
+    N = 1 for a single picture, whose expression is measured against a neutral face with closed lips.
+    """
+    is_picture = len(driving) == 1
+    if len(source) > 1:
+        count = len(source) if is_picture else min(len(source), len(driving))
+        source = source.frames(0, count)
+        driving = driving if is_picture else driving.frames(0, count)
+    transfer = MotionTransfer(source, networks, options)
+    neutral = (
+        _picture_neutral(driving, len(source) == 1 and options.region == "eyes") if is_picture else driving.frame(0)
+    )
+    motion = transfer.combine(driving, neutral)
+    if len(source) > 1:
+        motion = _in_source_video(motion, source, driving, is_picture, options)
+    keypoints = transfer._placed(motion)
+    if not is_picture and len(source) == 1 and options.is_relative and options.driving_option == "expression-friendly":
+        scale = _size_ratio(transfer.keypoints_source, keypoints[:1])
+        keypoints = transfer.keypoints_source + scale * (keypoints - keypoints[:1])
+    keypoints = transfer.finish(keypoints, driving, neutral)
+    return KeypointClip(transfer.keypoints_source.expand(len(keypoints), -1, -1), keypoints)
+
+
+def _picture_neutral(driving: FaceMotion, has_no_reference: bool) -> FaceMotion:
+    expression = neutral_expression().to(driving.expression.device)
+    return replace(driving, expression=torch.zeros_like(expression) if has_no_reference else expression)
+
+
+def _in_source_video(
+    motion: FaceMotion, source: FaceMotion, driving: FaceMotion, is_picture: bool, options: MotionOptions
+) -> FaceMotion:
+    translation = source.translation if options.is_relative else motion.translation
+    rotation, expression, variance = motion.rotation, motion.expression, options.smooth_observation_variance
+    if not is_picture:
+        rotation = smooth_clip(rotation, variance) if options.moves_pose else rotation
+        expression = smooth_clip(expression, variance)
+    mask = (_expressive_mask() & (_expression_weights(options) != 0)).to(expression.device)
+    expression = torch.where(mask, expression, source.expression)
+    return replace(motion, rotation=rotation, expression=expression, scale=source.scale, translation=translation)
+
+
+def _size_ratio(keypoints_source: torch.Tensor, keypoints_first: torch.Tensor) -> float:
+    source, first = (hull_volume(points[0].cpu().numpy()) for points in (keypoints_source, keypoints_first))
+    return math.sqrt(source) / math.sqrt(first) if source > 0 and first > 0 else 1.0
+
+
+def _expressive_mask() -> torch.Tensor:
+    mask = torch.zeros(KEYPOINT_COUNT, 3, dtype=torch.bool)
+    mask[list(_EXPRESSIVE_KEYPOINTS)] = True
+    for keypoint, axis in _EXPRESSIVE_COORDINATES:
+        mask[keypoint, axis] = True
+    return mask
+
+
+def _expression_weights(options: MotionOptions) -> torch.Tensor:
+    """Return how much of the driver's expression each coordinate takes, (21, 3) float32."""
+    weights = torch.zeros(KEYPOINT_COUNT, 3)
+    if options.moves_whole_expression:
+        weights = torch.ones_like(weights) if options.is_relative else _expressive_mask().float()
+    elif options.region == "lips":
+        weights[list(LIP_KEYPOINTS)] = 1
+    elif options.region == "eyes":
+        weights[list(EYE_KEYPOINTS)] = 1
+    weights *= options.sensitivity_expression
+    weights[list(EYE_KEYPOINTS)] *= options.sensitivity_eyes
+    weights[list(LIP_KEYPOINTS)] *= options.sensitivity_mouth
+    weights[list(_GAZE_KEYPOINTS), 0] *= options.sensitivity_gaze
+    return weights

@@ -1,0 +1,118 @@
+"""What a face does, as LivePortrait sees it: the same for a source, a driving frame and a recorded template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Callable
+
+import torch
+
+from animator_core.liveportrait.keypoints import KeypointMotion
+
+
+@dataclass(frozen=True)
+class FaceMotion:
+    """The motion of N faces (frames of a clip, or one); all float32 on one device.
+
+    rotation: (N, 3, 3), multiplied from the right. expression: (N, 21, 3). scale: (N, 1). translation: (N, 3).
+    canonical_keypoints: (N, 21, 3), needed of a source. eye_ratios: (N, 2), how far the eye on the left of the picture
+    and the one on the right are open, and lip_ratio: (N, 1), see `retargeting`: needed to retarget eyes or lips.
+    """
+
+    rotation: torch.Tensor
+    expression: torch.Tensor
+    scale: torch.Tensor
+    translation: torch.Tensor
+    canonical_keypoints: torch.Tensor | None = None
+    eye_ratios: torch.Tensor | None = None
+    lip_ratio: torch.Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.rotation)
+
+    @property
+    def keypoints(self) -> torch.Tensor:
+        """The keypoints in the crop, (N, 21, 3), of a motion with canonical keypoints."""
+        if self.canonical_keypoints is None:
+            raise ValueError("this motion has no canonical keypoints; only a source's motion is placed by itself")
+        return place_keypoints(self.canonical_keypoints, self.rotation, self.expression, self.scale, self.translation)
+
+    def frame(self, index: int) -> FaceMotion:
+        """Return the motion of one frame, N = 1."""
+        return self.frames(index, index + 1)
+
+    def frames(self, start: int, end: int) -> FaceMotion:
+        """Return the motion of the frames from ``start`` to before ``end``."""
+        return self._map(lambda value: value[start:end])
+
+    def to(self, device: torch.device | str) -> FaceMotion:
+        """Return the motion on ``device``."""
+        return self._map(lambda value: value.to(device))
+
+    def _map(self, change: Callable[[torch.Tensor], torch.Tensor]) -> FaceMotion:
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return replace(self, **{name: change(value) for name, value in values.items() if value is not None})
+
+
+def face_motion(
+    seen: KeypointMotion, eye_ratios: torch.Tensor | None = None, lip_ratio: torch.Tensor | None = None
+) -> FaceMotion:
+    """Return what the motion extractor saw as a motion; eye_ratios: (N, 2), lip_ratio: (N, 1)."""
+    device = seen.expression.device
+
+    def here(value: torch.Tensor | None) -> torch.Tensor | None:
+        return None if value is None else value.to(device, torch.float32)
+
+    return FaceMotion(
+        seen.rotation,
+        seen.expression,
+        seen.scale,
+        seen.translation,
+        seen.canonical_keypoints,
+        here(eye_ratios),
+        here(lip_ratio),
+    )
+
+
+def joined(motions: Sequence[FaceMotion]) -> FaceMotion:
+    """Return one motion of all frames; what one of them lacks, the whole lacks."""
+
+    def all_of(name: str) -> torch.Tensor | None:
+        values = [getattr(motion, name) for motion in motions]
+        return None if any(value is None for value in values) else torch.cat(values)
+
+    return FaceMotion(**{each.name: all_of(each.name) for each in fields(FaceMotion)})  # type: ignore[arg-type]
+
+
+def place_keypoints(
+    canonical_keypoints: torch.Tensor,
+    rotation: torch.Tensor,
+    expression: torch.Tensor,
+    scale: torch.Tensor,
+    translation: torch.Tensor,
+) -> torch.Tensor:
+    """Return the keypoints in the crop, (N, 21, 3), for shapes as in `FaceMotion`; N may be 1 in any of them."""
+    # x = s · (x_c R + δ) + t, with t_z left out
+    placed = scale[:, :, None] * (canonical_keypoints @ rotation + expression)
+    moved = placed[..., :2] + translation[:, None, :2]
+    return torch.cat((moved, placed[..., 2:].expand(len(moved), -1, -1)), 2)
+
+
+def rotation_from_vector(vector: torch.Tensor) -> torch.Tensor:
+    """Return the rotation (N, 3, 3), for column vectors, about each vector ((N, 3)) by its length in radians."""
+    x, y, z = vector.unbind(1)
+    zero = torch.zeros_like(x)
+    cross = torch.stack((zero, -z, y, z, zero, -x, -y, x, zero), 1).reshape(-1, 3, 3)
+    return torch.matrix_exp(cross)
+
+
+def vector_from_rotation(rotation: torch.Tensor) -> torch.Tensor:
+    """Return the rotation vector (N, 3) in radians of rotations of less than half a turn, (N, 3, 3)."""
+    difference = rotation - rotation.transpose(1, 2)
+    skew = torch.stack((difference[:, 2, 1], difference[:, 0, 2], difference[:, 1, 0]), 1)
+    # |skew| = 2 sin, trace = 1 + 2 cos
+    sine = skew.norm(dim=1, keepdim=True) / 2
+    cosine = (rotation.diagonal(dim1=1, dim2=2).sum(1, keepdim=True) - 1) / 2
+    angle = torch.atan2(sine, cosine)
+    return skew * torch.where(sine > 1e-7, angle / (2 * sine.clamp(min=1e-7)), torch.full_like(sine, 0.5))

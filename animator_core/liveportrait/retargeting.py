@@ -1,0 +1,173 @@
+"""How far eyes and lips are open, and the corrections that carry it over in the character's own proportions."""
+
+from __future__ import annotations
+
+from typing import Callable, Protocol
+
+import numpy as np
+import torch
+
+from animator_core.liveportrait.face_motion import FaceMotion
+from animator_core.liveportrait.keypoints import KEYPOINT_COUNT
+from animator_core.liveportrait.options import MotionOptions
+
+LIP_KEYPOINTS = (6, 12, 14, 17, 19, 20)
+EYE_KEYPOINTS = (11, 13, 15, 16, 18)
+_ONE_EYE, _OTHER_EYE = (11, 13), (15, 16)
+_MAX_OPENNESS = 1.6
+
+# Upper and lower lid, the corners of that eye: the eye on the left of the picture, the one on the right; then the lips.
+_RATIO_POINTS = {
+    203: ((6, 18, 0, 12), (30, 42, 24, 36), (90, 102, 48, 66)),
+    478: ((159, 145, 33, 133), (386, 374, 362, 263), (13, 14, 61, 291)),
+}
+
+# What one unit of gaze adds to the expression: (keypoint, axis, amount), from the official editor.
+_GAZE_RIGHT = ((11, 0, 0.0007), (15, 0, 0.001))
+_GAZE_LEFT = ((11, 0, 0.001), (15, 0, 0.0007))
+_GAZE_UP = ((11, 1, -0.001), (15, 1, -0.001))
+_LIDS = ((11, 1, -0.001), (13, 1, 0.0003), (15, 1, -0.001), (16, 1, 0.0003))
+
+
+class Retargeters(Protocol):
+    """The three small networks, as `build.Networks` has them; keypoints (N, 21, 3), all float32."""
+
+    def stitch(self, keypoints_source: torch.Tensor, keypoints_driving: torch.Tensor) -> torch.Tensor:
+        """Return the driving keypoints fitted to the source's shoulders and hair."""
+        ...
+
+    def retarget_lips(self, keypoints_source: torch.Tensor, ratios: torch.Tensor) -> torch.Tensor:
+        """Return deltas; ratios: (N, 2), the source's and the wanted one."""
+        ...
+
+    def retarget_eyes(self, keypoints_source: torch.Tensor, ratios: torch.Tensor) -> torch.Tensor:
+        """Return deltas; ratios: (N, 3), the source's left and right one and the wanted one."""
+        ...
+
+
+def close_ratios(landmarks: np.ndarray) -> tuple[float, float, float]:
+    """Return how far left eye, right eye and lips are open, each by its width; left as in the picture.
+
+    landmarks: (478, 2 or more) of MediaPipe, or (203, 2), in any unit; depth is not looked at.
+    """
+    points = np.asarray(landmarks, np.float64)[:, :2]
+    if len(points) not in _RATIO_POINTS:
+        raise ValueError(f"{len(points)} landmarks have no known lids and lips; known are {sorted(_RATIO_POINTS)}")
+    left, right, lips = (_ratio(points[list(indices)]) for indices in _RATIO_POINTS[len(points)])
+    return left, right, lips
+
+
+def ratio_tensors(landmarks: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (eye_ratios (1, 2), lip_ratio (1, 1)) float32 of landmarks as `close_ratios` takes them."""
+    left, right, lips = close_ratios(landmarks)
+    return torch.tensor([[left, right]], dtype=torch.float32), torch.tensor([[lips]], dtype=torch.float32)
+
+
+def _ratio(points: np.ndarray) -> float:
+    upper, lower, first, last = points
+    return float(np.linalg.norm(upper - lower) / (np.linalg.norm(first - last) + 1e-6))
+
+
+def gaze_expression(gaze_x: float, gaze_y: float) -> torch.Tensor:
+    """Return what a shifted gaze adds to the expression, (21, 3) float32; lids follow the gaze up and down."""
+    delta = torch.zeros(KEYPOINT_COUNT, 3)
+    sideways = _GAZE_RIGHT if gaze_x > 0 else _GAZE_LEFT
+    for entries, strength in ((sideways, gaze_x), (_GAZE_UP, gaze_y), (_LIDS, -gaze_y / 2)):
+        for keypoint, axis, amount in entries:
+            delta[keypoint, axis] += amount * strength
+    return delta
+
+
+def eye_delta(networks: Retargeters, source: FaceMotion, wanted: torch.Tensor) -> torch.Tensor:
+    """Return what opens both eyes of the source to ``wanted``, (N, 1); the delta is (N, 21, 3)."""
+    ratios = _of_source(source.eye_ratios, "eye")
+    return _asked(networks.retarget_eyes, source.keypoints, ratios, wanted)
+
+
+def lip_delta(networks: Retargeters, source: FaceMotion, wanted: torch.Tensor) -> torch.Tensor:
+    """Return what opens the source's lips to ``wanted``, (N, 1); the delta is (N, 21, 3)."""
+    return _asked(networks.retarget_lips, source.keypoints, _of_source(source.lip_ratio, "lip"), wanted)
+
+
+def lip_closing_delta(networks: Retargeters, source: FaceMotion, threshold: float) -> torch.Tensor:
+    """Return what closes the source's lips, (N, 21, 3); 0 for frames whose lips are open less than ``threshold``."""
+    ratio = _of_source(source.lip_ratio, "lip")
+    delta = lip_delta(networks, source, torch.zeros_like(ratio))
+    return torch.where((ratio >= threshold)[:, :, None], delta, torch.zeros_like(delta))
+
+
+def eye_correction(
+    networks: Retargeters, source: FaceMotion, driving: FaceMotion, neutral: FaceMotion, options: MotionOptions
+) -> torch.Tensor:
+    """Return what the driven eyes lack to be as far open, in the source's proportions, as the driver's; (N, 21, 3).
+
+    Closed comes out closed and neutral comes out as in the source, each eye by itself. The driving motion, which by
+    itself opens the eyes by the driver's change of ratio, is corrected by the difference and thus kept.
+    """
+    ratios = _of_source(source.eye_ratios, "eye")
+    if driving.eye_ratios is None or neutral.eye_ratios is None:
+        raise ValueError("the driving motion has no eye ratios; record it with landmarks or turn eye_retargeting off")
+    strength = options.sensitivity_expression * options.sensitivity_eyes
+    openness = driving.eye_ratios / neutral.eye_ratios.clamp(min=0.05)
+    wanted = ratios * (1 + strength * (openness - 1)).clamp(0, _MAX_OPENNESS)
+    moved = strength if options.moves_whole_expression or options.region == "eyes" else 0.0
+    if options.is_relative:
+        reached = (ratios + moved * (driving.eye_ratios - neutral.eye_ratios)).clamp(min=0)
+    else:
+        reached = ratios + moved * (driving.eye_ratios - ratios)
+    left, right = (
+        eye_delta(networks, source, wanted[:, side, None]) - eye_delta(networks, source, reached[:, side, None])
+        for side in (0, 1)
+    )
+    share = _left_share(source)
+    return share * left + (1 - share) * right
+
+
+def lip_correction(
+    networks: Retargeters, source: FaceMotion, driving: FaceMotion, neutral: FaceMotion, options: MotionOptions
+) -> torch.Tensor:
+    """Return what the driven lips lack to be open as far as the driver's; (N, 21, 3).
+
+    As `eye_correction`, but in the driver's own measure: lips close where the driver's do, whatever the source's did.
+    """
+    ratio = _of_source(source.lip_ratio, "lip")
+    if driving.lip_ratio is None or neutral.lip_ratio is None:
+        raise ValueError("the driving motion has no lip ratio; record it with landmarks or turn lip_retargeting off")
+    strength = options.sensitivity_expression * options.sensitivity_mouth
+    moved = strength if options.moves_whole_expression or options.region == "lips" else 0.0
+    if options.is_relative:
+        is_closed = options.normalize_lips & (ratio >= options.lip_normalize_threshold)
+        start = torch.where(is_closed, torch.zeros_like(ratio), ratio)
+        reached = (start + moved * (driving.lip_ratio - neutral.lip_ratio)).clamp(min=0)
+    else:
+        reached = ratio + moved * (driving.lip_ratio - ratio)
+    wanted = strength * driving.lip_ratio
+    return lip_delta(networks, source, wanted) - lip_delta(networks, source, reached)
+
+
+def _left_share(source: FaceMotion) -> torch.Tensor:
+    """Return (N, 21, 1): how much of a keypoint belongs to the eye on the left of the picture."""
+    assert source.canonical_keypoints is not None
+    across = source.canonical_keypoints[:, :, 0]
+    share = torch.full_like(across, 0.5)
+    is_left = (across[:, _ONE_EYE].mean(1) < across[:, _OTHER_EYE].mean(1)).to(across.dtype)[:, None]
+    share[:, _ONE_EYE] = is_left
+    share[:, _OTHER_EYE] = 1 - is_left
+    return share[:, :, None]
+
+
+def _of_source(ratio: torch.Tensor | None, name: str) -> torch.Tensor:
+    if ratio is None:
+        raise ValueError(f"the source has no {name} ratio; give it landmarks or turn {name} retargeting off")
+    return ratio
+
+
+def _asked(
+    network: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    keypoints: torch.Tensor,
+    ratios: torch.Tensor,
+    wanted: torch.Tensor,
+) -> torch.Tensor:
+    count = max(len(keypoints), len(wanted))
+    together = torch.cat((ratios.expand(count, -1), wanted.expand(count, -1)), 1)
+    return network(keypoints.expand(count, -1, -1), together)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from obs_plugin.session import Session
 
 _STALE_HEARTBEAT_SECONDS = 2.0
+_UNSEEN_TICKS = 60
+"""After so many frames in which nothing showed the filter, the worker need not render for it."""
 
 
 class Display(enum.Enum):
@@ -50,6 +52,7 @@ class AnimatorFilter:
         self._animated = AnimatedTexture(lib)
         self._still: Texture | None = None
         self._is_capture_due = False
+        self._unseen_ticks = 0
         self._target_size = (0, 0)
         self._character_size = (0, 0)
         self._display = Display.NOTHING
@@ -74,6 +77,8 @@ class AnimatorFilter:
 
     def tick(self) -> None:
         """Look for what other threads left, and choose what to show."""
+        # Whatever shows the filter renders it between two ticks, which takes the capture.
+        self._unseen_ticks = self._unseen_ticks + 1 if self._is_capture_due else 0
         self._is_capture_due = True
         link = self.links.take()
         if link is not None:
@@ -81,6 +86,8 @@ class AnimatorFilter:
             self._animated.forget()
             if old is not None:
                 self._session.retire(old)
+        if self._unseen_ticks == _UNSEEN_TICKS or (link is not None and self._unseen_ticks > _UNSEEN_TICKS):
+            self._session.set_seen(self, False)
         self._display = self._choose_display()
 
     def _choose_display(self) -> Display:
@@ -102,6 +109,9 @@ class AnimatorFilter:
         """Capture, refill, draw; what is not ready yet is not drawn, and never replaced by the camera."""
         # Here and not in `tick`: only while it is rendered OBS keeps the target alive.
         width, height = self._target_size = self._read_target_size()
+        if self._unseen_ticks >= _UNSEEN_TICKS:
+            self._session.set_seen(self, True)
+        self._unseen_ticks = 0
         link = self._link
         if link is not None and not link.is_ended:
             if self._is_capture_due and width and height:

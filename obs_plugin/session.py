@@ -180,6 +180,11 @@ class Session:
 
     # --- actions of hotkeys and buttons ---
 
+    def set_seen(self, instance: AnimatorFilter, is_seen: bool) -> None:
+        """Have the worker rest while nothing shows a filter."""
+        if self._supervisor is not None:
+            self._supervisor.act(instance.filter_id, "show" if is_seen else "hide")
+
     def calibrate(self, instance: AnimatorFilter) -> None:
         if self._supervisor is not None:
             self._supervisor.act(instance.filter_id, "calibrate")

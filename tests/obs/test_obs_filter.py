@@ -75,6 +75,23 @@ def rig(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
         link.close()
 
 
+def test_the_worker_rests_while_nothing_shows_the_filter(rig: Rig) -> None:
+    rig.make()
+    rig.connect()
+    for _ in range(100):
+        rig.frame()
+    assert "set_seen" not in rig.session.asked
+    for _ in range(100):
+        rig.filter.tick()
+    assert rig.session.asked.count("set_seen") == 1
+    rig.connect()
+    rig.filter.tick()
+    assert rig.session.asked.count("set_seen") == 2, "a new worker must be told too"
+    for _ in range(3):
+        rig.frame()
+    assert rig.session.asked.count("set_seen") == 3
+
+
 def test_nothing_is_drawn_before_the_still_is_there_and_never_the_camera(rig: Rig) -> None:
     rig.make()
     for _ in range(5):

@@ -72,7 +72,8 @@ def face_square(points: np.ndarray, axis: np.ndarray, scale: float, shift_x: flo
     down = axis[1] - axis[0]
     length = float(np.linalg.norm(down))
     down = np.array([0.0, 1.0]) if length <= 1e-3 else down / length
-    right = np.array([down[1], -down[0]])
+    # Rounded as in the official code, so that crops come out the same to the pixel.
+    right = np.array([down[1], -down[0]], np.float32).astype(np.float64)
     angle = math.acos(min(max(right[0], -1.0), 1.0)) * (-1.0 if right[1] < 0 else 1.0)
     origin = points.mean(0)
     turned = (points - origin) @ np.stack((right, down)).T
@@ -94,8 +95,8 @@ def crop_transform(square: FaceSquare, crop_size: int, is_turned: bool = True) -
 
 
 def inverse_transform(transform: np.ndarray) -> np.ndarray:
-    """Return the inverse of a (3, 3) transform, in its own precision."""
-    return np.linalg.inv(transform)
+    """Return the inverse of a (3, 3) transform, float64."""
+    return np.linalg.inv(transform.astype(np.float64))
 
 
 def box_square(square: FaceSquare) -> np.ndarray:

@@ -1,0 +1,166 @@
+"""Live motion: calibrated, smoothed without lag, and never jumping."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from animator_core.liveportrait.driving_motion import MotionTransfer
+from animator_core.liveportrait.face_motion import FaceMotion, rotation_from_vector, vector_from_rotation
+from animator_core.liveportrait.keypoints import KEYPOINT_COUNT
+from animator_core.liveportrait.neutral import NeutralWatch
+from animator_core.liveportrait.options import MotionOptions
+from animator_core.liveportrait.retargeting import EYE_KEYPOINTS, Retargeters
+from animator_core.liveportrait.smoothing import Ease, OneEuro
+
+_EASE_SECONDS = 0.45
+_MAX_STEP_SECONDS = 0.2
+_SHIFT_FREE, _SHIFT_MOST = 0.3, 0.5
+_SIZE_FREE, _SIZE_MOST = 0.25, 0.45
+"""Shift (crop units) and growth (logarithm) that pass unchanged, and what larger ones approach: farther out the face
+would leave its crop."""
+
+
+class MotionSmoother:
+    """A causal filter over a face's motion; smoothing: 0 none to 1 strongest."""
+
+    def __init__(self, smoothing: float) -> None:
+        # 0 leaves the signal as it is (60 Hz), 0.5 rests at 2.2 Hz, 1 at 0.5 Hz.
+        calm_hz = 60.0 * (0.5 / 60.0) ** (smoothing**0.5)
+        is_eye = torch.zeros(KEYPOINT_COUNT, 3)
+        is_eye[list(EYE_KEYPOINTS)] = 1
+        self._pose = OneEuro(calm_hz, beta=30.0, speed_cutoff_hz=3.0)
+        # A blink takes three frames: the speed of the lids must count at once.
+        self._expression = OneEuro(
+            calm_hz * (1.5 + is_eye), beta=150.0 + 350.0 * is_eye, speed_cutoff_hz=8.0 + 52.0 * is_eye
+        )
+        self._ratios = OneEuro(calm_hz * 2.0, beta=60.0, speed_cutoff_hz=60.0)
+        self._anchor: torch.Tensor | None = None
+        self._seen_ns = 0
+
+    def reset(self) -> None:
+        """Forget the past; the next motion passes unchanged."""
+        self._anchor = None
+        for each in (self._pose, self._expression, self._ratios):
+            each.reset()
+
+    def __call__(self, motion: FaceMotion, captured_ns: int) -> FaceMotion:
+        """Return one frame's motion (N = 1) smoothed."""
+        seconds = min(max((captured_ns - self._seen_ns) * 1e-9, 1e-3), _MAX_STEP_SECONDS)
+        self._seen_ns = captured_ns
+        if self._anchor is None:
+            self._anchor = motion.rotation
+        turn = vector_from_rotation(motion.rotation @ self._anchor.transpose(1, 2))
+        pose = self._pose(torch.cat((turn, motion.translation, motion.scale.clamp(min=1e-6).log()), 1), seconds)
+        smoothed = replace(
+            motion,
+            rotation=rotation_from_vector(pose[:, :3]) @ self._anchor,
+            translation=pose[:, 3:6],
+            scale=pose[:, 6:].exp(),
+            expression=self._expression(motion.expression, seconds),
+        )
+        if motion.eye_ratios is None or motion.lip_ratio is None:
+            return smoothed
+        ratios = self._ratios(torch.cat((motion.eye_ratios, motion.lip_ratio), 1), seconds)
+        return replace(smoothed, eye_ratios=ratios[:, :2], lip_ratio=ratios[:, 2:])
+
+
+class LiveMotion:
+    """One driver and one source at a time; used by one thread.
+
+    source: N = 1 with canonical keypoints. All motions must be on one device; the CPU is quickest for so few numbers.
+    """
+
+    def __init__(self, source: FaceMotion, networks: Retargeters, options: MotionOptions | None = None) -> None:
+        self._networks = networks
+        self.options = options or MotionOptions()
+        self._transfer = MotionTransfer(source, networks, self.options)
+        self._smoother = MotionSmoother(self.options.smoothing)
+        self._watch = NeutralWatch()
+        self._neutral: FaceMotion | None = None
+        self._ease = Ease(_EASE_SECONDS)
+        self._is_driven = False
+        self.is_calibrated = False
+
+    @property
+    def keypoints_source(self) -> torch.Tensor:
+        """The source's keypoints, (1, 21, 3): what the driving keypoints are relative to."""
+        return self._transfer.keypoints_source
+
+    @property
+    def is_easing(self) -> bool:
+        """Whether the keypoints still change by themselves."""
+        return self._ease.is_easing
+
+    def set_source(self, source: FaceMotion) -> None:
+        """Move another source from now on; the driver's neutral face is kept."""
+        self._transfer = MotionTransfer(source, self._networks, self.options)
+        self._ease.restart()
+
+    def set_options(self, options: MotionOptions, now_ns: int) -> None:
+        """Take other options, easing over to what they make of the motion."""
+        if options.smoothing != self.options.smoothing:
+            self._smoother = MotionSmoother(options.smoothing)
+        self.options = options
+        self._transfer = MotionTransfer(self._transfer.source, self._networks, options)
+        self._ease.begin(now_ns)
+
+    def set_neutral(self, neutral: FaceMotion, now_ns: int) -> None:
+        """Measure motion against ``neutral`` (N = 1) from now on."""
+        self._neutral, self.is_calibrated = neutral, True
+        self._smoother.reset()
+        self._ease.begin(now_ns)
+
+    def calibrate(self, now_ns: int) -> None:
+        """Make the present moment the neutral face; without a face, the next calm second will be it."""
+        neutral = self._watch.from_recent() if self._is_driven else None
+        if neutral is None:
+            self._neutral, self.is_calibrated = None, False
+            self._watch.restart()
+        else:
+            self.set_neutral(neutral, now_ns)
+
+    def drive(self, seen: FaceMotion, captured_ns: int) -> torch.Tensor:
+        """Return the driving keypoints, (1, 21, 3), for what the motion extractor saw in one frame (N = 1).
+
+        seen: in one and the same crop's coordinates, see `face_crop.DrivingCrop`; unsmoothed.
+        """
+        if self._neutral is None:
+            self._neutral = seen
+        if self.is_calibrated:
+            self._watch.remember(seen, captured_ns)
+        else:
+            found = self._watch.watch(seen, captured_ns)
+            if found is not None:
+                self.set_neutral(found, captured_ns)
+        if not self._is_driven:
+            self._is_driven = True
+            self._smoother.reset()
+            self._ease.begin(captured_ns)
+        motion = _kept_in_crop(self._smoother(seen, captured_ns), self._neutral)
+        return self._ease(self._transfer.keypoints_driving(motion, self._neutral), captured_ns)
+
+    def idle(
+        self, turn: torch.Tensor, shift: torch.Tensor, size: float, eye_openness: torch.Tensor, now_ns: int
+    ) -> torch.Tensor:
+        """Return the driving keypoints, (1, 21, 3), while no face drives; see `MotionTransfer.idle`."""
+        if self._is_driven:
+            self._is_driven = False
+            self._ease.begin(now_ns)
+        return self._ease(self._transfer.idle(turn, shift, size, eye_openness), now_ns)
+
+
+def _kept_in_crop(motion: FaceMotion, neutral: FaceMotion) -> FaceMotion:
+    shift = motion.translation - neutral.translation
+    growth = (motion.scale / neutral.scale).clamp(min=1e-6).log()
+    return replace(
+        motion,
+        translation=neutral.translation + _limited(shift, _SHIFT_FREE, _SHIFT_MOST),
+        scale=neutral.scale * _limited(growth, _SIZE_FREE, _SIZE_MOST).exp(),
+    )
+
+
+def _limited(value: torch.Tensor, free: float, most: float) -> torch.Tensor:
+    excess = (value.abs() - free).clamp(min=0) / (most - free)
+    return value.clamp(-free, free) + value.sign() * (most - free) * torch.tanh(excess)

@@ -52,8 +52,7 @@ def load_networks(
     weights are kept for the next start; None keeps none. Raises WeightsError, naming file and key, where a
     checkpoint is missing, damaged or of another model.
     """
-    checkpoints = find_checkpoints(weights_dir)
-    version, modules = _cached(checkpoints, cache_dir) or _converted(checkpoints, cache_dir)
+    version, modules = load_folded(weights_dir, cache_dir)
     for name, module in modules.items():
         module.eval().requires_grad_(False).to(device)
         if name in _HALF_ABLE:
@@ -61,6 +60,12 @@ def load_networks(
     # The eight bits of bfloat16 show as a trembling pose.
     modules["motion_extractor"].detector.cast_body(torch.float32 if dtype == torch.bfloat16 else dtype)
     return Networks(**modules, device=torch.device(device), dtype=dtype, version=version)
+
+
+def load_folded(weights_dir: Path, cache_dir: Path | None = None) -> tuple[str, dict[str, Any]]:
+    """Return the weights' version and the folded networks by name, float32 on the CPU; see `load_networks`."""
+    checkpoints = find_checkpoints(weights_dir)
+    return _cached(checkpoints, cache_dir) or _converted(checkpoints, cache_dir)
 
 
 def build_empty(name: str) -> nn.Module:

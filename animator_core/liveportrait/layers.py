@@ -86,7 +86,9 @@ class DownBlock3d(ConvBlock3d):
     """A `ConvBlock3d` that halves height and width and keeps the depth."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.avg_pool3d(super().forward(x), (1, 2, 2))
+        x = super().forward(x)
+        # As 2-D pictures, since PyTorch has no 3-D pooling in half precision on CPUs.
+        return F.avg_pool2d(x.flatten(1, 2), 2).unflatten(1, x.shape[1:3])
 
 
 class UpBlock3d(ConvBlock3d):

@@ -10,6 +10,7 @@ import re
 import numpy as np
 
 from animator_core.errors import AnimatorError
+from animator_core.render.texture import decode_srgb, encode_srgb
 
 _NAMED_COLOURS = {
     "black": (0, 0, 0),
@@ -36,16 +37,6 @@ def parse_colour(text: str) -> tuple[int, int, int]:
     return int(digits[0:2], 16), int(digits[2:4], 16), int(digits[4:6], 16)
 
 
-def _decode(encoded: np.ndarray) -> np.ndarray:
-    """Return linear light in [0, 1] of sRGB-encoded values in [0, 1]."""
-    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-
-
-def _encode(linear: np.ndarray) -> np.ndarray:
-    """Return sRGB-encoded values in [0, 1] of linear light in [0, 1]."""
-    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.maximum(linear, 0.0) ** (1 / 2.4) - 0.055)
-
-
 def _to_bytes(values: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)
 
@@ -56,10 +47,10 @@ class OverColour:
     def __init__(self, colour: tuple[int, int, int]) -> None:
         self.colour = colour
         premultiplied, alpha = _value_and_alpha()
-        background = _decode(np.array(colour) / 255.0)
+        background = decode_srgb(np.array(colour) / 255.0)
         # out = encode(c·a + background·(1 − a)), and c·a is what the premultiplied value decodes to
-        light = _decode(premultiplied)[:, :, None] + background * (1.0 - alpha)[:, :, None]
-        by_channel = _to_bytes(_encode(light)).reshape(65536, 3)
+        light = decode_srgb(premultiplied)[:, :, None] + background * (1.0 - alpha)[:, :, None]
+        by_channel = _to_bytes(encode_srgb(light)).reshape(65536, 3)
         self._tables = [np.ascontiguousarray(by_channel[:, channel]) for channel in range(3)]
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
@@ -80,8 +71,8 @@ class StraightAlpha:
     def __init__(self) -> None:
         premultiplied, alpha = _value_and_alpha()
         # c = encode(decode(c·a) / a); where a = 0 the colour is nothing and black compresses best
-        light = _decode(premultiplied) / np.where(alpha > 0, alpha, np.inf)
-        self._table = _to_bytes(_encode(np.minimum(light, 1.0))).reshape(65536)
+        light = decode_srgb(premultiplied) / np.where(alpha > 0, alpha, np.inf)
+        self._table = _to_bytes(encode_srgb(np.minimum(light, 1.0))).reshape(65536)
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
         """Return ``frame``, (H, W, 4) uint8 premultiplied BGRA, as (H, W, 4) uint8 straight RGBA."""

@@ -175,3 +175,33 @@ class TestChain:
         differences = golden(f"chain/{name}/{driving}/out").differences(picture.numpy())
         assert rms(differences) <= CHAIN_RMS
         assert differences.max() <= CHAIN_MAX
+
+
+class TestKeypointCorrections:
+    """How the small networks' outputs, which the vectors have, are applied."""
+
+    KEYPOINTS_SOURCE = torch.from_numpy(input_noise("corrections.source", (2, 21, 3), 0.4))
+    KEYPOINTS_DRIVING = torch.from_numpy(input_noise("corrections.driving", (2, 21, 3), 0.4))
+
+    def test_stitching_adds_a_delta_to_each_keypoint_and_moves_all_in_the_plane(self, golden_networks):
+        both = torch.cat((self.KEYPOINTS_SOURCE.flatten(1), self.KEYPOINTS_DRIVING.flatten(1)), 1)
+        raw = golden_networks.stitching(both)
+        stitched = golden_networks.stitch(self.KEYPOINTS_SOURCE, self.KEYPOINTS_DRIVING)
+        moved = stitched - self.KEYPOINTS_DRIVING - raw[:, :63].reshape(2, 21, 3)
+        assert torch.allclose(moved[..., :2], raw[:, None, 63:].expand(2, 21, 2), atol=1e-6)
+        assert moved[..., 2].abs().max() <= 1e-6
+
+    @pytest.mark.parametrize(
+        ("network", "retarget", "count"), [("lip", "retarget_lips", 2), ("eye", "retarget_eyes", 3)]
+    )
+    def test_retargeting_gives_a_delta_for_each_keypoint(self, golden_networks, network, retarget, count):
+        ratios = torch.from_numpy(input_noise(f"corrections.{network}", (2, count), 0.1)) + 0.3
+        raw = getattr(golden_networks, network)(torch.cat((self.KEYPOINTS_SOURCE.flatten(1), ratios), 1))
+        delta = getattr(golden_networks, retarget)(self.KEYPOINTS_SOURCE, ratios)
+        assert torch.equal(delta, raw.reshape(2, 21, 3))
+
+    def test_warping_takes_the_source_before_the_driving_keypoints(self, golden_networks):
+        features = torch.from_numpy(input_noise("corrections.features", (1, 32, 16, 32, 32)))
+        source, driving = self.KEYPOINTS_SOURCE[:1], self.KEYPOINTS_DRIVING[:1]
+        expected = golden_networks.warping_module(features, kp_driving=driving, kp_source=source).warped
+        assert torch.equal(golden_networks.warp(features, source, driving), expected)

@@ -18,7 +18,7 @@ from animator_core.errors import WeightsError
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = "1"
+_FORMAT = "2"
 """Changes when folding or the networks' structure does."""
 _PATTERN = "liveportrait-*.safetensors"
 

@@ -158,19 +158,33 @@ class SpectralConv2d(nn.Module):
         return conv
 
 
-class SPADE(nn.Module):
+class SPADE(Foldable):
     """Normalises x and scales and shifts it, place by place, by what a second picture says."""
 
     def __init__(self, channels: int, modulation_channels: int, hidden_channels: int = 128) -> None:
         super().__init__()
         self.mlp_shared = nn.Sequential(nn.Conv2d(modulation_channels, hidden_channels, 3, padding=1), nn.ReLU())
-        self.mlp_gamma = nn.Conv2d(hidden_channels, channels, 3, padding=1)
-        self.mlp_beta = nn.Conv2d(hidden_channels, channels, 3, padding=1)
+        self.mlp_gamma: nn.Conv2d | None = nn.Conv2d(hidden_channels, channels, 3, padding=1)
+        self.mlp_beta: nn.Conv2d | None = nn.Conv2d(hidden_channels, channels, 3, padding=1)
+        self.mlp_scale_shift: nn.Conv2d | None = None
 
     def forward(self, x: torch.Tensor, modulation: torch.Tensor) -> torch.Tensor:
         """x: (B, channels, H, W). modulation: (B, modulation_channels, h, w). Returns x's shape."""
         hidden = self.mlp_shared(F.interpolate(modulation, size=x.shape[2:]))
-        return F.instance_norm(x, eps=1e-5) * (1 + self.mlp_gamma(hidden)) + self.mlp_beta(hidden)
+        if self.mlp_scale_shift is None:
+            scale, shift = 1 + self.mlp_gamma(hidden), self.mlp_beta(hidden)
+        else:
+            scale, shift = self.mlp_scale_shift(hidden).chunk(2, 1)
+        return torch.addcmul(shift, F.instance_norm(x, eps=1e-5), scale)
+
+    def fold(self) -> None:
+        """Make one convolution of the two, with the 1 of 1 + gamma in its bias."""
+        gamma, beta = self.mlp_gamma, self.mlp_beta
+        with torch.device("meta"):
+            both = nn.Conv2d(gamma.in_channels, 2 * gamma.out_channels, 3, padding=1)
+        both.weight = _frozen(torch.cat((gamma.weight, beta.weight)))
+        both.bias = _frozen(torch.cat((gamma.bias + 1, beta.bias)))
+        self.mlp_scale_shift, self.mlp_gamma, self.mlp_beta = both, None, None
 
 
 class SPADEResnetBlock(Foldable):

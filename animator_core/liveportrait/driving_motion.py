@@ -37,6 +37,8 @@ _GAZE_KEYPOINTS = (11, 15)
 _SHUT_EYE_RATIO, _OPEN_EYE_RATIO = 0.18, 0.39
 """A source video whose first frame's eyes are below the one holds them open as far as the other."""
 
+_FLAT_VOLUME = 1e-6
+
 # The expression of a neutral face with closed lips, in units of 1e-9.
 _NEUTRAL_EXPRESSION = """
 -94524 242220 -40097.4  208596 468054 12746.4  -124602 324972 4425  119652 -456624 54085.2  -265254 -74598 -15528
@@ -227,7 +229,7 @@ def _in_source_video(
 
 def _size_ratio(keypoints_source: torch.Tensor, keypoints_first: torch.Tensor) -> float:
     source, first = (hull_volume(points[0].cpu().numpy()) for points in (keypoints_source, keypoints_first))
-    return math.sqrt(source) / math.sqrt(first) if source > 0 and first > 0 else 1.0
+    return math.sqrt(source) / math.sqrt(first) if min(source, first) > _FLAT_VOLUME else 1.0
 
 
 def _expressive_mask() -> torch.Tensor:

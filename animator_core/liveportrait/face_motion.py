@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Callable
@@ -104,7 +105,10 @@ def rotation_from_vector(vector: torch.Tensor) -> torch.Tensor:
     x, y, z = vector.unbind(1)
     zero = torch.zeros_like(x)
     cross = torch.stack((zero, -z, y, z, zero, -x, -y, x, zero), 1).reshape(-1, 3, 3)
-    return torch.matrix_exp(cross)
+    # Rodrigues: R = 1 + sin a/a · K + (1 − cos a)/a² · K²; sinc(x) is sin πx / πx, and 1 − cos a = 2 sin² a/2.
+    turns = (vector.norm(dim=1) / math.pi)[:, None, None]
+    unit = torch.eye(3, dtype=vector.dtype, device=vector.device)
+    return unit + torch.sinc(turns) * cross + 0.5 * torch.sinc(turns / 2) ** 2 * (cross @ cross)
 
 
 def vector_from_rotation(rotation: torch.Tensor) -> torch.Tensor:

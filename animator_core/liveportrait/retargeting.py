@@ -115,12 +115,11 @@ def eye_correction(
         reached = (ratios + moved * (driving.eye_ratios - neutral.eye_ratios)).clamp(min=0)
     else:
         reached = ratios + moved * (driving.eye_ratios - ratios)
-    left, right = (
-        eye_delta(networks, source, wanted[:, side, None]) - eye_delta(networks, source, reached[:, side, None])
-        for side in (0, 1)
+    wanted_left, wanted_right, reached_left, reached_right = _each(
+        networks.retarget_eyes, source, ratios, torch.cat((wanted, reached), 1)
     )
     share = _left_share(source)
-    return share * left + (1 - share) * right
+    return share * (wanted_left - reached_left) + (1 - share) * (wanted_right - reached_right)
 
 
 def lip_correction(
@@ -141,8 +140,9 @@ def lip_correction(
         reached = (start + moved * (driving.lip_ratio - neutral.lip_ratio)).clamp(min=0)
     else:
         reached = ratio + moved * (driving.lip_ratio - ratio)
-    wanted = strength * driving.lip_ratio
-    return lip_delta(networks, source, wanted) - lip_delta(networks, source, reached)
+    asked = torch.cat(torch.broadcast_tensors(strength * driving.lip_ratio, reached), 1)
+    at_wanted, at_reached = _each(networks.retarget_lips, source, ratio, asked)
+    return at_wanted - at_reached
 
 
 def _left_share(source: FaceMotion) -> torch.Tensor:
@@ -160,6 +160,20 @@ def _of_source(ratio: torch.Tensor | None, name: str) -> torch.Tensor:
     if ratio is None:
         raise ValueError(f"the source has no {name} ratio; give it landmarks or turn {name} retargeting off")
     return ratio
+
+
+def _each(
+    network: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    source: FaceMotion,
+    ratios: torch.Tensor,
+    wanted: torch.Tensor,
+) -> torch.Tensor:
+    """Return (M, N, 21, 3): the deltas for each of the M columns of ``wanted``, (N, M), in one call of the network."""
+    count, columns = wanted.shape
+    keypoints = source.keypoints.expand(count, -1, -1).repeat(columns, 1, 1)
+    repeated = ratios.expand(count, -1).repeat(columns, 1)
+    deltas = _asked(network, keypoints, repeated, wanted.transpose(0, 1).reshape(-1, 1))
+    return deltas.reshape(columns, count, KEYPOINT_COUNT, 3)
 
 
 def _asked(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Callable
 
+import numpy as np
 import torch
 
 from animator_core.liveportrait.keypoints import KeypointMotion
@@ -74,6 +75,17 @@ def face_motion(
         here(eye_ratios),
         here(lip_ratio),
     )
+
+
+def motion_from_arrays(arrays: Mapping[str, np.ndarray]) -> FaceMotion:
+    """Return the motion of a recorded template's arrays, by the names of the fields."""
+    return FaceMotion(**{name: torch.from_numpy(array.copy()) for name, array in arrays.items()})
+
+
+def motion_to_arrays(motion: FaceMotion) -> dict[str, np.ndarray]:
+    """Return the arrays of a motion by the names of the fields, for a template."""
+    values = {each.name: getattr(motion, each.name) for each in fields(motion)}
+    return {name: value.cpu().numpy() for name, value in values.items() if value is not None}
 
 
 def joined(motions: Sequence[FaceMotion]) -> FaceMotion:

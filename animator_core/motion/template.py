@@ -1,0 +1,164 @@
+"""Motion templates: the motion of a clip as LivePortrait sees it, in one .npz file that runs no code.
+
+Members: ``format_version`` (1), ``kind`` ("liveportrait"), ``fps``, and for N frames, all float32: ``rotation``
+(N, 3, 3), ``expression`` (N, 21, 3), ``scale`` (N, 1), ``translation`` (N, 3); optional ``canonical_keypoints``
+(N, 21, 3), ``eye_ratios`` (N, 2), ``lip_ratio`` (N, 1). What they mean is said at `liveportrait.face_motion`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import os
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from animator_core.errors import MotionError
+
+FORMAT_VERSION = 1
+KIND = "liveportrait"
+SUFFIX = ".npz"
+MAX_FRAMES = 1_000_000
+MAX_FRAME_RATE = 1000.0
+_MAX_MEMBER_BYTES = 1 << 29
+_FRAME_SHAPES: dict[str, tuple[int, ...]] = {
+    "rotation": (3, 3),
+    "expression": (21, 3),
+    "scale": (1,),
+    "translation": (3,),
+    "canonical_keypoints": (21, 3),
+    "eye_ratios": (2,),
+    "lip_ratio": (1,),
+}
+_REQUIRED = ("rotation", "expression", "scale", "translation")
+_LARGEST = 1e4
+_DAMAGE = (
+    ValueError,
+    EOFError,
+    KeyError,
+    RuntimeError,
+    SyntaxError,
+    MemoryError,
+    OverflowError,
+    TypeError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What zipfile and NumPy raise on damaged archives and headers."""
+
+
+@dataclass(frozen=True)
+class MotionTemplate:
+    """A recorded motion; the arrays are float32 with one row a frame, as the file has them. Raises MotionError.
+
+    fps: frames a second. canonical_keypoints, eye_ratios, lip_ratio: None where the recording lacks them.
+    """
+
+    fps: float
+    rotation: np.ndarray
+    expression: np.ndarray
+    scale: np.ndarray
+    translation: np.ndarray
+    canonical_keypoints: np.ndarray | None = None
+    eye_ratios: np.ndarray | None = None
+    lip_ratio: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse arrays that do not belong together or hold what no face does."""
+        if not math.isfinite(self.fps) or not 0 < self.fps <= MAX_FRAME_RATE:
+            raise MotionError(f"the template's fps is {self.fps:g}; record it again")
+        for name, array in self.arrays().items():
+            expected = (len(self), *_FRAME_SHAPES[name])
+            if array.shape != expected or array.dtype != np.float32:
+                raise MotionError(
+                    f"the template's {name} is {array.dtype} {array.shape}, not float32 {expected}; record it again"
+                )
+            if not (np.abs(array) <= _LARGEST).all():
+                raise MotionError(f"the template's {name} holds no numbers of a face; record it again")
+        if not 0 < len(self) <= MAX_FRAMES:
+            raise MotionError(f"the template has {len(self)} frames; record 1 to {MAX_FRAMES}")
+        if not (self.scale > 0).all():
+            raise MotionError("the template's scale is not positive; record it again")
+
+    def __len__(self) -> int:
+        return len(self.rotation)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays that there are, by name."""
+        found = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "fps"}
+        return {name: array for name, array in found.items() if array is not None}
+
+
+def template_from_arrays(fps: float, arrays: Mapping[str, np.ndarray]) -> MotionTemplate:
+    """Return a template of arrays by name; raises MotionError."""
+    for name in _REQUIRED:
+        if name not in arrays:
+            raise MotionError(f"the template has no {name}; record it again")
+    known = {name: np.asarray(array) for name, array in arrays.items() if name in _FRAME_SHAPES}
+    for name, array in known.items():
+        if array.dtype.kind not in "fiu" or array.ndim == 0:
+            raise MotionError(f"the template's {name} is {array.dtype} {array.shape}; record it again")
+    return MotionTemplate(fps, **{name: array.astype(np.float32) for name, array in known.items()})
+
+
+def write_template(path: Path, template: MotionTemplate) -> None:
+    """Write a template as a whole or not at all; raises MotionError where it cannot be written."""
+    header = {
+        "format_version": np.int64(FORMAT_VERSION),
+        "kind": np.array(KIND),
+        "fps": np.float64(template.fps),
+    }
+    content = io.BytesIO()
+    np.savez_compressed(content, **header, **template.arrays())
+    unfinished = path.with_name(path.name + ".part")
+    try:
+        unfinished.write_bytes(content.getvalue())
+        os.replace(unfinished, path)
+    except OSError as exc:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+        raise MotionError(f"cannot write the template {path}: {exc.strerror}; choose another folder") from exc
+
+
+def read_template(path: Path) -> MotionTemplate:
+    """Return the template in a file; raises MotionError for one that is missing, damaged or of another kind."""
+    try:
+        members = _read_members(path)
+    except OSError as exc:
+        raise MotionError(f"cannot read the template {path}: {exc.strerror or exc}; check the path") from exc
+    except _DAMAGE as exc:
+        raise MotionError(f"{path} is no motion template or is damaged ({exc}); record it again") from exc
+    kind, version, fps = (members.pop(name, np.array(None)) for name in ("kind", "format_version", "fps"))
+    if kind.dtype.kind != "U" or kind.shape != () or str(kind) != KIND:
+        raise MotionError(f"{path} is no LivePortrait template; landmark motions are replayed as motions")
+    if version.dtype.kind not in "iu" or version.shape != () or int(version) != FORMAT_VERSION:
+        raise MotionError(f"{path} is of another format than {FORMAT_VERSION}; record it again")
+    if fps.dtype.kind not in "iuf" or fps.shape != ():
+        raise MotionError(f"{path} has no usable fps; record it again")
+    try:
+        return template_from_arrays(float(fps), members)
+    except MotionError as exc:
+        raise MotionError(f"{path}: {exc}") from exc
+
+
+def _read_members(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise ValueError("not an .npz archive")
+        with zipfile.ZipFile(file) as archive:
+            total = sum(entry.file_size for entry in archive.infolist())
+        if total > _MAX_MEMBER_BYTES:
+            raise ValueError(f"it unpacks to over {_MAX_MEMBER_BYTES >> 20} MiB")
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as archive:
+            wanted = ("kind", "format_version", "fps", *_FRAME_SHAPES)
+            return {name: np.asarray(archive[name]) for name in wanted if name in archive.files}

@@ -33,7 +33,7 @@ class MotionSmoother:
         self._pose = OneEuro(calm_hz, beta=30.0, speed_cutoff_hz=3.0)
         # A blink takes three frames: the speed of the lids must count at once.
         self._expression = OneEuro(
-            calm_hz * (1.5 + is_eye), beta=150.0 + 350.0 * is_eye, speed_cutoff_hz=8.0 + 52.0 * is_eye
+            calm_hz * (1.5 + is_eye), beta=80.0 + 120.0 * is_eye, speed_cutoff_hz=8.0 + 52.0 * is_eye
         )
         self._ratios = OneEuro(calm_hz * 2.0, beta=60.0, speed_cutoff_hz=60.0)
         self._anchor: torch.Tensor | None = None

@@ -26,6 +26,7 @@ ALLOWED = {
     "config": {"errors"},
     "timing": set(),
     "tracking": {"errors", "tracking"},
+    "liveportrait": {"errors", "liveportrait"},
     "motion": {"errors", "motion", "tracking"},
     "characters": {"errors", "config", "protocol", "characters", "tracking"},
     "render": {"errors", "frame_ring", "render", "characters", "motion", "tracking", "protocol"},

@@ -22,12 +22,20 @@ from liveportrait_weights import golden_state
 from animator_core.errors import CharacterError, ConfigError
 from animator_core.liveportrait import cropping, face_crop
 from animator_core.liveportrait.driving_motion import MotionTransfer, transfer_clip
-from animator_core.liveportrait.face_motion import FaceMotion, joined, rotation_from_vector, vector_from_rotation
+from animator_core.liveportrait.face_motion import (
+    FaceMotion,
+    joined,
+    motion_from_arrays,
+    motion_to_arrays,
+    rotation_from_vector,
+    vector_from_rotation,
+)
 from animator_core.liveportrait.hull import hull_volume
 from animator_core.liveportrait.options import MotionOptions, options_from
 from animator_core.liveportrait.retargeting import close_ratios, gaze_expression
 from animator_core.liveportrait.smoothing import smooth_clip
 from animator_core.liveportrait.stitching import EyeRetargeting, LipRetargeting, StitchingNetwork
+from animator_core.motion.template import read_template, template_from_arrays, write_template
 
 ARCHIVE = Path(__file__).parent / "golden" / "motion.npz"
 DIGEST = "0ff8e7999771ce25ecc1a315a120856bf6bd971dbd85dc6d1d0d26bd5cd6a773"
@@ -243,3 +251,29 @@ def test_options_out_of_range_are_refused_by_name(values):
 def test_a_face_of_no_size_is_refused():
     with pytest.raises(CharacterError, match="larger picture"):
         face_crop.source_crop(np.zeros((1, 1, 3), np.uint8), np.zeros((478, 3), np.float32))
+
+
+def test_a_recorded_template_moves_the_source_as_the_driver_did(networks, tmp_path):
+    source, driving = face("source/src1"), faces("driving", ["drv0", "drv1", "drv2"])
+    write_template(tmp_path / "clip.npz", template_from_arrays(25.0, motion_to_arrays(driving)))
+    replayed = motion_from_arrays(read_template(tmp_path / "clip.npz").arrays())
+    options = MotionOptions(eye_retargeting=True, lip_retargeting=True)
+    clips = [transfer_clip(source, each, networks, options).keypoints_driving for each in (driving, replayed)]
+    assert torch.equal(*clips)
+
+
+def test_idling_blinks_and_turns_without_a_driver(networks):
+    transfer = MotionTransfer(face("source/src0"), networks, MotionOptions(stitching=False))
+    still, upright = torch.zeros(2), torch.eye(3)
+    assert torch.allclose(transfer.idle(upright, still, 1.0, torch.ones(2)), transfer.keypoints_source, atol=1e-5)
+    assert not torch.allclose(transfer.idle(upright, still, 1.0, torch.zeros(2)), transfer.keypoints_source, atol=1e-3)
+    turn = rotation_from_vector(torch.tensor([[0.0, 0.2, 0.0]]))[0]
+    turned = transfer.idle(turn, still, 1.0, torch.ones(2))
+    assert float((turned - transfer.keypoints_source).abs().max()) > 0.05
+
+
+def test_retargeting_without_ratios_says_what_to_turn_off(networks):
+    source, driving = face("source/src0"), face("driving/drv0")
+    blind = FaceMotion(driving.rotation, driving.expression, driving.scale, driving.translation)
+    with pytest.raises(ValueError, match="eye_retargeting off"):
+        MotionTransfer(source, networks, MotionOptions(eye_retargeting=True)).keypoints_driving(blind, blind)

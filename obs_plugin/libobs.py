@@ -29,6 +29,8 @@ GS_BLEND_INVSRCALPHA = 5
 GS_IMAGE_ALPHA_PREMULTIPLY_SRGB = 1
 EFFECT_DEFAULT = 0
 
+TASK_UI = 0
+
 COMBO_TYPE_LIST = 2
 COMBO_FORMAT_STRING = 3
 TEXT_INFO = 3
@@ -136,6 +138,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {  # result, then arguments
     "obs_enable_source_type": (_VOID, c_char_p, c_bool),
     "obs_get_active_fps": (c_double,),
     "bfree": (_VOID, c_void_p),
+    "obs_queue_task": (_VOID, c_int, c_void_p, c_void_p, c_bool),
     # settings
     "obs_data_create": (c_void_p,),
     "obs_data_release": (_VOID, c_void_p),

@@ -19,6 +19,7 @@ from obs_plugin.libobs import LibObs
 from obs_plugin.link import FilterLink
 from obs_plugin.still_picture import StillLoader
 from obs_plugin.supervisor import Supervisor
+from obs_plugin.ui_thread import UiThread
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ class Session:
     def __init__(self, lib: LibObs, installation: Installation | None = None) -> None:
         self._lib = lib
         self._installation = installation or find_installation()
+        self._ui_thread = UiThread(lib)
         self._filters: dict[str, AnimatorFilter] = {}
         # Held only for moments, and never while a libobs function runs that could wait.
         self._lock = threading.Lock()
@@ -143,7 +145,14 @@ class Session:
         """Give every filter another character: ``choose`` places on, or the one at that place (from 0)."""
         characters = self.characters()
         for instance in self.filters():
-            self._change_settings(instance, lambda data: self._choose(characters, data, choose, is_step))
+            self._choose_later(instance, characters, choose, is_step)
+
+    def _choose_later(
+        self, instance: AnimatorFilter, characters: tuple[CharacterEntry, ...], choose: int, is_step: bool
+    ) -> None:
+        self._ui_thread.run(
+            lambda: self._change_settings(instance, lambda data: self._choose(characters, data, choose, is_step))
+        )
 
     def _choose(self, characters: tuple[CharacterEntry, ...], data: int, choose: int, is_step: bool) -> None:
         entry: CharacterEntry | None = None
@@ -243,7 +252,7 @@ class Session:
             return
         self._shown_kinds[instance.filter_id] = condition.kind
         self._panel_refreshed_at[instance.filter_id] = now
-        self._reload_panel(instance)
+        self._ui_thread.run(lambda: self._reload_panel(instance))
 
     def _reload_panel(self, instance: AnimatorFilter) -> None:
         source = self._reference(instance)

@@ -68,6 +68,10 @@ class FakeLibObs:
     def obs_get_active_fps(self) -> float:
         return 30.0
 
+    def obs_queue_task(self, _kind: int, task: ctypes.c_void_p, _parameter: None, _waits: bool) -> None:
+        self.calls.append(("obs_queue_task", ()))
+        ctypes.CFUNCTYPE(None, ctypes.c_void_p)(task.value)(None)
+
     # --- settings ---
 
     def obs_data_get_string(self, _data: int, key: bytes) -> bytes:

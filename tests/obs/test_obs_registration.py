@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from fake_libobs import FakeLibObs
 
+from animator_core.protocol import CharacterEntry
 from obs_plugin import libobs, registration
 
 
@@ -167,3 +168,22 @@ def test_a_source_under_destruction_is_reached_through_its_weak_reference_only()
     lib.calls.clear()
     session._reload_panel(instance)
     assert lib.calls == []
+
+
+def test_settings_are_changed_on_the_user_interface_thread_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    lib: Any = FakeLibObs()
+    session = registration.register(lib)
+    made = registration._registration
+    assert session is not None and made is not None
+    monkeypatch.setattr(session, "characters", lambda: (CharacterEntry("a.png", "a", "a.png"),))
+    lib.obs_weak_source_get_source = lambda _weak: 5
+    pointer = ctypes.c_void_p
+    ctypes.CFUNCTYPE(pointer, pointer, pointer)(made.info.create)(1, 2)
+    queued: list[Any] = []
+    lib.obs_queue_task = lambda kind, task, *_: queued.append((kind, task))
+    session.select_character(0, is_step=False)
+    assert "obs_data_set_string" not in lib.names()
+    ((kind, task),) = queued
+    assert kind == libobs.TASK_UI
+    ctypes.CFUNCTYPE(None, pointer)(task.value)(None)
+    assert "obs_data_set_string" in lib.names() and "obs_source_update" in lib.names()

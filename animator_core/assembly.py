@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from animator_core.config import Config
     from animator_core.driving_clip import DrivingClip
     from animator_core.motion.estimator import MotionEstimator
+    from animator_core.render.build import RendererSource
     from animator_core.render.contract import Renderer
     from animator_core.tracking.observation import FaceTracker
 
@@ -87,12 +88,28 @@ def make_estimator(config: Config, mirror: bool = False) -> MotionEstimator:
     return MotionEstimator(MotionSettings(mirror=mirror, smoothing=config.tracking.smoothing))
 
 
+def make_renderer_source(config: Config) -> RendererSource:
+    """Return what makes renderers as the settings say."""
+    from animator_core.render.build import RendererSettings, RendererSource
+
+    model, performance = config.ai_model, config.performance
+    return RendererSource(
+        RendererSettings(
+            model.model_path,
+            model.device,
+            model.fp16,
+            performance.cache_dir,
+            model.use_feature_cache,
+            performance.enable_optimizer,
+            model.use_tensorrt,
+        )
+    )
+
+
 @contextlib.contextmanager
 def made_renderer(name: str | None, config: Config) -> Iterator[Renderer]:
     """Give the renderer of that name, the settings' one for None, and free it afterwards."""
-    from animator_core.render.build import create_renderer
-
-    renderer = create_renderer(name or config.ai_model.type)
+    renderer = make_renderer_source(config).create(name or config.ai_model.type)
     try:
         yield renderer
     finally:

@@ -46,7 +46,7 @@ def character(width: int = 64, height: int = 48, is_transparent: bool = False) -
 class FlatRenderer:
     """Draws the picture as it is, premultiplied in linear light, and remembers the motions."""
 
-    name, device = "flat", "nowhere"
+    name, device, note = "flat", "nowhere", ""
 
     def __init__(self) -> None:
         self.motions: list[DrivingMotion] = []

@@ -33,7 +33,7 @@ class EstimatorDouble:
 
 
 class RendererDouble:
-    name, device = "warp", "CPU"
+    name, device, note = "warp", "CPU", ""
 
     def __init__(self) -> None:
         self.rendered: list[tuple[DrivingMotion, np.ndarray | None]] = []

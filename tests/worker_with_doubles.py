@@ -50,6 +50,7 @@ class TrackerDouble:
 class RendererDouble:
     name = "warp"
     device = "CPU"
+    note = ""
 
     def __init__(self) -> None:
         self._character: Character | None = None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from animator_core.motion.calibration import Calibration, Neutral, neutral_of, resting
-from animator_core.motion.driving import DrivingMotion
+from animator_core.motion.driving import DrivenFace, DrivingMotion
 from animator_core.motion.face_state import FaceState, face_state, mirrored
 from animator_core.motion.idle import IdleMotion
 from animator_core.motion.one_euro import OneEuroFilter
@@ -47,6 +47,7 @@ class MotionEstimator:
         self._live: DrivingMotion | None = None
         self._shown = DrivingMotion()
         self._has_shown = False
+        self._calibrations = 0
         self._left: DrivingMotion | None = None
         self._left_ns = 0
         self._lost_ns: int | None = None
@@ -62,12 +63,14 @@ class MotionEstimator:
     def set_settings(self, settings: MotionSettings) -> None:
         """Take other settings; mirroring changes the neutral pose, so it is measured anew."""
         if getattr(self, "settings", settings).mirror != settings.mirror:
+            self._calibrations += 1
             self._forget_neutral()
         self._make_filters(settings)
         self.settings = settings
 
     def calibrate(self) -> None:
         """Make the present moment the neutral pose; without a face, the next stable second will be it."""
+        self._calibrations += 1
         neutral = self._calibration.from_recent()
         if neutral is None:
             self._forget_neutral()
@@ -95,7 +98,7 @@ class MotionEstimator:
             self._idle.restart()
             self._begin_ease()
         target = self._live if self.has_face and self._live is not None else self._idle.advance(seconds)
-        self._shown, self._has_shown = self._ease(target), True
+        self._shown, self._has_shown = replace(self._ease(target), now_ns=now_ns), True
         return self._shown
 
     def face_lost(self, now_ns: int) -> None:
@@ -119,12 +122,12 @@ class MotionEstimator:
             self.has_face = True
             self._reset_filters()
             self._begin_ease()
-        self._live = self._relative(state)
+        self._live = self._relative(state, observation)
 
     def _state(self, observation: FaceObservation, neutral_shape: np.ndarray | None) -> FaceState:
         return face_state(mirrored(observation) if self.settings.mirror else observation, neutral_shape)
 
-    def _relative(self, state: FaceState) -> DrivingMotion:
+    def _relative(self, state: FaceState, observation: FaceObservation) -> DrivingMotion:
         neutral = self._neutral
         assert neutral is not None
         settings = self.settings
@@ -148,6 +151,19 @@ class MotionEstimator:
             gaze=self._gaze_filter(state.gaze - neutral.gaze, seconds) * strength,
             mouth_width=float(np.linalg.norm(neutral.shape[_MOUTH_CORNERS[0]] - neutral.shape[_MOUTH_CORNERS[1]])),
             captured_ns=state.captured_ns,
+            face=self._driven_face(observation),
+        )
+
+    def _driven_face(self, observation: FaceObservation) -> DrivenFace:
+        settings = self.settings
+        seen = mirrored(observation) if settings.mirror else observation
+        return DrivenFace(
+            seen.landmarks,
+            settings.mirror,
+            self._calibrations,
+            settings.sensitivity_expression,
+            settings.sensitivity_pose,
+            settings.smoothing,
         )
 
     def _take_neutral(self, neutral: Neutral) -> None:
@@ -208,4 +224,5 @@ def blend(start: DrivingMotion, end: DrivingMotion, share: float) -> DrivingMoti
         mouth_width=start.mouth_width + (end.mouth_width - start.mouth_width) * share,
         breath=start.breath + (end.breath - start.breath) * share,
         captured_ns=end.captured_ns,
+        face=end.face,
     )

@@ -2,21 +2,99 @@
 
 from __future__ import annotations
 
-from animator_core.errors import AnimatorError, WeightsError
+import threading
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from animator_core.errors import AnimatorError, ModelError, WeightsError
 from animator_core.render.contract import Renderer
+
+if TYPE_CHECKING:
+    from animator_core.render.liveportrait.engine import Engine
 
 RENDERERS = ("auto", "liveportrait", "warp")
 
 
-def create_renderer(name: str = "auto") -> Renderer:
-    """Return a renderer; "auto" takes the best that this machine has.
+@dataclass(frozen=True)
+class RendererSettings:
+    """How LivePortrait runs; see ``ai_model`` and ``performance`` in assets/config.yaml.
 
-    Raises WeightsError where "liveportrait" is asked for and cannot be had, AnimatorError for an unknown name.
+    weights_dir: folder of its weights, None where there are none. cache_dir: where converted weights and, with
+    use_feature_cache, features are kept; None keeps none. enable_optimizer: whether motions are cached.
     """
-    from animator_core.render.warp.renderer import WarpRenderer
 
-    if name not in RENDERERS:
-        raise AnimatorError(f"renderer {name!r} is unknown; choose one of {', '.join(RENDERERS)}")
-    if name == "liveportrait":
-        raise WeightsError("the LivePortrait renderer is not part of this release yet; use the warp renderer")
-    return WarpRenderer()
+    weights_dir: Path | None = None
+    device: str = "auto"
+    fp16: bool = True
+    cache_dir: Path | None = None
+    use_feature_cache: bool = True
+    enable_optimizer: bool = True
+    use_tensorrt: bool = False
+
+
+class RendererSource:
+    """Makes renderers; those of LivePortrait share one copy of networks and features as long as any of them is used."""
+
+    def __init__(self, settings: RendererSettings | None = None) -> None:
+        self.settings = settings or RendererSettings()
+        self._engine: weakref.ref[Engine] | None = None
+        self._lock = threading.Lock()
+
+    def create(self, name: str = "auto") -> Renderer:
+        """Return a renderer; "auto" takes LivePortrait where the weights and a capable GPU are there, else the warp.
+
+        What "auto" falls back from although the weights are there is in the renderer's ``note``. Raises WeightsError
+        or ModelError where "liveportrait" is asked for and cannot be had, AnimatorError for an unknown name.
+        """
+        from animator_core.render.warp.renderer import WarpRenderer
+
+        if name not in RENDERERS:
+            raise AnimatorError(f"renderer {name!r} is unknown; choose one of {', '.join(RENDERERS)}")
+        if name == "liveportrait":
+            return self._liveportrait(must_be_capable=False)
+        if name == "warp" or not self._has_weights():
+            return WarpRenderer()
+        try:
+            return self._liveportrait(must_be_capable=True)
+        except ModelError as exc:
+            return WarpRenderer(note=str(exc))
+
+    def _has_weights(self) -> bool:
+        folder = self.settings.weights_dir
+        return folder is not None and any(path.suffix in (".pth", ".safetensors") for path in folder.glob("*"))
+
+    def _liveportrait(self, must_be_capable: bool) -> Renderer:
+        settings = self.settings
+        if not self._has_weights():
+            raise WeightsError(
+                f"the LivePortrait weights are not in {settings.weights_dir}; run install.py to get them, or use the "
+                "warp renderer"
+            )
+        assert settings.weights_dir is not None
+        from animator_core.render.liveportrait.device import choose_device
+        from animator_core.render.liveportrait.engine import load_engine
+
+        with self._lock:
+            engine = self._engine() if self._engine else None
+            if engine is None:
+                choice = choose_device(settings.device, settings.fp16)
+                if must_be_capable and not choice.is_capable:
+                    raise ModelError(
+                        choice.note
+                        or "LivePortrait has no GPU here and takes seconds a frame on the CPU, so the warp renderer is "
+                        "used; choose liveportrait to have it anyway"
+                    )
+                engine = load_engine(settings.weights_dir, choice, settings.cache_dir)
+                self._engine = weakref.ref(engine)
+        note = ""
+        if settings.use_tensorrt:
+            note = "TensorRT is not used by this version; set ai_model.use_tensorrt to false"
+        features = settings.cache_dir if settings.use_feature_cache else None
+        return engine.make_renderer(features, settings.enable_optimizer, note)
+
+
+def create_renderer(name: str = "auto", settings: RendererSettings | None = None) -> Renderer:
+    """Return one renderer, see `RendererSource.create`."""
+    return RendererSource(settings).create(name)

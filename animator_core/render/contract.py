@@ -17,6 +17,8 @@ class Renderer(Protocol):
     """"warp" or "liveportrait"."""
     device: str
     """Where it runs, for the status line: "CPU", "NVIDIA …"."""
+    note: str
+    """Why it is not the renderer or device that could be expected, ``what; what to do``, or ""."""
 
     def prepare(self, character: Character) -> None:
         """Compute and keep what `set_character` needs, so that a later switch is quick."""

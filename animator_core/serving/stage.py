@@ -8,7 +8,7 @@ from typing import Callable
 
 from animator_core.characters.character import Character
 from animator_core.characters.library import CharacterLibrary
-from animator_core.errors import AnimatorError, CharacterError, WeightsError
+from animator_core.errors import AnimatorError, CharacterError, ModelError
 from animator_core.motion.driving import DrivingMotion
 from animator_core.render.contract import Renderer
 from animator_core.serving.preparation import SOON, WANTED, PreparationThread
@@ -129,11 +129,15 @@ class Stage:
         if self.renderer is not None:
             return
         try:
-            self.renderer = self._create_renderer(self.renderer_name)
-        except WeightsError as exc:
+            renderer = self._create_renderer(self.renderer_name)
+        except ModelError as exc:
             logger.warning("%s", exc)
             self.renderer_problem = exc
-            self.renderer = self._create_renderer(_FALLBACK)
+            renderer = self._create_renderer(_FALLBACK)
+        else:
+            if renderer.note:
+                self.renderer_problem = AnimatorError(renderer.note)
+        self.renderer = renderer
 
     def _free(self) -> None:
         renderer, self.renderer = self.renderer, None

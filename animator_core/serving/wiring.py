@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from animator_core.assembly import make_library, make_tracker
+from animator_core.assembly import make_library, make_renderer_source, make_tracker
 from animator_core.config import Config
 from animator_core.motion.estimator import MotionEstimator
-from animator_core.render.build import create_renderer
 from animator_core.serving.parts import WorkerParts
 from animator_core.serving.preparation import PreparationThread
 
@@ -17,6 +16,6 @@ def build_parts(config: Config) -> WorkerParts:
         make_library(config),
         PreparationThread(),
         lambda: make_tracker(config),
-        create_renderer,
+        make_renderer_source(config).create,
         MotionEstimator,
     )

@@ -42,7 +42,8 @@ class WarpRenderer:
     name = "warp"
     device = "CPU"
 
-    def __init__(self) -> None:
+    def __init__(self, note: str = "") -> None:
+        self.note = note
         self._prepared: OrderedDict[str, _Puppet] = OrderedDict()
         self._puppet: _Puppet | None = None
 

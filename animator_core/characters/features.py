@@ -1,0 +1,155 @@
+"""Everything of a character that does not depend on the driving frame, computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+
+from animator_core.characters.source_square import SourceSquare
+from animator_core.errors import CharacterError
+from animator_core.liveportrait.face_motion import FaceMotion, face_motion
+from animator_core.liveportrait.keypoints import KeypointMotion
+from animator_core.liveportrait.model import SourceFeatures
+
+CROP_SIDE = 512
+"""Side in pixels of the square in which LivePortrait paints."""
+
+
+@dataclass(frozen=True)
+class CharacterFeatures:
+    """A character as a model sees it.
+
+    character_id: what names it. source: (1, 3, 256, 256) uint8 RGB, the face's square over its background.
+    features: what the networks see in it; None for a model that cannot keep anything.
+    alpha: (512, 512) uint8 matte of the square, None where every pixel is opaque; plain_colour: (3,) float32 RGB in
+    [0, 1], what is behind it then.
+    crop_from_image: (3, 3) float64, pixels of the picture → pixels of the 512 square.
+    eye_ratios: (2,) float32, the picture's own lid openings; lip_ratio: its lips' (`liveportrait.retargeting`).
+    """
+
+    character_id: str
+    source: torch.Tensor
+    crop_from_image: np.ndarray
+    features: SourceFeatures | None = None
+    alpha: np.ndarray | None = None
+    plain_colour: np.ndarray | None = None
+    eye_ratios: np.ndarray | None = None
+    lip_ratio: float = 0.0
+
+    @classmethod
+    def of(cls, character_id: str, square: SourceSquare) -> CharacterFeatures:
+        """Return what is known of a character before any network has seen it."""
+        source = torch.from_numpy(np.ascontiguousarray(square.source.transpose(2, 0, 1))[None])
+        crop = np.asarray(square.crop_from_image, np.float64)
+        return cls(
+            character_id, source, crop, None, square.alpha, square.plain_colour, square.eye_ratios, square.lip_ratio
+        )
+
+    @property
+    def source_tensor(self) -> torch.Tensor:
+        """The square as the networks take it: (1, 3, 256, 256) float32 RGB in [0, 1]."""
+        return self.source.float() / 255.0
+
+    @property
+    def canonical_keypoints(self) -> torch.Tensor:
+        """The face in no pose and without expression, (1, 21, 3)."""
+        return _known(self).motion.canonical_keypoints
+
+    @property
+    def source_motion(self) -> KeypointMotion:
+        """The pose and expression that the face has in the picture."""
+        return _known(self).motion
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory of the device it takes."""
+        return sum(tensor.numel() * tensor.element_size() for tensor in _tensors(self).values())
+
+    @property
+    def face_motion(self) -> FaceMotion:
+        """The source's motion with its ratios, on the CPU, for `driving_motion.MotionTransfer`."""
+        ratios = torch.zeros(1, 2) if self.eye_ratios is None else torch.from_numpy(self.eye_ratios)[None]
+        return face_motion(self.source_motion, ratios, torch.tensor([[self.lip_ratio]])).to("cpu")
+
+    def to(self, device: torch.device | str) -> CharacterFeatures:
+        """Return the same on ``device``."""
+        moved = {name: tensor.to(device) for name, tensor in _tensors(self).items()}
+        return replace(self, source=moved["source"], features=_features(moved))
+
+
+def to_tensors(features: CharacterFeatures) -> dict[str, torch.Tensor]:
+    """Return everything but the name as tensors on the CPU, for a file."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(features).items()}
+    tensors["crop_from_image"] = torch.from_numpy(np.array(features.crop_from_image, np.float64))
+    tensors["lip_ratio"] = torch.tensor(features.lip_ratio, dtype=torch.float64)
+    if features.alpha is not None:
+        tensors["alpha"] = torch.from_numpy(np.array(features.alpha, np.uint8))
+    if features.plain_colour is not None:
+        tensors["plain_colour"] = torch.from_numpy(np.array(features.plain_colour, np.float32))
+    if features.eye_ratios is not None:
+        tensors["eye_ratios"] = torch.from_numpy(np.array(features.eye_ratios, np.float32))
+    return tensors
+
+
+def from_tensors(character_id: str, tensors: Mapping[str, torch.Tensor]) -> CharacterFeatures:
+    """Return what `to_tensors` took apart; raises ValueError where something is missing, misshapen or no number."""
+    try:
+        found = CharacterFeatures(
+            character_id,
+            tensors["source"],
+            tensors["crop_from_image"].numpy(),
+            _features(tensors),
+            tensors["alpha"].numpy() if "alpha" in tensors else None,
+            tensors["plain_colour"].numpy() if "plain_colour" in tensors else None,
+            tensors["eye_ratios"].numpy() if "eye_ratios" in tensors else None,
+            float(tensors["lip_ratio"]),
+        )
+    except KeyError as exc:
+        raise ValueError(f"{exc.args[0]} is missing") from exc
+    check_features(found)
+    return found
+
+
+def check_features(features: CharacterFeatures) -> None:
+    """Raise ValueError unless every part has its shape and holds finite numbers."""
+    shapes = {"source": (1, 3, 256, 256), "appearance_features": (1, 32, 16, 64, 64), "keypoints_source": (1, 21, 3)}
+    tensors = to_tensors(features)
+    for name, tensor in tensors.items():
+        if name in shapes and tuple(tensor.shape) != shapes[name]:
+            raise ValueError(f"{name} has the shape {tuple(tensor.shape)}, expected {shapes[name]}")
+        if not torch.isfinite(tensor.float()).all():
+            raise ValueError(f"{name} is not finite")
+    if (features.alpha is None) != (features.plain_colour is None):
+        raise ValueError("of alpha and plain_colour only one is there")
+    if features.alpha is not None and features.alpha.shape != (CROP_SIDE, CROP_SIDE):
+        raise ValueError(f"alpha has the shape {features.alpha.shape}")
+    if features.crop_from_image.shape != (3, 3) or abs(np.linalg.det(features.crop_from_image)) < 1e-12:
+        raise ValueError("crop_from_image cannot be inverted")
+
+
+def _known(features: CharacterFeatures) -> SourceFeatures:
+    if features.features is None:
+        raise CharacterError(f"{features.character_id} was prepared by a model that keeps no features; use another")
+    return features.features
+
+
+_MOTION = tuple(field.name for field in fields(KeypointMotion))
+
+
+def _tensors(features: CharacterFeatures) -> dict[str, torch.Tensor]:
+    tensors = {"source": features.source}
+    if features.features is not None:
+        tensors["appearance_features"] = features.features.appearance_features
+        tensors["keypoints_source"] = features.features.keypoints_source
+        tensors |= {f"motion.{name}": getattr(features.features.motion, name) for name in _MOTION}
+    return tensors
+
+
+def _features(tensors: Mapping[str, torch.Tensor]) -> SourceFeatures | None:
+    if "appearance_features" not in tensors:
+        return None
+    motion = KeypointMotion(**{name: tensors[f"motion.{name}"] for name in _MOTION})
+    return SourceFeatures(tensors["appearance_features"], motion, tensors["keypoints_source"])

@@ -1,0 +1,169 @@
+"""The networks as one model: a source picture's features once, then a picture a driving frame."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from animator_core.liveportrait.build import load_networks
+from animator_core.liveportrait.cropping import DRIVING_CROP_SIZE
+from animator_core.liveportrait.driving_motion import MotionTransfer
+from animator_core.liveportrait.face_crop import crop_driving, driving_square
+from animator_core.liveportrait.face_motion import face_motion
+from animator_core.liveportrait.keypoints import KeypointMotion, transform_keypoints
+from animator_core.liveportrait.networks import Networks
+from animator_core.liveportrait.options import MotionOptions
+from animator_core.liveportrait.retargeting import Retargeters, ratio_tensors
+
+
+@dataclass(frozen=True)
+class SourceFeatures:
+    """What the networks see in a source picture.
+
+    appearance_features: (B, 32, 16, 64, 64). motion: its pose, expression and canonical keypoints.
+    keypoints_source: (B, 21, 3) float32.
+    """
+
+    appearance_features: torch.Tensor
+    motion: KeypointMotion
+    keypoints_source: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Painting:
+    """A generated face square.
+
+    picture: (B, 3, 512, 512) float32 RGB in [0, 1]. deformation: (B, 16, 64, 64, 3) float32, see `warping.Warping`.
+    """
+
+    picture: torch.Tensor
+    deformation: torch.Tensor
+
+
+class LivePortraitModel:
+    """All networks on one device; may be used by several threads, and by all characters and filters at once."""
+
+    name = "liveportrait"
+
+    def __init__(self, networks: Networks, options: MotionOptions | None = None) -> None:
+        self.networks = networks
+        self.options = options or MotionOptions()
+        self.retargeters: Retargeters = _on_cpu(networks)
+        """The three small networks, on the CPU: quickest for so few numbers."""
+
+    @classmethod
+    def load(
+        cls,
+        weights_dir: Path,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+        cache_dir: Path | None = None,
+        options: MotionOptions | None = None,
+    ) -> LivePortraitModel:
+        """Return the model with the weights of a folder; raises WeightsError, see `build.load_networks`."""
+        return cls(load_networks(weights_dir, device, dtype, cache_dir), options)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return self.networks.device
+
+    @property
+    def version(self) -> str:
+        """What features depend on besides the picture: the weights and the precision."""
+        return f"{self.networks.version}-{str(self.networks.dtype).removeprefix('torch.')}"
+
+    @torch.inference_mode()
+    def extract_features(self, source_tensor: torch.Tensor) -> SourceFeatures:
+        """Return everything that does not depend on the driver; source_tensor: (B, 3, 256, 256) RGB in [0, 1]."""
+        source = source_tensor.to(self.device)
+        motion = self.networks.extract_motion(source)
+        return SourceFeatures(self.networks.extract_appearance(source), motion, transform_keypoints(motion))
+
+    @torch.inference_mode()
+    def extract_motion(self, driving_tensor: torch.Tensor) -> KeypointMotion:
+        """Return the motion of driving squares; driving_tensor: (B, 3, 256, 256) RGB in [0, 1]."""
+        return self.networks.extract_motion(driving_tensor.to(self.device))
+
+    @torch.inference_mode()
+    def paint(self, source_features: SourceFeatures, keypoints_driving: torch.Tensor) -> Painting:
+        """Return the source with its keypoints, those of `SourceFeatures`, moved to the given ones, (B, 21, 3)."""
+        warping = self.networks.warp_with_deformation(
+            source_features.appearance_features, source_features.keypoints_source, keypoints_driving.to(self.device)
+        )
+        return Painting(self.networks.generate(warping.warped), warping.deformation)
+
+    @torch.inference_mode()
+    def inference_with_features(
+        self,
+        source_features: SourceFeatures,
+        driving_tensor: torch.Tensor,
+        cached_motion: KeypointMotion | None = None,
+        landmarks: np.ndarray | None = None,
+        neutral_motion: KeypointMotion | None = None,
+    ) -> torch.Tensor:
+        """Return the source as the driver looks: (1, 3, 512, 512) float32 RGB in [0, 1].
+
+        driving_tensor: (1, 3, 256, 256) RGB in [0, 1]; not looked at where ``cached_motion``, what `extract_motion`
+        gave for it before, is there. landmarks: (478, 2 or 3) of the driver in any unit, for retargeting.
+        neutral_motion: what the driver's motion is measured against; without one it replaces the source's own.
+        """
+        motion = cached_motion or self.extract_motion(driving_tensor)
+        ratios = (None, None) if landmarks is None else ratio_tensors(landmarks)
+        driving = face_motion(motion, *ratios).to("cpu")
+        source = face_motion(source_features.motion).to("cpu")
+        neutral = driving if neutral_motion is None else face_motion(neutral_motion).to("cpu")
+        options = replace(self.options, is_relative=neutral_motion is not None)
+        keypoints = MotionTransfer(source, self.retargeters, options).keypoints_driving(driving, neutral)
+        return self.paint(source_features, keypoints).picture
+
+    def inference(self, source_tensor: torch.Tensor, driving_tensor: torch.Tensor) -> torch.Tensor:
+        """Return the same with nothing precomputed; both (1, 3, 256, 256) RGB in [0, 1]."""
+        return self.inference_with_features(self.extract_features(source_tensor), driving_tensor)
+
+    def animate_optimized(
+        self,
+        source_features: SourceFeatures,
+        driving_frame: np.ndarray,
+        landmarks: np.ndarray | None = None,
+        cached_motion: KeypointMotion | None = None,
+        neutral_motion: KeypointMotion | None = None,
+    ) -> np.ndarray:
+        """Return the face square as the driver looks: (512, 512, 3) uint8 RGB.
+
+        driving_frame: (H, W, 3) uint8 RGB; landmarks: (478, 2 or 3) pixels of the face in it, None where the frame is
+        already the face's square.
+        """
+        driving = driving_tensor(driving_frame, landmarks)
+        picture = self.inference_with_features(source_features, driving, cached_motion, landmarks, neutral_motion)
+        return to_bytes(picture)[0]
+
+
+def driving_tensor(frame: np.ndarray, landmarks: np.ndarray | None = None) -> torch.Tensor:
+    """Return a driving frame, (H, W, 3) uint8 RGB, as the motion extractor takes it: (1, 3, 256, 256) in [0, 1]."""
+    if landmarks is None:
+        return to_tensor(cv2.resize(frame, (DRIVING_CROP_SIZE, DRIVING_CROP_SIZE), interpolation=cv2.INTER_LINEAR))
+    return to_tensor(crop_driving(frame, driving_square(landmarks)))
+
+
+def to_tensor(picture: np.ndarray) -> torch.Tensor:
+    """Return (H, W, 3) uint8 RGB as (1, 3, H, W) float32 in [0, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))[None]).float() / 255.0
+
+
+def to_bytes(pictures: torch.Tensor) -> np.ndarray:
+    """Return (B, 3, H, W) RGB in [0, 1] as (B, H, W, 3) uint8; values are cut off, not rounded, as officially."""
+    scaled = pictures.float().clamp(0, 1) * 255.0
+    return scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
+def _on_cpu(networks: Networks) -> Networks:
+    if networks.device.type == "cpu":
+        return networks
+    small = {name: copy.deepcopy(getattr(networks, name)).to("cpu") for name in ("stitching", "lip", "eye")}
+    return replace(networks, **small)

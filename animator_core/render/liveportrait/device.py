@@ -1,0 +1,88 @@
+"""Where the networks run: the best device of this machine on which they do, and what to say where it is another."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+_KINDS = ("cuda", "mps", "xpu")
+_NAMES = {"cuda": "CUDA", "mps": "MPS", "xpu": "XPU"}
+
+
+@dataclass(frozen=True)
+class DeviceChoice:
+    """A device that works.
+
+    device: for torch. dtype: of the large networks. name: for the status line. note: why it is not what was asked
+    for, ``what; remedy``, or "". is_capable: whether it draws quickly enough to be chosen by itself.
+    """
+
+    device: str
+    dtype: torch.dtype
+    name: str
+    note: str = ""
+    is_capable: bool = True
+
+
+def choose_device(wanted: str = "auto", fp16: bool = True) -> DeviceChoice:
+    """Return the wanted device, for "auto" the first of CUDA, MPS and XPU, else the CPU.
+
+    A device on which an operation of the networks fails (MPS lacked the 3-D sampling for long) is passed over with a
+    note, as is one that was asked for and is not there.
+    """
+    notes = []
+    for device in _candidates(wanted):
+        kind = device.partition(":")[0]
+        if not _is_available(kind):
+            if wanted != "auto":
+                notes.append(f"there is no {_NAMES[kind]} device")
+            continue
+        dtype = torch.float16 if fp16 and kind in ("cuda", "xpu") else torch.float32
+        problem = failure(device, dtype)
+        if problem is None:
+            return DeviceChoice(device, dtype, _device_name(device), _note(notes))
+        notes.append(f"{_NAMES[kind]} cannot run the networks ({problem})")
+    # bfloat16 is no quicker on CPUs without matrix units and shows as visible noise: docs/PERFORMANCE.md.
+    return DeviceChoice("cpu", torch.float32, f"CPU ({platform.machine()})", _note(notes), is_capable=False)
+
+
+def failure(device: str, dtype: torch.dtype) -> str | None:
+    """Return why the rarer operations of the networks do not work on ``device``, None where they do."""
+    try:
+        volume = torch.ones(1, 4, 4, 8, 8, device=device, dtype=dtype)
+        kernel = torch.ones(4, 4, 3, 3, 3, device=device, dtype=dtype)
+        places = torch.zeros(1, 4, 8, 8, 3, device=device)
+        moved = F.grid_sample(F.conv3d(volume, kernel, padding=1).float(), places, align_corners=False)
+        is_right = abs(float(moved.mean()) - 108.0) < 1.0
+    except (RuntimeError, NotImplementedError, AssertionError) as exc:
+        return (str(exc).strip().splitlines() or [type(exc).__name__])[0][:120]
+    return None if is_right else "it computes wrong numbers"
+
+
+def _candidates(wanted: str) -> tuple[str, ...]:
+    if wanted == "auto":
+        return _KINDS
+    return () if wanted == "cpu" else (wanted,)
+
+
+def _is_available(kind: str) -> bool:
+    if kind == "mps":
+        return torch.backends.mps.is_available()
+    module = getattr(torch, kind, None)
+    return bool(module is not None and module.is_available())
+
+
+def _device_name(device: str) -> str:
+    kind = device.partition(":")[0]
+    if kind == "mps":
+        return "Apple GPU"
+    return str(getattr(torch, kind).get_device_name(torch.device(device)))
+
+
+def _note(notes: list[str]) -> str:
+    if not notes:
+        return ""
+    return f"{', '.join(notes)}, so LivePortrait runs elsewhere; update the driver or set ai_model.device"

@@ -1,0 +1,52 @@
+"""The networks and features that all LivePortrait renderers of a process share."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from animator_core.characters.residency import FeatureResidency
+from animator_core.errors import ModelError
+from animator_core.liveportrait.model import LivePortraitModel
+from animator_core.optimizer import InferenceOptimizer
+from animator_core.render.liveportrait.device import DeviceChoice
+from animator_core.render.liveportrait.renderer import LivePortraitRenderer
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Engine:
+    """One loaded model, and the characters that are ready on its device; freed with its last renderer."""
+
+    model: LivePortraitModel
+    choice: DeviceChoice
+    residency: FeatureResidency
+
+    def make_renderer(
+        self, feature_dir: Path | None, enable_motion_cache: bool, note: str = ""
+    ) -> LivePortraitRenderer:
+        """Return a renderer for one filter."""
+        optimizer = InferenceOptimizer(
+            self.choice.device,
+            cache_dir=feature_dir,
+            enable_motion_cache=enable_motion_cache,
+            residency=self.residency,
+        )
+        return LivePortraitRenderer(self.model, optimizer, self.choice.name, note or self.choice.note, owner=self)
+
+
+def load_engine(weights_dir: Path, choice: DeviceChoice, cache_dir: Path | None) -> Engine:
+    """Load the networks; raises WeightsError for the files, ModelError where the device cannot hold them."""
+    try:
+        model = LivePortraitModel.load(weights_dir, choice.device, choice.dtype, cache_dir)
+    except RuntimeError as exc:
+        # torch's errors of memory and drivers are RuntimeErrors.
+        first = (str(exc).strip().splitlines() or [type(exc).__name__])[0][:160]
+        raise ModelError(
+            f"LivePortrait cannot be loaded onto {choice.name} ({first}); close programs that use it, or set "
+            "ai_model.device to cpu"
+        ) from exc
+    logger.info("LivePortrait %s on %s, %s", model.version[:12], choice.name, choice.dtype)
+    return Engine(model, choice, FeatureResidency(choice.device))

@@ -1,0 +1,104 @@
+"""A clean moving edge for characters with a transparent background, which LivePortrait itself does not know.
+
+The networks see the character over one plain colour that its edge does not have. What is transparent in what they
+paint is told in two ways: the picture's own matte, moved by the very deformation that moved the features, and how much
+of the plain colour is in each pixel near that edge. The first is exact where the generator paints what was moved
+(0.1 levels), the second does not care where it painted (3 to 6 levels); where both agree the first is used, where they
+differ the second. docs/PERFORMANCE.md compares this with the alternatives.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+_EDGE_PIXELS = 9
+"""How far from the moved matte's edge, in pixels of the 512 square, the real edge is looked for."""
+_AGREE, _DIFFER = 0.05, 0.12
+_LEAST_CONTRAST, _ENOUGH_CONTRAST = 0.15, 0.40
+_SMALLEST_COVER = 0.05
+_NEIGHBOURHOOD = 41
+
+
+class MovingMatte:
+    """The matte of one character's square; alpha: (512, 512) uint8, colour: what `source_square` put behind it."""
+
+    def __init__(self, alpha: np.ndarray, colour: np.ndarray, device: torch.device | str) -> None:
+        self._alpha = torch.from_numpy(alpha.astype(np.float32) / 255).to(device)[None, None]
+        self._colour = torch.from_numpy(np.asarray(colour, np.float32)).to(device).reshape(1, 3, 1, 1)
+        side = alpha.shape[0]
+        steps = (torch.arange(side, device=device, dtype=torch.float32) + 0.5) * (2.0 / side) - 1.0
+        y, x = torch.meshgrid(steps, steps, indexing="ij")
+        self._places = torch.stack((x, y), -1)[None]
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory of the device it takes."""
+        return sum(tensor.numel() * tensor.element_size() for tensor in (self._alpha, self._places))
+
+    def cut(self, picture: torch.Tensor, deformation: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the painted character without its background: straight colour (1, 3, S, S), alpha (1, 1, S, S).
+
+        picture: (1, 3, S, S) RGB in [0, 1]. deformation: (1, D, H, W, 3), see `liveportrait.warping.Warping`.
+        """
+        moved = self.moved(deformation)
+        alpha = self._refined(picture, moved)
+        # C = (I − (1 − α) B) / α
+        colour = (picture - (1 - alpha) * self._colour) / alpha.clamp(min=_SMALLEST_COVER)
+        return colour.clamp(0, 1), alpha
+
+    def moved(self, deformation: torch.Tensor) -> torch.Tensor:
+        """Return the matte where the deformation takes it, (1, 1, S, S)."""
+        _, _, height, width, _ = deformation.shape
+        y, x = (
+            torch.arange(size, device=deformation.device, dtype=torch.float32) * (2.0 / (size - 1)) - 1.0
+            for size in (height, width)
+        )
+        y, x = torch.meshgrid(y, x, indexing="ij")
+        # The silhouette has no one depth: the mean over all of them.
+        shift = deformation.float()[..., :2].mean(1) - torch.stack((x, y), -1)
+        side = self._alpha.shape[-1]
+        fine = F.interpolate(shift.permute(0, 3, 1, 2), size=(side, side), mode="bilinear", align_corners=False)
+        places = self._places + fine.permute(0, 2, 3, 1)
+        return F.grid_sample(self._alpha, places, mode="bilinear", padding_mode="border", align_corners=False)
+
+    def _refined(self, picture: torch.Tensor, moved: torch.Tensor) -> torch.Tensor:
+        least, most = -_widest(-moved), _widest(moved)
+        inside = (least > 0.98).float()
+        difference = _spread(picture, inside) - self._colour
+        squared = (difference * difference).sum(1, keepdim=True)
+        # α = (I − B)·(F − B) / |F − B|²
+        seen = ((picture - self._colour) * difference).sum(1, keepdim=True) / squared.clamp(min=1e-4)
+        contrast = (squared.sqrt() - _LEAST_CONTRAST) / (_ENOUGH_CONTRAST - _LEAST_CONTRAST)
+        seen = torch.lerp(moved, seen.clamp(0, 1), contrast.clamp(0, 1))
+        seen = torch.minimum(torch.maximum(seen, least), most)
+        band = (most - least > 0.1).float()
+        disagreement = _mean((seen - moved).abs() * band) / _mean(band).clamp(min=1e-3)
+        share = ((disagreement - _AGREE) / (_DIFFER - _AGREE)).clamp(0, 1)
+        return torch.lerp(moved, seen, share)
+
+
+def _widest(values: torch.Tensor) -> torch.Tensor:
+    size = 2 * _EDGE_PIXELS + 1
+    rows = F.max_pool2d(values, (size, 1), 1, (_EDGE_PIXELS, 0))
+    return F.max_pool2d(rows, (1, size), 1, (0, _EDGE_PIXELS))
+
+
+def _mean(values: torch.Tensor) -> torch.Tensor:
+    half = _NEIGHBOURHOOD // 2
+    rows = F.avg_pool2d(values, (_NEIGHBOURHOOD, 1), 1, (half, 0))
+    return F.avg_pool2d(rows, (1, _NEIGHBOURHOOD), 1, (0, half))
+
+
+def _spread(picture: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+    """Return the picture with what is not ``inside`` filled from the nearest inside colours (a pyramid of means)."""
+    levels = [torch.cat((picture * inside, inside), 1)]
+    while levels[-1].shape[-1] > 8:
+        levels.append(F.avg_pool2d(levels[-1], 2))
+    filled = levels[-1][:, :3] / levels[-1][:, 3:].clamp(min=1e-4)
+    for level in reversed(levels[:-1]):
+        coarse = F.interpolate(filled, size=level.shape[-2:], mode="bilinear", align_corners=False)
+        weight = level[:, 3:]
+        filled = torch.where(weight > 0.02, level[:, :3] / weight.clamp(min=1e-4), coarse)
+    return filled

@@ -82,7 +82,8 @@ class CharacterFeatures:
 
 def to_tensors(features: CharacterFeatures) -> dict[str, torch.Tensor]:
     """Return everything but the name as tensors on the CPU, for a file."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(features).items()}
+    # Copies: what shares memory with something else cannot be written to a file.
+    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in _tensors(features).items()}
     tensors["crop_from_image"] = torch.from_numpy(np.array(features.crop_from_image, np.float64))
     tensors["lip_ratio"] = torch.tensor(features.lip_ratio, dtype=torch.float64)
     if features.alpha is not None:

@@ -105,7 +105,7 @@ def remove_stale_rings(directory: str | None = None) -> int:
             if not entry.startswith(FILE_PREFIX):
                 continue
             owner = entry[len(FILE_PREFIX) :].split("-", 1)[0]
-            if owner.isdigit() and not _is_process_alive(int(owner)):
+            if owner.isascii() and owner.isdecimal() and not _is_process_alive(int(owner)):
                 with contextlib.suppress(OSError):
                     os.unlink(os.path.join(directory, entry))
                     removed += 1
@@ -115,7 +115,7 @@ def remove_stale_rings(directory: str | None = None) -> int:
 def _is_process_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:
         return True
@@ -160,6 +160,9 @@ class RingMemory:
                 descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
                 try:
                     os.ftruncate(descriptor, total)
+                    if hasattr(os, "posix_fallocate"):
+                        # The header is written below: in a memory file system that is full that would be a bus error.
+                        os.posix_fallocate(descriptor, 0, HEADER_BYTES)
                     memory = cls(mmap.mmap(descriptor, total), RingAddress(path, total), True)
                 except BaseException:
                     os.unlink(path)

@@ -19,8 +19,13 @@ def list_pictures(folder: str) -> tuple[CharacterEntry, ...]:
     return tuple(
         CharacterEntry(name, _display_name(name), os.path.join(folder, name))
         for name in names
-        if name.lower().endswith(PICTURE_SUFFIXES) and not name.startswith(".")
+        if name.lower().endswith(PICTURE_SUFFIXES) and not name.startswith(".") and is_utf8(name)
     )
+
+
+def is_utf8(name: str) -> bool:
+    """Return whether OBS can keep the name: its settings are UTF-8, and a file's name need not be."""
+    return name.encode("utf-8", "replace").decode() == name
 
 
 def _display_name(file_name: str) -> str:

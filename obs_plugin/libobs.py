@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from ctypes import POINTER, c_bool, c_char_p, c_double, c_float, c_int, c_size_t, c_uint8, c_uint32, c_void_p
+from ctypes import POINTER, c_bool, c_char_p, c_double, c_float, c_int, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
 from typing import Any, Callable, Dict, Tuple
 
 SOURCE_TYPE_FILTER = 1
@@ -136,7 +136,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {  # result, then arguments
     "obs_register_source_s": (_VOID, c_void_p, c_size_t),
     "obs_source_get_display_name": (c_char_p, c_char_p),
     "obs_enable_source_type": (_VOID, c_char_p, c_bool),
-    "obs_get_active_fps": (c_double,),
+    "obs_get_frame_interval_ns": (c_uint64,),
     "bfree": (_VOID, c_void_p),
     "obs_queue_task": (_VOID, c_int, c_void_p, c_void_p, c_bool),
     # settings

@@ -121,14 +121,18 @@ def refresh_panel(lib: LibObs, panel: int, characters: Sequence[CharacterEntry],
         first = (
             f"First in the folder ({characters[0].display_name})" if characters else "No picture in assets/characters"
         )
-        lib.obs_property_list_add_string(character_list, first.encode(), b"")
+        lib.obs_property_list_add_string(character_list, _shown(first), b"")
         for entry in characters:
-            lib.obs_property_list_add_string(character_list, entry.display_name.encode(), entry.file.encode())
+            lib.obs_property_list_add_string(character_list, _shown(entry.display_name), entry.file.encode())
     status = lib.obs_properties_get(panel, b"status")
     if status:
-        lib.obs_property_set_description(status, condition.text.encode())
+        lib.obs_property_set_description(status, _shown(condition.text))
         kind = libobs.TEXT_INFO_WARNING if condition.is_problem else libobs.TEXT_INFO_NORMAL
         lib.obs_property_text_set_info_type(status, kind)
+
+
+def _shown(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
 
 
 def _add_list(lib: LibObs, panel: int, key: str, label: str) -> int:

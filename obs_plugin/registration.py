@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
 import logging
 from ctypes import CFUNCTYPE, c_bool, c_float, c_int, c_size_t, c_uint32, c_void_p
 from typing import Any, Callable
@@ -54,7 +55,7 @@ class Registration:
         self._lib = lib
         self.session = session
         self._instances: dict[int, AnimatorFilter] = {}
-        self._last_key = 0
+        self._keys = itertools.count(1)
         self._id = ctypes.create_string_buffer(TYPE_ID)
         self._name = ctypes.create_string_buffer(TYPE_NAME)
         self._callbacks: list[Any] = []
@@ -103,8 +104,7 @@ class Registration:
         properties.set_defaults(self._lib, settings)
 
     def _create(self, settings: int, source: int) -> int:
-        self._last_key += 1
-        key = self._last_key
+        key = next(self._keys)
         try:
             self._instances[key] = AnimatorFilter(self._lib, str(key), source, settings, self.session)
         except Exception:
@@ -135,6 +135,7 @@ class Registration:
 
 
 _registration: Registration | None = None
+_kept: list[Registration] = []
 
 
 def register(lib: LibObs) -> Session | None:
@@ -164,6 +165,8 @@ def _register_first(lib: LibObs) -> Registration | None:
         logger.error("another copy of Stream Motion Animator is loaded; remove one of them in Tools → Scripts")
         return None
     registration = Registration(lib, Session(lib))
+    # From here on libobs may hold its pointers, whatever else fails.
+    _kept.append(registration)
     lib.obs_register_source_s(ctypes.byref(registration.info), size)
     if not lib.obs_source_get_display_name(TYPE_ID):
         logger.error("OBS refused to register the filter; its log file says why")

@@ -92,6 +92,9 @@ class Session:
         if self._supervisor is not None:
             settings = instance.settings.animation(self._frame_rate())
             self._supervisor.open(instance.filter_id, settings, lambda link: self._deliver(instance, link))
+            if instance.filter_id not in self._filters:
+                # OBS destroyed it meanwhile, and its `close` came before the `open`.
+                self._supervisor.close(instance.filter_id)
 
     def _deliver(self, instance: AnimatorFilter, link: FilterLink) -> None:
         # A new run of the worker knows nothing of a freeze.
@@ -114,7 +117,8 @@ class Session:
             link.close()
 
     def _frame_rate(self) -> float:
-        return float(self._lib.obs_get_active_fps()) or _DEFAULT_FRAME_RATE
+        interval_ns = self._lib.obs_get_frame_interval_ns()
+        return 1e9 / interval_ns if interval_ns else _DEFAULT_FRAME_RATE
 
     # --- characters ---
 
@@ -129,7 +133,12 @@ class Session:
         name = instance.settings.character
         loader = self._loader
         if loader is not None:
-            loader.request(name, lambda: self._find_picture(instance.filter_id, name), instance.stills.put)
+            loader.request(
+                name,
+                lambda: self._find_picture(instance.filter_id, name),
+                instance.stills.put,
+                lambda: instance.settings.character == name,
+            )
 
     def _find_picture(self, filter_id: str, name: str) -> CharacterEntry | None:
         # Only a listed picture is opened: a scene collection from elsewhere must not name any file of this computer.
@@ -172,8 +181,10 @@ class Session:
             return
         try:
             data = lib.obs_source_get_settings(source)
-            change(data)
-            lib.obs_data_release(data)
+            try:
+                change(data)
+            finally:
+                lib.obs_data_release(data)
             lib.obs_source_update(source, None)
             lib.obs_source_update_properties(source)
         finally:
@@ -231,6 +242,8 @@ class Session:
             if filter_id in (None, instance.filter_id):
                 self._follow_default(instance)
                 self._follow_condition(instance)
+                # The frame rate of OBS may have changed; settings that did not change go no further.
+                self.update(instance)
 
     def _follow_default(self, instance: AnimatorFilter) -> None:
         """Show the still of the character that the worker takes where none is chosen."""

@@ -76,7 +76,7 @@ def decode(lib: LibObs, character: str, entry: CharacterEntry) -> DecodedPicture
     return DecodedPicture(character, lib, pixels, width.value, height.value, pixel_format.value)
 
 
-_Request = Tuple[str, Callable[[], Optional[CharacterEntry]], Callable[[DecodedPicture], None]]
+_Request = Tuple[str, Callable[[], Optional[CharacterEntry]], Callable[[DecodedPicture], None], Callable[[], bool]]
 
 
 class StillLoader:
@@ -93,9 +93,13 @@ class StillLoader:
         character: str,
         find: Callable[[], CharacterEntry | None],
         deliver: Callable[[DecodedPicture], None],
+        is_wanted: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Decode the picture that ``find`` returns and call ``deliver`` with it, both on the loader's thread."""
-        self._requests.put((character, find, deliver))
+        """Decode the picture that ``find`` returns and call ``deliver`` with it, both on the loader's thread.
+
+        is_wanted: asked before; where the filter wants another one by then, nothing is decoded.
+        """
+        self._requests.put((character, find, deliver, is_wanted))
 
     def _run(self) -> None:
         while True:
@@ -112,7 +116,10 @@ class StillLoader:
         character: str,
         find: Callable[[], CharacterEntry | None],
         deliver: Callable[[DecodedPicture], None],
+        is_wanted: Callable[[], bool] = lambda: True,
     ) -> None:
+        if not is_wanted():
+            return
         entry = find()
         if entry is not None:
             picture = decode(self._lib, character, entry)

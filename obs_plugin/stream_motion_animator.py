@@ -40,17 +40,25 @@ def script_load(settings: Any) -> None:
     global _session
     script_log.set_up()
     obs.timer_add(_flush_log, _LOG_INTERVAL_MS)
-    try:
-        _session = registration.register(libobs.load())
-    except Exception:
-        logger.exception("Stream Motion Animator cannot start")
-        return
+    # First, while nothing here has let another script run: OBS counts a hotkey to the script that runs at the moment.
     for hotkey in HOTKEYS:
         identifier = obs.obs_hotkey_register_frontend(hotkey.name, hotkey.description, _on_press(hotkey))
         saved = obs.obs_data_get_array(settings, hotkey.name)
         obs.obs_hotkey_load(identifier, saved)
         obs.obs_data_array_release(saved)
         _hotkey_ids[hotkey.name] = identifier
+    try:
+        _session = registration.register(libobs.load())
+    except Exception:
+        logger.exception("Stream Motion Animator cannot start")
+        return
+    others = _other_python_scripts()
+    if others:
+        logger.warning(
+            "other Python scripts are loaded (%s); one that touches scenes or sources can make OBS hang while a filter "
+            "of this one is shown. Lua scripts cannot",
+            ", ".join(others),
+        )
     if _session is not None:
         _session.start()
 
@@ -68,6 +76,13 @@ def script_unload() -> None:
         _session.stop()
     _hotkey_ids.clear()
     _flush_log()
+
+
+def _other_python_scripts() -> list[str]:
+    """Return other Python scripts: one that waits for a scene keeps the interpreter, which our rendering needs."""
+    # OBS marks every script's module with this name.
+    modules = list(sys.modules.items())
+    return sorted(name for name, module in modules if name != __name__ and hasattr(module, "__script_data__"))
 
 
 def _on_press(hotkey: Hotkey) -> Callable[[bool], None]:

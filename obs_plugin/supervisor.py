@@ -38,6 +38,7 @@ from obs_plugin.worker_process import WorkerProcess
 logger = logging.getLogger(__name__)
 
 _RUN_INSTALLER = "Run install.py in the Stream Motion Animator folder; the animation then starts by itself"
+_NO_MEMORY = "The picture memory cannot be had"
 _SEE_LOG = "See Tools → Scripts → Script Log, then press Refresh"
 
 
@@ -153,7 +154,8 @@ class Supervisor:
             try:
                 if request is not None:
                     request()
-                self._watch(time.monotonic())
+                if not self._is_stopping:
+                    self._watch(time.monotonic())
             except Exception:
                 logger.exception("the supervisor failed at a step and goes on")
         self._end_run(is_hung=False)
@@ -177,12 +179,18 @@ class Supervisor:
         self.statuses.pop(filter_id, None)
         if client is not None and client.link is not None:
             self._send(CloseFilter(filter_id))
+            if not client.link.is_opened:
+                # Nobody else has it yet.
+                client.link.close()
 
     def _refresh(self) -> None:
         if self._run is None and self.problem is not None:
             self._starts.clear()
             self._start_at = 0.0
             self._set_problem(None)
+        for filter_id, client in self._clients.items():
+            if client.link is None:
+                self._open_link(filter_id, client)
         self._send(RefreshCharacters())
 
     def _send(self, message: Message) -> None:
@@ -195,8 +203,10 @@ class Supervisor:
         try:
             client.link = FilterLink.create()
         except RingError as exc:
-            self._set_problem(Problem(f"The picture memory cannot be had: {exc}", "Press Refresh to try again"))
+            self._set_problem(Problem(f"{_NO_MEMORY}: {exc}", "Press Refresh to try again"))
             return
+        if self.problem is not None and self.problem.message.startswith(_NO_MEMORY):
+            self._set_problem(None)
         client.sent_at = time.monotonic()
         client.frames_seen, client.starved_since = (0, 0), 0.0
         self._send(OpenFilter(filter_id, client.link.driving.address, client.link.animated.address, client.settings))
@@ -219,7 +229,12 @@ class Supervisor:
             self.characters = message.characters
             self._on_change(None)
         elif isinstance(message, FilterStatus):
-            if message.filter_id in self._clients:
+            client = self._clients.get(message.filter_id)
+            if client is not None:
+                if message.state == "error" and client.link is not None and not client.link.is_opened:
+                    # The worker refused it; waiting for it would end the worker of all other filters.
+                    client.link.close()
+                    client.link = None
                 self.statuses[message.filter_id] = message
                 self._on_change(message.filter_id)
         elif isinstance(message, WorkerProblem):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -307,13 +308,26 @@ def test_only_rings_of_dead_processes_are_removed(tmp_path):
     corpse.wait()
     dead = tmp_path / f"{FILE_PREFIX}{corpse.pid}-aa"
     alive = tmp_path / f"{FILE_PREFIX}{os.getpid()}-bb"
-    others = [tmp_path / f"{FILE_PREFIX}notapid-cc", tmp_path / "something-else"]
+    others = [tmp_path / f"{FILE_PREFIX}{name}" for name in ("notapid-cc", "²-dd")] + [tmp_path / "something-else"]
+    impossible = tmp_path / f"{FILE_PREFIX}{10**24}-ee"
+    impossible.write_bytes(b"")
     for path in (dead, alive, *others):
         path.write_bytes(b"")
-    assert remove_stale_rings(str(tmp_path)) == 1
+    assert remove_stale_rings(str(tmp_path)) == 2
     assert not dead.exists()
     assert all(path.exists() for path in (alive, *others))
     assert remove_stale_rings(str(tmp_path / "absent")) == 0
+
+
+@POSIX
+def test_a_full_memory_file_system_is_an_error_and_not_the_end_of_the_process(tmp_path, monkeypatch):
+    def is_full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", is_full, raising=False)
+    with pytest.raises(RingError, match="free some memory"):
+        RingMemory.create(SIZE, directory=str(tmp_path))
+    assert not list(tmp_path.iterdir())
 
 
 def test_layout_is_what_version_1_says(memory):

@@ -185,7 +185,9 @@ def _check_on_picture(landmarks: np.ndarray, width: int, height: int, path: Path
 
 
 def _is_picture(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+    # OBS keeps names as UTF-8; a file's name from an old archive need not be.
+    is_utf8 = name.encode("utf-8", "replace").decode() == name
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".") and is_utf8
 
 
 def _natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:

@@ -79,7 +79,8 @@ class Animation:
     @property
     def note(self) -> tuple[str, str]:
         """What the streamer should know although all is well: another renderer runs than the one asked for."""
-        return _message_and_remedy(self._stage.renderer_problem if self._stage else None)
+        stage = self._stage
+        return _message_and_remedy(stage.renderer_problem if stage else None)
 
     @property
     def renderer_name(self) -> str:
@@ -126,7 +127,12 @@ class Animation:
 
     def wait_s(self) -> float:
         """Return how long to wait for the next tracked frame before `advance` is called anyway."""
-        if self._pipeline is None or self._is_frozen or self._is_hidden or not (self._pending or self._moves_by_itself()):
+        if (
+            self._pipeline is None
+            or self._is_frozen
+            or self._is_hidden
+            or not (self._pending or self._moves_by_itself())
+        ):
             return _LONGEST_WAIT_SECONDS
         return min(self._pace.wait_s(now_ns()), _LONGEST_WAIT_SECONDS)
 

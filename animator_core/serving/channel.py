@@ -71,4 +71,8 @@ def claim_standard_streams() -> MessageChannel:
     sys.stdout.flush()
     os.dup2(_STDERR, _STDOUT)
     sys.stdout = sys.stderr
-    return MessageChannel(_STDIN, outgoing)
+    # On Windows a library that looks at standard input while it loads waits for a pending read of it, for ever.
+    incoming, nothing = os.dup(_STDIN), os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, _STDIN)
+    os.close(nothing)
+    return MessageChannel(incoming, outgoing)

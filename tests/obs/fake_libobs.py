@@ -65,8 +65,8 @@ class FakeLibObs:
     def obs_source_get_display_name(self, identifier: bytes) -> bytes | None:
         return b"Stream Motion Animator" if any(identifier == known for known, _ in self.registered) else None
 
-    def obs_get_active_fps(self) -> float:
-        return 30.0
+    def obs_get_frame_interval_ns(self) -> int:
+        return 16_666_667
 
     def obs_queue_task(self, _kind: int, task: ctypes.c_void_p, _parameter: None, _waits: bool) -> None:
         self.calls.append(("obs_queue_task", ()))

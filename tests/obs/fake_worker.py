@@ -112,13 +112,17 @@ class FakeWorker:
             log.write(json.dumps([os.getpid(), json.loads(encode(message))]) + "\n")
         if isinstance(message, Shutdown):
             return False
-        if isinstance(message, OpenFilter):
+        if isinstance(message, OpenFilter) and message.filter_id == self.control.get("refuses"):
+            self.say(FilterStatus(message.filter_id, "error", message="no memory"))
+        elif isinstance(message, OpenFilter):
             self.filters[message.filter_id] = FakeFilter(message)
             self.say(FilterOpened(message.filter_id))
         elif isinstance(message, UpdateFilter):
             self.filters[message.filter_id].settings = message.settings
         elif isinstance(message, CloseFilter):
-            self.filters.pop(message.filter_id).close()
+            closed = self.filters.pop(message.filter_id, None)
+            if closed is not None:
+                closed.close()
         elif isinstance(message, RefreshCharacters) and "characters" in self.control:
             self.say(CharacterList(tuple(CharacterEntry(*entry) for entry in self.control["characters"])))
         return True

@@ -206,3 +206,10 @@ def test_the_worker_does_not_inherit_python_settings(monkeypatch: pytest.MonkeyP
     assert installation.worker_environment()["PYTHONPATH"] == str(CHECKOUT)
     assert installation.worker_command[1:5] == ["-m", "animator_core", "worker", "--parent-pid"]
     assert installation.worker_command[5] == str(os.getpid())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps file names that are no UTF-8")
+def test_a_file_name_that_obs_cannot_keep_is_not_offered(tmp_path: Path) -> None:
+    (tmp_path / "good.png").touch()
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png")).touch()
+    assert [entry.file for entry in character_list.list_pictures(str(tmp_path))] == ["good.png"]

@@ -223,6 +223,23 @@ def test_an_interpreter_that_cannot_be_run_is_named(rig: Rig) -> None:
     wait_for(lambda: "cannot be run" in str(supervisor.problem))
 
 
+def test_a_filter_that_the_worker_refuses_leaves_the_others_alone_and_refresh_tries_it_again(rig: Rig) -> None:
+    rig.set_control(refuses="2")
+    supervisor = rig.open()
+    first = rig.next_link()
+    supervisor.open("2", AnimationSettings(), rig.links.put)
+    wait_for(lambda: "2" in supervisor.statuses)
+    until = time.monotonic() + 1.5 * QUICK.opened
+    while time.monotonic() < until:
+        exchange(first)
+        time.sleep(0.05)
+    assert len(rig.pids()) == 1, "the worker was ended for one filter"
+    rig.set_control()
+    wait_for(lambda: (supervisor.refresh(), time.sleep(0.1), not rig.links.empty())[-1])
+    exchange(rig.next_link())
+    assert len(rig.pids()) == 1
+
+
 def test_a_worker_of_another_release_is_refused_with_the_remedy(rig: Rig) -> None:
     rig.set_control(version=99)
     supervisor = rig.open()

@@ -2,7 +2,7 @@
 
 Two faces count as the same by their landmarks alone, so a hit may answer with a face that differs from the asked one
 by no more than the bound of `MotionCache.largest_shift` in any landmark; what landmarks do not show (a tongue,
-puffed cheeks) it may miss. docs/PERFORMANCE.md has the error on real clips.
+puffed cheeks) it may miss. docs/PERFORMANCE.md has hit rates on real clips.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def choose_device(wanted: str = "auto", fp16: bool = True) -> DeviceChoice:
         if problem is None:
             return DeviceChoice(device, dtype, _device_name(device), _note(notes))
         notes.append(f"{_NAMES[kind]} cannot run the networks ({problem})")
-    # bfloat16 is no quicker on CPUs without matrix units and shows as visible noise: docs/PERFORMANCE.md.
+    # Whether bfloat16 is quicker is not measured yet; one frame did not end within 400 s on the CPU that was tried.
     return DeviceChoice("cpu", torch.float32, f"CPU ({platform.machine()})", _note(notes), is_capable=False)
 
 

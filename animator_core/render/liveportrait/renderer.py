@@ -29,7 +29,7 @@ class LivePortraitRenderer:
     """Draws a character by the networks (see `render.contract.Renderer`); one for each filter, the model is shared.
 
     While a face drives and its frame is there, the motion extractor looks at the frame. Without a frame (a recorded
-    motion, nobody before the camera) pose, eyes and lips follow the landmarks' motion instead.
+    motion, nobody before the camera) pose and eyes follow the landmarks' motion instead; the mouth does not move yet.
     """
 
     name = "liveportrait"

@@ -20,6 +20,22 @@ _stop = threading.Event()
 _threads = []
 
 
+_libobs = ctypes.CDLL(None)
+if not hasattr(_libobs, "obs_source_properties"):
+    _libobs = ctypes.CDLL("libobs.so.0")
+
+
+def native(name, *arguments, result=ctypes.c_void_p):
+    """Call libobs as C code does: without the interpreter's lock.
+
+    obspython keeps that lock while it waits for a source's or scene's one; where the graphics thread holds that and
+    calls the filter, both wait for ever. OBS's own user interface never does so, and neither may a test.
+    """
+    function = getattr(_libobs, name)
+    function.restype = result
+    return function(*(ctypes.c_void_p(a) if isinstance(a, int) else a for a in arguments))
+
+
 def reload_script(name):
     """Do what the Reload button of Tools → Scripts does."""
     get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
@@ -34,7 +50,7 @@ def reload_script(name):
 def _work():
     while not _stop.is_set():
         for path in sorted(FOLDER.glob("*.command")):
-            scope = {"obs": obs, "reload_script": reload_script, "ctypes": ctypes, "result": None}
+            scope = {"obs": obs, "native": native, "reload_script": reload_script, "ctypes": ctypes, "result": None}
             try:
                 exec(path.read_text(), scope)
                 answer = {"result": scope["result"]}

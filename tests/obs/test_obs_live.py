@@ -451,20 +451,23 @@ def test_the_panel_lists_characters_and_says_how_it_goes(stage: Stage) -> None:
     stage.wait_to_show(WORKER_FRAME)
     wait_for(lambda: any("use a larger one" in text for text in stage.live.status()), "the remedy arrives")
     code = f"""
-source = obs.obs_get_source_by_name({stage.camera!r})
-found = obs.obs_source_get_filter_by_name(source, "Animator")
-panel = obs.obs_source_properties(found)
-listed = obs.obs_properties_get(panel, "character")
-characters = [obs.obs_property_list_item_string(listed, i) for i in range(obs.obs_property_list_item_count(listed))]
-status = obs.obs_property_description(obs.obs_properties_get(panel, "status"))
-clicked = obs.obs_property_button_clicked(obs.obs_properties_get(panel, "refresh"), found)
-obs.obs_property_button_clicked(obs.obs_properties_get(panel, "calibrate"), found)
-group = obs.obs_property_group_content(obs.obs_properties_get(panel, "advanced"))
+c_string, c_bool, c_size = ctypes.c_char_p, ctypes.c_bool, ctypes.c_size_t
+source = native("obs_get_source_by_name", {stage.camera.encode()!r})
+found = native("obs_source_get_filter_by_name", source, b"Animator")
+panel = native("obs_source_properties", found)
+listed = native("obs_properties_get", panel, b"character")
+count = native("obs_property_list_item_count", listed, result=c_size)
+items = [native("obs_property_list_item_string", listed, c_size(i), result=c_string) for i in range(count)]
+characters = [item.decode() for item in items]
+status = native("obs_property_description", native("obs_properties_get", panel, b"status"), result=c_string).decode()
+clicked = native("obs_property_button_clicked", native("obs_properties_get", panel, b"refresh"), found, result=c_bool)
+native("obs_property_button_clicked", native("obs_properties_get", panel, b"calibrate"), found, result=c_bool)
+group = native("obs_property_group_content", native("obs_properties_get", panel, b"advanced"))
 names = "renderer fit mirror on_problem sensitivity_expression sensitivity_pose smoothing".split()
-advanced = [bool(obs.obs_properties_get(group, name)) for name in names]
-obs.obs_properties_destroy(panel)
-obs.obs_source_release(found)
-obs.obs_source_release(source)
+advanced = [bool(native("obs_properties_get", group, name.encode())) for name in names]
+native("obs_properties_destroy", panel, result=None)
+native("obs_source_release", found, result=None)
+native("obs_source_release", source, result=None)
 result = [characters, status, clicked, all(advanced)]
 """
     before = len(stage.installation.messages("filter_action"))

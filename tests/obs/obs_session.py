@@ -33,7 +33,7 @@ CANVAS = (640, 360)
 
 # The preview is off: OBS 29.0.2 by itself, with no script loaded, was seen to abort ("double free or corruption") when
 # scenes are made and removed quickly through obs-websocket. Without the preview that was not seen; that it is the cause
-# is likely, not proven. An abort in these tests is therefore worth a look at its core file before it is put down to OBS.
+# is likely, not proven. So look at the core file of an abort in these tests before putting it down to OBS.
 _GLOBAL_INI = """[General]
 FirstRun=true
 LastVersion=486539265

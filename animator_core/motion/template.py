@@ -7,28 +7,22 @@ Members: ``format_version`` (1), ``kind`` ("liveportrait"), ``fps``, and for N f
 
 from __future__ import annotations
 
-import contextlib
-import io
 import math
-import os
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from animator_core.errors import MotionError
+from animator_core.motion.npz_file import DAMAGE, read_npz, write_npz
 
 FORMAT_VERSION = 1
 KIND = "liveportrait"
 SUFFIX = ".npz"
 MAX_FRAMES = 1_000_000
 MAX_FRAME_RATE = 1000.0
-_MAX_MEMBER_BYTES = 1 << 29
+_MAX_UNPACKED_BYTES = 1 << 29
 _FRAME_SHAPES: dict[str, tuple[int, ...]] = {
     "rotation": (3, 3),
     "expression": (21, 3),
@@ -40,20 +34,6 @@ _FRAME_SHAPES: dict[str, tuple[int, ...]] = {
 }
 _REQUIRED = ("rotation", "expression", "scale", "translation")
 _LARGEST = 1e4
-_DAMAGE = (
-    ValueError,
-    EOFError,
-    KeyError,
-    RuntimeError,
-    SyntaxError,
-    MemoryError,
-    OverflowError,
-    TypeError,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What zipfile and NumPy raise on damaged archives and headers."""
 
 
 @dataclass(frozen=True)
@@ -117,25 +97,19 @@ def write_template(path: Path, template: MotionTemplate) -> None:
         "kind": np.array(KIND),
         "fps": np.float64(template.fps),
     }
-    content = io.BytesIO()
-    np.savez_compressed(content, **header, **template.arrays())
-    unfinished = path.with_name(path.name + ".part")
     try:
-        unfinished.write_bytes(content.getvalue())
-        os.replace(unfinished, path)
+        write_npz(path, {**header, **template.arrays()})
     except OSError as exc:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
         raise MotionError(f"cannot write the template {path}: {exc.strerror}; choose another folder") from exc
 
 
 def read_template(path: Path) -> MotionTemplate:
     """Return the template in a file; raises MotionError for one that is missing, damaged or of another kind."""
     try:
-        members = _read_members(path)
+        members = read_npz(path, ("kind", "format_version", "fps", *_FRAME_SHAPES), _MAX_UNPACKED_BYTES)
     except OSError as exc:
         raise MotionError(f"cannot read the template {path}: {exc.strerror or exc}; check the path") from exc
-    except _DAMAGE as exc:
+    except DAMAGE as exc:
         raise MotionError(f"{path} is no motion template or is damaged ({exc}); record it again") from exc
     kind, version, fps = (members.pop(name, np.array(None)) for name in ("kind", "format_version", "fps"))
     if kind.dtype.kind != "U" or kind.shape != () or str(kind) != KIND:
@@ -148,17 +122,3 @@ def read_template(path: Path) -> MotionTemplate:
         return template_from_arrays(float(fps), members)
     except MotionError as exc:
         raise MotionError(f"{path}: {exc}") from exc
-
-
-def _read_members(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        if not zipfile.is_zipfile(file):
-            raise ValueError("not an .npz archive")
-        with zipfile.ZipFile(file) as archive:
-            total = sum(entry.file_size for entry in archive.infolist())
-        if total > _MAX_MEMBER_BYTES:
-            raise ValueError(f"it unpacks to over {_MAX_MEMBER_BYTES >> 20} MiB")
-        file.seek(0)
-        with np.load(file, allow_pickle=False) as archive:
-            wanted = ("kind", "format_version", "fps", *_FRAME_SHAPES)
-            return {name: np.asarray(archive[name]) for name in wanted if name in archive.files}

@@ -6,13 +6,7 @@ with NaN where there is no face; optional ``blendshapes`` (N, 52) float32 with `
 
 from __future__ import annotations
 
-import contextlib
-import io
 import math
-import os
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from animator_core.errors import MotionError
+from animator_core.motion.npz_file import DAMAGE, read_npz, write_npz
 from animator_core.tracking.observation import LANDMARK_COUNT, FaceObservation
 
 FORMAT_VERSION = 1
@@ -29,21 +24,8 @@ MAX_FRAMES = 1_000_000
 MAX_SIDE = 16384
 MAX_FRAME_RATE = 1000.0
 BLENDSHAPE_COUNT = 52
-_MAX_MEMBER_BYTES = 1 << 31
-_DAMAGE = (
-    ValueError,
-    EOFError,
-    KeyError,
-    RuntimeError,
-    SyntaxError,
-    MemoryError,
-    OverflowError,
-    TypeError,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What zipfile and NumPy raise on damaged archives and headers."""
+_MAX_UNPACKED_BYTES = 1 << 31
+_MEMBERS = ("format_version", "fps", "frame_size", "landmarks", "blendshapes", "blendshape_names")
 _REMEDY = "record it again with `animate --save-motion`"
 
 
@@ -110,41 +92,21 @@ def write_track(path: Path, track: MotionTrack) -> None:
         members["blendshapes"] = track.blendshapes.astype(np.float32)
         members["blendshape_names"] = np.array(track.blendshape_names)
     _validate(path, members)
-    content = io.BytesIO()
-    np.savez_compressed(content, **members)
-    unfinished = path.with_name(path.name + ".part")
     try:
-        unfinished.write_bytes(content.getvalue())
-        os.replace(unfinished, path)
+        write_npz(path, members)
     except OSError as exc:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
         raise MotionError(f"cannot write the motion {path}: {exc.strerror}; choose a folder you can write to") from exc
 
 
 def read_track(path: Path) -> MotionTrack:
     """Return the motion in a file; raises MotionError for a file that is missing, damaged or of another kind."""
     try:
-        members = _read_members(path)
+        members = read_npz(path, _MEMBERS, _MAX_UNPACKED_BYTES)
     except OSError as exc:
         raise MotionError(f"cannot read the motion {path}: {exc.strerror or exc}; check the path") from exc
-    except _DAMAGE as exc:
+    except DAMAGE as exc:
         raise MotionError(f"{path} is no motion file or is damaged ({exc}); {_REMEDY}") from exc
     return _validate(path, members)
-
-
-def _read_members(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        if not zipfile.is_zipfile(file):
-            raise ValueError("not an .npz archive")
-        with zipfile.ZipFile(file) as archive:
-            largest = max((entry.file_size for entry in archive.infolist()), default=0)
-        if largest > _MAX_MEMBER_BYTES:
-            raise ValueError(f"it unpacks to over {_MAX_MEMBER_BYTES >> 20} MiB")
-        file.seek(0)
-        with np.load(file, allow_pickle=False) as archive:
-            wanted = ("format_version", "fps", "frame_size", "landmarks", "blendshapes", "blendshape_names")
-            return {name: archive[name] for name in wanted if name in archive.files}
 
 
 def _require(path: Path, is_right: bool, what: str) -> None:

@@ -81,10 +81,13 @@ class CharacterPipeline:
         return self._draw(self._motion or DrivingMotion())
 
     def _draw(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> AnimatedFrame:
-        if self.reuse.needs_rendering(motion) or self._picture is None:
+        started = time.perf_counter_ns()
+        placement = self.renderer.place(motion, driving_frame)
+        self.statistics.add("place", time.perf_counter_ns() - started)
+        if self.reuse.needs_rendering(placement.signature) or self._picture is None:
             started = time.perf_counter_ns()
             try:
-                self._picture = self.renderer.render(motion, driving_frame)
+                self._picture = self.renderer.draw(placement)
             except BaseException:
                 self.reuse.forget()
                 raise

@@ -14,6 +14,8 @@ from animator_core import assembly
 from animator_core.characters.character import Character
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.track_file import MotionTrack, write_track
+from animator_core.motion.visible_change import signature
+from animator_core.render.contract import Placement
 from animator_core.tracking.face_model import face_model
 from animator_core.tracking.observation import FaceObservation
 
@@ -63,6 +65,12 @@ class FlatRenderer:
         light = np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4) * alpha
         encoded = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
         self._frame = np.concatenate([np.rint(encoded * 255), alpha * 255], axis=2).astype(np.uint8)
+
+    def place(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> Placement:
+        return Placement(signature(motion), (motion, driving_frame))
+
+    def draw(self, placement: Placement) -> np.ndarray:
+        return self.render(*placement.content)
 
     def render(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> np.ndarray:
         self.motions.append(motion)

@@ -41,7 +41,7 @@ ALLOWED = {
         "render",
         "tracking",
     },
-    "render_reuse": {"motion"},
+    "render_reuse": set(),
     "optimizer": {"characters", "errors", "liveportrait", "motion"},
     "frame_statistics": {"timing"},
     "pipeline": {"characters", "errors", "frame_statistics", "motion", "render", "render_reuse", "tracking"},

@@ -21,6 +21,8 @@ from animator_core.config import load_config
 from animator_core.errors import CharacterError, WeightsError
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.estimator import MotionEstimator
+from animator_core.motion.visible_change import signature
+from animator_core.render.contract import Placement
 from animator_core.serving.channel import claim_standard_streams
 from animator_core.serving.manners import ParentWatch
 from animator_core.serving.parts import WorkerParts
@@ -63,6 +65,12 @@ class RendererDouble:
         if character.name == "refused.png":
             raise CharacterError("refused.png cannot be drawn; use another")
         self._character = character
+
+    def place(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> Placement:
+        return Placement(signature(motion), (motion, driving_frame))
+
+    def draw(self, placement: Placement) -> np.ndarray:
+        return self.render(*placement.content)
 
     def render(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> np.ndarray:
         if self._character.name == "crash.png":

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
 from animator_core.characters.character import Character
 from animator_core.motion.driving import DrivingMotion
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What a picture is to show, known before it is drawn.
+
+    signature: (N,) float32, in units of a change that nobody sees: pictures of one character look the same where no
+    number of their signatures differs by more than 1. content: what `Renderer.draw` draws.
+    """
+
+    signature: np.ndarray
+    content: Any
 
 
 class Renderer(Protocol):
@@ -28,12 +41,23 @@ class Renderer(Protocol):
         """Make ``character`` the one that `render` draws; raises CharacterError where it cannot be drawn."""
         ...
 
-    def render(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> np.ndarray:
-        """Return the character in ``motion``: (H, W, 4) uint8 BGRA in the size of its picture.
+    def place(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> Placement:
+        """Return what the character in ``motion`` is to look like, at a small part of what drawing it costs.
+
+        driving_frame: (H, W, 3) uint8 RGB, for renderers that look at it.
+        """
+        ...
+
+    def draw(self, placement: Placement) -> np.ndarray:
+        """Return the character as `place` has it: (H, W, 4) uint8 BGRA in the size of its picture.
 
         The colour is premultiplied in linear light and sRGB-encoded (`frame_ring.FORMAT_BGRA_PREMULTIPLIED`).
-        The array is reused by the next call. driving_frame: (H, W, 3) uint8 RGB, for renderers that look at it.
+        The array is reused by the next call.
         """
+        ...
+
+    def render(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> np.ndarray:
+        """Return the character in ``motion``: `place`, then `draw`."""
         ...
 
     def close(self) -> None:

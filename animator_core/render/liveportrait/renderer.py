@@ -16,13 +16,19 @@ from animator_core.liveportrait.face_crop import DrivingCrop, crop_driving
 from animator_core.liveportrait.face_motion import face_motion
 from animator_core.liveportrait.live_motion import LiveMotion
 from animator_core.liveportrait.model import LivePortraitModel, to_tensor
-from animator_core.liveportrait.retargeting import ratio_tensors
+from animator_core.liveportrait.retargeting import EYE_KEYPOINTS, LIP_KEYPOINTS, ratio_tensors
 from animator_core.motion.driving import DrivenFace, DrivingMotion
+from animator_core.motion.visible_change import lids_and_lips
 from animator_core.optimizer import InferenceOptimizer
+from animator_core.render.contract import Placement
 from animator_core.render.liveportrait.scene import Scene
 
 _SCENE_BYTES = 200 << 20
 """Of characters that are ready to be drawn, features included; others are made again from their features."""
+
+_KEYPOINT_TOLERANCE = torch.full((21, 1), 0.6 / 256)
+_KEYPOINT_TOLERANCE[[*EYE_KEYPOINTS, *LIP_KEYPOINTS]] = 0.2 / 256
+"""Pixels of the square of 512 by which a keypoint may be off, in the keypoints' units."""
 
 
 class LivePortraitRenderer:
@@ -71,8 +77,8 @@ class LivePortraitRenderer:
             self._motion.set_source(self._scene.source_motion)
         self._keypoints = None
 
-    def render(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> np.ndarray:
-        """Return the character in ``motion``: (H, W, 4) uint8 BGRA, premultiplied; reused by the next call."""
+    def place(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> Placement:
+        """Return the keypoints of the character in ``motion``."""
         scene = self._scene
         if scene is None or self._motion is None:
             raise CharacterError("no character is set; choose one")
@@ -81,7 +87,17 @@ class LivePortraitRenderer:
             self._keypoints = self._driven(self._motion, face, driving_frame, motion.captured_ns)
         elif face is None or not self._driven_ns or self._keypoints is None:
             self._keypoints = self._posed(self._motion, scene, motion)
-        return scene.draw(self._keypoints)
+        return Placement(_signature(self._keypoints, motion), self._keypoints)
+
+    def draw(self, placement: Placement) -> np.ndarray:
+        """Return the character: (H, W, 4) uint8 BGRA, premultiplied; reused by the next call."""
+        if self._scene is None:
+            raise CharacterError("no character is set; choose one")
+        return self._scene.draw(placement.content)
+
+    def render(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> np.ndarray:
+        """Return the character in ``motion``, see `draw`."""
+        return self.draw(self.place(motion, driving_frame))
 
     def close(self) -> None:
         """Let go of every character and of the model."""
@@ -149,3 +165,12 @@ class LivePortraitRenderer:
 def _in_square(landmarks: np.ndarray, square: FaceSquare) -> np.ndarray:
     """Return landmarks in sides of the driving square, (478, 2)."""
     return np.asarray((landmarks[:, :2] - square.centre) / square.size + 0.5)
+
+
+def _signature(keypoints: torch.Tensor, motion: DrivingMotion) -> np.ndarray:
+    """Return what `Placement` describes: the deformation moves no point further than the keypoints moved.
+
+    How far a lid or a lip moves with its keypoint is another matter, so theirs is asked of the landmarks as well.
+    """
+    shifts = (keypoints / _KEYPOINT_TOLERANCE).flatten().numpy()
+    return np.concatenate((shifts, lids_and_lips(motion)), dtype=np.float32)

@@ -10,6 +10,8 @@ import numpy as np
 from animator_core.characters.character import Character
 from animator_core.errors import CharacterError
 from animator_core.motion.driving import DrivingMotion
+from animator_core.motion.visible_change import signature
+from animator_core.render.contract import Placement
 from animator_core.render.texture import premultiplied_bgra
 from animator_core.render.warp.eyeball import Eyeball
 from animator_core.render.warp.eyelid import Eyelid
@@ -55,11 +57,19 @@ class WarpRenderer:
         """Make ``character`` the one that `render` draws; raises CharacterError where it cannot be drawn."""
         self._puppet = self._puppet_of(character)
 
-    def render(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> np.ndarray:
-        """Return the character in ``motion``: (H, W, 4) uint8 BGRA, premultiplied; reused by the next call."""
+    def place(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> Placement:
+        """Return what a picture of ``motion`` shows."""
+        return Placement(signature(motion), motion)
+
+    def draw(self, placement: Placement) -> np.ndarray:
+        """Return the character: (H, W, 4) uint8 BGRA, premultiplied; reused by the next call."""
         if self._puppet is None:
             raise CharacterError("no character is set; choose one")
-        return self._puppet.draw(motion)
+        return self._puppet.draw(placement.content)
+
+    def render(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> np.ndarray:
+        """Return the character in ``motion``, see `draw`."""
+        return self.draw(self.place(motion, driving_frame))
 
     def close(self) -> None:
         """Forget every character."""

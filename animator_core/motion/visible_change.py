@@ -1,0 +1,45 @@
+"""What of a motion shows in a picture, in units of a change that nobody sees.
+
+Two motions look the same where no number of `signature` differs by more than 1. The tolerances are shifts of the drawn
+points by face sizes; docs/PERFORMANCE.md has what pictures differ by that are not drawn again within them. Lids, lips
+and gaze have the narrower one: a blink or a word begins with a small shift and must not be late.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from animator_core.motion.driving import DrivingMotion
+from animator_core.tracking.face_model import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE, face_model
+
+# 0.6 and 0.4 pixels of a face of 180 pixels, which is what a face takes of a picture of 512.
+HEAD_TOLERANCE = 0.6 / 180
+LID_AND_LIP_TOLERANCE = 0.4 / 180
+
+_EYE_OPENING = 0.065
+_EYE_WIDTH = 0.16
+_CHEST_LIFT = 0.012
+"""Face sizes of a fully open eye's opening, of an eye, and of the chest's lift by breath, in `face_model().mean`."""
+
+_LIPS = np.array(sorted({*INNER_LIPS, *OUTER_LIPS}))
+# Lids and irises are drawn by their openness and gaze.
+_SKIN = np.setdiff1d(np.arange(468), (*RIGHT_EYE, *LEFT_EYE))
+
+
+def signature(motion: DrivingMotion) -> np.ndarray:
+    """Return all that a picture shows of a motion, (N,) float32."""
+    # x = s · R (x_mean + e) + t
+    shape = face_model().mean[_SKIN] + motion.expression[_SKIN]
+    placed = motion.scale * (shape @ motion.rotation.T)[:, :2] + motion.translation
+    head = np.append(placed.ravel(), motion.breath * _CHEST_LIFT) / HEAD_TOLERANCE
+    return np.concatenate((head, lids_and_lips(motion)), dtype=np.float32)
+
+
+def lids_and_lips(motion: DrivingMotion) -> np.ndarray:
+    """Return the part of it that must never be late, (N,) float32."""
+    shifts = (
+        motion.eye_openness * _EYE_OPENING,
+        (motion.gaze * _EYE_WIDTH).ravel(),
+        motion.expression[_LIPS, :2].ravel(),
+    )
+    return np.concatenate(shifts, dtype=np.float32) / np.float32(LID_AND_LIP_TOLERANCE)

@@ -44,3 +44,19 @@ def golden_networks(golden_weights_dir: Path, golden_cache_dir: Path):
     from animator_core.liveportrait.build import load_networks
 
     return load_networks(golden_weights_dir, cache_dir=golden_cache_dir)
+
+
+@pytest.fixture(scope="session")
+def golden_painting(golden_networks):
+    """What the golden networks paint of src0 with drv1's keypoints as the official code has them: (1, 3, 512, 512)."""
+    import torch
+    from golden.golden_rule import image_tensor
+    from golden.golden_vectors import golden
+
+    crop = torch.from_numpy(image_tensor(golden("chain/src0/img_crop_256x256").samples))
+    keypoints_source, keypoints_driving = (
+        torch.from_numpy(golden(f"chain/src0/{name}").samples).reshape(1, 21, 3) for name in ("x_s", "drv1/x_d")
+    )
+    with torch.inference_mode():
+        source = golden_networks.prepare_warp(golden_networks.extract_appearance(crop), keypoints_source)
+        return golden_networks.generate(golden_networks.warp(source, keypoints_driving).warped)

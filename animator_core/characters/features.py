@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -64,9 +64,19 @@ class CharacterFeatures:
         return _known(self).motion
 
     @property
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Everything that lies on the device, by name."""
+        tensors = {"source": self.source}
+        if self.features is not None:
+            tensors["appearance_features"] = self.features.appearance_features
+            tensors["keypoints_source"] = self.features.keypoints_source
+            tensors |= {f"motion.{name}": getattr(self.features.motion, name) for name in _MOTION}
+        return tensors
+
+    @property
     def nbytes(self) -> int:
         """How much memory of the device it takes."""
-        return sum(tensor.numel() * tensor.element_size() for tensor in _tensors(self).values())
+        return nbytes_of(self.tensors.values())
 
     @property
     def face_motion(self) -> FaceMotion:
@@ -76,14 +86,20 @@ class CharacterFeatures:
 
     def to(self, device: torch.device | str) -> CharacterFeatures:
         """Return the same on ``device``."""
-        moved = {name: tensor.to(device) for name, tensor in _tensors(self).items()}
+        moved = {name: tensor.to(device) for name, tensor in self.tensors.items()}
         return replace(self, source=moved["source"], features=_features(moved))
+
+
+def nbytes_of(tensors: Iterable[torch.Tensor]) -> int:
+    """Return the memory that tensors take, counting what several of them share once."""
+    storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors}
+    return sum(storages.values())
 
 
 def to_tensors(features: CharacterFeatures) -> dict[str, torch.Tensor]:
     """Return everything but the name as tensors on the CPU, for a file."""
     # Copies: what shares memory with something else cannot be written to a file.
-    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in _tensors(features).items()}
+    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in features.tensors.items()}
     tensors["crop_from_image"] = torch.from_numpy(np.array(features.crop_from_image, np.float64))
     tensors["lip_ratio"] = torch.tensor(features.lip_ratio, dtype=torch.float64)
     if features.alpha is not None:
@@ -138,15 +154,6 @@ def _known(features: CharacterFeatures) -> SourceFeatures:
 
 
 _MOTION = tuple(field.name for field in fields(KeypointMotion))
-
-
-def _tensors(features: CharacterFeatures) -> dict[str, torch.Tensor]:
-    tensors = {"source": features.source}
-    if features.features is not None:
-        tensors["appearance_features"] = features.features.appearance_features
-        tensors["keypoints_source"] = features.features.keypoints_source
-        tensors |= {f"motion.{name}": getattr(features.features.motion, name) for name in _MOTION}
-    return tensors
 
 
 def _features(tensors: Mapping[str, torch.Tensor]) -> SourceFeatures | None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from animator_core.characters.features import CharacterFeatures
 
-MAX_BYTES = 100 << 20
-"""About 20 characters in half precision, 10 in single."""
+MAX_BYTES = 100_000_000
+"""22 characters in half precision, 11 in single."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent
 SHARED = HERE.parents[2] / "shared" / "liveportrait" / "golden"
 EXTRACT, EXTRACT_INDEX = HERE / "vectors.npz", HERE / "vectors.json"
 _MAX_SAMPLES = 2000
-_CHAIN_RESULTS = ("out", "occlusion_map", "deformation", "x_d")
+_CHAIN_RESULTS = ("out", "occlusion_map", "deformation", "x_d", "paste_u8")
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _archive(path: Path) -> np.lib.npyio.NpzFile:
 def _wanted(name: str) -> bool:
     parts = name.split("/")
     if parts[0] == "chain":
-        return parts[2] in ("info", "R_s", "x_s", "f_s") or parts[-1] in _CHAIN_RESULTS or name == _CROP
+        return parts[2] in ("info", "R_s", "x_s", "f_s", "M_c2o") or parts[-1] in _CHAIN_RESULTS or name == _CROP
     return parts[0] in ("F", "M", "W", "G", "S", "headpose", "rot", "transform")
 
 

@@ -10,6 +10,7 @@ import torch
 
 from animator_core.liveportrait.face_crop import DrivingCrop, driving_square, seen_from
 from animator_core.liveportrait.face_motion import FaceMotion, rotation_from_vector
+from animator_core.liveportrait.landmark_motion import LandmarkMotion
 from animator_core.liveportrait.live_motion import LiveMotion, MotionSmoother
 from animator_core.liveportrait.options import MotionOptions
 from animator_core.tracking.face_model import face_model
@@ -94,9 +95,8 @@ def test_smoothing_calms_a_resting_face():
 def test_no_step_is_a_jump_when_the_face_is_lost_and_found_elsewhere():
     live = LiveMotion(face(), NoNetworks(), PLAIN)
     live.set_neutral(face(), 1)
-    still, upright, open_eyes = torch.zeros(2), torch.eye(3), torch.ones(2)
     shown = [live.drive(face(turn=0.3, shift=0.2), 1 + index * FRAME_NS) for index in range(30)]
-    shown += [live.idle(upright, still, 1.0, open_eyes, 1 + index * FRAME_NS) for index in range(30, 60)]
+    shown += [live.follow(LandmarkMotion(), 1 + index * FRAME_NS) for index in range(30, 60)]
     shown += [live.drive(face(turn=-0.3, shift=-0.2), 1 + index * FRAME_NS) for index in range(60, 90)]
     steps = [float((b - a).abs().max()) for a, b in zip(shown[15:], shown[16:])]
     assert max(steps) < 0.1

@@ -22,6 +22,7 @@ from liveportrait_weights import golden_state
 from animator_core.errors import CharacterError, ConfigError
 from animator_core.liveportrait import cropping, face_crop
 from animator_core.liveportrait.driving_motion import MotionTransfer, transfer_clip
+from animator_core.liveportrait.editing import brow_expression, gaze_expression
 from animator_core.liveportrait.face_motion import (
     FaceMotion,
     joined,
@@ -31,8 +32,9 @@ from animator_core.liveportrait.face_motion import (
     vector_from_rotation,
 )
 from animator_core.liveportrait.hull import hull_volume
+from animator_core.liveportrait.landmark_motion import LandmarkMotion
 from animator_core.liveportrait.options import MotionOptions, options_from
-from animator_core.liveportrait.retargeting import close_ratios, gaze_expression
+from animator_core.liveportrait.retargeting import LIP_KEYPOINTS, close_ratios
 from animator_core.liveportrait.smoothing import smooth_clip
 from animator_core.liveportrait.stitching import EyeRetargeting, LipRetargeting, StitchingNetwork
 from animator_core.motion.template import read_template, template_from_arrays, write_template
@@ -262,14 +264,78 @@ def test_a_recorded_template_moves_the_source_as_the_driver_did(networks, tmp_pa
     assert torch.equal(*clips)
 
 
-def test_idling_blinks_and_turns_without_a_driver(networks):
-    transfer = MotionTransfer(face("source/src0"), networks, MotionOptions(stitching=False))
-    still, upright = torch.zeros(2), torch.eye(3)
-    assert torch.allclose(transfer.idle(upright, still, 1.0, torch.ones(2)), transfer.keypoints_source, atol=1e-5)
-    assert not torch.allclose(transfer.idle(upright, still, 1.0, torch.zeros(2)), transfer.keypoints_source, atol=1e-3)
-    turn = rotation_from_vector(torch.tensor([[0.0, 0.2, 0.0]]))[0]
-    turned = transfer.idle(turn, still, 1.0, torch.ones(2))
-    assert float((turned - transfer.keypoints_source).abs().max()) > 0.05
+def posed(networks, options: MotionOptions | None = None, **motion) -> torch.Tensor:
+    """Return how far a landmark motion moves each keypoint, (21, 3)."""
+    options = options or MotionOptions(stitching=False)
+    transfer = MotionTransfer(face("source/src0"), networks, options)
+    return (transfer.posed(LandmarkMotion(**motion)) - transfer.keypoints_source)[0]
+
+
+def test_landmarks_at_rest_leave_the_source_as_it_is(networks):
+    assert float(posed(networks).abs().max()) <= 1e-6
+
+
+@pytest.mark.parametrize(
+    "motion",
+    [
+        {"eye_openness": torch.zeros(2)},
+        {"lip_opening": 0.3},
+        {"widening": 0.3, "lifting": 0.06},
+        {"gaze": (0.2, 0.0)},
+        {"gaze": (0.0, 0.2)},
+        {"brows": 0.04},
+        {"turn": rotation_from_vector(torch.tensor([[0.0, 0.2, 0.0]]))[0]},
+        {"shift": torch.tensor([0.1, 0.0])},
+    ],
+    ids=lambda motion: "-".join(motion),
+)
+def test_each_motion_of_landmarks_moves_the_source(networks, motion):
+    assert float(posed(networks, **motion).abs().max()) > 1e-3
+
+
+def test_lips_that_open_by_landmarks_open_as_the_lip_network_says(networks):
+    source = face("source/src0")
+    wanted = torch.cat((source.lip_ratio, source.lip_ratio + 0.3), 1)
+    here = torch.cat((source.lip_ratio, source.lip_ratio), 1)
+    expected = networks.retarget_lips(source.keypoints, wanted) - networks.retarget_lips(source.keypoints, here)
+    assert torch.allclose(posed(networks, lip_opening=0.3), expected[0], atol=1e-6)
+
+
+def test_lips_that_were_closed_at_first_open_from_there(networks):
+    source, options = face("source/src0"), MotionOptions(stitching=False, normalize_lips=True)
+    assert float(source.lip_ratio) >= options.lip_normalize_threshold
+    wanted = torch.cat((source.lip_ratio, torch.full((1, 1), 0.3)), 1)
+    expected = networks.retarget_lips(source.keypoints, wanted)
+    assert torch.allclose(posed(networks, options, lip_opening=0.3), expected[0], atol=1e-6)
+
+
+def test_brows_and_gaze_move_to_the_side_that_the_editor_moves_them_to(networks):
+    scale = float(face("source/src0").scale)
+    moved = posed(networks, brows=0.04, gaze=(0.1, 0.1))
+    expected = scale * (brow_expression(20) + gaze_expression(10, 10, moves_lids=False))
+    assert torch.allclose(moved, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("region", "stills"), [("lips", (11, 13, 15, 16, 18)), ("eyes", LIP_KEYPOINTS)])
+def test_a_region_keeps_the_rest_still_for_landmarks_too(networks, region, stills):
+    motion = {"gaze": (0.2, 0.2), "brows": 0.04, "widening": 0.3, "lifting": 0.06, "shift": torch.tensor([0.1, 0.0])}
+    moved = posed(networks, MotionOptions(stitching=False, region=region), **motion)
+    assert float(moved[list(stills)].abs().max()) <= 1e-6
+    assert float(moved.abs().max()) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("name", "motion"),
+    [
+        ("sensitivity_mouth", {"lip_opening": 0.3}),
+        ("sensitivity_eyes", {"eye_openness": torch.zeros(2)}),
+        ("sensitivity_gaze", {"gaze": (0.2, 0.0)}),
+        ("driving_multiplier", {"brows": 0.04, "lip_opening": 0.3}),
+    ],
+)
+def test_a_sensitivity_of_0_stills_what_landmarks_move(networks, name, motion):
+    options = MotionOptions(stitching=False, **{name: 0.0})
+    assert float(posed(networks, options, **motion).abs().max()) <= 1e-6
 
 
 def test_retargeting_without_ratios_says_what_to_turn_off(networks):

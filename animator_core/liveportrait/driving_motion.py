@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from animator_core.liveportrait.editing import gaze_expression
 from animator_core.liveportrait.face_motion import (
     FaceMotion,
     place_keypoints,
@@ -16,6 +17,7 @@ from animator_core.liveportrait.face_motion import (
 )
 from animator_core.liveportrait.hull import hull_volume
 from animator_core.liveportrait.keypoints import KEYPOINT_COUNT
+from animator_core.liveportrait.landmark_motion import LandmarkMotion, opening_correction
 from animator_core.liveportrait.options import MotionOptions
 from animator_core.liveportrait.retargeting import (
     EYE_KEYPOINTS,
@@ -23,7 +25,6 @@ from animator_core.liveportrait.retargeting import (
     Retargeters,
     eye_correction,
     eye_delta,
-    gaze_expression,
     lip_closing_delta,
     lip_correction,
     lip_delta,
@@ -113,38 +114,31 @@ class MotionTransfer:
             else:
                 kept = self.keypoints_source if options.is_relative else keypoints
                 keypoints, added = kept + self._replacements(driving), torch.zeros_like(added)
-        if options.stitching:
+        return self._stitched(keypoints, added)
+
+    def posed(self, motion: LandmarkMotion) -> torch.Tensor:
+        """Return the driving keypoints, (1, 21, 3), of what landmarks tell where no frame tells more."""
+        source, options = self.source, self.options
+        # The strength of expression and pose is in the landmarks' motion already.
+        weights = _expression_weights(replace(options, is_relative=True, sensitivity_expression=1.0))
+        expression = source.expression + weights.to(self._gaze.device) * motion.expression + self._gaze
+        rotation, scale, translation = source.rotation, source.scale, source.translation
+        if options.moves_pose:
+            rotation = rotation @ motion.turn.transpose(0, 1)[None]
+            translation = translation + torch.cat((motion.shift, motion.shift.new_zeros(1)))
+        if options.region == "all":
+            scale = scale * motion.size
+        posed = replace(source, rotation=rotation, expression=expression, scale=scale, translation=translation)
+        keypoints = self._placed(posed) + opening_correction(self._networks, source, motion, options)
+        return self._stitched(keypoints, self._added)
+
+    def _stitched(self, keypoints: torch.Tensor, added: torch.Tensor) -> torch.Tensor:
+        if self.options.stitching:
             still = self.keypoints_source.expand(len(keypoints), -1, -1)
             keypoints = self._networks.stitch(still, keypoints.expand(len(still), -1, -1))
         # The official code adds these after stitching.
         keypoints = keypoints + added
-        return self.keypoints_source + (keypoints - self.keypoints_source) * options.driving_multiplier
-
-    def idle(self, turn: torch.Tensor, shift: torch.Tensor, size: float, eye_openness: torch.Tensor) -> torch.Tensor:
-        """Return the driving keypoints of a pose that no driver gave, (1, 21, 3).
-
-        turn: (3, 3), the head's rotation from the source's pose for column vectors. shift: (2,) in crop units.
-        size: relative to the source. eye_openness: (2,), the eyes left and right in the picture, 1 as in the source.
-        """
-        source = self.source
-        moved = torch.cat((shift, shift.new_zeros(1)))[None]
-        posed = replace(
-            source,
-            rotation=source.rotation @ turn.transpose(0, 1)[None],
-            expression=source.expression + self._gaze,
-            scale=source.scale * size,
-            translation=source.translation + moved,
-        )
-        keypoints = self._placed(posed)
-        if source.eye_ratios is not None and bool((eye_openness != 1).any()):
-            ones = torch.ones_like(source.eye_ratios)
-            neutral = replace(source, eye_ratios=ones)
-            blink = replace(source, eye_ratios=ones * eye_openness)
-            still = MotionOptions(region="pose")
-            keypoints = keypoints + eye_correction(self._networks, source, blink, neutral, still)
-        if self.options.stitching:
-            keypoints = self._networks.stitch(self.keypoints_source, keypoints)
-        return keypoints + self._added
+        return self.keypoints_source + (keypoints - self.keypoints_source) * self.options.driving_multiplier
 
     def _placed(self, motion: FaceMotion) -> torch.Tensor:
         assert motion.canonical_keypoints is not None
@@ -182,27 +176,34 @@ class MotionTransfer:
 
 
 def transfer_clip(
-    source: FaceMotion, driving: FaceMotion, networks: Retargeters, options: MotionOptions
+    source: FaceMotion,
+    driving: FaceMotion,
+    networks: Retargeters,
+    options: MotionOptions,
+    neutral: FaceMotion | None = None,
 ) -> KeypointClip:
-    """Return the keypoints of a whole clip; relative motion is measured against the driver's first frame.
+    """Return the keypoints of a whole clip; relative motion is measured against ``neutral``, N = 1.
 
     source: N = 1, or a source video, of which as many frames are used as both have. driving: N frames of a clip, or
-    N = 1 for a single picture, whose expression is measured against a neutral face with closed lips.
+    N = 1 for a single picture. Without a neutral, as officially, a clip is measured against its first frame and a
+    picture's expression against a neutral face with closed lips.
     """
-    is_picture = len(driving) == 1
+    is_picture = len(driving) == 1 and neutral is None
     if len(source) > 1:
         count = len(source) if is_picture else min(len(source), len(driving))
         source = source.frames(0, count)
         driving = driving if is_picture else driving.frames(0, count)
     transfer = MotionTransfer(source, networks, options)
-    neutral = (
-        _picture_neutral(driving, len(source) == 1 and options.region == "eyes") if is_picture else driving.frame(0)
-    )
+    is_first_neutral = neutral is None and not is_picture
+    if neutral is None:
+        has_no_reference = len(source) == 1 and options.region == "eyes"
+        neutral = _picture_neutral(driving, has_no_reference) if is_picture else driving.frame(0)
     motion = transfer.combine(driving, neutral)
     if len(source) > 1:
         motion = _in_source_video(motion, source, driving, is_picture, options)
     keypoints = transfer._placed(motion)
-    if not is_picture and len(source) == 1 and options.is_relative and options.driving_option == "expression-friendly":
+    is_friendly = options.is_relative and options.driving_option == "expression-friendly"
+    if is_first_neutral and len(source) == 1 and is_friendly:
         scale = _size_ratio(transfer.keypoints_source, keypoints[:1])
         keypoints = transfer.keypoints_source + scale * (keypoints - keypoints[:1])
     keypoints = transfer.finish(keypoints, driving, neutral)

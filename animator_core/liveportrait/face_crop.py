@@ -99,8 +99,8 @@ def seen_from(motion: FaceMotion, square: FaceSquare, reference: FaceSquare) -> 
 class DrivingCrop:
     """A crop that rests while the head stays in it and follows gently when the head leaves.
 
-    Whatever the crop does, `to_reference` expresses a motion in the crop of the first frame, so that following the
-    head is not mistaken for a motion of the head.
+    ``reference`` is the crop of the first frame: with `seen_from` every motion is expressed in it, so that following
+    the head is not mistaken for a motion of the head.
     """
 
     def __init__(self) -> None:
@@ -130,11 +130,6 @@ class DrivingCrop:
         if self.reference is None:
             self.reference = self._square
         return self._square
-
-    def to_reference(self, motion: FaceMotion) -> FaceMotion:
-        """Return a motion that was seen in the latest square as it is in the first one."""
-        assert self._square is not None and self.reference is not None, "update comes first"
-        return seen_from(motion, self._square, self.reference)
 
     def _excursion(self, wanted: FaceSquare) -> float:
         """Return how far the head is from the crop's middle and size, in limits of what the crop bears."""

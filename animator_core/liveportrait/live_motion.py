@@ -9,6 +9,7 @@ import torch
 from animator_core.liveportrait.driving_motion import MotionTransfer
 from animator_core.liveportrait.face_motion import FaceMotion, rotation_from_vector, vector_from_rotation
 from animator_core.liveportrait.keypoints import KEYPOINT_COUNT
+from animator_core.liveportrait.landmark_motion import LandmarkMotion
 from animator_core.liveportrait.neutral import NeutralWatch
 from animator_core.liveportrait.options import MotionOptions
 from animator_core.liveportrait.retargeting import EYE_KEYPOINTS, Retargeters
@@ -141,14 +142,12 @@ class LiveMotion:
         motion = _kept_in_crop(self._smoother(seen, captured_ns), self._neutral)
         return self._ease(self._transfer.keypoints_driving(motion, self._neutral), captured_ns)
 
-    def idle(
-        self, turn: torch.Tensor, shift: torch.Tensor, size: float, eye_openness: torch.Tensor, now_ns: int
-    ) -> torch.Tensor:
-        """Return the driving keypoints, (1, 21, 3), while no face drives; see `MotionTransfer.idle`."""
+    def follow(self, motion: LandmarkMotion, now_ns: int) -> torch.Tensor:
+        """Return the driving keypoints, (1, 21, 3), while only landmarks, or nobody, tell how to move."""
         if self._is_driven:
             self._is_driven = False
             self._ease.begin(now_ns)
-        return self._ease(self._transfer.idle(turn, shift, size, eye_openness), now_ns)
+        return self._ease(self._transfer.posed(motion), now_ns)
 
 
 def _kept_in_crop(motion: FaceMotion, neutral: FaceMotion) -> FaceMotion:

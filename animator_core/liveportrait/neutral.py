@@ -34,6 +34,19 @@ def median_motion(motions: Sequence[FaceMotion]) -> FaceMotion:
     return FaceMotion(**middle)  # type: ignore[arg-type]
 
 
+def neutral_of_clip(motions: Sequence[FaceMotion], captured_ns: Sequence[int]) -> FaceMotion:
+    """Return the neutral face of a clip's beginning, of one or more faces (N = 1 each): its calm second, or its middle.
+
+    Unlike live nothing has to wait: what a still second later tells is known from the first frame on.
+    """
+    watcher = NeutralWatch()
+    for motion, seen_ns in zip(motions, captured_ns):
+        found = watcher.watch(motion, seen_ns)
+        if found is not None:
+            return found
+    return median_motion(_resting(motions))
+
+
 class NeutralWatch:
     """Watches faces until one second of them is still and frontal; after six seconds it takes the calmest one seen."""
 

@@ -22,12 +22,6 @@ _RATIO_POINTS = {
     478: ((159, 145, 33, 133), (386, 374, 362, 263), (13, 14, 61, 291)),
 }
 
-# What one unit of gaze adds to the expression: (keypoint, axis, amount), from the official editor.
-_GAZE_RIGHT = ((11, 0, 0.0007), (15, 0, 0.001))
-_GAZE_LEFT = ((11, 0, 0.001), (15, 0, 0.0007))
-_GAZE_UP = ((11, 1, -0.001), (15, 1, -0.001))
-_LIDS = ((11, 1, -0.001), (13, 1, 0.0003), (15, 1, -0.001), (16, 1, 0.0003))
-
 
 class Retargeters(Protocol):
     """The three small networks, as `build.Networks` has them; keypoints (N, 21, 3), all float32."""
@@ -66,16 +60,6 @@ def ratio_tensors(landmarks: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
 def _ratio(points: np.ndarray) -> float:
     upper, lower, first, last = points
     return float(np.linalg.norm(upper - lower) / (np.linalg.norm(first - last) + 1e-6))
-
-
-def gaze_expression(gaze_x: float, gaze_y: float) -> torch.Tensor:
-    """Return what a shifted gaze adds to the expression, (21, 3) float32; lids follow the gaze up and down."""
-    delta = torch.zeros(KEYPOINT_COUNT, 3)
-    sideways = _GAZE_RIGHT if gaze_x > 0 else _GAZE_LEFT
-    for entries, strength in ((sideways, gaze_x), (_GAZE_UP, gaze_y), (_LIDS, -gaze_y / 2)):
-        for keypoint, axis, amount in entries:
-            delta[keypoint, axis] += amount * strength
-    return delta
 
 
 def eye_delta(networks: Retargeters, source: FaceMotion, wanted: torch.Tensor) -> torch.Tensor:

@@ -29,6 +29,15 @@ class DrivenFace:
 
 
 @dataclass(frozen=True)
+class DrivenFrame:
+    """A face and the driving frame that it was seen in, (H, W, 3) uint8 RGB."""
+
+    face: DrivenFace
+    frame: np.ndarray
+    captured_ns: int
+
+
+@dataclass(frozen=True)
 class DrivingMotion:
     """What the character shall do now; the defaults are the neutral pose.
 

@@ -106,6 +106,19 @@ class MotionEstimator:
         if self._lost_ns is None:
             self._lost_ns = now_ns
 
+    def driven_face(self, observation: FaceObservation) -> DrivenFace:
+        """Return what renderers are told of an observed face."""
+        settings = self.settings
+        seen = mirrored(observation) if settings.mirror else observation
+        return DrivenFace(
+            seen.landmarks,
+            settings.mirror,
+            self._calibrations,
+            settings.sensitivity_expression,
+            settings.sensitivity_pose,
+            settings.smoothing,
+        )
+
     def _observe(self, observation: FaceObservation) -> None:
         self._lost_ns = None
         state = self._state(observation, self._neutral.shape if self._neutral else None)
@@ -151,19 +164,7 @@ class MotionEstimator:
             gaze=self._gaze_filter(state.gaze - neutral.gaze, seconds) * strength,
             mouth_width=float(np.linalg.norm(neutral.shape[_MOUTH_CORNERS[0]] - neutral.shape[_MOUTH_CORNERS[1]])),
             captured_ns=state.captured_ns,
-            face=self._driven_face(observation),
-        )
-
-    def _driven_face(self, observation: FaceObservation) -> DrivenFace:
-        settings = self.settings
-        seen = mirrored(observation) if settings.mirror else observation
-        return DrivenFace(
-            seen.landmarks,
-            settings.mirror,
-            self._calibrations,
-            settings.sensitivity_expression,
-            settings.sensitivity_pose,
-            settings.smoothing,
+            face=self.driven_face(observation),
         )
 
     def _take_neutral(self, neutral: Neutral) -> None:

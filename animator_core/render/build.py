@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from animator_core.errors import AnimatorError, ModelError, WeightsError
+from animator_core.liveportrait.options import MotionOptions
 from animator_core.render.contract import Renderer
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class RendererSettings:
 
     weights_dir: folder of its weights, None where there are none. cache_dir: where converted weights and, with
     use_feature_cache, features are kept; None keeps none. enable_optimizer: whether motions are cached.
+    options: how motion is carried over, ``liveportrait`` there.
     """
 
     weights_dir: Path | None = None
@@ -32,6 +34,7 @@ class RendererSettings:
     use_feature_cache: bool = True
     enable_optimizer: bool = True
     use_tensorrt: bool = False
+    options: MotionOptions = field(default_factory=MotionOptions)
 
 
 class RendererSource:
@@ -86,7 +89,7 @@ class RendererSource:
                         or "LivePortrait has no GPU here and takes seconds a frame on the CPU, so the warp renderer is "
                         "used; choose liveportrait to have it anyway"
                     )
-                engine = load_engine(settings.weights_dir, choice, settings.cache_dir)
+                engine = load_engine(settings.weights_dir, choice, settings.cache_dir, settings.options)
                 self._engine = weakref.ref(engine)
         note = ""
         if settings.use_tensorrt:

@@ -9,6 +9,7 @@ from pathlib import Path
 from animator_core.characters.residency import FeatureResidency
 from animator_core.errors import ModelError
 from animator_core.liveportrait.model import LivePortraitModel
+from animator_core.liveportrait.options import MotionOptions
 from animator_core.optimizer import InferenceOptimizer
 from animator_core.render.liveportrait.device import DeviceChoice
 from animator_core.render.liveportrait.renderer import LivePortraitRenderer
@@ -37,10 +38,12 @@ class Engine:
         return LivePortraitRenderer(self.model, optimizer, self.choice.name, note or self.choice.note, owner=self)
 
 
-def load_engine(weights_dir: Path, choice: DeviceChoice, cache_dir: Path | None) -> Engine:
+def load_engine(
+    weights_dir: Path, choice: DeviceChoice, cache_dir: Path | None, options: MotionOptions | None = None
+) -> Engine:
     """Load the networks; raises WeightsError for the files, ModelError where the device cannot hold them."""
     try:
-        model = LivePortraitModel.load(weights_dir, choice.device, choice.dtype, cache_dir)
+        model = LivePortraitModel.load(weights_dir, choice.device, choice.dtype, cache_dir, options)
     except RuntimeError as exc:
         # torch's errors of memory and drivers are RuntimeErrors.
         first = (str(exc).strip().splitlines() or [type(exc).__name__])[0][:160]

@@ -5,22 +5,24 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from animator_core.characters.character import Character
 from animator_core.errors import CharacterError
-from animator_core.liveportrait.cropping import FaceSquare
-from animator_core.liveportrait.face_crop import DrivingCrop, crop_driving
-from animator_core.liveportrait.face_motion import face_motion
+from animator_core.liveportrait.driving_view import DrivingViews
+from animator_core.liveportrait.face_motion import FaceMotion
 from animator_core.liveportrait.live_motion import LiveMotion
 from animator_core.liveportrait.model import LivePortraitModel, to_tensor
-from animator_core.liveportrait.retargeting import EYE_KEYPOINTS, LIP_KEYPOINTS, ratio_tensors
-from animator_core.motion.driving import DrivenFace, DrivingMotion
+from animator_core.liveportrait.neutral import neutral_of_clip
+from animator_core.liveportrait.retargeting import EYE_KEYPOINTS, LIP_KEYPOINTS
+from animator_core.motion.driving import DrivenFace, DrivenFrame, DrivingMotion
 from animator_core.motion.visible_change import lids_and_lips
 from animator_core.optimizer import InferenceOptimizer
 from animator_core.render.contract import Placement
+from animator_core.render.liveportrait.landmarks import landmark_motion
 from animator_core.render.liveportrait.scene import Scene
 
 _SCENE_BYTES = 200 << 20
@@ -35,7 +37,7 @@ class LivePortraitRenderer:
     """Draws a character by the networks (see `render.contract.Renderer`); one for each filter, the model is shared.
 
     While a face drives and its frame is there, the motion extractor looks at the frame. Without a frame (a recorded
-    motion, nobody before the camera) pose and eyes follow the landmarks' motion instead; the mouth does not move yet.
+    landmark motion, nobody before the camera) the character follows what the landmarks tell, see `LandmarkMotion`.
     """
 
     name = "liveportrait"
@@ -58,7 +60,7 @@ class LivePortraitRenderer:
         self._lock = threading.Lock()
         self._scene: Scene | None = None
         self._motion: LiveMotion | None = None
-        self._crop = DrivingCrop()
+        self._views = DrivingViews()
         self._calibrations: int | None = None
         self._driven_ns = 0
         self._keypoints: torch.Tensor | None = None
@@ -84,7 +86,8 @@ class LivePortraitRenderer:
             raise CharacterError("no character is set; choose one")
         face = motion.face
         if face is not None and driving_frame is not None and motion.captured_ns != self._driven_ns:
-            self._keypoints = self._driven(self._motion, face, driving_frame, motion.captured_ns)
+            driven = DrivenFrame(face, driving_frame, motion.captured_ns)
+            self._keypoints = self._driven(self._motion, driven)
         elif face is None or not self._driven_ns or self._keypoints is None:
             self._keypoints = self._posed(self._motion, scene, motion)
         return Placement(_signature(self._keypoints, motion), self._keypoints)
@@ -99,21 +102,31 @@ class LivePortraitRenderer:
         """Return the character in ``motion``, see `draw`."""
         return self.draw(self.place(motion, driving_frame))
 
+    def calibrate_from(self, beginning: Sequence[DrivenFrame]) -> None:
+        """Take the driver's neutral face from a clip's beginning, before its first frame is rendered."""
+        live = self._motion
+        if live is None:
+            raise CharacterError("no character is set; choose one")
+        if beginning:
+            moments = [each.captured_ns for each in beginning]
+            live.set_neutral(neutral_of_clip([self._seen(each) for each in beginning], moments), moments[0])
+            self._views.recentre()
+
     def close(self) -> None:
         """Let go of every character and of the model."""
         self._scenes.clear()
         self._scene = self._motion = self._model = self._owner = None
 
-    def _driven(self, live: LiveMotion, face: DrivenFace, frame: np.ndarray, captured_ns: int) -> torch.Tensor:
+    def _driven(self, live: LiveMotion, driven: DrivenFrame) -> torch.Tensor:
+        self._follow_choices(live, driven.face, driven.captured_ns)
+        seen = self._seen(driven)
+        self._driven_ns = driven.captured_ns
+        return live.drive(seen, driven.captured_ns)
+
+    def _seen(self, driven: DrivenFrame) -> FaceMotion:
+        view = self._views.look(driven.frame, driven.face.landmarks, driven.captured_ns, driven.face.is_mirrored)
         model = self._loaded()
-        self._follow_choices(live, face, captured_ns)
-        square = self._crop.update(face.landmarks, captured_ns)
-        frame = np.ascontiguousarray(frame[:, ::-1]) if face.is_mirrored else frame
-        driving = to_tensor(crop_driving(frame, square))
-        seen = self.optimizer.driving_motion(model, driving, _in_square(face.landmarks, square))
-        motion = face_motion(seen, *ratio_tensors(face.landmarks)).to("cpu")
-        self._driven_ns = captured_ns
-        return live.drive(self._crop.to_reference(motion), captured_ns)
+        return view.motion(self.optimizer.driving_motion(model, to_tensor(view.pixels), view.landmarks_in_square))
 
     def _follow_choices(self, live: LiveMotion, face: DrivenFace, now_ns: int) -> None:
         options = dataclasses.replace(
@@ -133,15 +146,8 @@ class LivePortraitRenderer:
         if self._driven_ns:
             # The head may be elsewhere when it is seen again.
             self._driven_ns = 0
-            self._crop.recentre()
-        shift = torch.from_numpy(np.asarray(motion.translation, np.float32)) * scene.units_of_face_size
-        return live.idle(
-            torch.from_numpy(np.asarray(motion.rotation, np.float32)),
-            shift,
-            float(motion.scale),
-            torch.from_numpy(np.asarray(motion.eye_openness, np.float32)),
-            motion.now_ns,
-        )
+            self._views.recentre()
+        return live.follow(landmark_motion(motion, scene.units_of_face_size), motion.now_ns)
 
     def _scene_of(self, character: Character) -> Scene:
         with self._lock:
@@ -160,11 +166,6 @@ class LivePortraitRenderer:
         if self._model is None:
             raise CharacterError("the renderer is closed; make another")
         return self._model
-
-
-def _in_square(landmarks: np.ndarray, square: FaceSquare) -> np.ndarray:
-    """Return landmarks in sides of the driving square, (478, 2)."""
-    return np.asarray((landmarks[:, :2] - square.centre) / square.size + 0.5)
 
 
 def _signature(keypoints: torch.Tensor, motion: DrivingMotion) -> np.ndarray:

@@ -1,0 +1,57 @@
+"""What the motion extractor is shown of a driver: one steady crop a frame, and how its answer is put together again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from animator_core.liveportrait.cropping import FaceSquare
+from animator_core.liveportrait.face_crop import DrivingCrop, crop_driving, seen_from
+from animator_core.liveportrait.face_motion import FaceMotion, face_motion
+from animator_core.liveportrait.keypoints import KeypointMotion
+from animator_core.liveportrait.retargeting import ratio_tensors
+
+
+@dataclass(frozen=True)
+class DrivingView:
+    """A driver's face in one frame.
+
+    pixels: (256, 256, 3) uint8 RGB, the crop. landmarks: (478, 2 or 3) pixels of the frame.
+    square: where the crop is in the frame; reference: the crop in whose coordinates the motion shall be.
+    """
+
+    pixels: np.ndarray
+    landmarks: np.ndarray
+    square: FaceSquare
+    reference: FaceSquare
+
+    @property
+    def landmarks_in_square(self) -> np.ndarray:
+        """The landmarks in sides of the crop, (478, 2)."""
+        return np.asarray((self.landmarks[:, :2] - self.square.centre) / self.square.size + 0.5)
+
+    def motion(self, seen: KeypointMotion) -> FaceMotion:
+        """Return what the motion extractor saw in the pixels as the face's motion, N = 1, on the CPU."""
+        motion = face_motion(seen, *ratio_tensors(self.landmarks)).to("cpu")
+        return seen_from(motion, self.square, self.reference)
+
+
+class DrivingViews:
+    """Makes the views of one driver, frame after frame; used by one thread."""
+
+    def __init__(self) -> None:
+        self._crop = DrivingCrop()
+
+    def recentre(self) -> None:
+        """Put the crop where the head is in the next frame; motions stay in the same coordinates."""
+        self._crop.recentre()
+
+    def look(
+        self, frame: np.ndarray, landmarks: np.ndarray, captured_ns: int, is_mirrored: bool = False
+    ) -> DrivingView:
+        """Return the view of a frame, (H, W, 3) uint8 RGB; landmarks: (478, 2 or 3), of the mirrored frame if so."""
+        square = self._crop.update(landmarks, captured_ns)
+        assert self._crop.reference is not None
+        shown = np.ascontiguousarray(frame[:, ::-1]) if is_mirrored else frame
+        return DrivingView(crop_driving(shown, square), landmarks, square, self._crop.reference)

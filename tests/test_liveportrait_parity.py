@@ -64,7 +64,7 @@ def warping(golden_networks):
     keypoints_source = noise("W.kp_source", (1, 21, 3), 0.4)
     keypoints_driving = keypoints_source + noise("W.kp_delta", (1, 21, 3), 0.15)
     features = noise("W.feature", (1, 32, 16, 64, 64))
-    return golden_networks.warp_with_deformation(features, keypoints_source, keypoints_driving)
+    return golden_networks.warp(golden_networks.prepare_warp(features, keypoints_source), keypoints_driving)
 
 
 @pytest.mark.parametrize("network", sorted(NETWORKS))
@@ -168,7 +168,8 @@ class TestChain:
         appearance = golden_networks.extract_appearance(self.source(name))
         assert_network_parity(appearance, f"chain/{name}/f_s")
         keypoints_driving = tensor(f"chain/{name}/{driving}/x_d")
-        result = golden_networks.warp_with_deformation(appearance, tensor(f"chain/{name}/x_s"), keypoints_driving)
+        source = golden_networks.prepare_warp(appearance, tensor(f"chain/{name}/x_s"))
+        result = golden_networks.warp(source, keypoints_driving)
         for part in ("occlusion_map", "deformation"):
             assert_network_parity(getattr(result, part), f"chain/{name}/{driving}/{part}")
         picture = golden_networks.generate(result.warped)
@@ -199,9 +200,3 @@ class TestKeypointCorrections:
         raw = getattr(golden_networks, network)(torch.cat((self.KEYPOINTS_SOURCE.flatten(1), ratios), 1))
         delta = getattr(golden_networks, retarget)(self.KEYPOINTS_SOURCE, ratios)
         assert torch.equal(delta, raw.reshape(2, 21, 3))
-
-    def test_warping_takes_the_source_before_the_driving_keypoints(self, golden_networks):
-        features = torch.from_numpy(input_noise("corrections.features", (1, 32, 16, 32, 32)))
-        source, driving = self.KEYPOINTS_SOURCE[:1], self.KEYPOINTS_DRIVING[:1]
-        expected = golden_networks.warping_module(features, kp_driving=driving, kp_source=source).warped
-        assert torch.equal(golden_networks.warp(features, source, driving), expected)

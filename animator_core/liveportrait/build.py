@@ -14,6 +14,8 @@ from animator_core.liveportrait.appearance import AppearanceFeatureExtractor
 from animator_core.liveportrait.folded_weights import content_version, folded_path, read_folded, write_folded
 from animator_core.liveportrait.generator import SPADEGenerator
 from animator_core.liveportrait.layers import fold
+from animator_core.liveportrait.lean.generator import LeanGenerator
+from animator_core.liveportrait.lean.warping import LeanWarping
 from animator_core.liveportrait.motion_extractor import MotionExtractor
 from animator_core.liveportrait.networks import Networks
 from animator_core.liveportrait.stitching import EyeRetargeting, LipRetargeting, StitchingNetwork
@@ -53,6 +55,8 @@ def load_networks(
     checkpoint is missing, damaged or of another model.
     """
     version, modules = load_folded(weights_dir, cache_dir)
+    modules["warping_module"] = LeanWarping(modules["warping_module"])
+    modules["spade_generator"] = LeanGenerator(modules["spade_generator"])
     for name, module in modules.items():
         module.eval().requires_grad_(False).to(device)
         if name in _HALF_ABLE:

@@ -33,12 +33,13 @@ def folded_conv(conv: Conv, norm: BatchNorm) -> Conv:
     gain = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
     shape = (-1, *[1] * (conv.weight.dim() - 1))
     bias = (conv.bias.double() - norm.running_mean.double()) * gain + norm.bias.double()
-    conv.weight = _frozen(conv.weight.double() * gain.reshape(shape))
-    conv.bias = _frozen(bias)
+    conv.weight = frozen(conv.weight.double() * gain.reshape(shape))
+    conv.bias = frozen(bias)
     return conv
 
 
-def _frozen(values: torch.Tensor) -> nn.Parameter:
+def frozen(values: torch.Tensor) -> nn.Parameter:
+    """Return ``values`` as float32 weights that are not trained."""
     return nn.Parameter(values.float(), requires_grad=False)
 
 
@@ -153,8 +154,8 @@ class SpectralConv2d(nn.Module):
         out_channels, in_channels, size, _ = self.weight_orig.shape
         with torch.device("meta"):
             conv = nn.Conv2d(in_channels, out_channels, size, padding=size // 2, bias=self.bias is not None)
-        conv.weight = _frozen(self.weight())
-        conv.bias = None if self.bias is None else _frozen(self.bias)
+        conv.weight = frozen(self.weight())
+        conv.bias = None if self.bias is None else frozen(self.bias)
         return conv
 
 
@@ -182,8 +183,8 @@ class SPADE(Foldable):
         gamma, beta = self.mlp_gamma, self.mlp_beta
         with torch.device("meta"):
             both = nn.Conv2d(gamma.in_channels, 2 * gamma.out_channels, 3, padding=1)
-        both.weight = _frozen(torch.cat((gamma.weight, beta.weight)))
-        both.bias = _frozen(torch.cat((gamma.bias + 1, beta.bias)))
+        both.weight = frozen(torch.cat((gamma.weight, beta.weight)))
+        both.bias = frozen(torch.cat((gamma.bias + 1, beta.bias)))
         self.mlp_scale_shift, self.mlp_gamma, self.mlp_beta = both, None, None
 
 

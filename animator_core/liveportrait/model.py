@@ -16,6 +16,7 @@ from animator_core.liveportrait.driving_motion import MotionTransfer
 from animator_core.liveportrait.face_crop import crop_driving, driving_square
 from animator_core.liveportrait.face_motion import face_motion
 from animator_core.liveportrait.keypoints import KeypointMotion, transform_keypoints
+from animator_core.liveportrait.lean.warping import WarpingSource
 from animator_core.liveportrait.networks import Networks
 from animator_core.liveportrait.options import MotionOptions
 from animator_core.liveportrait.retargeting import Retargeters, ratio_tensors
@@ -91,12 +92,17 @@ class LivePortraitModel:
         return self.networks.extract_motion(driving_tensor.to(self.device))
 
     @torch.inference_mode()
-    def paint(self, source_features: SourceFeatures, keypoints_driving: torch.Tensor) -> Painting:
+    def paint(self, source: SourceFeatures | WarpingSource, keypoints_driving: torch.Tensor) -> Painting:
         """Return the source with its keypoints, those of `SourceFeatures`, moved to the given ones, (B, 21, 3)."""
-        warping = self.networks.warp_with_deformation(
-            source_features.appearance_features, source_features.keypoints_source, keypoints_driving.to(self.device)
-        )
+        if isinstance(source, SourceFeatures):
+            source = self.prepare_warp(source)
+        warping = self.networks.warp(source, keypoints_driving.to(self.device))
         return Painting(self.networks.generate(warping.warped), warping.deformation)
+
+    @torch.inference_mode()
+    def prepare_warp(self, source_features: SourceFeatures) -> WarpingSource:
+        """Return what `paint` can start from again and again, without what the driver does not change."""
+        return self.networks.prepare_warp(source_features.appearance_features, source_features.keypoints_source)
 
     @torch.inference_mode()
     def inference_with_features(

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import torch
 
 from animator_core.liveportrait.appearance import AppearanceFeatureExtractor
-from animator_core.liveportrait.generator import SPADEGenerator
 from animator_core.liveportrait.keypoints import KeypointMotion
+from animator_core.liveportrait.lean.generator import LeanGenerator
+from animator_core.liveportrait.lean.warping import LeanWarping, WarpingSource
 from animator_core.liveportrait.motion_extractor import MotionExtractor
 from animator_core.liveportrait.stitching import EyeRetargeting, LipRetargeting, StitchingNetwork
-from animator_core.liveportrait.warping import Warping, WarpingModule
+from animator_core.liveportrait.warping import Warping
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class Networks:
 
     appearance_feature_extractor: AppearanceFeatureExtractor
     motion_extractor: MotionExtractor
-    warping_module: WarpingModule
-    spade_generator: SPADEGenerator
+    warping_module: LeanWarping
+    spade_generator: LeanGenerator
     stitching: StitchingNetwork
     lip: LipRetargeting
     eye: EyeRetargeting
@@ -41,20 +42,13 @@ class Networks:
         """Return pose, expression and canonical keypoints of faces; image: (B, 3, 256, 256) RGB in [0, 1]."""
         return self.motion_extractor(image)
 
-    def warp(
-        self, appearance: torch.Tensor, keypoints_source: torch.Tensor, keypoints_driving: torch.Tensor
-    ) -> torch.Tensor:
-        """Return the moved features for `generate`, (B, 256, 64, 64) of `dtype`; see `warp_with_deformation`."""
-        return self.warp_with_deformation(appearance, keypoints_source, keypoints_driving).warped
+    def prepare_warp(self, appearance: torch.Tensor, keypoints_source: torch.Tensor) -> WarpingSource:
+        """Return what does not depend on the driver; appearance: (B, 32, 16, 64, 64), keypoints: (B, 21, 3)."""
+        return self.warping_module.prepare(appearance.to(self.dtype), keypoints_source)
 
-    def warp_with_deformation(
-        self, appearance: torch.Tensor, keypoints_source: torch.Tensor, keypoints_driving: torch.Tensor
-    ) -> Warping:
-        """Return the moved features and how they were moved.
-
-        appearance: (B, 32, 16, 64, 64). keypoints_source, keypoints_driving: (B, 21, 3).
-        """
-        return self.warping_module(appearance.to(self.dtype), keypoints_driving, keypoints_source)
+    def warp(self, source: WarpingSource, keypoints_driving: torch.Tensor) -> Warping:
+        """Return the features moved to where the keypoints, (B, 21, 3), are; the source may be one of B = 1 for all."""
+        return self.warping_module(source, keypoints_driving)
 
     def generate(self, warped: torch.Tensor) -> torch.Tensor:
         """Return the picture, (B, 3, 512, 512) float32 RGB in [0, 1]; warped: (B, 256, 64, 64)."""

@@ -14,7 +14,7 @@ from animator_core.liveportrait.layers import ConvBlock2d, ConvBlock3d, DownBloc
 
 _COMPRESSED_CHANNELS = 4
 _MOTIONS = KEYPOINT_COUNT + 1
-_VARIANCE = 0.01
+HEAT_VARIANCE = 0.01
 _HOURGLASS_CHANNELS = _MOTIONS * (_COMPRESSED_CHANNELS + 1)
 
 
@@ -134,11 +134,13 @@ class WarpingModule(nn.Module):
 
 def identity_grid(depth: int, height: int, width: int, device: torch.device) -> torch.Tensor:
     """Return each place's own coordinates: (1, 1, depth, height, width, 3) float32, x, y, z from -1 at one end to 1."""
-    z, y, x = (
-        torch.arange(size, dtype=torch.float32, device=device) * 2 / (size - 1) - 1 for size in (depth, height, width)
-    )
-    z, y, x = torch.meshgrid(z, y, x, indexing="ij")
+    z, y, x = torch.meshgrid(*(axis_places(size, device) for size in (depth, height, width)), indexing="ij")
     return torch.stack((x, y, z), -1)[None, None]
+
+
+def axis_places(size: int, device: torch.device) -> torch.Tensor:
+    """Return ``size`` coordinates from -1 to 1, float32."""
+    return torch.arange(size, dtype=torch.float32, device=device) * 2 / (size - 1) - 1
 
 
 def sample(volume: torch.Tensor, coordinates: torch.Tensor) -> torch.Tensor:
@@ -153,4 +155,4 @@ def _spread(keypoints: torch.Tensor) -> torch.Tensor:
 
 def _heat(grid: torch.Tensor, keypoints: torch.Tensor) -> torch.Tensor:
     """Return a Gaussian around each keypoint, (B, 21, D, H, W)."""
-    return (-0.5 / _VARIANCE * (grid - keypoints).square().sum(-1)).exp()
+    return (-0.5 / HEAT_VARIANCE * (grid - keypoints).square().sum(-1)).exp()

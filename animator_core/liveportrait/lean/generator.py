@@ -1,0 +1,121 @@
+"""The generator G with less arithmetic."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from animator_core.liveportrait.generator import SPADEGenerator
+from animator_core.liveportrait.layers import SPADE, SPADEResnetBlock, frozen
+from animator_core.liveportrait.lean.enlarging import EnlargingConv
+
+_SLOPE = 0.2
+
+
+class LeanGenerator(nn.Module):
+    """Does what a folded `SPADEGenerator` does; (B, 256, 64, 64) to (B, 3, 512, 512) RGB in [0, 1]."""
+
+    def __init__(self, folded: SPADEGenerator) -> None:
+        super().__init__()
+        blocks = [getattr(folded, f"G_middle_{index}") for index in range(6)]
+        # All of them look at the warped feature only: one convolution in place of thirteen.
+        shared = [norm.mlp_shared[0] for block in blocks for norm in (block.norm_0, block.norm_1)]
+        self.head = _side_by_side(folded.fc, *shared)
+        self._channels = folded.fc.out_channels
+        self._hidden_channels = shared[0].out_channels
+        self.middle = nn.ModuleList(LeanBlock(block) for block in blocks)
+        self.up_0 = LeanUpBlock(folded.up_0, 2)
+        self.up_1 = LeanUpBlock(folded.up_1, 4)
+        self.conv_img = folded.conv_img
+
+    def forward(self, feature: torch.Tensor) -> torch.Tensor:
+        head = self.head(feature)
+        x = head[:, : self._channels]
+        hidden = F.relu(head[:, self._channels :]).split(self._hidden_channels, 1)
+        for block, hidden_0, hidden_1 in zip(self.middle, hidden[::2], hidden[1::2]):
+            x = block(x, hidden_0, hidden_1)
+        x = self.up_1(self.up_0(x, feature), feature)
+        return self.conv_img(F.leaky_relu(x, _SLOPE)).sigmoid()
+
+
+class LeanBlock(nn.Module):
+    """A folded `SPADEResnetBlock` of equal channels, given the hidden pictures of its two norms."""
+
+    def __init__(self, folded: SPADEResnetBlock) -> None:
+        super().__init__()
+        self.scale_shift_0 = folded.norm_0.mlp_scale_shift
+        self.conv_0 = folded.conv_0
+        self.scale_shift_1 = folded.norm_1.mlp_scale_shift
+        self.conv_1 = folded.conv_1
+
+    def forward(self, x: torch.Tensor, hidden_0: torch.Tensor, hidden_1: torch.Tensor) -> torch.Tensor:
+        y = self.conv_0(_modulated(_normalised(x), self.scale_shift_0(hidden_0)))
+        return x + self.conv_1(_modulated(_normalised(y), self.scale_shift_1(hidden_1)))
+
+
+class LeanUpBlock(nn.Module):
+    """A folded `SPADEResnetBlock` with a short cut, of the input enlarged by 2.
+
+    x: (B, in_channels, H, W). feature: (B, 256, H·2/factor, W·2/factor), ``factor`` times smaller than what comes out,
+    (B, out_channels, 2·H, 2·W). What an enlarged picture's mean and variance are, the small one's are too. The short
+    cut's shift is linear from the hidden picture on: its two convolutions become one to the fewer channels.
+    """
+
+    def __init__(self, folded: SPADEResnetBlock, factor: int) -> None:
+        super().__init__()
+        norms = (folded.norm_0, folded.norm_1, folded.norm_s)
+        self.shared = EnlargingConv(_side_by_side(*(norm.mlp_shared[0] for norm in norms)), factor)
+        self.scale_shift_0 = folded.norm_0.mlp_scale_shift
+        self.conv_0 = folded.conv_0
+        self.scale_shift_1 = folded.norm_1.mlp_scale_shift
+        self.conv_1 = folded.conv_1
+        self.scale_s, self.shift_s = _shortcut(folded.norm_s, folded.conv_s)
+        self.conv_s = folded.conv_s
+
+    def forward(self, x: torch.Tensor, feature: torch.Tensor) -> torch.Tensor:
+        hidden_0, hidden_1, hidden_s = F.relu(self.shared(feature)).chunk(3, 1)
+        x = _normalised(x)
+        shortcut = self.conv_s(_enlarged_times(x, self.scale_s(hidden_s))) + self.shift_s(hidden_s)
+        scale, shift = self.scale_shift_0(hidden_0).chunk(2, 1)
+        y = self.conv_0(F.leaky_relu(_enlarged_times(x, scale) + shift, _SLOPE))
+        return shortcut + self.conv_1(_modulated(_normalised(y), self.scale_shift_1(hidden_1)))
+
+
+def _normalised(x: torch.Tensor) -> torch.Tensor:
+    return F.instance_norm(x, eps=1e-5)
+
+
+def _modulated(x: torch.Tensor, scale_shift: torch.Tensor) -> torch.Tensor:
+    scale, shift = scale_shift.chunk(2, 1)
+    return F.leaky_relu(torch.addcmul(shift, x, scale), _SLOPE)
+
+
+def _enlarged_times(x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """Return x, (B, C, H, W), enlarged by 2 and times ``scale``, (B, C, 2·H, 2·W)."""
+    batch, channels, height, width = x.shape
+    cells = scale.reshape(batch, channels, height, 2, width, 2)
+    return (cells * x[:, :, :, None, :, None]).reshape(scale.shape)
+
+
+def _side_by_side(*convs: nn.Conv2d) -> nn.Conv2d:
+    """Return one convolution that gives what all of them give of the same picture, one after the other."""
+    return _conv(torch.cat([conv.weight for conv in convs]), torch.cat([conv.bias for conv in convs]))
+
+
+def _shortcut(norm: SPADE, conv: nn.Conv2d) -> tuple[nn.Conv2d, nn.Conv2d]:
+    """Return the convolutions of the hidden picture to 1 + gamma and to what the short cut makes of beta."""
+    both = norm.mlp_scale_shift
+    scale_weight, shift_weight = both.weight.chunk(2)
+    scale_bias, shift_bias = both.bias.chunk(2)
+    mix = conv.weight.double().flatten(1)
+    weight = torch.einsum("oc,cihw->oihw", mix, shift_weight.double())
+    return _conv(scale_weight, scale_bias), _conv(weight, mix @ shift_bias.double())
+
+
+def _conv(weight: torch.Tensor, bias: torch.Tensor) -> nn.Conv2d:
+    out_channels, in_channels, size, _ = weight.shape
+    with torch.device("meta"):
+        conv = nn.Conv2d(in_channels, out_channels, size, padding=size // 2)
+    conv.weight, conv.bias = frozen(weight), frozen(bias)
+    return conv

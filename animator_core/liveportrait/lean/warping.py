@@ -1,0 +1,122 @@
+"""The warping module W with less arithmetic, and with what depends on the character alone computed once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from animator_core.liveportrait.lean.enlarging import EnlargingConv
+from animator_core.liveportrait.warping import (
+    HEAT_VARIANCE,
+    DenseMotionNetwork,
+    Hourglass,
+    Warping,
+    WarpingModule,
+    axis_places,
+    identity_grid,
+    sample,
+)
+
+
+@dataclass(frozen=True)
+class WarpingSource:
+    """What the warp of one character starts from; every size B may be 1 where many frames are warped.
+
+    features: (B, 32, 16, 64, 64). keypoints: (B, 21, 3) float32. compressed: (B, 4, 16, 64, 64) float32, the features
+    that are moved to find the deformation. resting: (B, 1, 4, 16, 64, 64), the same where nothing moves.
+    """
+
+    features: torch.Tensor
+    keypoints: torch.Tensor
+    compressed: torch.Tensor
+    resting: torch.Tensor
+
+
+class LeanWarping(nn.Module):
+    """Does what a folded `WarpingModule` does."""
+
+    def __init__(self, folded: WarpingModule) -> None:
+        super().__init__()
+        self.dense_motion_network = LeanDenseMotion(folded.dense_motion_network)
+        self.third = folded.third
+        self.fourth = folded.fourth
+
+    def prepare(self, features: torch.Tensor, keypoints_source: torch.Tensor) -> WarpingSource:
+        """Return what does not depend on the driver; features: (B, 32, 16, 64, 64), keypoints: (B, 21, 3)."""
+        return self.dense_motion_network.prepare(features, keypoints_source)
+
+    def forward(self, source: WarpingSource, keypoints_driving: torch.Tensor) -> Warping:
+        """keypoints_driving: (B, 21, 3)."""
+        deformation, occlusion_map, mask = self.dense_motion_network(source, keypoints_driving)
+        features = source.features.float().expand(len(deformation), -1, -1, -1, -1)
+        moved = sample(features, deformation).to(source.features.dtype).flatten(1, 2)
+        warped = self.fourth(self.third(moved)) * occlusion_map
+        return Warping(warped, deformation, occlusion_map, mask)
+
+
+class LeanDenseMotion(nn.Module):
+    """A folded `DenseMotionNetwork`, given what the character is."""
+
+    def __init__(self, folded: DenseMotionNetwork) -> None:
+        super().__init__()
+        self.compress = folded.compress
+        self.hourglass = LeanHourglass(folded.hourglass)
+        self.mask = folded.mask
+        self.occlusion = folded.occlusion
+
+    def prepare(self, features: torch.Tensor, keypoints_source: torch.Tensor) -> WarpingSource:
+        compressed = F.relu(self.compress(features)).float()
+        keypoints = keypoints_source.float()
+        grid = identity_grid(*features.shape[2:], features.device)
+        resting = sample(compressed, grid[0].expand(len(features), -1, -1, -1, -1))
+        return WarpingSource(features, keypoints, compressed, resting[:, None])
+
+    def forward(
+        self, source: WarpingSource, keypoints_driving: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        batch, motions, _ = keypoints_driving.shape
+        driving = keypoints_driving.float()
+        shift = source.keypoints - driving
+        size = source.features.shape[2:]
+        grid = identity_grid(*size, source.features.device)
+        places = (grid + shift[:, :, None, None, None]).flatten(0, 1)
+        compressed = source.compressed.expand(batch, -1, -1, -1, -1).repeat_interleave(motions, 0)
+        deformed = sample(compressed, places).unflatten(0, (batch, motions))
+        deformed = torch.cat((source.resting.expand(batch, -1, -1, -1, -1, -1), deformed), 1)
+        heat = F.pad(_heat(driving, size) - _heat(source.keypoints, size), (0, 0, 0, 0, 0, 0, 1, 0))
+        both = torch.cat((heat[:, :, None], deformed), 2).flatten(1, 2)
+
+        prediction = self.hourglass(both.to(source.features.dtype))
+        mask = self.mask(prediction).float().softmax(1)
+        # Σ m (grid + shift) = grid + Σ m shift, since the shares of a place add up to 1; the first one does not shift.
+        moved = torch.einsum("bkdhw,bkc->bdhwc", mask[:, 1:], shift)
+        occlusion_map = self.occlusion(prediction.flatten(1, 2)).sigmoid()
+        return grid[0] + moved, occlusion_map, mask
+
+
+class LeanHourglass(nn.Module):
+    """A folded `Hourglass`."""
+
+    def __init__(self, folded: Hourglass) -> None:
+        super().__init__()
+        self.encoder = folded.encoder
+        self.up_convs = nn.ModuleList(EnlargingConv(block.conv, 2) for block in folded.decoder.up_blocks)
+        self.conv = folded.decoder.conv
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        *finer, y = self.encoder(x)
+        for up_conv, step in zip(self.up_convs, reversed(finer)):
+            y = torch.cat((F.relu(up_conv(y)), step), 1)
+        return F.relu(self.conv(y))
+
+
+def _heat(keypoints: torch.Tensor, size: torch.Size) -> torch.Tensor:
+    """Return a Gaussian around each keypoint, (B, 21, *size); it is the product of one along each axis."""
+    z, y, x = (
+        (-0.5 / HEAT_VARIANCE * (axis_places(length, keypoints.device) - keypoints[..., axis, None]).square()).exp()
+        for length, axis in zip(size, (2, 1, 0))
+    )
+    return z[..., None, None] * (y[..., None] * x[..., None, :])[..., None, :, :]

@@ -1,0 +1,82 @@
+"""The networks that run for every frame give, with less arithmetic, what the plain ones give."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from golden.golden_rule import input_noise
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from animator_core.liveportrait.build import build_empty, load_unfolded
+from animator_core.liveportrait.layers import fold
+from animator_core.liveportrait.lean.enlarging import EnlargingConv
+from animator_core.liveportrait.lean.generator import LeanGenerator
+from animator_core.liveportrait.lean.warping import LeanWarping
+
+
+def noise(name: str, shape: tuple[int, ...], scale: float = 0.3) -> torch.Tensor:
+    return torch.from_numpy(input_noise(f"lean.{name}", shape, scale))
+
+
+def assert_near(actual: torch.Tensor, expected: torch.Tensor, share: float = 1e-5) -> None:
+    assert actual.shape == expected.shape
+    assert (actual - expected).square().mean().sqrt() <= share * expected.std()
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+@pytest.mark.parametrize("shape", [(2, 5, 6, 7), (1, 5, 3, 4, 6)])
+def test_an_enlarging_convolution_equals_one_of_the_enlarged_picture(shape, factor):
+    torch.manual_seed(factor)
+    conv = (nn.Conv2d if len(shape) == 4 else nn.Conv3d)(5, 4, 3, padding=1)
+    x = torch.randn(shape)
+    enlarged = x.repeat_interleave(factor, -1).repeat_interleave(factor, -2)
+    assert_near(EnlargingConv(conv, factor)(x), conv(enlarged), 1e-6)
+
+
+def plain(network: str, weights_dir) -> nn.Module:
+    return load_unfolded(network, weights_dir / f"{network}.pth").eval().requires_grad_(False)
+
+
+@torch.inference_mode()
+def test_the_lean_generator_paints_what_the_plain_one_paints(golden_networks, golden_weights_dir):
+    warped = noise("warped", (2, 256, 16, 16))
+    assert_near(golden_networks.generate(warped), plain("spade_generator", golden_weights_dir)(warped))
+
+
+@torch.inference_mode()
+def test_the_lean_warp_of_one_source_moves_many_frames_as_the_plain_one_does(golden_networks, golden_weights_dir):
+    features = noise("features", (1, 32, 16, 32, 32))
+    source, driving = noise("source", (1, 21, 3)), noise("driving", (2, 21, 3))
+    module = plain("warping_module", golden_weights_dir)
+    expected = module(features.expand(2, -1, -1, -1, -1), kp_driving=driving, kp_source=source.expand(2, -1, -1))
+    actual = golden_networks.warp(golden_networks.prepare_warp(features, source), driving)
+    assert_near(actual.mask, expected.mask, 1e-4)
+    assert_near(actual.deformation, expected.deformation, 1e-4)
+    assert_near(actual.occlusion_map, expected.occlusion_map, 1e-4)
+    assert_near(actual.warped, expected.warped, 1e-3)
+
+
+def giga_macs(call) -> float:
+    with FlopCounterMode(display=False) as counter:
+        call()
+    return counter.get_total_flops() / 2e9
+
+
+@torch.inference_mode()
+def test_a_frame_takes_a_seventh_less_arithmetic_than_the_plain_networks():
+    keypoints = torch.empty(1, 21, 3, device="meta")
+    features = torch.empty(1, 32, 16, 64, 64, device="meta")
+    warped = torch.empty(1, 256, 64, 64, device="meta")
+    warping, generator = build_empty("warping_module").eval(), build_empty("spade_generator").eval()
+    fold(warping)
+    fold(generator)
+    before = giga_macs(lambda: warping(features, keypoints, keypoints)), giga_macs(lambda: generator(warped))
+    # What SPEC counts for the official networks.
+    assert before == pytest.approx((171.0, 445.8), abs=0.5)
+    lean_warping, lean_generator = LeanWarping(warping), LeanGenerator(generator)
+    source = lean_warping.prepare(features, keypoints)
+    after = giga_macs(lambda: lean_warping(source, keypoints)), giga_macs(lambda: lean_generator(warped))
+    print(f"GMAC a frame: W {before[0]:.1f} -> {after[0]:.1f}, G {before[1]:.1f} -> {after[1]:.1f}")
+    assert after[0] <= 0.9 * before[0]
+    assert after[1] <= 0.85 * before[1]

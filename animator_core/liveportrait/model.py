@@ -19,6 +19,7 @@ from animator_core.liveportrait.keypoints import KeypointMotion, transform_keypo
 from animator_core.liveportrait.lean.warping import WarpingSource
 from animator_core.liveportrait.networks import Networks
 from animator_core.liveportrait.options import MotionOptions
+from animator_core.liveportrait.painter import Painter, Painting, TorchPainter
 from animator_core.liveportrait.retargeting import Retargeters, ratio_tensors
 
 
@@ -35,24 +36,16 @@ class SourceFeatures:
     keypoints_source: torch.Tensor
 
 
-@dataclass(frozen=True)
-class Painting:
-    """A generated face square.
-
-    picture: (B, 3, 512, 512) float32 RGB in [0, 1]. deformation: (B, 16, 64, 64, 3) float32, see `warping.Warping`.
-    """
-
-    picture: torch.Tensor
-    deformation: torch.Tensor
-
-
 class LivePortraitModel:
     """All networks on one device; may be used by several threads, and by all characters and filters at once."""
 
     name = "liveportrait"
 
-    def __init__(self, networks: Networks, options: MotionOptions | None = None) -> None:
+    def __init__(
+        self, networks: Networks, options: MotionOptions | None = None, painter: Painter | None = None
+    ) -> None:
         self.networks = networks
+        self.painter = painter or TorchPainter(networks)
         self.options = options or MotionOptions()
         self.retargeters: Retargeters = _on_cpu(networks)
         """The three small networks, on the CPU: quickest for so few numbers."""
@@ -91,13 +84,11 @@ class LivePortraitModel:
         """Return the motion of driving squares; driving_tensor: (B, 3, 256, 256) RGB in [0, 1]."""
         return self.networks.extract_motion(driving_tensor.to(self.device))
 
-    @torch.inference_mode()
     def paint(self, source: SourceFeatures | WarpingSource, keypoints_driving: torch.Tensor) -> Painting:
         """Return the source with its keypoints, those of `SourceFeatures`, moved to the given ones, (B, 21, 3)."""
         if isinstance(source, SourceFeatures):
             source = self.prepare_warp(source)
-        warping = self.networks.warp(source, keypoints_driving.to(self.device))
-        return Painting(self.networks.generate(warping.warped), warping.deformation)
+        return self.painter.paint(source, keypoints_driving)
 
     @torch.inference_mode()
     def prepare_warp(self, source_features: SourceFeatures) -> WarpingSource:

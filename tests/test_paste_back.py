@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from golden.golden_rule import face_image
+from golden.golden_vectors import golden
 
 from animator_core.liveportrait.cropping import paste_mask
 from animator_core.render.liveportrait.matte import MovingMatte
@@ -19,16 +21,23 @@ def picture(alpha: int = 255) -> np.ndarray:
     return made
 
 
+def pasted(made: np.ndarray, crop: np.ndarray, square: torch.Tensor, alpha: torch.Tensor | None = None) -> np.ndarray:
+    paste_back = PasteBack(made, crop, "cpu")
+    frame = paste_back.new_frame()
+    paste_back.paste(square, alpha, frame)
+    return frame
+
+
 def test_outside_the_square_an_opaque_picture_keeps_its_bytes():
     made = picture()
-    frame = PasteBack(made, CROP, "cpu").paste(torch.rand(1, 3, 512, 512))
+    frame = pasted(made, CROP, torch.rand(1, 3, 512, 512))
     outside = paste_mask(np.linalg.inv(CROP), 400, 300) == 0
     assert outside.any()
     assert np.array_equal(frame[outside], made[..., [2, 1, 0, 3]][outside])
 
 
 def test_inside_the_square_the_generated_colour_shows():
-    frame = PasteBack(picture(), CROP, "cpu").paste(torch.full((1, 3, 512, 512), 200 / 255))
+    frame = pasted(picture(), CROP, torch.full((1, 3, 512, 512), 200 / 255))
     inside = paste_mask(np.linalg.inv(CROP), 400, 300) == 1
     assert (frame[inside][:, :3] == 200).all()
 
@@ -36,8 +45,7 @@ def test_inside_the_square_the_generated_colour_shows():
 def test_the_edge_of_a_cut_out_square_is_transparent_and_nothing_hidden_shows():
     alpha = torch.zeros(1, 1, 512, 512)
     alpha[..., 128:384, 128:384] = 1
-    frame = PasteBack(picture(0), CROP, "cpu").paste(torch.ones(1, 3, 512, 512), alpha)
-    assert (frame[..., :3] <= 255).all()
+    frame = pasted(picture(0), CROP, torch.ones(1, 3, 512, 512), alpha)
     assert frame[frame[..., 3] == 0][:, :3].max() == 0
     assert frame[..., 3].max() == 255
 
@@ -45,8 +53,68 @@ def test_the_edge_of_a_cut_out_square_is_transparent_and_nothing_hidden_shows():
 def test_a_square_beside_the_picture_changes_nothing():
     made = picture()
     beside = np.array([[1.0, 0, -9000], [0, 1, 0], [0, 0, 1]])
-    frame = PasteBack(made, beside, "cpu").paste(torch.rand(1, 3, 512, 512))
-    assert np.array_equal(frame, made[..., [2, 1, 0, 3]])
+    assert np.array_equal(pasted(made, beside, torch.rand(1, 3, 512, 512)), made[..., [2, 1, 0, 3]])
+
+
+@pytest.mark.slow
+def test_the_pasted_picture_is_the_official_one(golden_painting):
+    """From the picture that the networks generate to what the official code makes of the whole picture."""
+    whole = np.dstack((face_image("src0", 400), np.full((400, 400), 255, np.uint8)))
+    image_from_crop = golden("chain/src0/M_c2o").samples.reshape(3, 3)
+    ours = pasted(whole, np.linalg.inv(image_from_crop), golden_painting)[..., 2::-1]
+    differences = golden("chain/src0/drv1/paste_u8").differences(ours)
+    # What comes with the vectors: other versions of OpenCV differ as much among themselves.
+    assert differences.max() <= 3
+    assert differences.mean() <= 0.3
+
+
+@pytest.mark.parametrize(("width", "height"), [(64, 64), (65, 1080), (1081, 777), (3840, 2160), (2160, 3840)])
+def test_pictures_up_to_4k_are_pasted_into_like_small_ones(width, height):
+    """A square that covers the middle of the picture, painted in one colour, is that colour there."""
+    made = np.full((height, width, 4), (10, 20, 30, 255), np.uint8)
+    # One transparent corner has everything go the way of transparent pictures.
+    made[0, 0, 3] = 128 * (width < height)
+    side = min(width, height)
+    scale = 512 / side
+    crop = np.array(
+        [[scale, 0, -scale * (width - side) / 2], [0, scale, -scale * (height - side) / 2], [0, 0, 1]], np.float64
+    )
+    frame = pasted(made, crop, torch.full((1, 3, 512, 512), 200 / 255))
+    assert frame.shape == (height, width, 4)
+    assert frame[height // 2, width // 2].tolist() == [200, 200, 200, 255]
+    half = side // 2 - max(1, side // 20)
+    inner = frame[height // 2 - half : height // 2 + half, width // 2 - half : width // 2 + half]
+    assert (inner == 200)[..., :3].all()
+    if width != height:
+        assert np.array_equal(frame[0, 0], PasteBack(made, crop, "cpu").new_frame()[0, 0])
+
+
+def test_what_is_computed_in_strips_is_what_is_computed_at_once(monkeypatch):
+    square, alpha = torch.rand(1, 3, 512, 512), torch.rand(1, 1, 512, 512)
+    at_once = [pasted(picture(value), CROP, square, cover) for value, cover in ((255, None), (90, alpha))]
+    monkeypatch.setattr("animator_core.render.paste_back._STRIP_PIXELS", 7000)
+    in_strips = [pasted(picture(value), CROP, square, cover) for value, cover in ((255, None), (90, alpha))]
+    for one, other in zip(at_once, in_strips):
+        assert np.array_equal(one, other)
+
+
+def test_a_4k_picture_takes_five_bytes_of_the_device_for_each_pixel_under_the_square():
+    made = np.full((2160, 3840, 4), 255, np.uint8)
+    crop = np.array([[512 / 2160, 0, -512 / 2160 * 840], [0, 512 / 2160, 0], [0, 0, 1]])
+    assert PasteBack(made, crop, "cpu").nbytes < 5.1 * 2161 * 2161
+
+
+def test_only_what_is_under_the_square_is_written():
+    made = picture()
+    small = CROP.copy()
+    small[:2] *= 8
+    paste_back = PasteBack(made, small, "cpu")
+    frame = paste_back.new_frame()
+    frame[:] = 7
+    paste_back.paste(torch.rand(1, 3, 512, 512), None, frame)
+    outside = paste_mask(np.linalg.inv(small), 400, 300) == 0
+    # The square is turned: its upright surroundings are written too, with what is there.
+    assert (frame == 7).all(-1)[outside].mean() > 0.9
 
 
 def deformation(shift: float = 0.0) -> torch.Tensor:

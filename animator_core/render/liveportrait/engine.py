@@ -13,17 +13,22 @@ from animator_core.liveportrait.options import MotionOptions
 from animator_core.optimizer import InferenceOptimizer
 from animator_core.render.liveportrait.device import DeviceChoice
 from animator_core.render.liveportrait.renderer import LivePortraitRenderer
+from animator_core.render.liveportrait.scene_shelf import SceneShelf
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
 class Engine:
-    """One loaded model, and the characters that are ready on its device; freed with its last renderer."""
+    """One loaded model, and the characters that are ready on its device; freed with its last renderer.
+
+    Features and scenes together take 300 MB of the device at most, however many renderers there are.
+    """
 
     model: LivePortraitModel
     choice: DeviceChoice
     residency: FeatureResidency
+    scenes: SceneShelf
 
     def make_renderer(
         self, feature_dir: Path | None, enable_motion_cache: bool, note: str = ""
@@ -35,7 +40,9 @@ class Engine:
             enable_motion_cache=enable_motion_cache,
             residency=self.residency,
         )
-        return LivePortraitRenderer(self.model, optimizer, self.choice.name, note or self.choice.note, owner=self)
+        return LivePortraitRenderer(
+            self.model, optimizer, self.choice.name, note or self.choice.note, owner=self, scenes=self.scenes
+        )
 
 
 def load_engine(
@@ -52,4 +59,4 @@ def load_engine(
             "ai_model.device to cpu"
         ) from exc
     logger.info("LivePortrait %s on %s, %s", model.version[:12], choice.name, choice.dtype)
-    return Engine(model, choice, FeatureResidency(choice.device))
+    return Engine(model, choice, FeatureResidency(choice.device), SceneShelf(model))

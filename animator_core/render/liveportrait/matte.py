@@ -25,17 +25,13 @@ class MovingMatte:
     """The matte of one character's square; alpha: (512, 512) uint8, colour: what `source_square` put behind it."""
 
     def __init__(self, alpha: np.ndarray, colour: np.ndarray, device: torch.device | str) -> None:
-        self._alpha = torch.from_numpy(alpha.astype(np.float32) / 255).to(device)[None, None]
+        self._alpha = torch.from_numpy(np.array(alpha, np.uint8)).to(device)[None, None]
         self._colour = torch.from_numpy(np.asarray(colour, np.float32)).to(device).reshape(1, 3, 1, 1)
-        side = alpha.shape[0]
-        steps = (torch.arange(side, device=device, dtype=torch.float32) + 0.5) * (2.0 / side) - 1.0
-        y, x = torch.meshgrid(steps, steps, indexing="ij")
-        self._places = torch.stack((x, y), -1)[None]
 
     @property
     def nbytes(self) -> int:
         """How much memory of the device it takes."""
-        return sum(tensor.numel() * tensor.element_size() for tensor in (self._alpha, self._places))
+        return self._alpha.numel()
 
     def cut(self, picture: torch.Tensor, deformation: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the painted character without its background: straight colour (1, 3, S, S), alpha (1, 1, S, S).
@@ -50,18 +46,15 @@ class MovingMatte:
 
     def moved(self, deformation: torch.Tensor) -> torch.Tensor:
         """Return the matte where the deformation takes it, (1, 1, S, S)."""
-        _, _, height, width, _ = deformation.shape
-        y, x = (
-            torch.arange(size, device=deformation.device, dtype=torch.float32) * (2.0 / (size - 1)) - 1.0
-            for size in (height, width)
-        )
-        y, x = torch.meshgrid(y, x, indexing="ij")
         # The silhouette has no one depth: the mean over all of them.
-        shift = deformation.float()[..., :2].mean(1) - torch.stack((x, y), -1)
+        flat = deformation.float()[..., :2].mean(1)
+        # The volume's places are counted from its first voxel to its last, the matte's from edge to edge.
+        shift = flat - _places(flat.shape[1], 2.0 / (flat.shape[1] - 1), -1.0, flat.device)
         side = self._alpha.shape[-1]
         fine = F.interpolate(shift.permute(0, 3, 1, 2), size=(side, side), mode="bilinear", align_corners=False)
-        places = self._places + fine.permute(0, 2, 3, 1)
-        return F.grid_sample(self._alpha, places, mode="bilinear", padding_mode="border", align_corners=False)
+        places = _places(side, 2.0 / side, 1.0 / side - 1.0, flat.device) + fine.permute(0, 2, 3, 1)
+        alpha = self._alpha.float() / 255.0
+        return F.grid_sample(alpha, places, mode="bilinear", padding_mode="border", align_corners=False)
 
     def _refined(self, picture: torch.Tensor, moved: torch.Tensor) -> torch.Tensor:
         least, most = -_widest(-moved), _widest(moved)
@@ -77,6 +70,13 @@ class MovingMatte:
         disagreement = _mean((seen - moved).abs() * band) / _mean(band).clamp(min=1e-3)
         share = ((disagreement - _AGREE) / (_DIFFER - _AGREE)).clamp(0, 1)
         return torch.lerp(moved, seen, share)
+
+
+def _places(side: int, step: float, first: float, device: torch.device) -> torch.Tensor:
+    """Return the places (x, y) of a square's pixels, (1, side, side, 2) float32."""
+    along = torch.arange(side, device=device, dtype=torch.float32) * step + first
+    y, x = torch.meshgrid(along, along, indexing="ij")
+    return torch.stack((x, y), -1)[None]
 
 
 def _widest(values: torch.Tensor) -> torch.Tensor:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,9 +22,7 @@ from animator_core.optimizer import InferenceOptimizer
 from animator_core.render.contract import Placement
 from animator_core.render.liveportrait.landmarks import landmark_motion
 from animator_core.render.liveportrait.scene import Scene
-
-_SCENE_BYTES = 200 << 20
-"""Of characters that are ready to be drawn, features included; others are made again from their features."""
+from animator_core.render.liveportrait.scene_shelf import SceneShelf
 
 _KEYPOINT_TOLERANCE = torch.full((21, 1), 0.6 / 256)
 _KEYPOINT_TOLERANCE[[*EYE_KEYPOINTS, *LIP_KEYPOINTS]] = 0.2 / 256
@@ -49,16 +45,17 @@ class LivePortraitRenderer:
         device_name: str = "CPU",
         note: str = "",
         owner: object = None,
+        scenes: SceneShelf | None = None,
     ) -> None:
-        """owner: what is to live as long as this renderer is used: the share in what all of them use."""
+        """owner: what is to live as long as this renderer is used. scenes: the characters that all of them share."""
         self._owner = owner
         self.device = device_name
         self.note = note
         self.optimizer = optimizer
         self._model: LivePortraitModel | None = model
-        self._scenes: OrderedDict[str, Scene] = OrderedDict()
-        self._lock = threading.Lock()
+        self._scenes: SceneShelf | None = scenes or SceneShelf(model)
         self._scene: Scene | None = None
+        self._frame = np.zeros((1, 1, 4), np.uint8)
         self._motion: LiveMotion | None = None
         self._views = DrivingViews()
         self._calibrations: int | None = None
@@ -72,6 +69,7 @@ class LivePortraitRenderer:
     def set_character(self, character: Character) -> None:
         """Make ``character`` the one that `render` draws; the driver's neutral face is kept."""
         self._scene = self._scene_of(character)
+        self._frame = self._scene.new_frame()
         model = self._loaded()
         if self._motion is None:
             self._motion = LiveMotion(self._scene.source_motion, model.retargeters, model.options)
@@ -96,7 +94,7 @@ class LivePortraitRenderer:
         """Return the character: (H, W, 4) uint8 BGRA, premultiplied; reused by the next call."""
         if self._scene is None:
             raise CharacterError("no character is set; choose one")
-        return self._scene.draw(placement.content)
+        return self._scene.draw(placement.content, self._frame)
 
     def render(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> np.ndarray:
         """Return the character in ``motion``, see `draw`."""
@@ -114,8 +112,7 @@ class LivePortraitRenderer:
 
     def close(self) -> None:
         """Let go of every character and of the model."""
-        self._scenes.clear()
-        self._scene = self._motion = self._model = self._owner = None
+        self._scene = self._scenes = self._motion = self._model = self._owner = None
 
     def _driven(self, live: LiveMotion, driven: DrivenFrame) -> torch.Tensor:
         self._follow_choices(live, driven.face, driven.captured_ns)
@@ -150,17 +147,9 @@ class LivePortraitRenderer:
         return live.follow(landmark_motion(motion, scene.units_of_face_size), motion.now_ns)
 
     def _scene_of(self, character: Character) -> Scene:
-        with self._lock:
-            scene = self._scenes.get(character.content_hash)
-        if scene is None:
-            model = self._loaded()
-            scene = Scene(character, self.optimizer.preprocess_character(character.name, character, model), model)
-        with self._lock:
-            self._scenes[character.content_hash] = scene
-            self._scenes.move_to_end(character.content_hash)
-            while len(self._scenes) > 1 and sum(each.nbytes for each in self._scenes.values()) > _SCENE_BYTES:
-                self._scenes.popitem(last=False)
-        return scene
+        model, scenes = self._loaded(), self._scenes
+        assert scenes is not None
+        return scenes.scene(character, lambda each: self.optimizer.preprocess_character(each.name, each, model))
 
     def _loaded(self) -> LivePortraitModel:
         if self._model is None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 
 from animator_core.characters.character import Character
-from animator_core.characters.features import CharacterFeatures
+from animator_core.characters.features import CharacterFeatures, nbytes_of
+from animator_core.errors import CharacterError
 from animator_core.liveportrait.model import LivePortraitModel
 from animator_core.render.liveportrait.matte import MovingMatte
 from animator_core.render.paste_back import PasteBack
@@ -14,12 +17,19 @@ from animator_core.tracking.pose import fit_pose, with_true_depth
 
 
 class Scene:
-    """A character's features, and what carries a generated square back into its picture."""
+    """What the networks start from, and what carries a generated square back into the picture.
+
+    Nothing in it changes, so that all filters that show the character draw with the same one, each into a frame of its
+    own. Raises CharacterError for features of a model that keeps none.
+    """
 
     def __init__(self, character: Character, features: CharacterFeatures, model: LivePortraitModel) -> None:
+        if features.features is None:
+            raise CharacterError(f"{character.name} was prepared by a model that keeps no features; use another")
         self.features = features
         self.source_motion = features.face_motion
         self._model = model
+        self._source = model.prepare_warp(features.features)
         self._paste_back = PasteBack(character.picture, features.crop_from_image, model.device)
         self._matte: MovingMatte | None = None
         if features.alpha is not None and features.plain_colour is not None:
@@ -28,17 +38,31 @@ class Scene:
         pixels = pose.scale * abs(float(torch.linalg.det(torch.from_numpy(features.crop_from_image[:2, :2])))) ** 0.5
         self.units_of_face_size = pixels / 256.0
         """The face's size in units of the crop, which is 2 of them wide."""
-
-    @property
-    def nbytes(self) -> int:
+        source = [each for each in vars(self._source).values() if isinstance(each, torch.Tensor)]
+        # The source shares the features' memory where they are of one precision.
+        self.nbytes = nbytes_of([*features.tensors.values(), *source]) + self._paste_back.nbytes
         """How much memory of the device it takes."""
-        return self.features.nbytes + self._paste_back.nbytes + (self._matte.nbytes if self._matte else 0)
+        if self._matte is not None:
+            self.nbytes += self._matte.nbytes
+
+    def new_frame(self) -> np.ndarray:
+        """Return the still picture, for `draw` to draw into; see `Renderer.render`."""
+        return self._paste_back.new_frame()
+
+    def draw(self, keypoints_driving: torch.Tensor, frame: np.ndarray) -> np.ndarray:
+        """Return ``frame``, made by `new_frame`, with the keypoints at ``keypoints_driving``, (1, 21, 3)."""
+        return next(self.draw_each(keypoints_driving, frame))
+
+    def draw_each(self, keypoints_driving: torch.Tensor, frame: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield ``frame``, as `draw` does, for each of (B, 21, 3); the networks paint all of them at once."""
+        painting = self._model.paint(self._source, keypoints_driving)
+        for index in range(len(keypoints_driving)):
+            self._compose(painting.picture[index : index + 1], painting.deformation[index : index + 1], frame)
+            yield frame
 
     @torch.inference_mode()
-    def draw(self, keypoints_driving: torch.Tensor) -> np.ndarray:
-        """Return the picture with the keypoints at ``keypoints_driving``, (1, 21, 3); see `Renderer.render`."""
-        assert self.features.features is not None
-        painting = self._model.paint(self.features.features, keypoints_driving)
+    def _compose(self, picture: torch.Tensor, deformation: torch.Tensor, frame: np.ndarray) -> None:
         if self._matte is None:
-            return self._paste_back.paste(painting.picture)
-        return self._paste_back.paste(*self._matte.cut(painting.picture, painting.deformation))
+            self._paste_back.paste(picture, None, frame)
+        else:
+            self._paste_back.paste(*self._matte.cut(picture, deformation), frame)

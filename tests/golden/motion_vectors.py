@@ -1,7 +1,7 @@
 """Makes golden/motion.npz, the vectors of LivePortrait's motion and geometry, from the complete ones.
 
-`python -m tests.golden.motion_vectors OUT.npz`, with ../shared beside the checkout. The faces that the option cases start from are what
-our motion extractor sees with the golden weights; tests/test_liveportrait_parity.py holds it to the official one.
+`python -m tests.golden.motion_vectors OUT.npz`, with ../shared beside the checkout. The faces that the option cases
+start from are what our motion extractor sees with the golden weights; test_liveportrait_parity.py compares it.
 """
 
 from __future__ import annotations

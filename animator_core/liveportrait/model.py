@@ -12,6 +12,7 @@ import torch
 
 from animator_core.liveportrait.build import load_networks
 from animator_core.liveportrait.cropping import DRIVING_CROP_SIZE
+from animator_core.liveportrait.cuda_graph import GraphPainter
 from animator_core.liveportrait.driving_motion import MotionTransfer
 from animator_core.liveportrait.face_crop import crop_driving, driving_square
 from animator_core.liveportrait.face_motion import face_motion
@@ -60,7 +61,9 @@ class LivePortraitModel:
         options: MotionOptions | None = None,
     ) -> LivePortraitModel:
         """Return the model with the weights of a folder; raises WeightsError, see `build.load_networks`."""
-        return cls(load_networks(weights_dir, device, dtype, cache_dir), options)
+        networks = load_networks(weights_dir, device, dtype, cache_dir)
+        painter = GraphPainter(networks) if networks.device.type == "cuda" else TorchPainter(networks)
+        return cls(networks, options, painter)
 
     @property
     def device(self) -> torch.device:

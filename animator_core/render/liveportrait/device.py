@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from animator_core.errors import AnimatorError
+
 _KINDS = ("cuda", "mps", "xpu")
 _NAMES = {"cuda": "CUDA", "mps": "MPS", "xpu": "XPU"}
 
@@ -31,7 +33,7 @@ def choose_device(wanted: str = "auto", fp16: bool = True) -> DeviceChoice:
     """Return the wanted device, for "auto" the first of CUDA, MPS and XPU, else the CPU.
 
     A device on which an operation of the networks fails (MPS lacked the 3-D sampling for long) is passed over with a
-    note, as is one that was asked for and is not there.
+    note, as is one that was asked for and is not there. Raises AnimatorError for an unknown name.
     """
     notes = []
     for device in _candidates(wanted):
@@ -65,7 +67,11 @@ def failure(device: str, dtype: torch.dtype) -> str | None:
 def _candidates(wanted: str) -> tuple[str, ...]:
     if wanted == "auto":
         return _KINDS
-    return () if wanted == "cpu" else (wanted,)
+    if wanted == "cpu":
+        return ()
+    if wanted.partition(":")[0] not in _KINDS:
+        raise AnimatorError(f"device {wanted!r} is unknown; choose auto, cpu, cuda, cuda:N, mps or xpu")
+    return (wanted,)
 
 
 def _is_available(kind: str) -> bool:

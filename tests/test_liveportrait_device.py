@@ -1,0 +1,115 @@
+"""Which device the networks run on, and what is said where it is not the one that was asked for."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from animator_core.errors import AnimatorError
+from animator_core.render.liveportrait import device
+from animator_core.render.liveportrait.device import choose_device, failure
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch):
+    """Pretend that a machine has some kinds of device, and that on some of them an operation fails."""
+
+    def make(*kinds: str, broken: tuple[str, ...] = ()) -> None:
+        monkeypatch.setattr(device, "_is_available", lambda kind: kind in kinds)
+        monkeypatch.setattr(device, "_device_name", lambda name: f"the {name}")
+        monkeypatch.setattr(
+            device,
+            "failure",
+            lambda name, dtype: "grid_sampler_3d is missing" if name.split(":")[0] in broken else None,
+        )
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("kinds", "chosen", "dtype"),
+    [
+        (("xpu", "mps", "cuda"), "cuda", torch.float16),
+        (("xpu", "mps"), "mps", torch.float32),
+        (("xpu",), "xpu", torch.float16),
+    ],
+)
+def test_auto_takes_the_first_of_cuda_mps_and_xpu(machine, kinds, chosen, dtype):
+    machine(*kinds)
+    choice = choose_device()
+    assert (choice.device, choice.dtype, choice.name, choice.note) == (chosen, dtype, f"the {chosen}", "")
+    assert choice.is_capable
+
+
+def test_without_a_gpu_auto_takes_the_cpu_which_is_no_news_but_slow(machine):
+    machine()
+    choice = choose_device()
+    assert (choice.device, choice.dtype, choice.note, choice.is_capable) == ("cpu", torch.float32, "", False)
+    assert choice.name.startswith("CPU")
+
+
+def test_the_cpu_is_taken_without_a_word_where_it_is_asked_for(machine):
+    machine("cuda")
+    choice = choose_device("cpu")
+    assert (choice.device, choice.note) == ("cpu", "")
+
+
+def test_half_precision_is_not_used_where_it_is_turned_off(machine):
+    machine("cuda")
+    assert choose_device("auto", fp16=False).dtype == torch.float32
+
+
+def test_a_device_on_which_an_operation_fails_is_passed_over_and_named(machine):
+    machine("mps", "xpu", broken=("mps",))
+    choice = choose_device()
+    assert choice.device == "xpu"
+    assert choice.note == (
+        "MPS cannot run the networks (grid_sampler_3d is missing), so LivePortrait runs elsewhere; "
+        "update the driver or set ai_model.device"
+    )
+
+
+def test_where_every_gpu_fails_the_cpu_runs_and_all_are_named(machine):
+    machine("cuda", "xpu", broken=("cuda", "xpu"))
+    choice = choose_device()
+    assert choice.device == "cpu"
+    assert "CUDA cannot run" in choice.note
+    assert "XPU cannot run" in choice.note
+    assert not choice.is_capable
+
+
+@pytest.mark.parametrize(("wanted", "named"), [("cuda", "CUDA"), ("cuda:1", "CUDA"), ("mps", "MPS")])
+def test_a_device_that_was_asked_for_and_is_not_there_is_said(machine, wanted, named):
+    machine()
+    choice = choose_device(wanted)
+    assert choice.device == "cpu"
+    assert choice.note.startswith(f"there is no {named} device")
+
+
+def test_the_numbered_device_that_was_asked_for_is_taken(machine):
+    machine("cuda")
+    assert choose_device("cuda:1").device == "cuda:1"
+
+
+def test_the_probe_passes_on_this_cpu_and_tells_what_fails():
+    assert failure("cpu", torch.float32) is None
+    # Computing on the meta device gives no numbers to look at.
+    assert failure("meta", torch.float32)
+
+
+def test_the_probe_notices_wrong_numbers(monkeypatch):
+    monkeypatch.setattr(device.F, "grid_sample", lambda *given, **more: torch.zeros(1))
+    assert failure("cpu", torch.float32) == "it computes wrong numbers"
+
+
+def test_a_driver_error_is_cut_to_one_line(monkeypatch):
+    def fail(*given, **more):
+        raise RuntimeError("CUDA error: no kernel image\nmore lines\nof advice")
+
+    monkeypatch.setattr(device.F, "conv3d", fail)
+    assert failure("cpu", torch.float32) == "CUDA error: no kernel image"
+
+
+def test_an_unknown_device_is_an_error_that_names_the_known_ones():
+    with pytest.raises(AnimatorError, match="device 'gpu' is unknown; choose auto, cpu, cuda, cuda:N, mps or xpu"):
+        choose_device("gpu")

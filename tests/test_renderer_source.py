@@ -1,0 +1,135 @@
+"""Which renderer is made, what LivePortrait's share, and what is said where it cannot be had."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from pathlib import Path
+
+import pytest
+import torch
+from stand_in_model import StandInModel, face_character
+
+from animator_core.errors import AnimatorError, ModelError, WeightsError
+from animator_core.render.build import RendererSettings, RendererSource
+from animator_core.render.liveportrait import device, engine
+from animator_core.render.liveportrait.device import DeviceChoice
+
+GPU = DeviceChoice("cpu", torch.float32, "a GPU")
+SLOW_CPU = DeviceChoice("cpu", torch.float32, "CPU", is_capable=False)
+
+
+class Loads:
+    """Counts how often the networks are loaded, and may fail instead."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.error: Exception | None = None
+
+    def __call__(self, *given: object, **more: object) -> StandInModel:
+        self.count += 1
+        if self.error is not None:
+            raise self.error
+        return StandInModel()
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> Loads:
+    made = Loads()
+    monkeypatch.setattr(engine.LivePortraitModel, "load", made)
+    return made
+
+
+@pytest.fixture
+def choice(monkeypatch: pytest.MonkeyPatch):
+    def choose(made: DeviceChoice) -> None:
+        monkeypatch.setattr(device, "choose_device", lambda wanted, fp16: made)
+
+    choose(GPU)
+    return choose
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> RendererSettings:
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "spade_generator.pth").write_bytes(b"")
+    return RendererSettings(tmp_path / "weights", cache_dir=tmp_path / "cache")
+
+
+def test_auto_is_liveportrait_where_weights_and_a_gpu_are(settings, loads, choice):
+    renderer = RendererSource(settings).create("auto")
+    assert (renderer.name, renderer.device, renderer.note) == ("liveportrait", "a GPU", "")
+
+
+def test_all_renderers_share_one_model_and_its_characters(settings, loads, choice):
+    source = RendererSource(settings)
+    one, other = source.create("liveportrait"), source.create("auto")
+    assert loads.count == 1
+    one.prepare(face_character())
+    other.prepare(face_character())
+    assert one.optimizer.residency is other.optimizer.residency
+    assert other.optimizer.residency.get_stats().characters == 1
+
+
+def test_the_model_is_freed_with_its_last_renderer_and_loaded_anew_for_the_next(settings, loads, choice):
+    source = RendererSource(settings)
+    one, other = source.create("liveportrait"), source.create("liveportrait")
+    freed = weakref.ref(one._model)
+    one.close()
+    gc.collect()
+    assert freed() is not None
+    other.close()
+    gc.collect()
+    assert freed() is None
+    source.create("liveportrait")
+    assert loads.count == 2
+
+
+@pytest.mark.parametrize("weights_dir", [None, Path("nowhere")])
+def test_without_weights_auto_is_the_warp_without_a_word(weights_dir, choice):
+    renderer = RendererSource(RendererSettings(weights_dir)).create("auto")
+    assert (renderer.name, renderer.note) == ("warp", "")
+
+
+def test_without_weights_liveportrait_is_an_error_with_the_remedy(choice, tmp_path):
+    with pytest.raises(WeightsError, match=rf"not in {tmp_path}; run install\.py to get them, or use the warp"):
+        RendererSource(RendererSettings(tmp_path)).create("liveportrait")
+
+
+def test_on_a_cpu_auto_is_the_warp_and_says_how_to_have_the_other(settings, loads, choice):
+    choice(SLOW_CPU)
+    renderer = RendererSource(settings).create("auto")
+    assert renderer.name == "warp"
+    assert "no GPU here" in renderer.note
+    assert "choose liveportrait to have it anyway" in renderer.note
+    assert loads.count == 0
+    assert RendererSource(settings).create("liveportrait").name == "liveportrait"
+
+
+def test_a_gpu_that_fails_is_named_by_auto_and_by_liveportrait(settings, loads, choice):
+    note = "CUDA cannot run the networks (no kernel image), so LivePortrait runs elsewhere; update the driver"
+    choice(DeviceChoice("cpu", torch.float32, "CPU", note, is_capable=False))
+    assert RendererSource(settings).create("auto").note == note
+    assert RendererSource(settings).create("liveportrait").note == note
+
+
+def test_a_device_without_memory_is_our_error_and_makes_auto_the_warp(settings, loads, choice):
+    loads.error = RuntimeError("CUDA out of memory. Tried to allocate 2 GiB\nadvice")
+    with pytest.raises(ModelError, match=r"cannot be loaded onto a GPU \(CUDA out of memory.*GiB\); close programs"):
+        RendererSource(settings).create("liveportrait")
+    renderer = RendererSource(settings).create("auto")
+    assert renderer.name == "warp"
+    assert "CUDA out of memory" in renderer.note
+
+
+def test_damaged_weights_are_an_error_for_liveportrait_and_a_note_for_auto(settings, loads, choice):
+    loads.error = WeightsError("spade_generator.pth is damaged; delete it and run install.py again")
+    with pytest.raises(WeightsError, match="is damaged"):
+        RendererSource(settings).create("liveportrait")
+    renderer = RendererSource(settings).create("auto")
+    assert (renderer.name, renderer.note) == ("warp", str(loads.error))
+
+
+def test_an_unknown_renderer_is_an_error_that_names_the_known_ones():
+    with pytest.raises(AnimatorError, match="'gif' is unknown; choose one of auto, liveportrait, warp"):
+        RendererSource().create("gif")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from animator_core.config import Config
     from animator_core.driving_clip import DrivingClip
     from animator_core.motion.estimator import MotionEstimator
+    from animator_core.recording import TemplateRecorder
     from animator_core.render.build import RendererSource
     from animator_core.render.contract import Renderer
     from animator_core.tracking.observation import FaceTracker
@@ -82,10 +83,15 @@ def make_tracker(config: Config) -> FaceTracker:
 
 
 def make_estimator(config: Config, mirror: bool = False) -> MotionEstimator:
-    """Return a fresh motion estimator with the settings' smoothing."""
+    """Return a fresh motion estimator with the settings' smoothing and sensitivities."""
     from animator_core.motion.estimator import MotionEstimator, MotionSettings
 
-    return MotionEstimator(MotionSettings(mirror=mirror, smoothing=config.tracking.smoothing))
+    options = config.liveportrait
+    return MotionEstimator(
+        MotionSettings(
+            mirror, options.sensitivity_expression, options.sensitivity_pose, smoothing=config.tracking.smoothing
+        )
+    )
 
 
 def make_renderer_source(config: Config) -> RendererSource:
@@ -102,8 +108,21 @@ def make_renderer_source(config: Config) -> RendererSource:
             model.use_feature_cache,
             performance.enable_optimizer,
             model.use_tensorrt,
+            config.liveportrait,
         )
     )
+
+
+def make_template_recorder(config: Config, mirror: bool = False, most_waiting: int | None = None) -> TemplateRecorder:
+    """Return what records templates, with the motion extractor alone; raises WeightsError where it cannot be had."""
+    from animator_core.liveportrait.motion_only import load_motion_extractor
+    from animator_core.recording import TemplateRecorder
+    from animator_core.render.liveportrait.device import choose_device
+
+    model = config.ai_model
+    choice = choose_device(model.device, model.fp16)
+    extract = load_motion_extractor(model.model_path, choice.device, choice.dtype)
+    return TemplateRecorder(extract, model.batch_size, mirror, most_waiting)
 
 
 @contextlib.contextmanager

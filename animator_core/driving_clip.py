@@ -1,4 +1,4 @@
-"""What drives a character without a camera: a video of a face, or a recorded motion."""
+"""What drives a character without a camera: a video of a face, a recorded landmark motion, or a motion template."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from animator_core.motion import track_file
+from animator_core.motion import pickle_import, template, track_file
 from animator_core.soundtrack import Soundtrack
 from animator_core.timing import StageTimes
 from animator_core.tracking.observation import FaceObservation, FaceTracker
@@ -22,7 +22,8 @@ from animator_core.video import VideoReader
 class DrivingMoment:
     """One frame of a clip: its time in seconds after the first, and what was seen in it.
 
-    captured_ns: the same time in nanoseconds, never 0. picture: (H, W, 3) uint8 RGB, None in a recorded motion.
+    captured_ns: the same time in nanoseconds, never 0. picture: (H, W, 3) uint8 RGB, None in a recorded motion;
+    of a template there is no observation either.
     frame_size: (width, height) of the driving frame in pixels.
     """
 
@@ -62,10 +63,14 @@ class DrivingClip(Protocol):
 
 
 def open_clip(path: Path, make_tracker: Callable[[], FaceTracker]) -> DrivingClip:
-    """Return the clip in a file: a recorded motion (.npz), else a video.
+    """Return the clip in a file: a motion or template (.npz), an official template (.pkl), else a video.
 
     Raises MotionError or CameraError where it cannot be read; the tracker is made only where it is needed.
     """
+    if path.suffix.lower() == pickle_import.SUFFIX:
+        return TemplateClip(pickle_import.import_template(path))
+    if path.suffix.lower() == track_file.SUFFIX and template.is_template(path):
+        return TemplateClip(template.read_template(path))
     if path.suffix.lower() == track_file.SUFFIX:
         return MotionClip(track_file.read_track(path))
     reader = VideoReader(path)
@@ -129,6 +134,30 @@ class MotionClip:
             yield DrivingMoment(
                 index * self.time_base, self._track.captured_ns(index), self._track.observation(index), None, size
             )
+
+    def soundtrack(self) -> Soundtrack | None:
+        return None
+
+    def close(self) -> None:
+        pass
+
+
+class TemplateClip:
+    """A recorded motion as LivePortrait sees it: only its renderer can replay it."""
+
+    tracker_name = "template"
+    notice = ""
+
+    def __init__(self, recorded: template.MotionTemplate) -> None:
+        self.template = recorded
+        self.rate = exact_rate(recorded.fps)
+        self.time_base = 1 / self.rate
+        self.frame_count: int | None = len(recorded)
+
+    def moments(self, times: StageTimes) -> Iterator[DrivingMoment]:
+        for index in range(len(self.template)):
+            time_s = index * self.time_base
+            yield DrivingMoment(time_s, 1 + round(time_s * 1_000_000_000), None, None, (0, 0))
 
     def soundtrack(self) -> Soundtrack | None:
         return None

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from animator_core.driving_clip import DrivingMoment
-from animator_core.motion.driving import DrivingMotion
+from animator_core.driving_clip import DrivingMoment, TemplateClip
+from animator_core.errors import MotionError
+from animator_core.motion.driving import DrivenFace, DrivenFrame, DrivingMotion
+from animator_core.motion.template import MotionTemplate
 from animator_core.render.contract import Renderer
 from animator_core.timing import StageTimes
 from animator_core.tracking.observation import FaceObservation
@@ -34,9 +36,33 @@ class Estimator(Protocol):
         """Take the neutral pose from these."""
         ...
 
+    def driven_face(self, observation: FaceObservation) -> DrivenFace:
+        """Return what renderers are told of an observed face."""
+        ...
 
-def calibrated(moments: Iterator[DrivingMoment], estimator: Estimator) -> Iterator[DrivingMoment]:
-    """Yield every moment after the estimator has taken the neutral pose from the first second.
+
+@runtime_checkable
+class Calibratable(Protocol):
+    """A renderer that looks at the driving frames itself, so that it has a neutral face of its own."""
+
+    def calibrate_from(self, beginning: list[DrivenFrame]) -> None:
+        """Take the driver's neutral face from a clip's beginning."""
+        ...
+
+
+@runtime_checkable
+class Replaying(Protocol):
+    """A renderer that replays templates."""
+
+    def replay(self, template: MotionTemplate, batch_size: int) -> Iterator[np.ndarray]:
+        """Yield the character in every frame, drawn ``batch_size`` at a time; see `Renderer.draw`."""
+        ...
+
+
+def calibrated(
+    moments: Iterator[DrivingMoment], estimator: Estimator, renderer: Renderer | None = None
+) -> Iterator[DrivingMoment]:
+    """Yield every moment after the estimator, and the renderer, have taken the neutral pose from the first second.
 
     Without a face in the first second the estimator finds its neutral pose by itself later, as it does live.
     """
@@ -48,6 +74,14 @@ def calibrated(moments: Iterator[DrivingMoment], estimator: Estimator) -> Iterat
     seen = [moment.observation for moment in held if moment.observation is not None]
     if seen:
         estimator.calibrate_from(seen)
+    if isinstance(renderer, Calibratable):
+        renderer.calibrate_from(
+            [
+                DrivenFrame(estimator.driven_face(moment.observation), moment.picture, moment.captured_ns)
+                for moment in held
+                if moment.observation is not None and moment.picture is not None
+            ]
+        )
     yield from chain(held, moments)
 
 
@@ -55,11 +89,32 @@ def animate_moments(
     moments: Iterator[DrivingMoment], estimator: Estimator, renderer: Renderer, times: StageTimes
 ) -> Iterator[tuple[DrivingMoment, np.ndarray]]:
     """Yield every moment with the character in it: (H, W, 4) uint8 premultiplied BGRA, reused by the next one."""
-    for moment in calibrated(moments, estimator):
+    for moment in calibrated(moments, estimator, renderer):
         with times.measure("motion"):
             if moment.observation is None:
                 estimator.face_lost(moment.captured_ns)
             motion = estimator.update(moment.observation, moment.captured_ns)
         with times.measure("render"):
             frame = renderer.render(motion, moment.picture)
+        yield moment, frame
+
+
+def require_replaying(renderer: Renderer, path: object) -> Replaying:
+    """Return the renderer; raises MotionError for one that cannot replay the template ``path``."""
+    if not isinstance(renderer, Replaying):
+        raise MotionError(
+            f"{path} is a LivePortrait template, which the {renderer.name} renderer cannot replay; use --renderer "
+            "liveportrait, or a landmark motion (animate --save-motion), which every renderer follows"
+        )
+    return renderer
+
+
+def replay_moments(
+    clip: TemplateClip, renderer: Replaying, times: StageTimes, batch_size: int = 1
+) -> Iterator[tuple[DrivingMoment, np.ndarray]]:
+    """Yield every moment of a template with the character in it, as `animate_moments` does."""
+    pictures = renderer.replay(clip.template, batch_size)
+    for moment in clip.moments(times):
+        with times.measure("render"):
+            frame = next(pictures)
         yield moment, frame

@@ -23,7 +23,7 @@ ALLOWED = {
     "frame_ring": set(),
     "protocol": {"frame_ring"},
     "errors": set(),
-    "config": {"errors"},
+    "config": {"errors", "liveportrait"},  # its options: each with its range, standard library only
     "timing": set(),
     "model_files": {"errors"},
     "tracking": {"errors", "model_files", "tracking"},

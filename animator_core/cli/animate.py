@@ -1,4 +1,4 @@
-"""``animate``: a character and a driving clip in, a video out."""
+"""``animate``: a character and a driving clip in, a video out; or what drives in the clip into a file."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ import numpy as np
 from tqdm import tqdm
 
 from animator_core import assembly
-from animator_core.cli import parts
+from animator_core.cli import parts, recordings
 from animator_core.compositing import OverColour, StraightAlpha, parse_colour
-from animator_core.config import load_config
-from animator_core.driving_clip import DrivingClip, DrivingMoment
-from animator_core.errors import AnimatorError
-from animator_core.motion.track_file import track_from_observations, write_track
-from animator_core.offline import animate_moments
+from animator_core.config import Config, load_config
+from animator_core.driving_clip import DrivingClip, DrivingMoment, TemplateClip
+from animator_core.errors import AnimatorError, MotionError
+from animator_core.motion.template import write_template
+from animator_core.offline import animate_moments, replay_moments, require_replaying
 from animator_core.render.contract import Renderer
 from animator_core.timing import StageTimes
-from animator_core.tracking.observation import FaceObservation
 from animator_core.video import Encoding, VideoWriter, choose_encoding
 
 DEFAULT_BACKGROUND = "#2b2d31"
@@ -32,11 +31,17 @@ DEFAULT_BACKGROUND = "#2b2d31"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parts.add_character_arguments(parser, is_required=True)
+    parts.add_character_arguments(parser)
     parser.add_argument(
-        "--driving", type=Path, required=True, metavar="VIDEO|MOTION", help="a video of a face, or a motion (.npz)"
+        "--driving",
+        type=Path,
+        required=True,
+        metavar="VIDEO|MOTION|TEMPLATE",
+        help="a video of a face, a landmark motion (.npz), or a LivePortrait template (.npz, or the official .pkl)",
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="OUT", help=".mp4, .webm or .mov")
+    parser.add_argument(
+        "--output", type=Path, metavar="OUT", help=".mp4, .webm or .mov; may be left out where something is saved"
+    )
     parser.add_argument("--max-frames", type=parts.positive_int, metavar="N", help="stop after N frames")
     parser.add_argument("--stats", type=Path, metavar="OUT.json", help="write counts and times as JSON")
     parser.add_argument("--mirror", action="store_true", help="animate as a mirror would")
@@ -47,7 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="colour behind a transparent character where the file holds no transparency (default %(default)s); "
         ".webm and .mov keep transparency",
     )
-    parser.add_argument("--save-motion", type=Path, metavar="OUT.npz", help="also write the tracked motion")
+    recordings.add_arguments(parser)
+    parts.add_option_argument(parser)
     parser.add_argument("--no-progress", action="store_true", help="show no progress bar")
 
 
@@ -55,49 +61,122 @@ def run(options: argparse.Namespace) -> int:
     """Animate and write the files asked for."""
     started = time.perf_counter()
     background = parse_colour(options.background)
-    choose_encoding(options.output, has_alpha=False)  # an unknown suffix is told before the models are loaded
-    parts.require_writable((options.output, options.stats, options.save_motion))
-    config = load_config(options.config)
+    _require_possible(options)
+    config = parts.with_options(load_config(options.config), options.option)
+    if options.output is None:
+        return _record(options, config)
     character = assembly.load_character(options.character, config)
     with (
         assembly.opened_clip(options.driving, config) as clip,
         assembly.made_renderer(options.renderer, config) as renderer,
     ):
+        _require_fitting(options, clip)
+        parts.tell_note(renderer)
+        if isinstance(clip, TemplateClip):
+            require_replaying(renderer, options.driving)
+        watch = _Watch(options, clip, config)
         renderer.set_character(character)
         times = StageTimes()
+        animated = _animated(options, config, clip, renderer, watch, times)
         encoding = choose_encoding(options.output, character.has_alpha)
-        recorder = _Recorder(options.save_motion is not None)
-        estimator = assembly.make_estimator(config, options.mirror)
-        moments = islice(clip.moments(times), options.max_frames)
-        animated = animate_moments(recorder.watch(moments), estimator, renderer, times)
         _write_video(options, clip, animated, encoding, _pixels_for(encoding, background), times)
-        if options.save_motion is not None:
-            recorder.save(options.save_motion, clip)
-        _report(options, clip, renderer, recorder, times, time.perf_counter() - started)
+        _report(options, clip, renderer, watch, times, time.perf_counter() - started)
+        watch.write()
     return 0
 
 
-class _Recorder:
-    """Counts what the tracker saw, and remembers it where it is to be saved (a clip may be long)."""
+def _require_possible(options: argparse.Namespace) -> None:
+    """Raise AnimatorError for what can be told to be wrong before any model is loaded."""
+    if options.output is not None:
+        choose_encoding(options.output, has_alpha=False)
+        if options.character is None:
+            raise AnimatorError("nobody is to be animated; give --character FILE, a picture or a name of the library")
+    elif options.save_motion is None and options.save_template is None:
+        raise AnimatorError("nothing is to be written; give --output, --save-motion or --save-template")
+    elif options.stats is not None:
+        raise AnimatorError("--stats tells of animating; give --output as well")
+    parts.require_writable((options.output, options.stats))
+    recordings.require_writable(options)
 
-    def __init__(self, is_saving: bool) -> None:
+
+def _require_fitting(options: argparse.Namespace, clip: DrivingClip) -> None:
+    """Raise MotionError where a recorded motion lacks what is asked for."""
+    if isinstance(clip, TemplateClip):
+        if options.mirror:
+            raise MotionError(f"{options.driving} is a template and cannot be mirrored; record it with --mirror")
+        if options.save_motion is not None:
+            raise MotionError(f"{options.driving} is a template and has no landmarks; save the motion of a video")
+
+
+def _animated(
+    options: argparse.Namespace,
+    config: Config,
+    clip: DrivingClip,
+    renderer: Renderer,
+    watch: _Watch,
+    times: StageTimes,
+) -> Iterator[tuple[DrivingMoment, np.ndarray]]:
+    if isinstance(clip, TemplateClip):
+        replaying = require_replaying(renderer, options.driving)
+        replayed = replay_moments(clip, replaying, times, config.ai_model.batch_size)
+        for moment, frame in islice(replayed, options.max_frames):
+            watch.see(moment, times)
+            yield moment, frame
+        return
+    moments = watch.moments(islice(clip.moments(times), options.max_frames), times)
+    yield from animate_moments(moments, assembly.make_estimator(config, options.mirror), renderer, times)
+
+
+def _record(options: argparse.Namespace, config: Config) -> int:
+    """Write what drives without animating anybody."""
+    with assembly.opened_clip(options.driving, config) as clip:
+        _require_fitting(options, clip)
+        watch, times = _Watch(options, clip, config), StageTimes()
+        name = (options.save_template or options.save_motion).name
+        with _progress_bar(options, clip, name) as progress:
+            for _ in watch.moments(islice(clip.moments(times), options.max_frames), times):
+                progress.update()
+        _warn(options, clip, watch)
+        watch.write()
+    return 0
+
+
+class _Watch:
+    """Counts what is seen in the clip, and records it where it is to be saved."""
+
+    def __init__(self, options: argparse.Namespace, clip: DrivingClip, config: Config) -> None:
         self.count = 0
         self._found = 0
-        self._is_saving = is_saving
-        self._observations: list[FaceObservation | None] = []
-        self._frame_size = (0, 0)
+        self._clip = clip
+        self._template_path: Path | None = None
+        if isinstance(clip, TemplateClip):
+            # Nothing is to be looked at again: it is written as it is, in this program's own kind of file.
+            self._template_path, self._recordings = options.save_template, None
+        else:
+            self._recordings = recordings.Recordings(options, config)
 
-    def watch(self, moments: Iterator[DrivingMoment]) -> Iterator[DrivingMoment]:
+    def moments(self, moments: Iterator[DrivingMoment], times: StageTimes) -> Iterator[DrivingMoment]:
+        """Yield every moment after it was seen."""
         for moment in moments:
-            self.count += 1
-            self._found += moment.observation is not None
-            self._frame_size = moment.frame_size
-            if self._is_saving:
-                self._observations.append(moment.observation)
+            self.see(moment, times)
             yield moment
 
-    def save(self, path: Path, clip: DrivingClip) -> None:
-        write_track(path, track_from_observations(self._observations, float(clip.rate), *self._frame_size))
+    def see(self, moment: DrivingMoment, times: StageTimes) -> None:
+        """Take one more moment."""
+        self.count += 1
+        self._found += moment.observation is not None or self._recordings is None
+        if self._recordings is not None and self._recordings.is_recording:
+            with times.measure("record"):
+                self._recordings.add(moment.picture, moment.frame_size, moment.observation, moment.captured_ns)
+
+    def write(self) -> None:
+        """Write what is to be saved."""
+        if self._recordings is not None:
+            self._recordings.write(float(self._clip.rate))
+        elif self._template_path is not None:
+            assert isinstance(self._clip, TemplateClip)
+            write_template(self._template_path, self._clip.template)
+            print(f"wrote {self._template_path}: a LivePortrait template of {len(self._clip.template)} frames")
 
     @property
     def face_found_share(self) -> float:
@@ -119,18 +198,9 @@ def _write_video(
     first = next(animated, None)
     if first is None:
         raise AnimatorError(f"{options.driving} has no frames; give another clip")
-    expected = min(filter(None, (clip.frame_count, options.max_frames)), default=None)
-    # In a log file every redrawn bar is a line.
-    interval = 0.1 if sys.stderr.isatty() else 5.0
     with (
         VideoWriter(options.output, encoding, clip.rate, clip.time_base, clip.soundtrack()) as writer,
-        tqdm(
-            total=expected,
-            unit="frame",
-            desc=options.output.name,
-            mininterval=interval,
-            disable=options.no_progress,
-        ) as progress,
+        _progress_bar(options, clip, options.output.name) as progress,
     ):
         for moment, frame in chain((first,), animated):
             with times.measure("write"):
@@ -138,23 +208,34 @@ def _write_video(
             progress.update()
 
 
+def _progress_bar(options: argparse.Namespace, clip: DrivingClip, name: str) -> tqdm[Any]:
+    expected = min(filter(None, (clip.frame_count, options.max_frames)), default=None)
+    # In a log file every redrawn bar is a line.
+    interval = 0.1 if sys.stderr.isatty() else 5.0
+    return tqdm(total=expected, unit="frame", desc=name, mininterval=interval, disable=options.no_progress)
+
+
+def _warn(options: argparse.Namespace, clip: DrivingClip, watch: _Watch) -> None:
+    if clip.notice:
+        print(f"warning: {clip.notice}", file=sys.stderr)
+    if watch.face_found_share < 0.5:
+        print(
+            f"warning: a face was seen in {watch.face_found_share:.0%} of the frames of {options.driving}; the "
+            "character idles in the others. Use a clip with one well-lit face looking at the camera",
+            file=sys.stderr,
+        )
+
+
 def _report(
     options: argparse.Namespace,
     clip: DrivingClip,
     renderer: Renderer,
-    recorder: _Recorder,
+    watch: _Watch,
     times: StageTimes,
     wall_seconds: float,
 ) -> None:
-    count, share = recorder.count, recorder.face_found_share
-    if clip.notice:
-        print(f"warning: {clip.notice}", file=sys.stderr)
-    if share < 0.5:
-        print(
-            f"warning: a face was seen in {share:.0%} of the frames of {options.driving}; the character idles in the "
-            "others. Use a clip with one well-lit face looking at the camera",
-            file=sys.stderr,
-        )
+    count, share = watch.count, watch.face_found_share
+    _warn(options, clip, watch)
     if options.stats is not None:
         parts.write_json(options.stats, statistics(clip, renderer, count, share, times, wall_seconds))
     print(f"wrote {options.output}: {count} frames at {float(clip.rate):.5g} fps in {wall_seconds:.1f} s")

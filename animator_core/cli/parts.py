@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from animator_core.errors import AnimatorError
+from animator_core.config import Config
+from animator_core.errors import AnimatorError, ConfigError
+from animator_core.liveportrait.options import MotionOptions, options_from
 from animator_core.protocol import RENDERERS
+
+if TYPE_CHECKING:
+    from animator_core.render.contract import Renderer
 
 
 def positive_int(text: str) -> int:
@@ -35,6 +42,50 @@ def add_character_arguments(parser: argparse.ArgumentParser, is_required: bool =
         "--renderer", choices=RENDERERS, help="what animates the picture (default: ai_model.type of the settings)"
     )
     add_config_argument(parser)
+
+
+def add_option_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare --option."""
+    names = ", ".join(field.name for field in dataclasses.fields(MotionOptions))
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"how motion becomes the character's, for this time (settings: liveportrait); repeatable; names: {names}",
+    )
+
+
+def with_options(config: Config, texts: Sequence[str]) -> Config:
+    """Return the settings with the options of the command line; raises ConfigError for unknown names and values."""
+    given: dict[str, Any] = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise ConfigError(f"--option {text} is not of the form NAME=VALUE; write for instance --option region=eyes")
+        given[name.strip().replace("-", "_")] = _value(value.strip())
+    try:
+        settings = {**dataclasses.asdict(config.liveportrait), "smoothing": config.tracking.smoothing}
+        options = options_from({**settings, **given})
+    except ConfigError as exc:
+        raise ConfigError(f"--option: {exc}") from exc
+    tracking = dataclasses.replace(config.tracking, smoothing=options.smoothing)
+    return dataclasses.replace(config, liveportrait=options, tracking=tracking)
+
+
+def _value(text: str) -> Any:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def tell_note(renderer: Renderer) -> None:
+    """Print why the renderer is not the one that could be expected, where there is a reason."""
+    if renderer.note:
+        print(f"note: {renderer.note}", file=sys.stderr, flush=True)
 
 
 def require_writable(paths: Sequence[Path | None]) -> None:

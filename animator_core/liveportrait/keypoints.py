@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 
@@ -34,6 +34,10 @@ class KeypointMotion:
     def rotation(self) -> torch.Tensor:
         """The head's rotation, (B, 3, 3), to be multiplied from the right: canonical_keypoints @ rotation."""
         return rotation_matrix(self.pitch, self.yaw, self.roll)
+
+    def frame(self, index: int) -> KeypointMotion:
+        """Return the motion of one face of the batch, B = 1."""
+        return KeypointMotion(**{each.name: getattr(self, each.name)[index : index + 1] for each in fields(self)})
 
 
 def degrees_from_bins(logits: torch.Tensor) -> torch.Tensor:

@@ -19,6 +19,7 @@ import numpy as np
 from animator_core.errors import MotionError
 from animator_core.motion.template import MotionTemplate, template_from_arrays
 
+SUFFIX = ".pkl"
 MAX_FILE_BYTES = 64 << 20
 _MAX_OPERATIONS = 4_000_000
 _MAX_FRAMES = 100_000

@@ -2,14 +2,15 @@
 
 Members: ``format_version`` (1), ``kind`` ("liveportrait"), ``fps``, and for N frames, all float32: ``rotation``
 (N, 3, 3), ``expression`` (N, 21, 3), ``scale`` (N, 1), ``translation`` (N, 3); optional ``canonical_keypoints``
-(N, 21, 3), ``eye_ratios`` (N, 2), ``lip_ratio`` (N, 1). What they mean is said at `liveportrait.face_motion`.
+(N, 21, 3), ``eye_ratios`` (N, 2), ``lip_ratio`` (N, 1). What they mean is said at `liveportrait.face_motion`. All of
+them again for one frame, each with ``neutral_`` before its name: the driver's neutral face, where it is known.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,8 @@ _FRAME_SHAPES: dict[str, tuple[int, ...]] = {
     "lip_ratio": (1,),
 }
 _REQUIRED = ("rotation", "expression", "scale", "translation")
+_NEUTRAL = "neutral_"
+_HEADER = ("kind", "format_version", "fps")
 _LARGEST = 1e4
 
 
@@ -41,6 +44,7 @@ class MotionTemplate:
     """A recorded motion; the arrays are float32 with one row a frame, as the file has them. Raises MotionError.
 
     fps: frames a second. canonical_keypoints, eye_ratios, lip_ratio: None where the recording lacks them.
+    neutral: one frame of what the motion is measured against; None: the first frame, as in the official templates.
     """
 
     fps: float
@@ -51,6 +55,7 @@ class MotionTemplate:
     canonical_keypoints: np.ndarray | None = None
     eye_ratios: np.ndarray | None = None
     lip_ratio: np.ndarray | None = None
+    neutral: MotionTemplate | None = None
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not belong together or hold what no face does."""
@@ -68,18 +73,29 @@ class MotionTemplate:
             raise MotionError(f"the template has {len(self)} frames; record 1 to {MAX_FRAMES}")
         if not (self.scale > 0).all():
             raise MotionError("the template's scale is not positive; record it again")
+        if self.neutral is not None and (
+            len(self.neutral) != 1 or self.neutral.arrays().keys() != self.arrays().keys()
+        ):
+            raise MotionError("the template's neutral face does not fit its frames; record it again")
 
     def __len__(self) -> int:
         return len(self.rotation)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays that there are, by name."""
-        found = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "fps"}
+        found = {name: getattr(self, name) for name in _FRAME_SHAPES}
         return {name: array for name, array in found.items() if array is not None}
 
 
 def template_from_arrays(fps: float, arrays: Mapping[str, np.ndarray]) -> MotionTemplate:
-    """Return a template of arrays by name; raises MotionError."""
+    """Return a template of arrays by the names that the file has; raises MotionError."""
+    neutral = {name[len(_NEUTRAL) :]: array for name, array in arrays.items() if name.startswith(_NEUTRAL)}
+    if neutral:
+        return replace(_frames(fps, arrays), neutral=_frames(fps, neutral))
+    return _frames(fps, arrays)
+
+
+def _frames(fps: float, arrays: Mapping[str, np.ndarray]) -> MotionTemplate:
     for name in _REQUIRED:
         if name not in arrays:
             raise MotionError(f"the template has no {name}; record it again")
@@ -97,21 +113,33 @@ def write_template(path: Path, template: MotionTemplate) -> None:
         "kind": np.array(KIND),
         "fps": np.float64(template.fps),
     }
+    neutral = template.neutral.arrays() if template.neutral else {}
+    members = {**header, **template.arrays(), **{_NEUTRAL + name: array for name, array in neutral.items()}}
     try:
-        write_npz(path, {**header, **template.arrays()})
+        write_npz(path, members)
     except OSError as exc:
         raise MotionError(f"cannot write the template {path}: {exc.strerror}; choose another folder") from exc
+
+
+def is_template(path: Path) -> bool:
+    """Return whether an .npz file says that it is a template, and not a landmark motion; False for damaged ones."""
+    try:
+        kind = read_npz(path, ("kind",), _MAX_UNPACKED_BYTES).get("kind")
+    except (OSError, *DAMAGE):
+        return False
+    return kind is not None and kind.dtype.kind == "U" and kind.shape == () and str(kind) == KIND
 
 
 def read_template(path: Path) -> MotionTemplate:
     """Return the template in a file; raises MotionError for one that is missing, damaged or of another kind."""
     try:
-        members = read_npz(path, ("kind", "format_version", "fps", *_FRAME_SHAPES), _MAX_UNPACKED_BYTES)
+        wanted = (*_HEADER, *_FRAME_SHAPES, *(_NEUTRAL + name for name in _FRAME_SHAPES))
+        members = read_npz(path, wanted, _MAX_UNPACKED_BYTES)
     except OSError as exc:
         raise MotionError(f"cannot read the template {path}: {exc.strerror or exc}; check the path") from exc
     except DAMAGE as exc:
         raise MotionError(f"{path} is no motion template or is damaged ({exc}); record it again") from exc
-    kind, version, fps = (members.pop(name, np.array(None)) for name in ("kind", "format_version", "fps"))
+    kind, version, fps = (members.pop(name, np.array(None)) for name in _HEADER)
     if kind.dtype.kind != "U" or kind.shape != () or str(kind) != KIND:
         raise MotionError(f"{path} is no LivePortrait template; landmark motions are replayed as motions")
     if version.dtype.kind not in "iu" or version.shape != () or int(version) != FORMAT_VERSION:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 
 from animator_core.characters.character import Character
-from animator_core.errors import CharacterError
+from animator_core.errors import CharacterError, ModelError
 from animator_core.liveportrait.driving_view import DrivingViews
 from animator_core.liveportrait.face_motion import FaceMotion
 from animator_core.liveportrait.live_motion import LiveMotion
@@ -17,10 +17,12 @@ from animator_core.liveportrait.model import LivePortraitModel, to_tensor
 from animator_core.liveportrait.neutral import neutral_of_clip
 from animator_core.liveportrait.retargeting import EYE_KEYPOINTS, LIP_KEYPOINTS
 from animator_core.motion.driving import DrivenFace, DrivenFrame, DrivingMotion
+from animator_core.motion.template import MotionTemplate
 from animator_core.motion.visible_change import lids_and_lips
 from animator_core.optimizer import InferenceOptimizer
 from animator_core.render.contract import Placement
 from animator_core.render.liveportrait.landmarks import landmark_motion
+from animator_core.render.liveportrait.replay import template_keypoints
 from animator_core.render.liveportrait.scene import Scene
 from animator_core.render.liveportrait.scene_shelf import SceneShelf
 
@@ -99,6 +101,25 @@ class LivePortraitRenderer:
     def render(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> np.ndarray:
         """Return the character in ``motion``, see `draw`."""
         return self.draw(self.place(motion, driving_frame))
+
+    def replay(self, template: MotionTemplate, batch_size: int = 1) -> Iterator[np.ndarray]:
+        """Yield the character in every frame of a recorded motion, as `draw` returns it.
+
+        batch_size: frames that the networks paint at once. Raises MotionError for a template without what the options
+        need, ModelError where the device's memory is too small for the batch.
+        """
+        scene = self._scene
+        if scene is None:
+            raise CharacterError("no character is set; choose one")
+        model = self._loaded()
+        keypoints = template_keypoints(template, scene.source_motion, model.retargeters, model.options)
+        try:
+            for start in range(0, len(keypoints), batch_size):
+                yield from scene.draw_each(keypoints[start : start + batch_size], self._frame)
+        except torch.cuda.OutOfMemoryError as exc:
+            raise ModelError(
+                f"{self.device} has no memory for {batch_size} frames at once; lower ai_model.batch_size"
+            ) from exc
 
     def calibrate_from(self, beginning: Sequence[DrivenFrame]) -> None:
         """Take the driver's neutral face from a clip's beginning, before its first frame is rendered."""

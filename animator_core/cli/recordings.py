@@ -1,0 +1,92 @@
+"""``--save-motion`` and ``--save-template``: what drives a character, recorded beside animating it or instead."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Callable
+
+import numpy as np
+
+from animator_core import assembly
+from animator_core.cli import parts
+from animator_core.config import Config
+from animator_core.errors import AnimatorError
+from animator_core.motion.template import SUFFIX
+from animator_core.recording import LandmarkRecorder, TemplateRecorder
+from animator_core.tracking.observation import FaceObservation
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare both options."""
+    parser.add_argument(
+        "--save-motion",
+        type=Path,
+        metavar="OUT.npz",
+        help="write the tracked landmarks as a motion, which every renderer follows",
+    )
+    parser.add_argument(
+        "--save-template",
+        type=Path,
+        metavar="OUT.npz",
+        help="write what LivePortrait sees in the face as a template, which only its renderer replays, exactly; needs "
+        "its weights, but draws nothing",
+    )
+
+
+def require_writable(options: argparse.Namespace) -> None:
+    """Raise AnimatorError for files that cannot be written, before the work."""
+    paths = (options.save_motion, options.save_template)
+    parts.require_writable(paths)
+    for path in paths:
+        if path is not None and path.suffix.lower() != SUFFIX:
+            raise AnimatorError(f"cannot write {path}: motions and templates are {SUFFIX} files; end its name so")
+    if options.save_motion is not None and options.save_motion == options.save_template:
+        raise AnimatorError(f"cannot write both a motion and a template to {options.save_motion}; give two names")
+
+
+class Recordings:
+    """Records what the options ask for; most_waiting: see `TemplateRecorder`, None looks at frames as they come."""
+
+    def __init__(self, options: argparse.Namespace, config: Config, most_waiting: int | None = None) -> None:
+        self._options = options
+        self._is_live = most_waiting is not None
+        self._landmarks = LandmarkRecorder() if options.save_motion is not None else None
+        self._template: TemplateRecorder | None = None
+        if options.save_template is not None:
+            self._template = assembly.make_template_recorder(config, options.mirror, most_waiting)
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether anything was asked for."""
+        return self._landmarks is not None or self._template is not None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a template is as long as it can be."""
+        return self._template is not None and self._template.is_full
+
+    @property
+    def waiting_count(self) -> int:
+        """How many frames LivePortrait is to look at when the files are written."""
+        return self._template.waiting_count if self._template is not None else 0
+
+    def add(
+        self, frame: np.ndarray | None, frame_size: tuple[int, int], seen: FaceObservation | None, captured_ns: int
+    ) -> None:
+        """Take one more frame, (H, W, 3) uint8 RGB, and the face in it; frame_size: (width, height)."""
+        if self._landmarks is not None:
+            self._landmarks.add(frame_size, seen, captured_ns)
+        if self._template is not None:
+            self._template.add(frame, seen, captured_ns)
+            if not self._is_live:
+                self._template.work()
+
+    def write(self, fps: float | None = None, progress: Callable[[int], object] | None = None) -> None:
+        """Write the files, at the frames' own pace where ``fps`` is None, and say what is in them."""
+        if self._landmarks is not None:
+            count = self._landmarks.write(self._options.save_motion, fps)
+            print(f"wrote {self._options.save_motion}: a landmark motion of {count} frames")
+        if self._template is not None:
+            count = self._template.write(self._options.save_template, fps, progress)
+            print(f"wrote {self._options.save_template}: a LivePortrait template of {count} frames")

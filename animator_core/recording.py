@@ -1,0 +1,153 @@
+"""Records what drives a character: landmarks for any renderer, or templates of what LivePortrait sees in the face.
+
+Both take frames as they come, with their times, and are written at an even rate: a camera's pace varies.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable
+
+import numpy as np
+
+from animator_core.errors import MotionError
+from animator_core.motion.face_state import mirrored
+from animator_core.motion.template import MotionTemplate, template_from_arrays, write_template
+from animator_core.motion.track_file import track_from_observations, write_track
+from animator_core.tracking.observation import FaceObservation
+
+if TYPE_CHECKING:
+    from animator_core.liveportrait.driving_view import DrivingView
+    from animator_core.liveportrait.face_motion import FaceMotion
+    from animator_core.liveportrait.motion_only import ExtractMotion
+
+_NEUTRAL_NS = 1_000_000_000
+_SLOWEST_FPS, _QUICKEST_FPS = 1.0, 240.0
+
+
+class LandmarkRecorder:
+    """Records landmarks, unmirrored and unsmoothed; frames without a face are kept as such."""
+
+    def __init__(self) -> None:
+        self._times_ns: list[int] = []
+        self._observations: list[FaceObservation | None] = []
+        self._frame_size = (0, 0)
+
+    def add(self, frame_size: tuple[int, int], seen: FaceObservation | None, captured_ns: int) -> None:
+        """Take what was seen in one more frame; frame_size: (width, height)."""
+        self._times_ns.append(captured_ns)
+        self._observations.append(seen)
+        self._frame_size = frame_size
+
+    def write(self, path: Path, fps: float | None = None) -> int:
+        """Write the motion at ``fps``, at the frames' own pace where None, and return its length; see `write_track`."""
+        fps = fps or measured_rate(self._times_ns)
+        indices = evenly(self._times_ns, fps)
+        if not any(self._observations):
+            raise MotionError(f"{path} was not written: no face was seen; use one well-lit face looking at the camera")
+        write_track(path, track_from_observations([self._observations[i] for i in indices], fps, *self._frame_size))
+        return len(indices)
+
+
+class TemplateRecorder:
+    """Records what the motion extractor sees; a frame without a face repeats the one before, the first ones the first.
+
+    batch_size: frames that it looks at at once. It looks at them when `work` or `write` is called; what waits until
+    then takes 200 kB a frame. most_waiting: frames over that are left out. is_mirrored: look at the mirrored frames.
+    """
+
+    def __init__(
+        self, extract: ExtractMotion, batch_size: int = 1, is_mirrored: bool = False, most_waiting: int | None = None
+    ) -> None:
+        from animator_core.liveportrait.driving_view import DrivingViews
+
+        self._extract, self._batch_size, self._is_mirrored = extract, batch_size, is_mirrored
+        self._most_waiting = most_waiting
+        self._views = DrivingViews()
+        self._times_ns: list[int] = []
+        self._places: list[int] = []
+        """Which of the motions each frame has; -1 before the first face."""
+        self._waiting: list[DrivingView] = []
+        self._motions: list[FaceMotion] = []
+        self._motion_times_ns: list[int] = []
+        self.is_full = False
+
+    def add(self, frame: np.ndarray | None, seen: FaceObservation | None, captured_ns: int) -> None:
+        """Take one more frame, (H, W, 3) uint8 RGB, and the face in it; raises MotionError where there is no frame."""
+        if self._most_waiting is not None and len(self._waiting) >= self._most_waiting:
+            self.is_full = True
+            return
+        if frame is None:
+            raise MotionError("a recorded motion has no pictures of a face; record the template from a video or camera")
+        self._times_ns.append(captured_ns)
+        if seen is not None:
+            landmarks = mirrored(seen).landmarks if self._is_mirrored else seen.landmarks
+            self._waiting.append(self._views.look(frame, landmarks, captured_ns, self._is_mirrored))
+            self._motion_times_ns.append(captured_ns)
+        elif self._places and self._places[-1] >= 0:
+            self._views.recentre()
+        self._places.append(len(self._motion_times_ns) - 1)
+
+    def work(self, progress: Callable[[int], object] | None = None, finish: bool = False) -> None:
+        """Look at the frames that wait, in full batches, ``finish``: at all; progress: told the size of each batch."""
+        import torch
+
+        from animator_core.liveportrait.model import to_tensor
+
+        done = 0
+        while len(self._waiting) - done >= (1 if finish else self._batch_size):
+            views = self._waiting[done : done + self._batch_size]
+            seen = self._extract(torch.cat([to_tensor(view.pixels) for view in views]))
+            self._motions += [view.motion(seen.frame(index)) for index, view in enumerate(views)]
+            done += len(views)
+            if progress is not None:
+                progress(len(views))
+        del self._waiting[:done]
+
+    @property
+    def waiting_count(self) -> int:
+        """How many frames were not looked at yet."""
+        return len(self._waiting)
+
+    def write(self, path: Path, fps: float | None = None, progress: Callable[[int], object] | None = None) -> int:
+        """Write the template at ``fps``, at the frames' pace where None, and return its length; raises MotionError."""
+        self.work(progress, finish=True)
+        if not self._motions:
+            raise MotionError(f"{path} was not written: no face was seen; use one well-lit face looking at the camera")
+        fps = fps or measured_rate(self._times_ns)
+        write_template(path, self._template(fps))
+        return len(evenly(self._times_ns, fps))
+
+    def _template(self, fps: float) -> MotionTemplate:
+        from animator_core.liveportrait.face_motion import joined, motion_to_arrays
+        from animator_core.liveportrait.neutral import neutral_of_clip
+
+        motions = [self._motions[max(0, self._places[index])] for index in evenly(self._times_ns, fps)]
+        count = sum(1 for each in self._motion_times_ns if each - self._motion_times_ns[0] <= _NEUTRAL_NS)
+        neutral = neutral_of_clip(self._motions[:count], self._motion_times_ns[:count])
+        frames = template_from_arrays(fps, motion_to_arrays(joined(motions)))
+        return replace(frames, neutral=template_from_arrays(fps, motion_to_arrays(neutral)))
+
+
+def measured_rate(times_ns: Sequence[int]) -> float:
+    """Return the usual pace of frames in frames a second, rounded to hundredths; 30 where there is none to be seen."""
+    steps = np.diff(np.asarray(times_ns, np.int64))
+    step_ns = float(np.median(steps)) if len(steps) else 0.0
+    if step_ns <= 0:
+        return 30.0
+    return round(min(max(1e9 / step_ns, _SLOWEST_FPS), _QUICKEST_FPS), 2)
+
+
+def evenly(times_ns: Sequence[int], fps: float) -> list[int]:
+    """Return which of the frames is nearest to each tick of an even rate; times_ns: rising, one or more."""
+    count = round((times_ns[-1] - times_ns[0]) * 1e-9 * fps) + 1
+    nearest = []
+    for tick in range(count):
+        moment = times_ns[0] + round(tick * 1e9 / fps)
+        after = min(bisect_left(times_ns, moment), len(times_ns) - 1)
+        before = max(0, after - 1)
+        nearest.append(before if moment - times_ns[before] < abs(times_ns[after] - moment) else after)
+    return nearest

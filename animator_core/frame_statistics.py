@@ -19,6 +19,7 @@ class FrameStatistics:
         self._shown = RateMeter(window_s=1.0)
         self._latencies: deque[tuple[int, int]] = deque(maxlen=_KEPT_FRAMES)
         self._stages: dict[str, deque[int]] = {}
+        self._totals_ns: dict[str, int] = {}
 
     def add(self, stage: str, duration_ns: int) -> None:
         """Add how long one frame spent in ``stage``."""
@@ -26,6 +27,11 @@ class FrameStatistics:
         if times is None:
             times = self._stages.setdefault(stage, deque(maxlen=_KEPT_FRAMES))
         times.append(duration_ns)
+        self._totals_ns[stage] = self._totals_ns.get(stage, 0) + duration_ns
+
+    def total_ns(self, stage: str) -> int:
+        """Return the time that all frames spent in ``stage``; each stage is counted by one thread."""
+        return self._totals_ns.get(stage, 0)
 
     def shown(self, captured_ns: int, now_ns: int) -> None:
         """Count a frame that went out; captured_ns: when the frame behind it was captured, 0 for none."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import queue
 import subprocess
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 
 from animator_core.characters.library import CharacterLibrary
-from animator_core.config import CharacterConfig, Config, PerformanceConfig
+from animator_core.config import CharacterConfig, Config
 from animator_core.errors import AnimatorError, CharacterError, WeightsError
 from animator_core.frame_ring import FORMAT_BGRA_PREMULTIPLIED, FORMAT_RGBA, RingMemory, RingReader, RingWriter
 from animator_core.frame_statistics import FrameStatistics
@@ -28,6 +27,7 @@ from animator_core.serving.driving import DrivingFrames
 from animator_core.serving.manners import ParentWatch
 from animator_core.serving.parts import WorkerParts
 from animator_core.serving.preparation import SOON, WANTED, PreparationThread
+from animator_core.serving.quality import Load, Rung
 from animator_core.serving.stage import Stage
 from animator_core.tracking.observation import FaceObservation
 from tests.worker_harness import save_character
@@ -220,31 +220,61 @@ def test_without_any_renderer_the_stage_reports_the_error(library, preparation):
     assert "no renderer" in str(stage.error("a.png"))
 
 
-def test_animation_reviews_the_machine_and_logs_the_stages_when_asked(
-    memory, library, preparation, monkeypatch, caplog
-):
-    monkeypatch.setattr(animation, "_REVIEW_NS", 0)
-    config = Config(performance=PerformanceConfig(enable_profiling=True, frame_skip_threshold=20))
+class LivePortraitDouble(QuietRenderer):
+    name = "liveportrait"
+
+
+def animation_of(memory, library, preparation, made: list[QuietRenderer]) -> Animation:
+    """Return an animation whose renderers are kept in ``made``."""
+
+    def create(name: str) -> QuietRenderer:
+        made.append(QuietRenderer() if name == "warp" else LivePortraitDouble())
+        return made[-1]
+
     parts = WorkerParts(
-        config,
-        library,
-        preparation,
-        TrackerDouble,
-        lambda name: QuietRenderer(),
-        lambda settings: MotionEstimator(settings),
+        Config(), library, preparation, TrackerDouble, create, lambda settings: MotionEstimator(settings)
     )
-    statistics = FrameStatistics()
-    shown = Animation(AnimationSettings("a.png"), parts, RingWriter(memory), statistics)
+    shown = Animation(AnimationSettings("a.png"), parts, RingWriter(memory), FrameStatistics())
     shown.restart()
-    statistics.add("tracking", 40_000_000)
-    with caplog.at_level(logging.INFO):
-        wait_until(lambda: shown.advance(None, False))
-    assert "tracking 40.0" in caplog.text
-    assert not shown.is_too_slow, "25 frames a second are enough"
-    for _ in range(9):
-        statistics.add("tracking", 60_000_000)
-    shown.advance(None, False)
-    assert shown.is_too_slow
+    wait_until(lambda: shown.advance(None, False))
+    return shown
+
+
+def slow_down(shown: Animation, rung: Rung) -> None:
+    """Have the animation see a machine that is too slow until it has gone down to ``rung``."""
+    for second in range(100):
+        if shown._review.rung == rung:
+            return
+        shown._review.quality.observe(Load(1, 0.1, 0.9), second * 1_000_000_000)
+    raise AssertionError(shown._review.rung)
+
+
+def test_a_machine_that_is_too_slow_gets_less_to_do_and_the_streamer_is_told(memory, library, preparation):
+    made: list[QuietRenderer] = []
+    shown = animation_of(memory, library, preparation, made)
+    assert shown.note == ("", "")
+    assert not shown.skips_frames
+    slow_down(shown, Rung(is_half_rate=True))
+    assert shown.skips_frames
+    assert "every second frame only" in shown.note[0]
+    slow_down(shown, Rung(is_warp=True))
+    wait_until(lambda: shown.advance(None, False) and shown.renderer_name == "warp")
+    assert "by the warp renderer" in shown.note[0]
+    assert shown._pace._period_ns < 20_000_000, "in full rate"
+    shown.close()
+
+
+def test_at_half_the_size_a_quarter_of_the_pixels_is_drawn(memory, preparation, tmp_path, monkeypatch):
+    monkeypatch.setattr(animation, "_LEAST_PIXELS", 1)
+    save_character(tmp_path / "characters", "a.png", (10, 20, 30))
+    library = CharacterLibrary(tmp_path / "characters", detect=lambda rgb: None)
+    shown = animation_of(memory, library, preparation, [])
+    reader = RingReader(memory)
+    full = reader.poll()
+    slow_down(shown, Rung(is_half_rate=True, is_small=True))
+    wait_until(lambda: shown.advance(None, False) and reader.poll().width < full.width)
+    small = reader.poll()
+    assert 0.2 < small.width * small.height / (full.width * full.height) <= 0.25
     shown.close()
 
 

@@ -16,6 +16,7 @@ from animator_core.render_reuse import RenderReuse
 from animator_core.serving.driving import TrackedFrame
 from animator_core.serving.pace import Pace
 from animator_core.serving.parts import WorkerParts, motion_settings, nearest_first, renderer_name
+from animator_core.serving.review import Review
 from animator_core.serving.stage import Stage
 
 logger = logging.getLogger(__name__)
@@ -24,8 +25,9 @@ _MOST_PRELOADED = 16
 _NEIGHBOURS = 2
 _LONGEST_WAIT_SECONDS = 0.05
 _KEEP_ALIVE_NS = 500_000_000
-_REVIEW_NS = 5_000_000_000
+_LEAST_PIXELS = 256 * 256
 _PIXEL_BYTES = 4
+_TOO_SLOW_REMEDY = "close other programs or choose a lower frame rate; it is animated in full again when there is time"
 
 
 class Animation:
@@ -40,8 +42,6 @@ class Animation:
         self._wanted = self._settings = settings
         self._actions: deque[str] = deque()
         self._is_refresh_wanted = False
-        self.is_too_slow = False
-        """Whether the machine cannot reach ``performance.frame_skip_threshold`` frames a second."""
         self._parts = parts
         self._writer = writer
         self._statistics = statistics
@@ -53,14 +53,16 @@ class Animation:
         self._incoming: Stage | None = None
         self._pipeline: CharacterPipeline | None = None
         self._estimator = parts.create_estimator(motion_settings(settings))
-        self._pace = Pace(min(settings.frame_rate, parts.config.performance.target_fps))
+        performance = parts.config.performance
+        self._review = Review(performance, statistics, now_ns())
+        self._small_pixels: int | None = None
+        self._pace = Pace(min(settings.frame_rate, performance.target_fps), performance.max_render_share)
         self._pending: TrackedFrame | None = None
         self._is_face_lost = False
         self._is_frozen = False
         self._is_hidden = False
         self._is_redraw_due = False
         self._published_ns = 0
-        self._reviewed_ns = now_ns()
 
     def update(self, settings: AnimationSettings) -> None:
         self._wanted = settings
@@ -78,9 +80,17 @@ class Animation:
 
     @property
     def note(self) -> tuple[str, str]:
-        """What the streamer should know although all is well: another renderer runs than the one asked for."""
+        """What the streamer should know although all is well: it is not animated just as it was asked for."""
+        less = self._review.rung.description
+        if less:
+            return f"the computer is too slow just now, so it is animated {less}", _TOO_SLOW_REMEDY
         stage = self._stage
         return _message_and_remedy(stage.renderer_problem if stage else None)
+
+    @property
+    def skips_frames(self) -> bool:
+        """Whether only every second driving frame is to be looked at."""
+        return self._review.rung.is_half_rate
 
     @property
     def renderer_name(self) -> str:
@@ -142,7 +152,7 @@ class Animation:
         self._take_character()
         self._pending = tracked or self._pending
         moment = now_ns()
-        self._review(moment)
+        self._review.look(moment, self._incoming is not None or self._parts.preparation.is_busy)
         if self._is_hidden:
             self._pending = None
             return False
@@ -156,6 +166,7 @@ class Animation:
         self._is_redraw_due = False
         self._pace.count(moment)
         self._publish(frame)
+        self._pace.rest(moment, now_ns())
         self._last_shown = self.character_name
         return True
 
@@ -198,9 +209,12 @@ class Animation:
     def _take_wishes(self) -> None:
         wanted = self._wanted
         if wanted is not self._settings:
+            if wanted.renderer != self._settings.renderer:
+                self._review.quality.use(is_liveportrait=False)
             self._settings = wanted
-            self._pace.set_frame_rate(min(wanted.frame_rate, self._parts.config.performance.target_fps))
             self._estimator.set_settings(motion_settings(wanted))
+        frame_rate = min(wanted.frame_rate, self._parts.config.performance.target_fps)
+        self._pace.set_frame_rate(frame_rate / 2 if self.skips_frames else frame_rate)
         while self._actions:
             action = self._actions.popleft()
             if action == "calibrate":
@@ -238,6 +252,8 @@ class Animation:
         if character is None:
             return
         if stage is self._incoming:
+            if self._review.quality.refuses(stage.frame_seconds):
+                return
             self._enter(stage)
         pipeline = self._pipeline
         assert pipeline is not None
@@ -254,29 +270,43 @@ class Animation:
 
     def _wanted_stage(self) -> Stage:
         """Return the stage whose renderer is the wanted one, begun in the background where it is not there yet."""
-        wanted = renderer_name(self._settings, self._parts.config)
-        if self._incoming is not None and self._incoming.renderer_name != wanted:
+        name = "warp" if self._review.rung.is_warp else renderer_name(self._settings, self._parts.config)
+        wanted = (name, self._max_pixels())
+        if self._incoming is not None and (self._incoming.renderer_name, self._incoming.max_pixels) != wanted:
             self._incoming.close()
             self._incoming = None
-        if self._stage is not None and self._stage.renderer_name == wanted:
+        if self._stage is not None and (self._stage.renderer_name, self._stage.max_pixels) == wanted:
             return self._stage
         if self._incoming is None:
             parts = self._parts
             self._incoming = Stage(
-                wanted,
+                name,
                 parts.library,
                 parts.create_renderer,
                 parts.preparation,
-                self._writer.memory.capacity // _PIXEL_BYTES,
+                self._max_pixels(),
                 parts.config.ai_model.warmup_frames,
             )
         return self._incoming
+
+    def _max_pixels(self) -> int:
+        """Return what a picture is reduced to: what the ring takes, or a quarter of the pixels shown in full."""
+        character = self._pipeline.character if self._pipeline else None
+        if not self._review.rung.is_small or character is None:
+            self._small_pixels = None
+            return self._writer.memory.capacity // _PIXEL_BYTES
+        if self._small_pixels is None:
+            height, width = character.picture.shape[:2]
+            self._small_pixels = max(height * width // 4, _LEAST_PIXELS)
+        return self._small_pixels
 
     def _enter(self, stage: Stage) -> None:
         assert stage.renderer is not None
         if self._stage is not None:
             self._stage.close()
         self._stage, self._incoming = stage, None
+        if not self._review.rung.is_warp:
+            self._review.quality.use(stage.renderer.name == "liveportrait")
         performance = self._parts.config.performance
         self._pipeline = CharacterPipeline(
             self._estimator,
@@ -294,27 +324,6 @@ class Animation:
 
     def _list_characters(self) -> None:
         self._names = tuple(entry.file for entry in self._parts.library.list())
-
-    def _review(self, moment: int) -> None:
-        """Every few seconds look at the times: is the machine too slow, and what is to be logged."""
-        if moment - self._reviewed_ns < _REVIEW_NS:
-            return
-        self._reviewed_ns = moment
-        performance, statistics = self._parts.config.performance, self._statistics
-        # The slower of the two threads sets the pace; on few cores they share them, which their times show.
-        slowest_ms = max(statistics.stage_ms("tracking"), statistics.stage_ms("render"))
-        self.is_too_slow = slowest_ms > 0 and 1000 / slowest_ms < performance.frame_skip_threshold
-        if performance.enable_profiling:
-            stages = ", ".join(
-                f"{stage} {found.p50_ms:.1f} (p95 {found.p95_ms:.1f})" for stage, found in statistics.stages().items()
-            )
-            logger.info(
-                "%.1f fps, latency %.1f ms (p95 %.1f); ms: %s",
-                statistics.fps(moment),
-                statistics.latency_ms(moment),
-                statistics.latency_ms(moment, 95),
-                stages,
-            )
 
 
 def _message_and_remedy(error: AnimatorError | None) -> tuple[str, str]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 
 class Pace:
-    """Lets through at most ``frame_rate`` frames a second on average; a late frame does not delay the next one."""
+    """Lets through at most ``frame_rate`` frames a second on average; a late frame does not delay the next one.
 
-    def __init__(self, frame_rate: float) -> None:
-        self._due_ns = 0
+    most_share: of the time, that rendering may take; after each frame it rests as long as that asks for.
+    """
+
+    def __init__(self, frame_rate: float, most_share: float = 1.0) -> None:
+        self._due_ns = self._rested_ns = 0
+        self._rest_per_work = 1 / most_share - 1
         self.set_frame_rate(frame_rate)
 
     def set_frame_rate(self, frame_rate: float) -> None:
@@ -15,9 +19,13 @@ class Pace:
 
     def wait_s(self, now_ns: int) -> float:
         """Return the seconds until the next frame is due; 0 where it is."""
-        return max(0, self._due_ns - now_ns) * 1e-9
+        return max(0, max(self._due_ns, self._rested_ns) - now_ns) * 1e-9
 
     def count(self, now_ns: int) -> None:
         """Note that a frame is rendered now."""
         # Up to one period of lateness is made good, so that jitter does not lower the rate.
         self._due_ns = max(self._due_ns, now_ns - self._period_ns) + self._period_ns
+
+    def rest(self, began_ns: int, ended_ns: int) -> None:
+        """Note how long it took."""
+        self._rested_ns = ended_ns + int((ended_ns - began_ns) * self._rest_per_work)

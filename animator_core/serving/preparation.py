@@ -21,7 +21,7 @@ class PreparationThread:
         self._jobs: queue.PriorityQueue[tuple[int, int, Callable[[], None]]] = queue.PriorityQueue()
         self._count = 0
         self._lock = threading.Lock()
-        self._is_ended = False
+        self._is_ended = self._is_running = False
         # A job may be deep in a library when the worker leaves; the process then ends without waiting for it.
         self._thread = threading.Thread(target=self._run, name="preparation", daemon=True)
         self._thread.start()
@@ -31,6 +31,11 @@ class PreparationThread:
         with self._lock:
             self._count += 1
             self._jobs.put((priority, self._count, job))
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job runs or waits."""
+        return self._is_running or not self._jobs.empty()
 
     def end(self) -> None:
         """Begin no further job."""
@@ -45,8 +50,11 @@ class PreparationThread:
     def _run(self) -> None:
         while not self._is_ended:
             _, _, job = self._jobs.get()
+            self._is_running = True
             try:
                 job()
             except Exception:
                 # The boundary of this thread, as the worker's main loop is of its own.
                 logger.exception("a preparation failed")
+            finally:
+                self._is_running = False

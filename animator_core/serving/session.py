@@ -149,7 +149,7 @@ class FilterSession:
         tracker = self._parts.create_tracker()
         try:
             while not self._stop.is_set():
-                tracked = self._frames.track_newest(tracker, self._animation.is_too_slow)
+                tracked = self._frames.track_newest(tracker, self._animation.skips_frames)
                 if tracked is None:
                     self._stop.wait(_IDLE_POLL_SECONDS if self._is_camera_silent() else _POLL_SECONDS)
                     continue
@@ -175,7 +175,7 @@ class FilterSession:
                 tracker.close()
 
     def _track_here(self, tracker: FaceTracker, wait_s: float) -> TrackedFrame | None:
-        tracked = self._frames.track_newest(tracker, self._animation.is_too_slow)
+        tracked = self._frames.track_newest(tracker, self._animation.skips_frames)
         if tracked is None:
             self._stop.wait(min(wait_s, _POLL_SECONDS))
         return tracked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from typing import Callable
 
@@ -22,7 +23,7 @@ _FALLBACK = "warp"
 class Stage:
     """Gets ready in the background what one filter draws with; asked from the filter's render thread.
 
-    renderer_name: "auto", "liveportrait" or "warp". max_pixels: what the filter's ring takes.
+    renderer_name: "auto", "liveportrait" or "warp". max_pixels: what a picture is reduced to.
     """
 
     def __init__(
@@ -35,13 +36,15 @@ class Stage:
         warmup_frames: int = 0,
     ) -> None:
         self.renderer_name = renderer_name
+        self.max_pixels = max_pixels
         self.renderer: Renderer | None = None
         self.renderer_problem: AnimatorError | None = None
         """Why there is no renderer, or not the one that was asked for."""
+        self.frame_seconds = 0.0
+        """How long the last warm-up frame took; 0 where there was none."""
         self._library = library
         self._create_renderer = create_renderer
         self._preparation = preparation
-        self._max_pixels = max_pixels
         self._warmup_frames = warmup_frames
         self._characters: dict[str, tuple[Character, tuple[int, ...]]] = {}
         self._errors: dict[str, AnimatorError] = {}
@@ -107,13 +110,15 @@ class Stage:
         assert renderer is not None
         fingerprint = self._library.fingerprint(name)
         try:
-            character = self._library.load(name, self._max_pixels)
+            character = self._library.load(name, self.max_pixels)
             renderer.prepare(character)
             if not self._characters and self._warmup_frames:
                 # Nobody draws with this renderer before its first character is there.
                 renderer.set_character(character)
                 for _ in range(self._warmup_frames):
+                    started = time.perf_counter()
                     renderer.render(DrivingMotion())
+                    self.frame_seconds = time.perf_counter() - started
         except AnimatorError as exc:
             self._errors[name] = exc
         except Exception as exc:

@@ -1,0 +1,142 @@
+"""How much less is animated where the machine cannot keep up, and when it is tried again to animate it all.
+
+The rendering itself never takes more than its share of the time (`Pace.rest`), so a machine that is a little too slow
+shows a few frames less. Where that would be fewer than ``performance.frame_skip_threshold``, one rung after the other
+is gone down, and up again in calm times; an attempt that fails is made later and later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_SECOND = 1_000_000_000
+_BUSY, _CALM = 0.9, 0.45
+"""Shares of what rendering may take: from the one on it cannot take more, below the other there is room for twice."""
+_TOO_SLOW_NS = 3 * _SECOND
+_FIRST_WAIT_NS, _LONGEST_WAIT_NS = 10 * _SECOND, 320 * _SECOND
+_PROVEN_NS = 30 * _SECOND
+"""A rung that held this long after it was gone up to is a success."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """What is animated.
+
+    is_half_rate: only every second driving frame. is_small: a picture of half the size. is_warp: by the warp in place
+    of LivePortrait.
+    """
+
+    is_half_rate: bool = False
+    is_small: bool = False
+    is_warp: bool = False
+
+    @property
+    def description(self) -> str:
+        """What is less than asked for, "" where nothing is."""
+        parts = ("by the warp renderer",) * self.is_warp + ("at half the size",) * self.is_small
+        return ", ".join((*parts, *("every second frame only",) * self.is_half_rate))
+
+
+_WARP_LADDER = (Rung(), Rung(is_half_rate=True), Rung(is_half_rate=True, is_small=True))
+_LIVEPORTRAIT_LADDER = (
+    *_WARP_LADDER,
+    Rung(is_warp=True),
+    Rung(is_half_rate=True, is_warp=True),
+    Rung(is_half_rate=True, is_small=True, is_warp=True),
+)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What was seen of a filter lately; shares are of the time, 0 to 1, for the thread that does it."""
+
+    shown_fps: float
+    tracking_share: float
+    rendering_share: float
+
+
+class QualityLadder:
+    """The rung that one filter stands on; ``now_ns`` is any clock that never goes back.
+
+    least_fps: fewer frames a second are too few; 0 never leaves the first rung. most_share: of the time, that
+    rendering may take.
+    """
+
+    def __init__(self, least_fps: float, most_share: float) -> None:
+        self._least_fps = least_fps
+        self._most_share = most_share
+        self._rungs = _WARP_LADDER
+        self._index = 0
+        self._slow_ns: int | None = None
+        self._calm_ns: int | None = None
+        self._rose_ns: int | None = None
+        self._wait_ns = _FIRST_WAIT_NS
+
+    @property
+    def rung(self) -> Rung:
+        """What is to be animated now."""
+        return self._rungs[self._index]
+
+    def use(self, is_liveportrait: bool) -> None:
+        """Take the rungs of a renderer; starts from the top where they are others."""
+        rungs = _LIVEPORTRAIT_LADDER if is_liveportrait else _WARP_LADDER
+        if rungs is not self._rungs:
+            self._rungs, self._index, self._wait_ns = rungs, 0, _FIRST_WAIT_NS
+            self._settle(None)
+
+    def pause(self, now_ns: int) -> None:
+        """Forget what was slow or calm: something else took the machine's time, and what was tried is not there yet."""
+        self._slow_ns = self._calm_ns = None
+        if self._rose_ns is not None:
+            self._rose_ns = now_ns
+
+    def refuses(self, frame_seconds: float) -> bool:
+        """Return whether a rung that is tried again takes too long for a frame; it is gone down from then."""
+        if self._rose_ns is None or frame_seconds * self._least() <= self._most_share:
+            return False
+        self._fall()
+        return True
+
+    def observe(self, load: Load, now_ns: int) -> None:
+        """Take note of the load since the last call, about once a second, and step where it is time."""
+        self._slow_ns = _since(self._slow_ns, now_ns) if self._is_too_slow(load) else None
+        self._calm_ns = _since(self._calm_ns, now_ns) if self._is_calm(load) else None
+        if self._rose_ns is not None and now_ns - self._rose_ns > _PROVEN_NS:
+            self._rose_ns, self._wait_ns = None, _FIRST_WAIT_NS
+        if self._slow_ns is not None and now_ns - self._slow_ns >= _TOO_SLOW_NS:
+            self._go_down(load)
+        elif self._calm_ns is not None and self._index and now_ns - self._calm_ns >= self._wait_ns:
+            self._index -= 1
+            self._settle(now_ns)
+
+    def _go_down(self, load: Load) -> None:
+        if self._index + 1 == len(self._rungs):
+            return
+        if self.rung.is_half_rate and load.tracking_share > load.rendering_share:
+            # Another picture would not spare the tracker anything.
+            return
+        self._fall()
+
+    def _fall(self) -> None:
+        self._index += 1
+        if self._rose_ns is not None:
+            self._wait_ns = min(2 * self._wait_ns, _LONGEST_WAIT_NS)
+        self._settle(None)
+
+    def _settle(self, rose_ns: int | None) -> None:
+        self._slow_ns = self._calm_ns = None
+        self._rose_ns = rose_ns
+
+    def _least(self) -> float:
+        return self._least_fps / 2 if self.rung.is_half_rate else self._least_fps
+
+    def _is_too_slow(self, load: Load) -> bool:
+        is_busy = max(load.tracking_share, load.rendering_share / self._most_share) >= _BUSY
+        return is_busy and load.shown_fps < self._least()
+
+    def _is_calm(self, load: Load) -> bool:
+        return max(load.tracking_share, load.rendering_share / self._most_share) <= _CALM
+
+
+def _since(began_ns: int | None, now_ns: int) -> int:
+    return now_ns if began_ns is None else began_ns

@@ -1,0 +1,75 @@
+"""Looks at a filter's times now and then: is the machine too slow, and what is to be logged."""
+
+from __future__ import annotations
+
+import logging
+
+from animator_core.config import PerformanceConfig
+from animator_core.frame_statistics import FrameStatistics
+from animator_core.serving.quality import Load, QualityLadder, Rung
+
+logger = logging.getLogger(__name__)
+
+_LOOK_NS = 1_000_000_000
+_LOG_NS = 5_000_000_000
+_RENDERING = ("place", "render")
+
+
+class Review:
+    """Steers the quality of one filter by its statistics; used by its render thread."""
+
+    def __init__(self, performance: PerformanceConfig, statistics: FrameStatistics, now_ns: int) -> None:
+        self.quality = QualityLadder(performance.frame_skip_threshold, performance.max_render_share)
+        self._is_logging = performance.enable_profiling
+        self._statistics = statistics
+        self._looked_ns = self._logged_ns = now_ns
+        self._tracking_ns = self._rendering_ns = 0
+
+    @property
+    def rung(self) -> Rung:
+        """What is to be animated."""
+        return self.quality.rung
+
+    def look(self, now_ns: int, is_disturbed: bool) -> None:
+        """Take note of the time that passed; is_disturbed: something is prepared beside, which will pass."""
+        if now_ns - self._looked_ns >= _LOOK_NS:
+            load = self._load(now_ns)
+            if is_disturbed:
+                self.quality.pause(now_ns)
+            else:
+                self._observe(load, now_ns)
+        if self._is_logging and now_ns - self._logged_ns >= _LOG_NS:
+            self._logged_ns = now_ns
+            self._log(now_ns)
+
+    def _observe(self, load: Load, now_ns: int) -> None:
+        before = self.rung
+        self.quality.observe(load, now_ns)
+        if self.rung is not before:
+            logger.info("%.0f fps, %s; now: %s", load.shown_fps, load, self.rung.description or "as asked for")
+
+    def _load(self, now_ns: int) -> Load:
+        """Return the load since the last call."""
+        tracking_ns = self._statistics.total_ns("tracking")
+        rendering_ns = sum(self._statistics.total_ns(stage) for stage in _RENDERING)
+        passed_ns = now_ns - self._looked_ns
+        load = Load(
+            self._statistics.fps(now_ns),
+            (tracking_ns - self._tracking_ns) / passed_ns,
+            (rendering_ns - self._rendering_ns) / passed_ns,
+        )
+        self._looked_ns, self._tracking_ns, self._rendering_ns = now_ns, tracking_ns, rendering_ns
+        return load
+
+    def _log(self, now_ns: int) -> None:
+        statistics = self._statistics
+        stages = ", ".join(
+            f"{stage} {found.p50_ms:.1f} (p95 {found.p95_ms:.1f})" for stage, found in statistics.stages().items()
+        )
+        logger.info(
+            "%.1f fps, latency %.1f ms (p95 %.1f); ms: %s",
+            statistics.fps(now_ns),
+            statistics.latency_ms(now_ns),
+            statistics.latency_ms(now_ns, 95),
+            stages,
+        )

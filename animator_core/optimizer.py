@@ -20,7 +20,7 @@ from animator_core.characters.feature_store import FeatureKey, FeatureStore
 from animator_core.characters.features import CharacterFeatures, check_features
 from animator_core.characters.residency import FeatureResidency
 from animator_core.characters.source_square import source_square
-from animator_core.errors import CharacterError, ModelError
+from animator_core.errors import AnimatorError, CharacterError, ModelError
 from animator_core.liveportrait.face_crop import driving_square
 from animator_core.liveportrait.model import driving_tensor, to_bytes, to_tensor
 from animator_core.motion.motion_cache import MotionCache
@@ -66,6 +66,7 @@ class InferenceOptimizer:
         """
         if isinstance(character_image, Character):
             character_image, landmarks = character_image.picture, character_image.landmarks
+        require_picture(character_image, f"the picture of {character_id}", (3, 4))
         key = self._key(character_id, character_image, landmarks, model)
         name = f"{character_id}\0{key.digest}"
         features = self.residency.get(name)
@@ -89,6 +90,7 @@ class InferenceOptimizer:
         driving_frame: (H, W, 3) uint8 RGB. landmarks: (478, 2 or 3) pixels of the face in it; None: the frame is the
         face's square, and nothing is known by which a motion could be recognised.
         """
+        require_picture(driving_frame, "the driving frame")
         known, driving = _in_square(landmarks), driving_tensor(driving_frame, landmarks)
         can_keep = character_features.features is not None and hasattr(model, "inference_with_features")
         if not can_keep:
@@ -166,6 +168,13 @@ class InferenceOptimizer:
             return features
         half = features.features.appearance_features.to(self._dtype)
         return replace(features, features=replace(features.features, appearance_features=half))
+
+
+def require_picture(picture: np.ndarray, what: str, channels: tuple[int, ...] = (3,)) -> None:
+    """Raise AnimatorError unless ``picture`` is (H, W, one of ``channels``) uint8."""
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] not in channels or not picture.size:
+        counts = " or ".join(map(str, channels))
+        raise AnimatorError(f"{what} is {picture.dtype} of shape {picture.shape}; give (H, W, {counts}) uint8 RGB")
 
 
 def _computed(character_id: str, image: np.ndarray, landmarks: np.ndarray | None, model: Any) -> CharacterFeatures:

@@ -13,7 +13,6 @@ from animator_core.characters.features import CharacterFeatures, check_features
 from animator_core.characters.residency import FeatureResidency
 from animator_core.liveportrait.keypoints import KeypointMotion
 from animator_core.liveportrait.model import SourceFeatures
-from animator_core.optimizer import InferenceOptimizer
 
 KEY = FeatureKey("picture", "weights", "options")
 
@@ -98,74 +97,3 @@ def test_the_device_holds_no_more_than_its_bound_and_keeps_what_was_used_last():
     assert residency.get("b") is None
     assert residency.get("a") is not None
     assert residency.get_stats().nbytes <= 2 * size
-
-
-class PlainModel:
-    """Has nothing but inference."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def inference(self, source, driving):
-        self.count += 1
-        return torch.full((1, 3, 8, 8), 0.5)
-
-
-class SmallModel(PlainModel):
-    version = "1"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.extracted = self.motions = 0
-
-    def extract_features(self, source):
-        self.extracted += 1
-        return make_features().features
-
-    def extract_motion(self, driving):
-        self.motions += 1
-        return "motion"
-
-    def inference_with_features(self, features, driving, cached_motion=None, landmarks=None):
-        assert cached_motion == "motion"
-        return torch.full((1, 3, 8, 8), 0.5)
-
-
-IMAGE = np.full((128, 128, 3), 90, np.uint8)
-
-
-def face() -> np.ndarray:
-    from stand_ins import face_landmarks
-
-    return face_landmarks()
-
-
-def test_a_second_start_loads_features_instead_of_computing_them(tmp_path):
-    model = SmallModel()
-    for _ in range(2):
-        optimizer = InferenceOptimizer(cache_dir=tmp_path)
-        optimizer.preprocess_character("ada", IMAGE, model)
-        optimizer.preprocess_character("ada", IMAGE, model)
-    assert model.extracted == 1
-    assert optimizer.get_stats()["features_loaded"] == 1
-    optimizer.clear_cache()
-    assert optimizer.get_stats()["disk_bytes"] == 0
-
-
-def test_the_motion_of_the_same_face_is_extracted_once():
-    model, optimizer = SmallModel(), InferenceOptimizer()
-    features = optimizer.preprocess_character("ada", IMAGE, model)
-    frame = np.zeros((240, 320, 3), np.uint8)
-    for _ in range(4):
-        assert optimizer.optimize_inference(features, frame, face(), model).shape == (8, 8, 3)
-    assert model.motions == 1
-    assert optimizer.get_stats()["cache_hit_rate"] == 0.75
-
-
-def test_a_model_without_the_optional_methods_is_cached_too():
-    model, optimizer = PlainModel(), InferenceOptimizer()
-    features = optimizer.preprocess_character("ada", IMAGE, model)
-    frame = np.zeros((240, 320, 3), np.uint8)
-    first = optimizer.optimize_inference(features, frame, face(), model)
-    assert np.array_equal(first, optimizer.optimize_inference(features, frame, face(), model))
-    assert model.count == 1

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from animator_core.errors import ConfigError
+from animator_core.liveportrait.options import MotionOptions, options_from
 
 logger = logging.getLogger(__name__)
 
@@ -217,6 +218,7 @@ class Config:
     output: OutputConfig = dataclasses.field(default_factory=OutputConfig)
     performance: PerformanceConfig = dataclasses.field(default_factory=PerformanceConfig)
     tracking: TrackingConfig = dataclasses.field(default_factory=TrackingConfig)
+    liveportrait: MotionOptions = dataclasses.field(default_factory=MotionOptions)
     hotkeys: HotkeyConfig = dataclasses.field(default_factory=HotkeyConfig)
 
 
@@ -229,6 +231,10 @@ _SECTIONS: dict[str, type[Any]] = {
     "tracking": TrackingConfig,
     "hotkeys": HotkeyConfig,
 }
+
+
+_LIVEPORTRAIT = "liveportrait"
+"""The section whose keys and ranges are those of `MotionOptions`, all but smoothing, which is in tracking."""
 
 
 def load_config(path: Path | str | None = None) -> Config:
@@ -266,10 +272,12 @@ def _build_config(content: Any, file: Path) -> Config:
     for name, body in _entries(content, "", file).items():
         if _WITHOUT_MEANING.fullmatch(name):
             ignored.append(name)
+        elif name == _LIVEPORTRAIT:
+            sections[name] = _motion_options(body, file)
         elif name in _SECTIONS:
             sections[name] = _build_section(_SECTIONS[name], name, body, file, ignored)
         else:
-            raise _unknown_key(name, name, list(_SECTIONS), file)
+            raise _unknown_key(name, name, [*_SECTIONS, _LIVEPORTRAIT], file)
     if ignored:
         logger.warning("%s: these keys have no meaning here and are ignored: %s", file, ", ".join(ignored))
     return Config(**sections)
@@ -294,6 +302,16 @@ def _build_section(section: type[Any], name: str, body: Any, file: Path, ignored
                 "or delete the line to use the default"
             ) from exc
     return section(**values)
+
+
+def _motion_options(body: Any, file: Path) -> MotionOptions:
+    values = _entries(body, _LIVEPORTRAIT, file)
+    if "smoothing" in values:
+        raise ConfigError(f"{_LIVEPORTRAIT}.smoothing is not a known key; write tracking.smoothing (in {file})")
+    try:
+        return options_from(values)
+    except ConfigError as exc:
+        raise ConfigError(f"{_LIVEPORTRAIT}: {exc} (in {file})") from exc
 
 
 def _entries(content: Any, dotted: str, file: Path) -> dict[str, Any]:

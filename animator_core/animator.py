@@ -14,6 +14,7 @@ from animator_core.config import MODELS_DIR
 from animator_core.errors import CharacterError
 from animator_core.frame_ring import now_ns
 from animator_core.motion.estimator import MotionEstimator
+from animator_core.optimizer import require_picture
 from animator_core.pipeline import CharacterPipeline
 from animator_core.render.build import RendererSettings, RendererSource
 from animator_core.render_reuse import RenderReuse
@@ -59,8 +60,10 @@ class AIAnimator:
         """Return the character, the last one where None, as the person in ``frame`` looks.
 
         frame: (H, W, 3) uint8 RGB. (H, W, 4) uint8 BGRA comes back, premultiplied, see `Renderer.render`; a copy.
+        Raises CharacterError for a character that is not prepared, AnimatorError for an array that is no picture.
         """
         self._require_open()
+        require_picture(frame, "the frame")
         self._show(character_id or self._shown or next(iter(self._characters), ""))
         self._captured_ns = max(now_ns(), self._captured_ns + 1)
         observation = self._tracker.track(np.ascontiguousarray(frame), self._captured_ns)

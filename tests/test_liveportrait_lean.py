@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from golden.golden_rule import input_noise
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from animator_core.liveportrait.build import build_empty, load_unfolded
+from animator_core.liveportrait.build import build_empty, load_unfolded, to_channels_last
 from animator_core.liveportrait.layers import fold
 from animator_core.liveportrait.lean.enlarging import EnlargingConv
 from animator_core.liveportrait.lean.generator import LeanGenerator
@@ -55,6 +57,24 @@ def test_the_lean_warp_of_one_source_moves_many_frames_as_the_plain_one_does(gol
     assert_near(actual.deformation, expected.deformation, 1e-4)
     assert_near(actual.occlusion_map, expected.occlusion_map, 1e-4)
     assert_near(actual.warped, expected.warped, 1e-3)
+
+
+@torch.inference_mode()
+def test_the_layout_of_tensor_cores_changes_no_result(golden_networks):
+    warping, generator = copy.deepcopy(golden_networks.warping_module), copy.deepcopy(golden_networks.spade_generator)
+    to_channels_last(warping)
+    to_channels_last(generator)
+    source = golden_networks.prepare_warp(noise("features", (1, 32, 16, 32, 32)), noise("source", (1, 21, 3)))
+    driving = noise("driving", (1, 21, 3))
+    expected = golden_networks.warp(source, driving)
+    actual = warping(source, driving)
+    assert_near(actual.deformation, expected.deformation, 1e-4)
+    warped = expected.warped
+    assert warping.dense_motion_network.hourglass.encoder(noise("volume", (1, 110, 16, 32, 32)))[1].is_contiguous(
+        memory_format=torch.channels_last_3d
+    )
+    assert generator.up_0(generator.head(warped)[:, :512], warped).is_contiguous(memory_format=torch.channels_last)
+    assert_near(generator(warped), golden_networks.generate(warped))
 
 
 def giga_macs(call) -> float:

@@ -11,6 +11,7 @@ from animator_core.liveportrait.layers import SPADE, SPADEResnetBlock, frozen
 from animator_core.liveportrait.lean.enlarging import EnlargingConv
 
 _SLOPE = 0.2
+_EPSILON = 1e-5
 
 
 class LeanGenerator(nn.Module):
@@ -75,27 +76,21 @@ class LeanUpBlock(nn.Module):
 
     def forward(self, x: torch.Tensor, feature: torch.Tensor) -> torch.Tensor:
         hidden_0, hidden_1, hidden_s = F.relu(self.shared(feature)).chunk(3, 1)
-        x = _normalised(x)
-        shortcut = self.conv_s(_enlarged_times(x, self.scale_s(hidden_s))) + self.shift_s(hidden_s)
-        scale, shift = self.scale_shift_0(hidden_0).chunk(2, 1)
-        y = self.conv_0(F.leaky_relu(_enlarged_times(x, scale) + shift, _SLOPE))
+        x = F.interpolate(_normalised(x), scale_factor=2)
+        shortcut = self.conv_s(x * self.scale_s(hidden_s)) + self.shift_s(hidden_s)
+        y = self.conv_0(_modulated(x, self.scale_shift_0(hidden_0)))
         return shortcut + self.conv_1(_modulated(_normalised(y), self.scale_shift_1(hidden_1)))
 
 
 def _normalised(x: torch.Tensor) -> torch.Tensor:
-    return F.instance_norm(x, eps=1e-5)
+    # As F.instance_norm, which does not keep channels-last; in float32, whose squares do not overflow.
+    var, mean = torch.var_mean(x.float(), (2, 3), correction=0, keepdim=True)
+    return ((x - mean) * torch.rsqrt(var + _EPSILON)).to(x.dtype)
 
 
 def _modulated(x: torch.Tensor, scale_shift: torch.Tensor) -> torch.Tensor:
     scale, shift = scale_shift.chunk(2, 1)
     return F.leaky_relu(torch.addcmul(shift, x, scale), _SLOPE)
-
-
-def _enlarged_times(x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """Return x, (B, C, H, W), enlarged by 2 and times ``scale``, (B, C, 2·H, 2·W)."""
-    batch, channels, height, width = x.shape
-    cells = scale.reshape(batch, channels, height, 2, width, 2)
-    return (cells * x[:, :, :, None, :, None]).reshape(scale.shape)
 
 
 def _side_by_side(*convs: nn.Conv2d) -> nn.Conv2d:

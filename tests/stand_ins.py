@@ -12,7 +12,8 @@ import pytest
 
 from animator_core import assembly
 from animator_core.characters.character import Character
-from animator_core.motion.driving import DrivingMotion
+from animator_core.motion.driving import DrivenFrame, DrivingMotion
+from animator_core.motion.template import MotionTemplate, write_template
 from animator_core.motion.track_file import MotionTrack, write_track
 from animator_core.motion.visible_change import signature
 from animator_core.render.contract import Placement
@@ -33,6 +34,22 @@ def write_motion(path: Path, frames: int, fps: float = 29.97, missing: tuple[int
     landmarks = np.stack([face_landmarks(step * number) for number in range(frames)])
     landmarks[list(missing)] = np.nan
     write_track(path, MotionTrack(fps, FRAME_WIDTH, FRAME_HEIGHT, landmarks))
+    return path
+
+
+def template(frames: int = 3, turn: float = 0.1) -> MotionTemplate:
+    """Return a template in which the head turns further and further."""
+    angles = turn * np.arange(frames)
+    rotation = np.tile(np.eye(3, dtype=np.float32), (frames, 1, 1))
+    rotation[:, 0, 0] = rotation[:, 2, 2] = np.cos(angles)
+    rotation[:, 0, 2], rotation[:, 2, 0] = -np.sin(angles), np.sin(angles)
+    ones, zeros = np.ones((frames, 1), np.float32), np.zeros((frames, 21, 3), np.float32)
+    return MotionTemplate(25.0, rotation, zeros, ones, zeros[:, 0])
+
+
+def write_template_file(path: Path, frames: int = 3) -> Path:
+    """Write that template."""
+    write_template(path, template(frames))
     return path
 
 
@@ -80,6 +97,26 @@ class FlatRenderer:
         self.is_closed = True
 
 
+class ReplayingRenderer(FlatRenderer):
+    """Remembers what it is to replay as well, and from which frames it is to take the neutral face."""
+
+    name = "replaying"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.replayed: MotionTemplate | None = None
+        self.batch_size = 0
+        self.beginning: list[DrivenFrame] = []
+
+    def replay(self, template: MotionTemplate, batch_size: int) -> Iterator[np.ndarray]:
+        self.replayed, self.batch_size = template, batch_size
+        yield from [self._frame] * len(template)
+
+    def calibrate_from(self, beginning: list[DrivenFrame]) -> None:
+        assert not self.motions, "the neutral face comes too late"
+        self.beginning = beginning
+
+
 class PixelTracker:
     """Sees the mean face in every frame that is not black."""
 
@@ -100,12 +137,14 @@ class PixelTracker:
         self.is_closed = True
 
 
-def put_in_place(monkeypatch: pytest.MonkeyPatch, shown: Character | None = None) -> tuple[FlatRenderer, PixelTracker]:
-    """Make the commands use a `FlatRenderer`, a `PixelTracker` and, where given, one character."""
-    renderer, tracker = FlatRenderer(), PixelTracker()
+def put_in_place(
+    monkeypatch: pytest.MonkeyPatch, shown: Character | None = None, renderer: FlatRenderer | None = None
+) -> tuple[FlatRenderer, PixelTracker]:
+    """Make the commands use a `FlatRenderer`, or the given one, a `PixelTracker` and, where given, one character."""
+    renderer, tracker = renderer or FlatRenderer(), PixelTracker()
 
     @contextlib.contextmanager
-    def made_renderer(name: str | None, config: Any) -> Iterator[FlatRenderer]:
+    def made_renderer(name: str | None, config: Any, *options: Any, **named: Any) -> Iterator[FlatRenderer]:
         yield renderer
         renderer.close()
 
@@ -114,3 +153,20 @@ def put_in_place(monkeypatch: pytest.MonkeyPatch, shown: Character | None = None
     if shown is not None:
         monkeypatch.setattr(assembly, "load_character", lambda text, config: shown)
     return renderer, tracker
+
+
+def put_recorder_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the commands record templates in which nothing moves, without weights."""
+    import torch
+
+    from animator_core.liveportrait.keypoints import KeypointMotion
+    from animator_core.recording import TemplateRecorder
+
+    def look(crops: torch.Tensor) -> KeypointMotion:
+        zero, still = torch.zeros(len(crops)), torch.zeros(len(crops), 21, 3)
+        return KeypointMotion(zero, zero, zero, still[:, 0], still, torch.ones(len(crops), 1), still)
+
+    def make(config: Any, mirror: bool = False, most_waiting: int | None = None) -> TemplateRecorder:
+        return TemplateRecorder(look, config.ai_model.batch_size, mirror, most_waiting)
+
+    monkeypatch.setattr(assembly, "make_template_recorder", make)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import pickle
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
 from animator_core.__main__ import main
+from animator_core.motion.template import read_template
 from animator_core.motion.track_file import read_track
 from animator_core.video import VideoReader, VideoWriter, choose_encoding
 from tests import stand_ins
@@ -164,6 +168,14 @@ def test_in_an_mp4_a_transparent_character_stands_before_the_background(
         ("out.mp4", ("--stats", "missing/s.json"), "there is no folder"),
         ("out.mp4", ("--driving", "nothing.mp4"), "there is no video nothing.mp4"),
         ("out.mp4", ("--driving", "nothing.npz"), "nothing.npz"),
+        ("out.mp4", ("--driving", "nothing.pkl"), "nothing.pkl"),
+        ("out.mp4", ("--save-template", "t.mp4"), "end its name so"),
+        ("out.mp4", ("--save-template", "t.npz", "--save-motion", "t.npz"), "give two names"),
+        ("out.mp4", ("--save-template", "missing/t.npz"), "there is no folder"),
+        ("out.mp4", ("--option", "region"), "NAME=VALUE"),
+        ("out.mp4", ("--option", "regoin=eyes"), "did you mean 'region'?"),
+        ("out.mp4", ("--option", "region=nose"), "one of all, expression"),
+        ("out.mp4", ("--option", "gaze_x=60"), "from -25 to 25"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_exit_1(
@@ -203,3 +215,193 @@ def test_an_existing_output_survives_a_failure(tmp_path: Path, monkeypatch: pyte
     assert _animate(driving, tmp_path / "out.mp4") == 130
     assert (tmp_path / "out.mp4").read_bytes() == b"precious"
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["out.mp4", "sway.npz"]
+
+
+@pytest.fixture
+def replaying(monkeypatch: pytest.MonkeyPatch) -> stand_ins.ReplayingRenderer:
+    renderer = stand_ins.ReplayingRenderer()
+    stand_ins.put_in_place(monkeypatch, stand_ins.character(), renderer)
+    return renderer
+
+
+def official_template(path: Path, **more: Any) -> Path:
+    """Write a template as the official program does, with ``more`` in its first frame."""
+    made = stand_ins.template(3)
+    motion = [
+        {"R": made.rotation[i][None], "exp": made.expression[i][None], "scale": made.scale[i][None]} for i in range(3)
+    ]
+    for number, frame in enumerate(motion):
+        frame["t"] = made.translation[number][None]
+    motion[0] |= more
+    path.write_bytes(pickle.dumps({"n_frames": 3, "output_fps": 25, "motion": motion}))
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".pkl"])
+def test_a_template_is_replayed_as_it_was_recorded(
+    tmp_path: Path, replaying: stand_ins.ReplayingRenderer, suffix: str
+) -> None:
+    driving = tmp_path / f"turn{suffix}"
+    if suffix == ".npz":
+        stand_ins.write_template_file(driving)
+    else:
+        official_template(driving)
+    (tmp_path / "c.yaml").write_text("ai_model: {batch_size: 4}")
+    assert _animate(driving, tmp_path / "out.mp4", "--config", str(tmp_path / "c.yaml")) == 0
+    assert replaying.replayed is not None
+    assert np.array_equal(replaying.replayed.rotation, stand_ins.template().rotation)
+    assert replaying.batch_size == 4
+    with VideoReader(tmp_path / "out.mp4") as reader:
+        assert reader.rate == 25
+        assert len(list(reader)) == 3
+
+
+def test_a_template_is_replayed_up_to_max_frames(tmp_path: Path, replaying: stand_ins.ReplayingRenderer) -> None:
+    driving = stand_ins.write_template_file(tmp_path / "turn.npz", 9)
+    stats = tmp_path / "s.json"
+    assert _animate(driving, tmp_path / "out.mp4", "--max-frames", "4", "--stats", str(stats)) == 0
+    found = json.loads(stats.read_text())
+    assert (found["frames"], found["tracker"], found["face_found"]) == (4, "template", 1.0)
+
+
+def test_another_renderer_says_how_to_replay_a_template(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    driving = stand_ins.write_template_file(tmp_path / "turn.npz")
+    assert _animate(driving, tmp_path / "out.mp4") == 1
+    complaint = capsys.readouterr().err
+    assert "the flat renderer cannot replay" in complaint
+    assert "--renderer liveportrait" in complaint
+    assert "--save-motion" in complaint
+
+
+class Runs:
+    """Pickles as a command."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch was-run",)
+
+
+def test_a_malicious_template_runs_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    replaying: stand_ins.ReplayingRenderer,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    driving = official_template(tmp_path / "evil.pkl", scale=Runs())
+    assert _animate(driving, tmp_path / "out.mp4") == 1
+    complaint = capsys.readouterr().err.strip()
+    assert "evil.pkl" in complaint
+    assert "posix.system" in complaint or "nt.system" in complaint
+    assert "\n" not in complaint
+    assert [entry.name for entry in tmp_path.iterdir()] == ["evil.pkl"]
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".pkl"])
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.95])
+def test_a_truncated_template_is_named(
+    tmp_path: Path,
+    replaying: stand_ins.ReplayingRenderer,
+    capsys: pytest.CaptureFixture[str],
+    suffix: str,
+    share: float,
+) -> None:
+    driving = tmp_path / f"turn{suffix}"
+    content = (stand_ins.write_template_file if suffix == ".npz" else official_template)(driving).read_bytes()
+    driving.write_bytes(content[: int(share * len(content))])
+    assert _animate(driving, tmp_path / "out.mp4") == 1
+    assert driving.name in capsys.readouterr().err
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_an_archive_of_another_kind_is_named(
+    tmp_path: Path, replaying: stand_ins.ReplayingRenderer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(tmp_path / "weights.npz", kind="something", layer=np.zeros(3))
+    assert _animate(tmp_path / "weights.npz", tmp_path / "out.mp4") == 1
+    assert "weights.npz" in capsys.readouterr().err
+
+
+def test_a_video_tells_such_a_renderer_its_neutral_face_first(
+    tmp_path: Path, replaying: stand_ins.ReplayingRenderer
+) -> None:
+    driving = _driving_video(tmp_path / "d.mp4", [number / NTSC for number in range(40)], black=(0,))
+    assert _animate(driving, tmp_path / "out.mp4") == 0
+    # The frames of the first second that have a face.
+    assert len(replaying.beginning) == 30
+    assert replaying.beginning[0].captured_ns > 1
+    assert replaying.beginning[0].frame.shape == (240, 320, 3)
+    assert len(replaying.motions) == 40
+
+
+def test_a_template_is_recorded_without_a_character_or_a_renderer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    renderer, _ = stand_ins.put_in_place(monkeypatch)
+    stand_ins.put_recorder_in_place(monkeypatch)
+    driving = _driving_video(tmp_path / "d.mp4", [number / NTSC for number in range(8)], black=(3,))
+    arguments = ["animate", "--driving", str(driving), "--no-progress", "--save-template", str(tmp_path / "t.npz")]
+    assert main([*arguments, "--save-motion", str(tmp_path / "m.npz"), "--max-frames", "6"]) == 0
+    assert len(read_template(tmp_path / "t.npz")) == 6
+    assert len(read_track(tmp_path / "m.npz")) == 6
+    assert renderer.motions == []
+    said = capsys.readouterr().out
+    assert "t.npz: a LivePortrait template of 6 frames" in said
+    assert "m.npz: a landmark motion of 6 frames" in said
+
+
+def test_a_template_is_recorded_beside_animating(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_ins.put_recorder_in_place(monkeypatch)
+    driving = _driving_video(tmp_path / "d.mp4", [number / NTSC for number in range(5)])
+    assert _animate(driving, tmp_path / "out.mp4", "--save-template", str(tmp_path / "t.npz")) == 0
+    assert len(read_template(tmp_path / "t.npz")) == 5
+    assert len(_frame_times(tmp_path / "out.mp4")) == 5
+
+
+def test_an_official_template_becomes_a_safe_one(tmp_path: Path) -> None:
+    driving = official_template(tmp_path / "turn.pkl")
+    made = tmp_path / "t.npz"
+    assert main(["animate", "--driving", str(driving), "--save-template", str(made), "--no-progress"]) == 0
+    assert np.array_equal(read_template(made).rotation, stand_ins.template().rotation)
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ((), "give --output, --save-motion or --save-template"),
+        (("--output", "o.mp4"), "--character"),
+        (("--save-motion", "m.npz"), "has no landmarks"),
+        (("--save-template", "t.npz", "--mirror"), "cannot be mirrored"),
+        (("--save-template", "t.npz", "--stats", "s.json"), "--output as well"),
+    ],
+)
+def test_what_cannot_be_recorded_is_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    more: tuple[str, ...],
+    named: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stand_ins.write_template_file(tmp_path / "turn.npz")
+    assert main(["animate", "--driving", "turn.npz", *more]) == 1
+    assert named in capsys.readouterr().err
+    assert [entry.name for entry in tmp_path.iterdir()] == ["turn.npz"]
+
+
+def test_options_reach_the_motion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    driving = stand_ins.write_motion(tmp_path / "sway.npz", 60, step=2.0)
+    shifts = []
+    for more in ((), ("--option", "sensitivity-pose=0.5", "--option", "smoothing=0")):
+        renderer, _ = stand_ins.put_in_place(monkeypatch, stand_ins.character())
+        assert _animate(driving, tmp_path / "out.mp4", "--option", "smoothing=0", *more) == 0
+        shifts.append(renderer.motions[50].translation[0])
+    assert shifts[1] == pytest.approx(shifts[0] / 2, rel=1e-3)
+
+
+def test_why_it_is_another_renderer_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    renderer, _ = stand_ins.put_in_place(monkeypatch, stand_ins.character())
+    renderer.note = "CUDA cannot run the networks; update the driver"
+    assert _animate(stand_ins.write_motion(tmp_path / "sway.npz", 2), tmp_path / "out.mp4") == 0
+    assert "note: CUDA cannot run the networks; update the driver" in capsys.readouterr().err

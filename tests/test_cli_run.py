@@ -12,6 +12,10 @@ import pytest
 
 from animator_core import assembly
 from animator_core.__main__ import main
+from animator_core.cli import run
+from animator_core.live.session import LiveSession
+from animator_core.motion.template import read_template
+from animator_core.motion.track_file import read_track
 from animator_core.video import VideoWriter, choose_encoding
 from tests import stand_ins
 from tests.test_live import Library
@@ -96,3 +100,51 @@ def test_a_video_without_a_frame_ends_with_an_error(tmp_path: Path, capsys: pyte
     (tmp_path / "junk.mp4").write_bytes(bytes(4000))
     assert main(["run", "--camera", str(tmp_path / "junk.mp4"), "--no-window"]) == 1
     assert "junk.mp4" in capsys.readouterr().err
+
+
+def test_a_session_is_recorded_at_the_cameras_pace(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stand_ins.put_recorder_in_place(monkeypatch)
+    template, motion = tmp_path / "t.npz", tmp_path / "m.npz"
+    arguments = ["run", "--camera", str(clip), "--no-window", "--save-template", str(template)]
+    assert main([*arguments, "--save-motion", str(motion)]) == 0
+    # 1.5 seconds; how many frames a busy machine captures of them is another matter.
+    for recorded in (read_template(template), read_track(motion)):
+        assert 0.5 < len(recorded) / recorded.fps < 5
+    assert "t.npz: a LivePortrait template of" in capsys.readouterr().out
+
+
+def test_what_an_interrupted_session_recorded_is_written(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(session: LiveSession, max_frames: int | None) -> None:
+        run_session(session, 30)
+        raise KeyboardInterrupt
+
+    run_session = LiveSession.run
+    monkeypatch.setattr(LiveSession, "run", interrupt)
+    motion = tmp_path / "m.npz"
+    assert main(["run", "--camera", str(clip), "--no-window", "--save-motion", str(motion)]) == 0
+    assert len(read_track(motion)) > 0
+    assert main(["run", "--camera", str(clip), "--no-window"]) == 130
+
+
+def test_a_template_without_room_ends_with_a_warning(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stand_ins.put_recorder_in_place(monkeypatch)
+    monkeypatch.setattr(run, "_MOST_WAITING", 3)
+    template = tmp_path / "t.npz"
+    assert main(["run", "--camera", str(clip), "--no-window", "--save-template", str(template)]) == 0
+    assert capsys.readouterr().err.count("full after 3 frames") == 1
+    assert len(read_template(template)) >= 3
+
+
+def test_nothing_can_be_recorded_without_tracking(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "c.yaml").write_text("tracking: {face_enabled: false}")
+    arguments = ["run", "--camera", str(clip), "--no-window", "--config", str(tmp_path / "c.yaml")]
+    assert main([*arguments, "--save-motion", str(tmp_path / "m.npz")]) == 1
+    assert "tracking.face_enabled" in capsys.readouterr().err

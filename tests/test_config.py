@@ -149,3 +149,26 @@ def test_missing_binary_and_huge_files_are_config_errors(tmp_path):
         load_config(tmp_path / "huge.yaml")
     with pytest.raises(ConfigError, match="cannot read"):
         load_config(tmp_path)
+
+
+def test_the_liveportrait_section_says_the_motion_options(tmp_path):
+    options = load(tmp_path, "liveportrait: {region: eyes, sensitivity_mouth: 2, is_relative: false}").liveportrait
+    assert (options.region, options.sensitivity_mouth, options.is_relative) == ("eyes", 2, False)
+    assert load(tmp_path, "liveportrait:").liveportrait == Config().liveportrait
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("liveportrait: {regoin: eyes}", "did you mean 'region'"),
+        ("liveportrait: {region: nose}", "one of all, expression, pose, lips, eyes"),
+        ("liveportrait: {gaze_x: 60}", "from -25 to 25"),
+        ("liveportrait: {smoothing: 0.2}", r"tracking\.smoothing"),
+        ("liveportrait: [1]", "key: value"),
+        ("liveportait: {}", "did you mean 'liveportrait'"),
+    ],
+)
+def test_a_wrong_motion_option_is_named_with_its_file(tmp_path, text, named):
+    with pytest.raises(ConfigError, match=named) as raised:
+        load(tmp_path, text)
+    assert "config.yaml" in str(raised.value)

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ import torch
 from golden.golden_rule import landmarks203, landmarks_random
 from liveportrait_weights import golden_state
 
-from animator_core.errors import CharacterError, ConfigError
+from animator_core.errors import CharacterError, ConfigError, MotionError
 from animator_core.liveportrait import cropping, face_crop
 from animator_core.liveportrait.driving_motion import MotionTransfer, transfer_clip
 from animator_core.liveportrait.editing import brow_expression, gaze_expression
@@ -38,6 +38,7 @@ from animator_core.liveportrait.retargeting import LIP_KEYPOINTS, close_ratios
 from animator_core.liveportrait.smoothing import smooth_clip
 from animator_core.liveportrait.stitching import EyeRetargeting, LipRetargeting, StitchingNetwork
 from animator_core.motion.template import read_template, template_from_arrays, write_template
+from animator_core.render.liveportrait.replay import template_keypoints
 
 ARCHIVE = Path(__file__).parent / "golden" / "motion.npz"
 DIGEST = "0ff8e7999771ce25ecc1a315a120856bf6bd971dbd85dc6d1d0d26bd5cd6a773"
@@ -262,6 +263,27 @@ def test_a_recorded_template_moves_the_source_as_the_driver_did(networks, tmp_pa
     options = MotionOptions(eye_retargeting=True, lip_retargeting=True)
     clips = [transfer_clip(source, each, networks, options).keypoints_driving for each in (driving, replayed)]
     assert torch.equal(*clips)
+
+
+def test_a_template_is_measured_against_its_own_neutral_face(networks):
+    source, driving, neutral = face("source/src0"), faces("driving", ["drv0", "drv1", "drv2"]), face("driving/drv2")
+    options = MotionOptions(eye_retargeting=True, lip_retargeting=True)
+    template = template_from_arrays(25.0, motion_to_arrays(driving))
+    official = template_keypoints(template, source, networks, options)
+    assert torch.equal(official, transfer_clip(source, driving, networks, options).keypoints_driving)
+    known = replace(template, neutral=template_from_arrays(25.0, motion_to_arrays(neutral)))
+    measured = template_keypoints(known, source, networks, options)
+    transfer = MotionTransfer(source, networks, options)
+    assert torch.allclose(measured, transfer.keypoints_driving(driving, neutral), atol=1e-6)
+    assert not torch.allclose(measured, official, atol=1e-3)
+
+
+def test_a_template_without_ratios_says_what_to_turn_off(networks):
+    driving = face("driving/drv0")
+    arrays = motion_to_arrays(driving)
+    template = template_from_arrays(25.0, {name: arrays[name] for name in arrays if not name.endswith("ratio")})
+    with pytest.raises(MotionError, match=r"liveportrait\.lip_retargeting off"):
+        template_keypoints(template, face("source/src0"), networks, MotionOptions(lip_retargeting=True))
 
 
 def posed(networks, options: MotionOptions | None = None, **motion) -> torch.Tensor:

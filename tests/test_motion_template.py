@@ -13,7 +13,7 @@ import pytest
 
 from animator_core.errors import MotionError
 from animator_core.motion.pickle_import import import_template
-from animator_core.motion.template import MotionTemplate, read_template, write_template
+from animator_core.motion.template import MotionTemplate, is_template, read_template, write_template
 
 
 def arrays(count: int = 3) -> dict[str, np.ndarray]:
@@ -51,6 +51,30 @@ def test_a_template_comes_back_as_it_was_written(tmp_path):
     assert again.lip_ratio is None
     for name, array in template.arrays().items():
         assert np.array_equal(getattr(again, name), array)
+
+
+def test_the_neutral_face_comes_back(tmp_path):
+    neutral = MotionTemplate(30.0, **arrays(1))
+    write_template(tmp_path / "wave.npz", MotionTemplate(30.0, **arrays(), neutral=neutral))
+    again = read_template(tmp_path / "wave.npz")
+    assert len(again) == 3
+    assert again.neutral is not None
+    assert np.array_equal(again.neutral.expression, neutral.expression)
+
+
+def test_a_neutral_face_that_does_not_fit_is_refused(tmp_path):
+    without_ratios = {name: array for name, array in arrays(1).items() if name != "eye_ratios"}
+    for neutral in (arrays(2), without_ratios):
+        with pytest.raises(MotionError, match="neutral face"):
+            MotionTemplate(30.0, **arrays(), neutral=MotionTemplate(30.0, **neutral))
+
+
+def test_templates_are_told_from_other_files(tmp_path):
+    write_template(tmp_path / "wave.npz", MotionTemplate(30.0, **arrays()))
+    np.savez(tmp_path / "other.npz", kind=np.array([1.0]))
+    (tmp_path / "text.npz").write_text("hello")
+    found = [is_template(tmp_path / f"{name}.npz") for name in ("wave", "other", "text", "missing")]
+    assert found == [True, False, False, False]
 
 
 @pytest.mark.parametrize("change", ["truncated", "not an archive", "landmarks", "objects", "nan", "missing"])

@@ -36,6 +36,7 @@ def run(options: argparse.Namespace) -> int:
         raise CharacterError(f"there is no picture in {library.directory}; put a PNG, JPEG or WebP of a face there")
     failures = 0
     with assembly.made_renderer(options.renderer, config) as renderer:
+        parts.tell_note(renderer)
         for name in names:
             try:
                 character = assembly.load_character(name, config)

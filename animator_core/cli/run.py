@@ -6,15 +6,21 @@ import argparse
 import contextlib
 import dataclasses
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Callable
+
+from tqdm import tqdm
 
 from animator_core import assembly
-from animator_core.cli import parts
+from animator_core.cli import parts, recordings
 from animator_core.config import Config, HotkeyConfig, load_config
 from animator_core.errors import AnimatorError
 
 if TYPE_CHECKING:
     from animator_core.live.outputs import Output
+    from animator_core.live.threads import TrackedFrame
+
+_MOST_WAITING = 3000
+"""Frames of a template, 600 MB of them: LivePortrait looks at them when the session is over."""
 
 
 def _describe_keys() -> str:
@@ -33,6 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-window", action="store_true", help="open no preview window")
     parser.add_argument("--mirror", action="store_true", help="animate as a mirror would")
     parser.add_argument("--max-frames", type=parts.positive_int, metavar="N", help="end after N frames")
+    recordings.add_arguments(parser)
+    parts.add_option_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -46,7 +54,11 @@ def run(options: argparse.Namespace) -> int:
     from animator_core.pipeline import CharacterPipeline
     from animator_core.render_reuse import RenderReuse
 
-    config = load_config(options.config)
+    recordings.require_writable(options)
+    config = parts.with_options(load_config(options.config), options.option)
+    recorded = recordings.Recordings(options, config, _MOST_WAITING)
+    if recorded.is_recording and not config.tracking.face_enabled:
+        raise AnimatorError("there is nothing to record without tracking; set tracking.face_enabled to true")
     source = config.video.source if options.camera is None else options.camera
     with contextlib.ExitStack() as undo:
         camera = open_source(source, config.video)
@@ -58,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
         if config.tracking.face_enabled:
             tracker = assembly.make_tracker(config)
             undo.callback(tracker.close)
-            tracking = TrackingThread(capture.newest, tracker)
+            tracking = TrackingThread(capture.newest, tracker, _recorder(recorded) if recorded.is_recording else None)
             undo.callback(tracking.stop)
         shelf = CharacterShelf(assembly.make_library(config), config.character.preload_all)
         shelf.add(character)
@@ -76,10 +88,33 @@ def run(options: argparse.Namespace) -> int:
         output = make_output(options, config)
         undo.callback(output.close)
         session = LiveSession(LiveParts(capture, tracking, pipeline, shelf, output), config, _tell)
+        parts.tell_note(renderer)
         print(f"{camera.name} drives {character.display_name}; {renderer.name} on {renderer.device}", flush=True)
-        session.run(options.max_frames)
-        print(f"showed {session.frame_count} frames")
+        try:
+            session.run(options.max_frames)
+        except KeyboardInterrupt:
+            # The way to end a session without a window: what it recorded is not lost.
+            if not recorded.is_recording:
+                raise
+        print(f"showed {session.frame_count} frames", flush=True)
+    with tqdm(total=recorded.waiting_count, unit="frame", disable=not recorded.waiting_count) as progress:
+        recorded.write(progress=progress.update)
     return 0
+
+
+def _recorder(recorded: recordings.Recordings) -> Callable[[TrackedFrame], None]:
+    """Return what takes every tracked frame, and says when there is no room for more."""
+    has_told = False
+
+    def take(tracked: TrackedFrame) -> None:
+        nonlocal has_told
+        height, width = tracked.frame.picture.shape[:2]
+        recorded.add(tracked.frame.picture, (width, height), tracked.observation, tracked.frame.captured_ns)
+        if recorded.is_full and not has_told:
+            has_told = True
+            _tell(f"warning: the template is full after {_MOST_WAITING} frames; it ends here")
+
+    return take
 
 
 def make_output(options: argparse.Namespace, config: Config) -> Output:

@@ -107,13 +107,21 @@ class CaptureThread:
 
 
 class TrackingThread:
-    """Tracks the newest captured frame; in a thread of its own, or step by step in the caller's."""
+    """Tracks the newest captured frame; in a thread of its own, or step by step in the caller's.
 
-    def __init__(self, captured: Newest[CapturedFrame], tracker: FaceTracker) -> None:
+    on_tracked: called in that thread with every tracked frame, those that nobody draws as well.
+    """
+
+    def __init__(
+        self,
+        captured: Newest[CapturedFrame],
+        tracker: FaceTracker,
+        on_tracked: Callable[[TrackedFrame], None] | None = None,
+    ) -> None:
         self.newest: Newest[TrackedFrame] = Newest()
         self.rate = RateMeter()
         self.failure: BaseException | None = None
-        self._captured, self._tracker = captured, tracker
+        self._captured, self._tracker, self._on_tracked = captured, tracker, on_tracked
         self._last_ns = 0
         self._leave = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
@@ -134,7 +142,10 @@ class TrackingThread:
         # Trackers want times that rise strictly.
         self._last_ns = max(frame.captured_ns, self._last_ns + 1)
         observation = self._tracker.track(frame.picture, self._last_ns)
-        self.newest.put(TrackedFrame(frame, observation))
+        tracked = TrackedFrame(frame, observation)
+        self.newest.put(tracked)
+        if self._on_tracked is not None:
+            self._on_tracked(tracked)
         self.rate.count(now_ns())
 
     def _run(self) -> None:

@@ -39,7 +39,6 @@ class StandInSource:
     keypoints: torch.Tensor
     compressed: torch.Tensor
     resting: torch.Tensor
-    heat: torch.Tensor
 
 
 class StandInModel:
@@ -69,7 +68,6 @@ class StandInModel:
             source.keypoints_source,
             torch.zeros(1, 4, *volume),
             torch.zeros(1, 1, 4, *volume),
-            torch.zeros(1, 21, *volume),
         )
 
     def paint(self, source: StandInSource, keypoints_driving: torch.Tensor) -> Painting:

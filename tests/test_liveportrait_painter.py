@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import fields
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from animator_core.liveportrait.cuda_graph import GraphPainter
+from animator_core.liveportrait.cuda_graph import GraphPainter, RecordedFunction
+from animator_core.liveportrait.keypoints import KeypointMotion, unpacked
 from animator_core.liveportrait.lean.warping import WarpingSource
 from animator_core.liveportrait.painter import Painting, TorchPainter
 
@@ -34,16 +36,15 @@ def source(value: float) -> WarpingSource:
     return WarpingSource(*(torch.full(shape, value) for shape in ((1, 2), (1, 21, 3), (1, 4), (1, 1, 4))))
 
 
-def replaying(step):
-    """Record on the CPU: a replay fills the tensors of the first painting again, as a graph's does."""
-    painting = step()
+def replaying(run):
+    """Record on the CPU: a replay fills the tensors of the first run again, as a graph's does."""
+    outputs = run()
 
     def start():
-        again = step()
-        painting.picture.copy_(again.picture)
-        painting.deformation.copy_(again.deformation)
+        for kept, again in zip(outputs, run()):
+            kept.copy_(again)
 
-    return start, painting
+    return start, outputs
 
 
 def keypoints(value: float, count: int = 1) -> torch.Tensor:
@@ -74,22 +75,37 @@ def test_a_painting_is_not_changed_by_the_next_one():
 
 def test_batches_are_painted_without_the_graph():
     networks = StandInNetworks()
-    painter = GraphPainter(networks, lambda step: pytest.fail("a batch was recorded"))
+    painter = GraphPainter(networks, lambda run: pytest.fail("a batch was recorded"))
     assert len(painter.paint(source(0.25), keypoints(0.1, 3)).picture) == 3
 
 
-def refused(step):
+def test_inputs_of_another_shape_are_computed_without_the_recording():
+    doubled = RecordedFunction(lambda values: (values * 2,), "doubling", replaying)
+    for count in (1, 2, 1):
+        assert torch.equal(doubled(torch.ones(count, 3))[0], torch.full((count, 3), 2.0))
+
+
+def refused(run):
     raise RuntimeError("operation not permitted when stream is capturing\nmore")
 
 
-def painting_something_else(step):
-    painting = step()
-    return (lambda: painting.picture.add_(0.5)), painting
+def computing_something_else(run):
+    outputs = run()
+    return (lambda: outputs[0].fill_(5.0)), outputs
+
+
+def computing_nonsense(run):
+    outputs = run()
+    return (lambda: outputs[0].fill_(float("nan"))), outputs
 
 
 @pytest.mark.parametrize(
     ("capture", "reason"),
-    [(refused, "not permitted when stream is capturing"), (painting_something_else, "0.500 apart")],
+    [
+        (refused, "not permitted when stream is capturing"),
+        (computing_something_else, "its replay is"),
+        (computing_nonsense, "its replay is nan off"),
+    ],
 )
 def test_where_recording_does_not_work_the_networks_paint_and_the_log_says_so_once(caplog, capture, reason):
     networks = StandInNetworks()
@@ -100,6 +116,14 @@ def test_where_recording_does_not_work_the_networks_paint_and_the_log_says_so_on
             assert_same(painter.paint(source(0.25), keypoints(value)), expected)
     assert [reason in record.getMessage() for record in caplog.records] == [True]
     assert painter.name == "torch"
+
+
+def test_a_motion_comes_back_from_one_tensor():
+    random = torch.Generator().manual_seed(3)
+    shapes = ((2,), (2,), (2,), (2, 3), (2, 21, 3), (2, 1), (2, 21, 3))
+    motion = KeypointMotion(*(torch.randn(shape, generator=random) for shape in shapes))
+    again = unpacked(motion.packed)
+    assert all(torch.equal(getattr(again, each.name), getattr(motion, each.name)) for each in fields(KeypointMotion))
 
 
 @pytest.mark.requires_cuda

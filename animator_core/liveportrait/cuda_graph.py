@@ -1,11 +1,9 @@
-"""Painting as one CUDA graph: some two hundred kernels started by one call."""
+"""Hundreds of kernels started by one call: functions of tensors run as CUDA graphs."""
 
 from __future__ import annotations
 
 import logging
 import threading
-import weakref
-from dataclasses import fields
 from typing import Callable
 
 import torch
@@ -16,100 +14,116 @@ from animator_core.liveportrait.painter import Painting, TorchPainter
 
 logger = logging.getLogger(__name__)
 
-Step = Callable[[], Painting]
-Capture = Callable[[Step], "tuple[Callable[[], None], Painting]"]
+Tensors = "tuple[torch.Tensor, ...]"
+Function = Callable[..., Tensors]
+Capture = Callable[[Callable[[], Tensors]], "tuple[Callable[[], None], Tensors]"]
 
-_WARM_UP_STEPS = 3
+_WARM_UP_RUNS = 3
 _LARGEST_DIFFERENCE = 0.02
-"""In [0, 1] of the picture, between a replay and the same kernels started one by one."""
+"""Between a replay and the same kernels started one by one, as a share of the result's largest value."""
 
 
-class GraphPainter:
-    """A `Painter` that records its kernels at the first frame and replays them from then on.
+class RecordedFunction:
+    """A function of CUDA tensors whose kernels are recorded at the first call and replayed from then on.
 
-    Whatever the recording does not allow, or where a replay paints something else, is told in the log, and the kernels
-    are started one by one from then on. Characters share the recording; theirs is what is copied into its buffers.
+    Inputs of other shapes than the first ones, batches for example, are computed without the recording. Whatever cannot
+    be recorded, or is computed differently by a replay, is told in the log and not recorded any more. May be called by
+    several threads.
     """
 
-    def __init__(self, networks: Networks, capture: Capture | None = None) -> None:
-        """capture: what records a step, see `capture_step`."""
-        self._plain = TorchPainter(networks)
-        self._capture = capture or capture_step
-        self._recording: _Recording | None = None
-        self._has_failed = False
+    def __init__(self, function: Function, name: str, capture: Capture | None = None) -> None:
+        """name: for the log. capture: what records, see `capture_kernels`."""
+        self._function = function
+        self._name = name
+        self._capture = capture or capture_kernels
+        self._inputs: Tensors = ()
+        self._outputs: Tensors = ()
+        self._start: Callable[[], None] | None = None
         self._lock = threading.Lock()
-
-    @property
-    def name(self) -> str:
-        """What paints at present."""
-        return self._plain.name if self._has_failed else "cuda-graph"
+        self.has_failed = False
+        """Whether the function is not recorded."""
 
     @torch.inference_mode()
-    def paint(self, source: WarpingSource, keypoints_driving: torch.Tensor) -> Painting:
-        """See `Painter.paint`; batches are painted without the graph."""
-        if self._has_failed or len(keypoints_driving) != 1 or len(source.features) != 1:
-            return self._plain.paint(source, keypoints_driving)
+    def __call__(self, *inputs: torch.Tensor) -> Tensors:
+        """Return what the function returns for ``inputs``."""
         with self._lock:
-            if self._recording is None and not self._record(source, keypoints_driving):
-                return self._plain.paint(source, keypoints_driving)
-            assert self._recording is not None
-            painting = self._recording.replay(source, keypoints_driving)
-            # The next replay overwrites the recording's own.
-            return Painting(painting.picture.clone(), painting.deformation.clone())
+            if self._start is None and not self.has_failed:
+                self._record(inputs)
+            if self._start is not None and [each.shape for each in inputs] == [each.shape for each in self._inputs]:
+                # The next replay overwrites the recording's own results.
+                return tuple(each.clone() for each in self._replayed(self._start, inputs))
+        return self._function(*inputs)
 
-    def _record(self, source: WarpingSource, keypoints_driving: torch.Tensor) -> bool:
+    def _record(self, inputs: Tensors) -> None:
         try:
-            recording = _Recording(self._plain, self._capture, source, keypoints_driving)
-            replayed = recording.replay(source, keypoints_driving).picture
-            difference = float((replayed - self._plain.paint(source, keypoints_driving).picture).abs().max())
-            problem = "" if difference <= _LARGEST_DIFFERENCE else f"it paints something else, {difference:.3f} apart"
+            self._inputs = tuple(each.clone() for each in inputs)
+            start, self._outputs = self._capture(lambda: self._function(*self._inputs))
+            problem = _difference(self._replayed(start, inputs), self._function(*inputs))
         except RuntimeError as exc:
             # torch's errors of memory, drivers and forbidden calls are RuntimeErrors.
             problem = (str(exc).strip().splitlines() or [type(exc).__name__])[0][:160]
         if problem:
-            self._has_failed = True
-            logger.warning("frames are not painted by a CUDA graph, which is slower (%s); update the driver", problem)
-            return False
-        self._recording = recording
-        return True
+            self.has_failed, self._inputs, self._outputs = True, (), ()
+            logger.warning("%s runs without a CUDA graph, which is slower (%s); update the driver", self._name, problem)
+        else:
+            self._start = start
+
+    def _replayed(self, start: Callable[[], None], inputs: Tensors) -> Tensors:
+        for kept, given in zip(self._inputs, inputs):
+            kept.copy_(given)
+        start()
+        return self._outputs
 
 
-class _Recording:
-    """Recorded kernels and the buffers that they read and write."""
+class GraphPainter:
+    """A `Painter` that paints single frames by a CUDA graph; all characters share it."""
 
-    def __init__(
-        self, painter: TorchPainter, capture: Capture, source: WarpingSource, keypoints_driving: torch.Tensor
-    ) -> None:
-        self._source = WarpingSource(**{name: tensor.clone() for name, tensor in _tensors(source).items()})
-        self._keypoints = keypoints_driving.to(source.features.device, torch.float32, copy=True)
-        self._shown = weakref.ref(source)
-        self._start, self._painting = capture(lambda: painter.paint(self._source, self._keypoints))
+    def __init__(self, networks: Networks, capture: Capture | None = None) -> None:
+        """capture: see `RecordedFunction`."""
+        self._plain = TorchPainter(networks)
+        self._device = networks.device
+        self._recorded = RecordedFunction(self._paint, "painting", capture)
 
-    def replay(self, source: WarpingSource, keypoints_driving: torch.Tensor) -> Painting:
-        if self._shown() is not source:
-            for name, tensor in _tensors(source).items():
-                getattr(self._source, name).copy_(tensor)
-            self._shown = weakref.ref(source)
-        self._keypoints.copy_(keypoints_driving)
-        self._start()
-        return self._painting
+    @property
+    def name(self) -> str:
+        """What paints at present."""
+        return self._plain.name if self._recorded.has_failed else "cuda-graph"
+
+    def paint(self, source: WarpingSource, keypoints_driving: torch.Tensor) -> Painting:
+        """See `Painter.paint`."""
+        if len(keypoints_driving) != 1:
+            return self._plain.paint(source, keypoints_driving)
+        keypoints = keypoints_driving.to(self._device, torch.float32)
+        return Painting(
+            *self._recorded(source.features, source.keypoints, source.compressed, source.resting, keypoints)
+        )
+
+    def _paint(self, *inputs: torch.Tensor) -> Tensors:
+        *source, keypoints = inputs
+        painting = self._plain.paint(WarpingSource(*source), keypoints)
+        return painting.picture, painting.deformation
 
 
-def capture_step(step: Step) -> tuple[Callable[[], None], Painting]:
-    """Return what repeats the kernels of ``step`` on the CUDA device, and the painting that every repetition fills."""
+def capture_kernels(run: Callable[[], Tensors]) -> tuple[Callable[[], None], Tensors]:
+    """Return what repeats the kernels of ``run`` on the CUDA device, and the tensors that every repetition fills."""
     # On a stream of its own, as capturing requires, so that libraries choose and build their kernels before it.
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
-        for _ in range(_WARM_UP_STEPS):
-            step()
+        for _ in range(_WARM_UP_RUNS):
+            run()
     torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
     # Other filters' threads may use the device meanwhile.
     with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-        painting = step()
-    return graph.replay, painting
+        outputs = run()
+    return graph.replay, outputs
 
 
-def _tensors(source: WarpingSource) -> dict[str, torch.Tensor]:
-    return {each.name: getattr(source, each.name) for each in fields(source)}
+def _difference(replayed: Tensors, plain: Tensors) -> str:
+    """Return how far the results are apart, "" where they are the same up to rounding."""
+    for one, other in zip(replayed, plain):
+        share = float((one - other).abs().max() / other.abs().max().clamp(min=1e-6))
+        if not share <= _LARGEST_DIFFERENCE:
+            return f"its replay is {share:.3f} off"
+    return ""

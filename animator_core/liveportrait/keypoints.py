@@ -35,9 +35,26 @@ class KeypointMotion:
         """The head's rotation, (B, 3, 3), to be multiplied from the right: canonical_keypoints @ rotation."""
         return rotation_matrix(self.pitch, self.yaw, self.roll)
 
+    @property
+    def packed(self) -> torch.Tensor:
+        """All of it in one tensor, (B, 133): one copy between devices in place of seven; see `unpacked`."""
+        angles = torch.stack((self.pitch, self.yaw, self.roll), 1)
+        points = (self.translation, self.expression.flatten(1), self.scale, self.canonical_keypoints.flatten(1))
+        return torch.cat((angles, *points), 1)
+
     def frame(self, index: int) -> KeypointMotion:
         """Return the motion of one face of the batch, B = 1."""
         return KeypointMotion(**{each.name: getattr(self, each.name)[index : index + 1] for each in fields(self)})
+
+
+def unpacked(values: torch.Tensor) -> KeypointMotion:
+    """Return the motion that was ``packed``."""
+    sizes = (1, 1, 1, 3, 3 * KEYPOINT_COUNT, 1, 3 * KEYPOINT_COUNT)
+    pitch, yaw, roll, translation, expression, scale, canonical = values.split(sizes, 1)
+    shape = (-1, KEYPOINT_COUNT, 3)
+    return KeypointMotion(
+        pitch[:, 0], yaw[:, 0], roll[:, 0], translation, expression.reshape(shape), scale, canonical.reshape(shape)
+    )
 
 
 def degrees_from_bins(logits: torch.Tensor) -> torch.Tensor:

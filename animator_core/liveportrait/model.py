@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Callable
 
 import cv2
 import numpy as np
@@ -12,11 +13,11 @@ import torch
 
 from animator_core.liveportrait.build import load_networks
 from animator_core.liveportrait.cropping import DRIVING_CROP_SIZE
-from animator_core.liveportrait.cuda_graph import GraphPainter
+from animator_core.liveportrait.cuda_graph import GraphPainter, RecordedFunction
 from animator_core.liveportrait.driving_motion import MotionTransfer
 from animator_core.liveportrait.face_crop import crop_driving, driving_square
 from animator_core.liveportrait.face_motion import face_motion
-from animator_core.liveportrait.keypoints import KeypointMotion, transform_keypoints
+from animator_core.liveportrait.keypoints import KeypointMotion, transform_keypoints, unpacked
 from animator_core.liveportrait.lean.warping import WarpingSource
 from animator_core.liveportrait.networks import Networks
 from animator_core.liveportrait.options import MotionOptions
@@ -47,6 +48,9 @@ class LivePortraitModel:
     ) -> None:
         self.networks = networks
         self.painter = painter or TorchPainter(networks)
+        self._packed_motion: Callable[[torch.Tensor], tuple[torch.Tensor, ...]] = self._extract_packed
+        if networks.device.type == "cuda":
+            self._packed_motion = RecordedFunction(self._extract_packed, "motion extraction")
         self.options = options or MotionOptions()
         self.retargeters: Retargeters = _on_cpu(networks)
         """The three small networks, on the CPU: quickest for so few numbers."""
@@ -62,8 +66,7 @@ class LivePortraitModel:
     ) -> LivePortraitModel:
         """Return the model with the weights of a folder; raises WeightsError, see `build.load_networks`."""
         networks = load_networks(weights_dir, device, dtype, cache_dir)
-        painter = GraphPainter(networks) if networks.device.type == "cuda" else TorchPainter(networks)
-        return cls(networks, options, painter)
+        return cls(networks, options, GraphPainter(networks) if networks.device.type == "cuda" else None)
 
     @property
     def device(self) -> torch.device:
@@ -84,8 +87,9 @@ class LivePortraitModel:
 
     @torch.inference_mode()
     def extract_motion(self, driving_tensor: torch.Tensor) -> KeypointMotion:
-        """Return the motion of driving squares; driving_tensor: (B, 3, 256, 256) RGB in [0, 1]."""
-        return self.networks.extract_motion(driving_tensor.to(self.device))
+        """Return the motion of driving squares, on the CPU; driving_tensor: (B, 3, 256, 256) RGB in [0, 1]."""
+        (packed,) = self._packed_motion(driving_tensor.to(self.device))
+        return unpacked(packed.cpu())
 
     def paint(self, source: SourceFeatures | WarpingSource, keypoints_driving: torch.Tensor) -> Painting:
         """Return the source with its keypoints, those of `SourceFeatures`, moved to the given ones, (B, 21, 3)."""
@@ -97,6 +101,9 @@ class LivePortraitModel:
     def prepare_warp(self, source_features: SourceFeatures) -> WarpingSource:
         """Return what `paint` can start from again and again, without what the driver does not change."""
         return self.networks.prepare_warp(source_features.appearance_features, source_features.keypoints_source)
+
+    def _extract_packed(self, driving: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (self.networks.extract_motion(driving).packed,)
 
     @torch.inference_mode()
     def inference_with_features(

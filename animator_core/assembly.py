@@ -126,9 +126,15 @@ def make_template_recorder(config: Config, mirror: bool = False, most_waiting: i
 
 
 @contextlib.contextmanager
-def made_renderer(name: str | None, config: Config) -> Iterator[Renderer]:
-    """Give the renderer of that name, the settings' one for None, and free it afterwards."""
-    renderer = make_renderer_source(config).create(name or config.ai_model.type)
+def made_renderer(
+    name: str | None, config: Config, source: RendererSource | None = None, enable_optimizer: bool | None = None
+) -> Iterator[Renderer]:
+    """Give the renderer of that name, the settings' one for None, and free it afterwards.
+
+    source: where several renderers share what they can. enable_optimizer: other than the settings say.
+    """
+    source = source or make_renderer_source(config)
+    renderer = source.create(name or config.ai_model.type, enable_optimizer)
     try:
         yield renderer
     finally:

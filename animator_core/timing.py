@@ -45,6 +45,10 @@ class StageTimes:
         """Return the sum of all durations of ``stage``."""
         return sum(self._durations_ns.get(stage, ())) / 1e9
 
+    def durations_ms(self, stage: str) -> np.ndarray:
+        """Return every duration of ``stage``, (N,) float64 milliseconds."""
+        return np.array(self._durations_ns.get(stage, ()), np.float64) / 1e6
+
     def summary(self) -> dict[str, Percentiles]:
         """Return the percentiles of every stage, in the order in which the stages first came."""
         return {

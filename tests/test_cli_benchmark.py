@@ -6,11 +6,12 @@ import json
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from animator_core.__main__ import main
-from animator_core.benchmark import WARM_UP_FRAMES
+from animator_core.benchmark.run import WARM_UP_FRAMES
 from animator_core.video import VideoWriter, choose_encoding
 from tests import stand_ins
 
@@ -20,24 +21,69 @@ def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_ins.put_in_place(monkeypatch, stand_ins.character())
 
 
-def test_the_stages_are_measured_without_the_warm_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    clip, figures = tmp_path / "d.mp4", tmp_path / "b.json"
-    with VideoWriter(clip, choose_encoding(clip, False), Fraction(30), Fraction(1, 30)) as writer:
-        for number in range(60):
+def write_clip(path: Path, frames: int) -> Path:
+    with VideoWriter(path, choose_encoding(path, False), Fraction(30), Fraction(1, 30)) as writer:
+        for number in range(frames):
             writer.write(np.full((48, 64, 3), 120, np.uint8), Fraction(number, 30))
+    return path
+
+
+def test_both_paths_are_measured_without_the_warm_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clip, figures = write_clip(tmp_path / "d.mp4", 60), tmp_path / "b.json"
     assert main(["benchmark", "--driving", str(clip), "--frames", "75", "--json", str(figures)]) == 0
     found = json.loads(figures.read_text())
     assert (found["frames"], found["warm_up_frames"]) == (75, WARM_UP_FRAMES)
-    assert list(found["stages_ms"]) == ["read", "tracking", "motion", "render", "publish", "total"]
-    for stage in found["stages_ms"].values():
+    plain, optimizer = found["paths"]
+    assert list(plain["stages_ms"]) == ["tracking", "motion", "place", "render", "publish", "total"]
+    for stage in plain["stages_ms"].values():
         assert 0 <= stage["p50"] <= stage["p95"] <= stage["p99"]
-    assert found["fps"] > 0
+    assert (plain["enable_optimizer"], plain["drawn"], plain["reused"], plain["likeness"]) == (False, 75, 0, None)
+    assert optimizer["enable_optimizer"]
+    assert optimizer["drawn"] + optimizer["reused"] == 75
+    assert optimizer["reused"] > 50, "the face rests"
+    assert optimizer["likeness"]["differing"] == 0
+    assert optimizer["mean_ms"]["render"] < plain["mean_ms"]["render"]
+    assert found["overlapped_fps"] > 0
     assert found["peak_memory_mib"] > 10
+    assert found["cpu_share"] > 0
     assert found["machine"]["cpu"]
     assert found["machine"]["versions"]["numpy"] == np.__version__
     table = capsys.readouterr().out
     assert f"75 frames, after {WARM_UP_FRAMES} more that are not counted" in table
-    assert "p50       p95       p99" in table
+    assert "all 75 equal" in table
+    assert "the optimizer saves" in table
+    if found["gpu"] is None:
+        assert "no NVIDIA GPU was seen" in table
+
+
+@pytest.mark.parametrize("wanted", ["true", "false"])
+def test_one_path_can_be_chosen(wanted: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    driving = stand_ins.write_motion(tmp_path / "m.npz", 10)
+    figures = tmp_path / "b.json"
+    command = ["benchmark", "--driving", str(driving), "--frames", "15", "--optimizer", wanted, "--json", str(figures)]
+    assert main(command) == 0
+    (path,) = json.loads(figures.read_text())["paths"]
+    assert path["enable_optimizer"] == (wanted == "true")
+    assert path["likeness"] is None
+    assert "saves" not in capsys.readouterr().out
+
+
+def test_several_characters_are_drawn_in_every_frame(tmp_path: Path) -> None:
+    driving, figures = stand_ins.write_motion(tmp_path / "m.npz", 10), tmp_path / "b.json"
+    command = ["benchmark", "--driving", str(driving), "--frames", "15", "--characters", "3", "--optimizer", "false"]
+    assert main([*command, "--json", str(figures)]) == 0
+    found = json.loads(figures.read_text())
+    assert found["characters"] == 3
+    assert found["paths"][0]["drawn"] == 45
+
+
+def test_a_plot_is_drawn(tmp_path: Path) -> None:
+    picture = tmp_path / "b.png"
+    driving = stand_ins.write_motion(tmp_path / "m.npz", 10)
+    assert main(["benchmark", "--driving", str(driving), "--frames", "15", "--plot", str(picture)]) == 0
+    drawn = cv2.imread(str(picture))
+    assert drawn.shape[0] > 600
+    assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 10
 
 
 def test_a_recorded_motion_is_said_not_to_measure_tracking(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,21 +1,27 @@
-"""``benchmark``: how long each stage takes on this machine."""
+"""``benchmark``: how long each stage takes on this machine, with and without what spares work."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from animator_core import assembly
 from animator_core.cli import parts
-from animator_core.config import PROJECT_ROOT, load_config
+from animator_core.config import PROJECT_ROOT, Config, load_config
+from animator_core.errors import AnimatorError
 
 if TYPE_CHECKING:
-    from animator_core.benchmark import BenchmarkResult
+    from animator_core.benchmark.path import MeasuredPath
+    from animator_core.characters.character import Character
 
 DEFAULT_DRIVING = PROJECT_ROOT / "assets" / "motions" / "sample.npz"
 DEFAULT_FRAMES = 300
+_MOST_CHARACTERS = 64
+BACKENDS = ("auto", "torch")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,70 +35,115 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a video (its tracking is measured too) or a recorded motion (default: the sample motion)",
     )
     parser.add_argument(
+        "--optimizer",
+        choices=("true", "false"),
+        help="measure only with or only without render reuse and motion cache (default: both, frame by frame)",
+    )
+    parser.add_argument(
+        "--backend", choices=BACKENDS, default="auto", help="what runs LivePortrait's networks (default: the best here)"
+    )
+    parser.add_argument(
+        "--characters",
+        type=parts.positive_int,
+        default=1,
+        metavar="N",
+        help="as many filters at once, one after another",
+    )
+    parser.add_argument(
         "--size", type=parts.positive_int, metavar="N", help="reduce the character to fit N×N (default: settings)"
     )
-    parser.add_argument("--frames", type=parts.positive_int, default=DEFAULT_FRAMES, metavar="N")
+    parser.add_argument(
+        "--frames", type=parts.positive_int, metavar="N", help=f"default {DEFAULT_FRAMES}; fewer with --compare-eager"
+    )
     parser.add_argument("--json", type=Path, metavar="OUT", help="also write the figures as JSON")
+    parser.add_argument("--plot", type=Path, metavar="OUT.png", help="also draw them")
+    parser.add_argument(
+        "--compare-eager",
+        action="store_true",
+        help="instead: LivePortrait's networks as they were published beside ours, with and without torch.compile",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure, print a table and write the JSON asked for."""
-    from animator_core.benchmark import run_benchmark
+    """Measure, print a table and write the files asked for."""
+    from animator_core.benchmark.report import Subject, figures_of, format_result, plot
+    from animator_core.benchmark.run import run_benchmark
     from animator_core.driving_clip import open_clip
 
-    parts.require_writable((options.json,))
+    if options.characters > _MOST_CHARACTERS:
+        raise AnimatorError(f"--characters {options.characters} is too many; give {_MOST_CHARACTERS} at most")
+    parts.require_writable((options.json, options.plot))
     config = load_config(options.config)
+    if options.compare_eager:
+        return _compare_eager(options, config)
     if options.size is not None:
         smaller = dataclasses.replace(config.character, target_size=(options.size, options.size))
         config = dataclasses.replace(config, character=smaller)
     open_clip(options.driving, lambda: assembly.make_tracker(config)).close()  # a wrong clip is told at once
-    character = assembly.load_character(options.character, config)
-    with assembly.made_renderer(options.renderer, config) as renderer:
-        renderer.set_character(character)
+    characters = _characters(options, config)
+    with _measured_paths(options, config, characters) as (paths, renderer):
         result = run_benchmark(
             lambda: open_clip(options.driving, lambda: assembly.make_tracker(config)),
             lambda: assembly.make_estimator(config),
-            renderer,
-            options.frames,
+            paths,
+            options.frames or DEFAULT_FRAMES,
+            len(characters),
         )
-    print(format_result(result, character.name, options.driving.name))
-    if options.json is not None:
-        figures = figures_of(result, character.name, options.driving.name)
-        parts.write_json(options.json, figures)
+        backend = renderer.model.painter.name if renderer.name == "liveportrait" else "numba"
+        subject = Subject(characters[0].name, options.driving.name, renderer.name, backend, renderer.device)
+        print(format_result(result, subject))
+        if options.json is not None:
+            parts.write_json(options.json, figures_of(result, subject))
+        if options.plot is not None:
+            plot(options.plot, result, subject, paths)
     return 0
 
 
-def figures_of(result: BenchmarkResult, character: str, driving: str) -> dict[str, Any]:
-    """Return the result as JSON holds it; times in milliseconds a frame."""
-    figures = dataclasses.asdict(result)
-    stages = {name: {"p50": t.p50_ms, "p95": t.p95_ms, "p99": t.p99_ms} for name, t in result.stages.items()}
-    del figures["stages"]
-    return {"character": character, "driving": driving, **figures, "stages_ms": stages}
+def _characters(options: argparse.Namespace, config: Config) -> list[Character]:
+    """Return as many characters as asked for: the named one, then others of the library, again and again."""
+    first = assembly.load_character(options.character, config)
+    if options.characters == 1:
+        return [first]
+    others = [entry.file for entry in assembly.make_library(config).list() if entry.file != first.name]
+    loaded = [first, *(assembly.load_character(name, config) for name in others[: options.characters - 1])]
+    return [loaded[number % len(loaded)] for number in range(options.characters)]
 
 
-def format_result(result: BenchmarkResult, character: str, driving: str) -> str:
-    """Return the figures as a table for people."""
-    machine = result.machine
-    width, height = result.frame_size
-    lines = [
-        f"{machine['cpu']}, {machine['usable_cores']} of {machine['logical_cores']} cores, "
-        f"{machine['memory_gib']} GiB, {machine['system']}",
-        ", ".join(f"{name} {version}" for name, version in machine["versions"].items()),
-        f"{character} at {width}x{height} by {result.renderer} on {result.device}, driven by {driving} "
-        f"({result.driving_size[0]}x{result.driving_size[1]}, tracker: {result.tracker})",
-        f"{result.frames} frames, after {result.warm_up_frames} more that are not counted; "
-        f"a face in {result.tracked_share:.0%} of them; other programs took {result.cpu_load_before:.0f}% of the CPU "
-        "at the start",
-        "",
-        f"{'stage':<10}{'p50':>10}{'p95':>10}{'p99':>10}   ms a frame",
-    ]
-    lines += [f"{name:<10}{t.p50_ms:>10.2f}{t.p95_ms:>10.2f}{t.p99_ms:>10.2f}" for name, t in result.stages.items()]
-    lines += [
-        "",
-        f"{result.fps:.1f} fps, {' + '.join(s for s in result.stages if s not in ('read', 'total'))} one after the "
-        "other (in OBS tracking runs beside rendering)",
-        f"peak memory {result.peak_memory_mib:.0f} MiB",
-    ]
-    if result.tracker == "recorded":
-        lines.append("tracking was not measured: the motion is a recording. Give --driving a video for it")
-    return "\n".join(lines)
+@contextlib.contextmanager
+def _measured_paths(
+    options: argparse.Namespace, config: Config, characters: list[Character]
+) -> Iterator[tuple[list[MeasuredPath], Any]]:
+    """Give the paths asked for, and one of their renderers; all share what they can."""
+    from animator_core.benchmark.path import MeasuredPath
+
+    if options.backend == "torch":
+        from animator_core.liveportrait.painter import TorchPainter
+
+    wanted = [False, True] if options.optimizer is None else [options.optimizer == "true"]
+    source = assembly.make_renderer_source(config)
+    with contextlib.ExitStack() as undo:
+        paths = []
+        for enable_optimizer in wanted:
+            renderers = []
+            for character in characters:
+                renderer = undo.enter_context(
+                    assembly.made_renderer(options.renderer, config, source, enable_optimizer)
+                )
+                if options.backend == "torch" and renderer.name == "liveportrait":
+                    renderer.model.painter = TorchPainter(renderer.model.networks)
+                renderer.set_character(character)
+                renderers.append(renderer)
+            paths.append(MeasuredPath(renderers, enable_optimizer))
+            undo.callback(paths[-1].close)
+        yield paths, renderers[0]
+
+
+def _compare_eager(options: argparse.Namespace, config: Config) -> int:
+    from animator_core.benchmark.eager import compare, format_comparison
+
+    model = config.ai_model
+    comparison = compare(model.model_path, model.device, model.fp16, options.frames, config.performance.cache_dir)
+    print(format_comparison(comparison))
+    if options.json is not None:
+        parts.write_json(options.json, dataclasses.asdict(comparison))
+    return 0

@@ -45,8 +45,10 @@ class RendererSource:
         self._engine: weakref.ref[Engine] | None = None
         self._lock = threading.Lock()
 
-    def create(self, name: str = "auto") -> Renderer:
+    def create(self, name: str = "auto", enable_optimizer: bool | None = None) -> Renderer:
         """Return a renderer; "auto" takes LivePortrait where the weights and a capable GPU are there, else the warp.
+
+        enable_optimizer: other than the settings say.
 
         What "auto" falls back from although the weights are there is in the renderer's ``note``. Raises WeightsError
         or ModelError where "liveportrait" is asked for and cannot be had, AnimatorError for an unknown name.
@@ -56,11 +58,11 @@ class RendererSource:
         if name not in RENDERERS:
             raise AnimatorError(f"renderer {name!r} is unknown; choose one of {', '.join(RENDERERS)}")
         if name == "liveportrait":
-            return self._liveportrait(must_be_capable=False)
+            return self._liveportrait(False, enable_optimizer)
         if name == "warp" or not self._has_weights():
             return WarpRenderer()
         try:
-            return self._liveportrait(must_be_capable=True)
+            return self._liveportrait(True, enable_optimizer)
         except ModelError as exc:
             return WarpRenderer(note=str(exc))
 
@@ -68,7 +70,7 @@ class RendererSource:
         folder = self.settings.weights_dir
         return folder is not None and any(path.suffix in (".pth", ".safetensors") for path in folder.glob("*"))
 
-    def _liveportrait(self, must_be_capable: bool) -> Renderer:
+    def _liveportrait(self, must_be_capable: bool, enable_optimizer: bool | None) -> Renderer:
         settings = self.settings
         if not self._has_weights():
             raise WeightsError(
@@ -95,7 +97,9 @@ class RendererSource:
         if settings.use_tensorrt:
             note = "TensorRT is not used by this version; set ai_model.use_tensorrt to false"
         features = settings.cache_dir if settings.use_feature_cache else None
-        return engine.make_renderer(features, settings.enable_optimizer, note)
+        if enable_optimizer is None:
+            enable_optimizer = settings.enable_optimizer
+        return engine.make_renderer(features, enable_optimizer, note)
 
 
 def create_renderer(name: str = "auto", settings: RendererSettings | None = None) -> Renderer:

@@ -64,6 +64,11 @@ class LivePortraitRenderer:
         self._driven_ns = 0
         self._keypoints: torch.Tensor | None = None
 
+    @property
+    def model(self) -> LivePortraitModel:
+        """The networks, which all filters share."""
+        return self._loaded()
+
     def prepare(self, character: Character) -> None:
         """Compute and keep what drawing ``character`` needs; raises CharacterError where it cannot be drawn."""
         self._scene_of(character)

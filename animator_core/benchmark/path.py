@@ -1,0 +1,143 @@
+"""One way from a motion to published pictures, with its times: with what spares work, or plain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from animator_core.benchmark.likeness import Likeness, LikenessSummary
+from animator_core.frame_ring import FORMAT_BGRA_PREMULTIPLIED, RingMemory, RingWriter
+from animator_core.motion.driving import DrivingMotion
+from animator_core.render.contract import Renderer
+from animator_core.render_reuse import RenderReuse
+from animator_core.timing import Percentiles, StageTimes
+
+STAGES = ("tracking", "motion", "place", "render", "publish")
+"""What a frame goes through; ``render`` only where it is drawn."""
+TOTAL = "total"
+
+
+@dataclass(frozen=True)
+class PathResult:
+    """What one path took.
+
+    stages: percentiles by stage; "total" is tracking to publish of all characters, one after the other. mean_ms: the
+    same stages' time by frame, drawn or not. fps: frames a second of that total. drawn, reused: pictures.
+    motion_cache_hit_rate: share of faces whose motion was known, None where nothing asks. likeness: to the plain path,
+    None of the plain path itself.
+    """
+
+    name: str
+    enable_optimizer: bool
+    frames: int
+    stages: dict[str, Percentiles]
+    mean_ms: dict[str, float]
+    fps: float
+    drawn: int
+    reused: int
+    motion_cache_hit_rate: float | None
+    likeness: LikenessSummary | None
+
+
+class MeasuredPath:
+    """Draws every character in the same motion; renderers: one for each, with its character set."""
+
+    def __init__(self, renderers: Sequence[Renderer], enable_optimizer: bool) -> None:
+        self.enable_optimizer = enable_optimizer
+        self.name = "optimizer" if enable_optimizer else "plain"
+        self._filters = [_Filter(renderer, enable_optimizer) for renderer in renderers]
+        self.start_counting()
+
+    def start_counting(self) -> None:
+        """Forget what was measured so far."""
+        self.times, self.likeness, self.count = StageTimes(), Likeness(), 0
+        for each in self._filters:
+            each.start_counting()
+
+    def animate(self, motion: DrivingMotion, driving_frame: np.ndarray | None, before: StageTimes) -> np.ndarray:
+        """Publish every character, and return the first one's picture, reused by the next call.
+
+        before: has this frame's tracking and motion, which all paths share.
+        """
+        times, total = self.times, 0
+        for stage in STAGES[:2]:
+            times.add(stage, before.last_ns(stage))
+            total += before.last_ns(stage)
+        for each in self._filters:
+            total += each.animate(motion, driving_frame, times)
+        times.add(TOTAL, total)
+        self.count += 1
+        picture = self._filters[0].picture
+        assert picture is not None
+        return picture
+
+    def result(self) -> PathResult:
+        """Return the figures so far."""
+        reuse = [each.reuse.get_info() for each in self._filters]
+        optimizers = [getattr(each.renderer, "optimizer", None) for each in self._filters]
+        rates = [each.get_stats()["cache_hit_rate"] for each in optimizers if each is not None]
+        return PathResult(
+            self.name,
+            self.enable_optimizer,
+            self.count,
+            self.times.summary(),
+            {stage: 1000 * self.times.total_seconds(stage) / self.count for stage in (*STAGES, TOTAL)},
+            self.count / self.times.total_seconds(TOTAL),
+            sum(info.rendered for info in reuse) - sum(each.drawn_before for each in self._filters),
+            sum(info.reused for info in reuse) - sum(each.reused_before for each in self._filters),
+            float(np.mean(rates)) if rates and self.enable_optimizer else None,
+            self.likeness.summary() if self.enable_optimizer and self.likeness.errors else None,
+        )
+
+    def close(self) -> None:
+        """Let go of the rings."""
+        for each in self._filters:
+            each.close()
+
+
+class _Filter:
+    """A renderer with its character, and the ring that its pictures go to."""
+
+    def __init__(self, renderer: Renderer, enable_optimizer: bool) -> None:
+        self.renderer = renderer
+        self.reuse = RenderReuse(enable_optimizer)
+        self.picture: np.ndarray | None = None
+        self._memory: RingMemory | None = None
+        self._writer: RingWriter | None = None
+        self.start_counting()
+
+    def start_counting(self) -> None:
+        info = self.reuse.get_info()
+        self.drawn_before, self.reused_before = info.rendered, info.reused
+
+    def animate(self, motion: DrivingMotion, driving_frame: np.ndarray | None, times: StageTimes) -> int:
+        """Return the nanoseconds that it took."""
+        with times.measure("place"):
+            placement = self.renderer.place(motion, driving_frame)
+            needs_rendering = self.reuse.needs_rendering(placement.signature)
+        total = times.last_ns("place")
+        if needs_rendering:
+            with times.measure("render"):
+                self.picture = self.renderer.draw(placement)
+            total += times.last_ns("render")
+        assert self.picture is not None
+        if self._writer is None:
+            self._memory = RingMemory.create(self.picture.nbytes)
+            self._writer = RingWriter(self._memory)
+        with times.measure("publish"):
+            _publish(self._writer, self.picture, motion.captured_ns)
+        return total + times.last_ns("publish")
+
+    def close(self) -> None:
+        if self._writer is not None and self._memory is not None:
+            self._writer.close()
+            self._memory.close()
+
+
+def _publish(writer: RingWriter, frame: np.ndarray, captured_ns: int) -> None:
+    height, width = frame.shape[:2]
+    slot = np.frombuffer(writer.begin(), np.uint8)[: frame.nbytes]
+    np.copyto(slot.reshape(frame.shape), frame)
+    writer.publish(width, height, width * 4, FORMAT_BGRA_PREMULTIPLIED, captured_ns)

@@ -1,0 +1,186 @@
+"""Goes through a clip with every path at once, frame by frame, so that all of them see the same machine."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import psutil
+
+from animator_core.benchmark.machine import GpuUse, UseWatch, machine_facts, peak_gpu_bytes, peak_memory_bytes
+from animator_core.benchmark.path import MeasuredPath, PathResult
+from animator_core.driving_clip import DrivingClip, DrivingMoment
+from animator_core.errors import AnimatorError
+from animator_core.motion.estimator import MotionEstimator
+from animator_core.timing import StageTimes
+
+WARM_UP_FRAMES = 45
+"""Not counted: compilers, caches and the tracker's first detection work in them."""
+_WARM_UP_SECONDS = 20.0
+"""Where a frame takes seconds, fewer frames have to do."""
+_OVERLAP_FRAMES = 150
+
+OpenClip = Callable[[], DrivingClip]
+MakeEstimator = Callable[[], MotionEstimator]
+
+
+@dataclass(frozen=True)
+class BenchmarkResult:
+    """What was measured.
+
+    paths: one after the other in every frame. overlapped_fps: frames a second of the last path with tracking in a
+    thread of its own, as in the worker; None for a recorded motion. tracked_share: share of frames in which a face was
+    seen. cpu_share: of all usable cores, by this process. peak_gpu_mib: by torch; None, as ``gpu``, where there is
+    none.
+    """
+
+    frames: int
+    warm_up_frames: int
+    paths: tuple[PathResult, ...]
+    overlapped_fps: float | None
+    tracked_share: float
+    wall_seconds: float
+    cpu_share: float
+    peak_memory_mib: float
+    gpu: GpuUse | None
+    peak_gpu_mib: float | None
+    tracker: str
+    characters: int
+    frame_size: tuple[int, int]
+    driving_size: tuple[int, int]
+    cpu_load_before: float
+    machine: dict[str, Any]
+
+
+def run_benchmark(
+    open_clip: OpenClip,
+    make_estimator: MakeEstimator,
+    paths: Sequence[MeasuredPath],
+    frames: int,
+    characters: int = 1,
+) -> BenchmarkResult:
+    """Measure ``frames`` frames after the warm-up; a clip that is shorter is gone through again.
+
+    The path that is not plain is compared with the one that is, where both are there. Raises AnimatorError where the
+    clip has no frame.
+    """
+    load = psutil.cpu_percent(interval=0.3)
+    loop = _Loop(make_estimator, paths)
+    warm_up_until = time.perf_counter() + _WARM_UP_SECONDS
+    loop.go_through(open_clip(), WARM_UP_FRAMES, lambda: time.perf_counter() > warm_up_until)
+    warm_up_frames = loop.count
+    overlapped = overlapped_fps(open_clip, make_estimator, paths[-1], min(frames, _OVERLAP_FRAMES))
+    loop.start_counting()
+    watch, started = UseWatch(), time.perf_counter()
+    while loop.count < frames:
+        before = loop.count
+        loop.go_through(open_clip(), frames - loop.count)
+        if loop.count == before:
+            raise AnimatorError("the driving clip has no frames; give another with --driving")
+    wall_seconds = time.perf_counter() - started
+    cpu_share, gpu = watch.stop()
+    results = tuple(path.result() for path in paths)
+    gpu_bytes = peak_gpu_bytes()
+    return BenchmarkResult(
+        frames=loop.count,
+        warm_up_frames=warm_up_frames,
+        paths=results,
+        overlapped_fps=overlapped,
+        tracked_share=loop.tracked / loop.count,
+        wall_seconds=wall_seconds,
+        cpu_share=cpu_share,
+        peak_memory_mib=peak_memory_bytes() / (1 << 20),
+        gpu=gpu,
+        peak_gpu_mib=gpu_bytes / (1 << 20) if gpu_bytes is not None else None,
+        tracker=loop.tracker_name,
+        characters=characters,
+        frame_size=loop.frame_size,
+        driving_size=loop.driving_size,
+        cpu_load_before=load,
+        machine=machine_facts(),
+    )
+
+
+class _Loop:
+    """Takes moments through motion and every path."""
+
+    def __init__(self, make_estimator: MakeEstimator, paths: Sequence[MeasuredPath]) -> None:
+        self._make_estimator, self._paths = make_estimator, paths
+        self.tracker_name = ""
+        self.frame_size = self.driving_size = (0, 0)
+        self._times = StageTimes()
+        self.count = self.tracked = 0
+
+    def start_counting(self) -> None:
+        self.count = self.tracked = 0
+        for path in self._paths:
+            path.start_counting()
+
+    def go_through(self, clip: DrivingClip, most: int, is_enough: Callable[[], bool] = lambda: False) -> None:
+        estimator = self._make_estimator()
+        self.tracker_name = clip.tracker_name
+        try:
+            for moment in islice(clip.moments(self._times), most):
+                self._one(estimator, moment)
+                if is_enough():
+                    return
+        finally:
+            clip.close()
+
+    def _one(self, estimator: MotionEstimator, moment: DrivingMoment) -> None:
+        with self._times.measure("motion"):
+            if moment.observation is None:
+                estimator.face_lost(moment.captured_ns)
+            motion = estimator.update(moment.observation, moment.captured_ns)
+        # Which path goes first alternates: the second finds warmer caches.
+        order = self._paths if self.count % 2 else tuple(reversed(self._paths))
+        pictures = {path.name: path.animate(motion, moment.picture, self._times) for path in order}
+        if len(pictures) == 2:
+            for path in self._paths:
+                if path.enable_optimizer:
+                    path.likeness.compare(pictures[path.name], pictures["plain"])
+        picture = next(iter(pictures.values()))
+        self.count += 1
+        self.tracked += moment.observation is not None
+        self.frame_size, self.driving_size = (picture.shape[1], picture.shape[0]), moment.frame_size
+
+
+def overlapped_fps(open_clip: OpenClip, make_estimator: MakeEstimator, path: MeasuredPath, frames: int) -> float | None:
+    """Return frames a second with reading and tracking of the next frame beside the rendering of this one.
+
+    The rate of what one thread hands to the other; None for a recorded motion, where nothing is tracked.
+    """
+    clip = open_clip()
+    if clip.tracker_name == "recorded":
+        clip.close()
+        return None
+    ready: queue.Queue[tuple[DrivingMoment, StageTimes] | None] = queue.Queue(maxsize=1)
+    thread = threading.Thread(target=_track, args=(clip, frames, ready), name="tracking", daemon=True)
+    estimator = make_estimator()
+    count, started = 0, 0.0
+    thread.start()
+    while (item := ready.get()) is not None:
+        moment, times = item
+        started = started or time.perf_counter()
+        if moment.observation is None:
+            estimator.face_lost(moment.captured_ns)
+        path.animate(estimator.update(moment.observation, moment.captured_ns), moment.picture, times)
+        count += 1
+    passed = time.perf_counter() - started
+    thread.join()
+    return count / passed if count else None
+
+
+def _track(clip: DrivingClip, frames: int, ready: queue.Queue[tuple[DrivingMoment, StageTimes] | None]) -> None:
+    times = StageTimes()
+    try:
+        for moment in islice(clip.moments(times), frames):
+            ready.put((moment, times))
+    finally:
+        ready.put(None)
+        clip.close()

@@ -11,7 +11,6 @@ import hashlib
 import logging
 import os
 import struct
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import safetensors.torch
 import torch
 
 from animator_core.characters.features import CharacterFeatures, from_tensors, to_tensors
+from animator_core.whole_file import UNFINISHED_SUFFIX, written_whole
 
 logger = logging.getLogger(__name__)
 
@@ -75,17 +75,12 @@ class FeatureStore:
         tensors = to_tensors(features)
         metadata = {**_metadata(key), "sha256": _digest(tensors)}
         content = safetensors.torch.save(tensors, metadata)
-        temporary = ""
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            descriptor, temporary = tempfile.mkstemp(dir=self.directory, suffix=".part")
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-            os.replace(temporary, self._path(key))
+            with written_whole(self._path(key)) as unfinished:
+                unfinished.write_bytes(content)
             self._prune()
         except OSError as exc:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
             if not self._has_warned:
                 self._has_warned = True
                 logger.warning(
@@ -110,7 +105,7 @@ class FeatureStore:
         return self.directory / f"{key.digest}{_SUFFIX}"
 
     def _files(self) -> list[Path]:
-        return [*self.directory.glob(f"*{_SUFFIX}"), *self.directory.glob("*.part")]
+        return [*self.directory.glob(f"*{_SUFFIX}"), *self.directory.glob(f"*{UNFINISHED_SUFFIX}")]
 
     def _ages(self) -> list[tuple[float, int, Path]]:
         found = []

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
-import tempfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -13,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from animator_core.tracking.observation import LANDMARK_COUNT
+from animator_core.whole_file import written_whole
 
 logger = logging.getLogger(__name__)
 
@@ -51,16 +49,11 @@ class LandmarkCache:
     def put(self, key: str, landmarks: np.ndarray) -> None:
         """Keep ``landmarks`` under ``key``; a folder that takes nothing costs one warning and nothing else."""
         path = self._path(key)
-        temporary = ""
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            descriptor, temporary = tempfile.mkstemp(dir=self.directory, suffix=".part")
-            with os.fdopen(descriptor, "wb") as file:
+            with written_whole(path) as unfinished, unfinished.open("wb") as file:
                 np.savez(file, landmarks=landmarks.astype(np.float32))
-            os.replace(temporary, path)
         except OSError as exc:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
             if not self._has_warned:
                 self._has_warned = True
                 logger.warning(

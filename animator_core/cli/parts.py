@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
 import json
 import os
@@ -16,6 +15,7 @@ from animator_core.config import Config
 from animator_core.errors import AnimatorError, ConfigError
 from animator_core.liveportrait.options import MotionOptions, options_from
 from animator_core.protocol import RENDERERS
+from animator_core.whole_file import written_whole
 
 if TYPE_CHECKING:
     from animator_core.render.contract import Renderer
@@ -103,11 +103,8 @@ def require_writable(paths: Sequence[Path | None]) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file as a whole or not at all; raises AnimatorError where it cannot be written."""
-    unfinished = path.with_name(path.name + ".part")
     try:
-        unfinished.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        os.replace(unfinished, path)
+        with written_whole(path) as unfinished:
+            unfinished.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     except OSError as exc:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
         raise AnimatorError(f"cannot write {path}: {exc.strerror}; choose a folder you can write to") from exc

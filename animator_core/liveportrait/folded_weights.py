@@ -6,8 +6,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
-import tempfile
 from pathlib import Path
 
 import torch
@@ -15,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from animator_core.errors import WeightsError
+from animator_core.whole_file import written_whole
 
 logger = logging.getLogger(__name__)
 
@@ -60,16 +59,11 @@ def read_folded(path: Path) -> tuple[str, dict[str, dict[str, torch.Tensor]]]:
 def write_folded(path: Path, version: str, networks: dict[str, dict[str, torch.Tensor]]) -> None:
     """Write the file at once or not at all and remove those of other checkpoints; a failure costs only a warning."""
     tensors = {f"{name}.{key}": value for name, state in networks.items() for key, value in state.items()}
-    temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        os.close(descriptor)
-        save_file(tensors, temporary, {"version": version})
-        os.replace(temporary, path)
+        with written_whole(path) as unfinished:
+            save_file(tensors, unfinished, {"version": version})
     except (OSError, SafetensorError) as exc:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
         logger.warning(
             "cannot keep LivePortrait's converted weights in %s (%s): every start takes longer; "
             "free disk space or make the folder writable",

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
 import tokenize
 import zipfile
 import zlib
@@ -13,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from animator_core.whole_file import written_whole
 
 DAMAGE = (
     ValueError,
@@ -32,16 +31,8 @@ DAMAGE = (
 
 def write_npz(path: Path, members: Mapping[str, Any]) -> None:
     """Write arrays by name; raises OSError, and leaves nothing behind, where the file cannot be written."""
-    content = io.BytesIO()
-    np.savez_compressed(content, **members)
-    unfinished = path.with_name(path.name + ".part")
-    try:
-        unfinished.write_bytes(content.getvalue())
-        os.replace(unfinished, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
-        raise
+    with written_whole(path) as unfinished, unfinished.open("wb") as file:
+        np.savez_compressed(file, **members)
 
 
 def read_npz(path: Path, wanted: Sequence[str], most_bytes: int) -> dict[str, np.ndarray]:

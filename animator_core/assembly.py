@@ -49,6 +49,21 @@ def find_in_library(library: CharacterLibrary, text: str) -> str | None:
     return None
 
 
+def picture_path(text: str, config: Config) -> Path:
+    """Return the picture that ``text`` names: a file, or one of the library; raises CharacterError for none."""
+    library = make_library(config)
+    if os.path.isfile(text):
+        return Path(text)
+    name = find_in_library(library, text)
+    if name is None:
+        known = ", ".join(entry.file for entry in library.list()[:10]) or "none"
+        raise CharacterError(
+            f"there is no picture {text} and no character of that name in {library.directory}; "
+            f"check the path or choose one of the library (there are: {known})"
+        )
+    return library.path(name)
+
+
 def load_character(text: str | None, config: Config) -> Character:
     """Return the character that ``text`` names: a picture file, or one of the library; None is the settings' one.
 
@@ -61,16 +76,7 @@ def load_character(text: str | None, config: Config) -> Character:
         if not entries:
             raise CharacterError(f"there is no picture in {library.directory}; put one there or give --character FILE")
         return library.load(entries[0].file)
-    if os.path.isfile(text):
-        return library.load_file(Path(text))
-    name = find_in_library(library, text)
-    if name is None:
-        known = ", ".join(entry.file for entry in library.list()[:10]) or "none"
-        raise CharacterError(
-            f"there is no picture {text} and no character of that name in {library.directory}; "
-            f"check the path or choose one of the library (there are: {known})"
-        )
-    return library.load(name)
+    return library.load_file(picture_path(text, config))
 
 
 def make_tracker(config: Config) -> FaceTracker:

@@ -192,7 +192,7 @@ def test_a_wrong_description_is_an_error_that_names_file_and_key(library, text, 
 
 def test_picture_without_a_face_says_how_to_give_the_landmarks(library):
     save_picture(library.directory / "a.png", face_at=None)
-    with pytest.raises(NoFaceFound, match=r"a\.png; use a front-facing portrait.*landmarks in a\.yaml"):
+    with pytest.raises(NoFaceFound, match=r"a\.png; use a front-facing portrait.*`prepare --pick a\.png`.* a\.yaml"):
         library.load("a.png")
 
 

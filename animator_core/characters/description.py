@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import math
-from collections.abc import Mapping
+import os
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,6 +61,34 @@ def read_description(picture_path: Path) -> CharacterDescription:
     return CharacterDescription(
         _read_name(content.get("name"), path), _read_crop(content.get("crop"), path), landmarks, key_points
     )
+
+
+def write_description(
+    picture_path: Path, crop: tuple[int, int, int, int] | None, key_points: Mapping[str, Sequence[float]]
+) -> Path:
+    """Write where the face is beside a picture and return the file; its name is kept, the old file with ``.bak``.
+
+    crop: where to look for the face. key_points: see `CharacterDescription`; they count more than a crop. Raises
+    CharacterError where it cannot be written, or the old one cannot be read.
+    """
+    path, name = description_path(picture_path), read_description(picture_path).name
+    content: dict[str, Any] = {"name": name} if name else {}
+    if crop is not None:
+        content["crop"] = list(crop)
+    if key_points:
+        content["landmarks"] = {point: [float(x) for x in place] for point, place in key_points.items()}
+    text = yaml.safe_dump(content, default_flow_style=None, sort_keys=False, allow_unicode=True, width=120)
+    unfinished = path.with_name(path.name + ".part")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        if path.exists():
+            shutil.copyfile(path, path.with_name(path.name + ".bak"))
+        os.replace(unfinished, path)
+    except OSError as exc:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+        raise CharacterError(f"cannot write {path}: {exc.strerror}; make its folder writable") from exc
+    return path
 
 
 def _read_yaml(path: Path) -> Any:

@@ -23,7 +23,7 @@ def find_landmarks(
     picture: (H, W, 4) uint8 RGBA. crop: (x, y, width, height), the only region to look at.
     look_closer: where nothing is found, look again with a wide margin and at parts of the region.
     """
-    rgb = _over_grey(picture)
+    rgb = over_grey(picture)
     region = crop or (0, 0, rgb.shape[1], rgb.shape[0])
     candidates = [region, *(_closer_looks(region) if look_closer else ())]
     for candidate in candidates:
@@ -33,7 +33,7 @@ def find_landmarks(
     return None
 
 
-def _over_grey(picture: np.ndarray) -> np.ndarray:
+def over_grey(picture: np.ndarray) -> np.ndarray:
     """Return (H, W, 3) uint8 RGB over mid grey, so that the colour hidden under transparency is not seen."""
     alpha = picture[..., 3:].astype(np.uint16)
     if (alpha == 255).all():

@@ -137,12 +137,12 @@ class CharacterLibrary:
         landmarks = self._cache.get(key) if self._cache else None
         if landmarks is not None:
             return landmarks
-        with contextlib.nullcontext(self._detect) if self._detect else _project_detector() as detect:
+        with contextlib.nullcontext(self._detect) if self._detect else project_detector() as detect:
             landmarks = find_landmarks(picture, detect, crop, self._auto_crop)
         if landmarks is None:
             raise NoFaceFound(
-                f"no face found in {path}; use a front-facing portrait, or give the points of a drawn face "
-                f"as landmarks in {description_path(path).name} beside it"
+                f"no face found in {path}; use a front-facing portrait, or show where a drawn face is with "
+                f"`prepare --pick {path.name}`, which writes {description_path(path).name} beside it"
             )
         if self._cache:
             self._cache.put(key, landmarks)
@@ -150,7 +150,7 @@ class CharacterLibrary:
 
 
 @contextlib.contextmanager
-def _project_detector() -> Iterator[DetectFace]:
+def project_detector() -> Iterator[DetectFace]:
     """Give a detector with whatever tracker this machine has; its models are loaded once for all looks at a picture."""
     # mediapipe takes a second to import, and a library that is only listed does not need it.
     from animator_core.config import MODELS_DIR

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 import numpy as np
 
 from animator_core import assembly
 from animator_core.characters.character import Character
 from animator_core.cli import parts
-from animator_core.config import load_config
+from animator_core.config import Config, load_config
 from animator_core.errors import AnimatorError, CharacterError
 from animator_core.motion.driving import DrivingMotion
 from animator_core.protocol import RENDERERS
@@ -24,6 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     parser.add_argument("files", nargs="*", metavar="FILE", help="pictures (default: the whole library)")
     parser.add_argument("--renderer", choices=RENDERERS, help="what will animate them")
+    parser.add_argument(
+        "--pick",
+        metavar="FILE",
+        help="show in a window where the face is in this picture, which no detector sees (a drawn one), and write it "
+        "into the yaml beside it",
+    )
     parts.add_config_argument(parser)
 
 
@@ -31,7 +38,14 @@ def run(options: argparse.Namespace) -> int:
     """Prepare each character and print a line each; 1 where any failed."""
     config = load_config(options.config)
     library = assembly.make_library(config)
-    names = options.files or [entry.file for entry in library.list()]
+    names = list(options.files)
+    if options.pick is not None:
+        path = assembly.picture_path(options.pick, config)
+        if not _pick(path, config):
+            print("nothing was changed", flush=True)
+            return 1
+        names = [str(path), *names]
+    names = names or [entry.file for entry in library.list()]
     if not names:
         raise CharacterError(f"there is no picture in {library.directory}; put a PNG, JPEG or WebP of a face there")
     failures = 0
@@ -51,6 +65,29 @@ def run(options: argparse.Namespace) -> int:
     if failures:
         print(f"{failures} of {len(names)} characters cannot be used", file=sys.stderr)
     return 1 if failures else 0
+
+
+def _pick(path: Path, config: Config) -> bool:
+    """Have the user show where the face is, and write it beside the picture; return whether they did."""
+    from animator_core.characters.description import read_description, write_description
+    from animator_core.characters.face_picker import FacePicker
+    from animator_core.characters.face_search import find_landmarks, over_grey
+    from animator_core.characters.library import project_detector
+    from animator_core.characters.picture import load_picture
+    from animator_core.cli.pick_controller import PickController
+    from animator_core.cli.pick_window import pick
+
+    picture = load_picture(path)
+    read_description(path)  # one that cannot be read is told before the work
+    height, width = picture.shape[:2]
+    with project_detector() as detect:
+        look_closer = config.character.auto_crop
+        picker = FacePicker(width, height, lambda crop: find_landmarks(picture, detect, crop, look_closer))
+        picked = pick(PickController(over_grey(picture), picker))
+    if picked is None:
+        return False
+    print(f"wrote {write_description(path, picked.crop, picked.key_points)}", flush=True)
+    return True
 
 
 def _warm_up(renderer: Renderer, character: Character) -> None:

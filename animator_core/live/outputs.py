@@ -27,6 +27,7 @@ _KEY_CODES = {
     "enter": (13, 10),
     "tab": (9,),
     "escape": (27,),
+    "backspace": (8, 65288),
 }
 _NAMES_BY_CODE = {code: name for name, codes in _KEY_CODES.items() for code in codes}
 _VIRTUAL_CAMERA_REMEDY = {
@@ -34,6 +35,19 @@ _VIRTUAL_CAMERA_REMEDY = {
     "win32": "install OBS Studio 28 or newer (it brings the camera), or Unity Capture",
     "darwin": "install OBS Studio 28 or newer and start its virtual camera once",
 }
+
+
+def open_window(title: str, flags: int, remedy: str) -> None:
+    """Open a window of OpenCV's; raises AnimatorError with the ``remedy`` where there can be none."""
+    if not _has_display():
+        raise AnimatorError(f"there is no screen for a window; {remedy}")
+    try:
+        cv2.namedWindow(title, flags)
+    except cv2.error as exc:
+        raise AnimatorError(
+            f"this OpenCV cannot open a window (a headless build); {remedy}, or have exactly one OpenCV, "
+            "opencv-python: run install.py again"
+        ) from exc
 
 
 class Output(Protocol):
@@ -67,16 +81,9 @@ class Window:
     """A preview window; what is transparent is black in it."""
 
     def __init__(self, width: int, height: int) -> None:
-        if not _has_display():
-            raise AnimatorError("there is no screen for a preview window; use --virtual-camera, or --no-window")
-        try:
-            cv2.namedWindow(WINDOW_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
-            cv2.resizeWindow(WINDOW_TITLE, width, height)
-        except cv2.error as exc:
-            raise AnimatorError(
-                "this OpenCV cannot open a window (a headless build); use --virtual-camera, or have exactly one "
-                "OpenCV, opencv-python: run install.py again"
-            ) from exc
+        flags = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
+        open_window(WINDOW_TITLE, flags, "use --virtual-camera, or --no-window")
+        cv2.resizeWindow(WINDOW_TITLE, width, height)
 
     def show(self, frame: np.ndarray) -> str | None:
         # Premultiplied over black is the colour as it is.

@@ -10,10 +10,11 @@ from animator_core.characters.character import Character
 from animator_core.errors import CharacterError
 from animator_core.motion.driving import DrivingMotion
 from animator_core.render.texture import premultiplied_bgra
+from animator_core.render.warp import canvas
 from animator_core.render.warp.head_pose import HeadLimits, moved_pose, soft_limit
-from animator_core.render.warp.rasterise import draw_triangles
-from animator_core.render.warp.renderer import WarpRenderer
-from animator_core.tracking.face_model import INNER_LIPS, RIGHT_EYE, face_model
+from animator_core.render.warp.painting import EMPTY, map_face
+from animator_core.render.warp.renderer import WarpRenderer, _Puppet
+from animator_core.tracking.face_model import INNER_LIPS, LEFT_EYE, RIGHT_EYE, face_model
 from animator_core.tracking.pose import HeadPose, euler_angles, rotation_from_euler, with_true_depth
 
 SIDE = 320
@@ -171,7 +172,9 @@ def test_triangles_map_pixels_as_the_plain_formula_does() -> None:
     screen = rng.uniform(2, 38, (3, 2)).astype(np.float32)
     texture = rng.uniform(0, 100, (3, 2)).astype(np.float32)
     map_x, map_y = np.full((2, 40, 40), -8, np.float32)
-    draw_triangles(map_x, map_y, screen, texture, np.ones(3, np.float32), np.array([[0, 1, 2]], np.int32), False)
+    across, down = screen[1] - screen[0], screen[2] - screen[0]
+    triangle = [0, 1, 2] if across[0] * down[1] > across[1] * down[0] else [0, 2, 1]
+    map_face(map_x, map_y, screen, texture, np.ones(3, np.float32), np.array([triangle], np.int32), 0, 40)
     corners = np.column_stack([screen, np.ones(3)]).astype(float)
     drawn = 0
     for y in range(40):
@@ -183,6 +186,82 @@ def test_triangles_map_pixels_as_the_plain_formula_does() -> None:
             elif share.min() < -0.05:
                 assert map_x[y, x] == -8
     assert drawn > 20
+
+
+SEQUENCE = [
+    DrivingMotion(),
+    DrivingMotion(rotation=rotation_from_euler(25, 10, 8), translation=np.array([0.1, 0.05], np.float32)),
+    DrivingMotion(eye_openness=np.array([0.2, 0.6], np.float32), breath=1.0),
+    DrivingMotion(rotation=rotation_from_euler(-30, -15, -20), translation=np.array([-0.3, -0.2], np.float32)),
+    DrivingMotion(rotation=rotation_from_euler(70, 60, 40), translation=np.array([1, 1], np.float32), scale=2.0),
+    DrivingMotion(gaze=np.full((2, 2), 0.1, np.float32)),
+    DrivingMotion(),
+]
+
+
+@pytest.mark.parametrize("has_alpha", [False, True])
+def test_repainting_what_moved_shows_what_painting_everything_does(has_alpha: bool) -> None:
+    renderer = WarpRenderer()
+    renderer.set_character(face_picture(has_alpha))
+    for motion in SEQUENCE:
+        fresh = WarpRenderer()
+        fresh.set_character(face_picture(has_alpha))
+        np.testing.assert_array_equal(renderer.render(motion), fresh.render(motion))
+
+
+def test_bands_painted_by_several_threads_show_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def frames() -> list[np.ndarray]:
+        renderer = WarpRenderer()
+        renderer.set_character(face_picture(has_alpha=True))
+        return [renderer.render(motion).copy() for motion in SEQUENCE]
+
+    alone = frames()
+    monkeypatch.setattr(canvas, "_BAND_PIXELS", 1000)
+    monkeypatch.setattr(canvas, "_MOST_BANDS", 3)
+    canvas._helpers.cache_clear()
+    for together, expected in zip(frames(), alone):
+        np.testing.assert_array_equal(together, expected)
+    canvas._helpers.cache_clear()
+
+
+def remapped(puppet: _Puppet, character: Character, motion: DrivingMotion) -> tuple[np.ndarray, np.ndarray]:
+    """Return skin and surroundings of a frame the plain way, every triangle into one map, and the face's points."""
+    pose = moved_pose(puppet._pose, motion, puppet._surroundings.limits)
+    bent = puppet._shape.bent(motion)
+    placed = pose.to_frame(bent)
+    surroundings, painted = puppet._surroundings, puppet._canvas
+    map_x, map_y = np.full((2, SIDE, SIDE), EMPTY, np.float32)
+    whole = np.ones(len(surroundings.nodes), np.float32)
+    moved = surroundings.moved(pose, bent, motion)
+    map_face(map_x, map_y, moved, surroundings.nodes, whole, surroundings.triangles, 0, SIDE)
+    order = np.argsort(-placed[puppet._triangles, 2].sum(1), kind="stable")
+    points = np.ascontiguousarray(placed[:, :2])
+    map_face(map_x, map_y, points, painted._landmarks, painted._weight, puppet._triangles[order], 0, SIDE)
+    texture = premultiplied_bgra(character.picture)
+    return cv2.remap(texture, map_x, map_y, cv2.INTER_LINEAR, None, cv2.BORDER_CONSTANT, (0, 0, 0, 0)), points
+
+
+@pytest.mark.parametrize("has_alpha", [False, True])
+def test_painting_matches_one_map_of_everything(has_alpha: bool) -> None:
+    character = face_picture(has_alpha)
+    renderer = WarpRenderer()
+    renderer.set_character(character)
+    assert renderer._puppet is not None
+    gentle = DrivingMotion(rotation=rotation_from_euler(-8, -5, -6), translation=np.array([-0.04, 0.03], np.float32))
+    for motion in (SEQUENCE[1], gentle):
+        expected, points = remapped(renderer._puppet, character, motion)
+        differs = np.abs(renderer.render(motion).astype(int) - expected).max(2)
+        # Eyes and mouth are drawn over the skin; they are all that may differ by more than rounding.
+        for ring in (RIGHT_EYE, LEFT_EYE, INNER_LIPS):
+            low, high = (points[list(ring)].min(0) - 7).astype(int), (points[list(ring)].max(0) + 8).astype(int)
+            differs[low[1] : high[1], low[0] : high[0]] = 0
+        assert (differs > 0).mean() < 2e-3
+        assert differs.max() <= 8
+
+
+def test_a_frame_cannot_be_changed_by_its_user_since_the_next_one_builds_on_it(opaque: WarpRenderer) -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        opaque.render(DrivingMotion())[0, 0] = 0
 
 
 def test_lips_do_not_pass_through_each_other(opaque: WarpRenderer) -> None:

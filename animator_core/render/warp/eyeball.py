@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cv2
+import numba
 import numpy as np
 
 from animator_core.render.warp.openings import Opening, blend_into, frontal_plane, opening, spread
@@ -54,17 +55,35 @@ class Eyeball:
     def _looking(self, where: Opening, frame_from_patch: np.ndarray, gaze: np.ndarray) -> np.ndarray:
         height, width = where.mask.shape
         inverse = cv2.invertAffineTransform(where.affine_from(frame_from_patch))
-        x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-        u = (inverse[0, 0] * x + inverse[0, 1] * y + inverse[0, 2]).astype(np.float32)
-        v = (inverse[1, 0] * x + inverse[1, 1] * y + inverse[1, 2]).astype(np.float32)
         shift = self._rotation[:2, :2] @ np.clip(gaze, -_MOST_GAZE, _MOST_GAZE) * self._width
-        # The iris moves as a whole; the white between it and the eye's corners gives way.
-        distance = np.hypot(u - shift[0] - self._iris[0], v - shift[1] - self._iris[1])
-        give = np.clip((distance - 1.15 * self._radius) / (1.6 * self._radius), 0, 1)
-        share = (1 - give * give * (3 - 2 * give)).astype(np.float32)
-        return cv2.remap(
-            self._texture, u - shift[0] * share, v - shift[1] * share, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+        u, v = np.empty((2, height, width), np.float32)
+        _look(u, v, inverse, shift.astype(np.float64), self._iris.astype(np.float64), self._radius)
+        return cv2.remap(self._texture, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+@numba.njit(
+    "void(float32[:,::1], float32[:,::1], float64[:,::1], float64[::1], float64[::1], float64)",
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+)
+def _look(
+    map_x: np.ndarray, map_y: np.ndarray, affine: np.ndarray, shift: np.ndarray, iris: np.ndarray, radius: float
+) -> None:
+    """Write which place of the eye's texture each pixel shows when the iris is shifted.
+
+    map_x, map_y: (h, w) float32. affine: (2, 3) of pixels to the texture. shift, iris: (2,), the latter the iris'
+    centre, and its radius, in pixels of the texture. The white between the iris and the eye's corners gives way.
+    """
+    for y in range(map_x.shape[0]):
+        for x in range(map_x.shape[1]):
+            u = affine[0, 0] * x + affine[0, 1] * y + affine[0, 2]
+            v = affine[1, 0] * x + affine[1, 1] * y + affine[1, 2]
+            distance = np.sqrt((u - shift[0] - iris[0]) ** 2 + (v - shift[1] - iris[1]) ** 2)
+            give = min(max((distance - 1.15 * radius) / (1.6 * radius), 0.0), 1.0)
+            share = 1 - give * give * (3 - 2 * give)
+            map_x[y, x] = u - shift[0] * share
+            map_y[y, x] = v - shift[1] * share
 
 
 def _continued(patch: np.ndarray, polygon: np.ndarray, centre: np.ndarray, radius: float) -> np.ndarray:

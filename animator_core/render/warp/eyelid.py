@@ -5,11 +5,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from animator_core.render.warp.openings import Opening, spread
+from animator_core.render.warp.openings import Opening, lay_over, spread
 
 _BEGIN, _FULL = 0.12, 0.55
 """How far a lid must close until its drawn skin begins to show, and until it has replaced the picture's."""
 _LASH_WIDTH = 0.045
+_REACH = 0.45
+"""How far from the lid's edge its skin is drawn, in eye widths."""
 _SHADE = 0.94
 
 
@@ -39,52 +41,53 @@ class Eyelid:
         self._texture = np.dstack([np.clip(skin * _SHADE, 0, 255), 255 * alpha]).astype(np.uint8)
         self._lash = _lash_colour(picture, upper)
 
+    def bounds(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the top left and bottom right of where the lid is drawn with its landmarks at ``points``, pixels."""
+        curve = points[self._curve]
+        reach = _REACH * float(np.linalg.norm(curve[0] - curve[8]))
+        return curve.min(0) - reach, curve.max(0) + reach
+
     def cover(self, frame: np.ndarray, map_x: np.ndarray, map_y: np.ndarray, points: np.ndarray, closed: float) -> None:
         """Lay the lid's skin over the frame ((H, W, 4) BGRA), where the maps ((H, W) float32) show the lid.
 
         points: (478, 2) pixels of the frame. closed: 0 as in the picture, 1 shut.
         """
         share = _smooth((closed - _BEGIN) / (_FULL - _BEGIN))
-        where = self._region(frame, points)
-        if share <= 0 or where is None:
+        where = _region(frame, *self.bounds(points)) if share > 0 else None
+        if where is None:
             return
         u, v = where.region(map_x) - self._origin[0], where.region(map_y) - self._origin[1]
         layer = cv2.remap(self._texture, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
         alpha = layer[..., 3].astype(np.float32) * np.float32(share / 255)
-        region = where.region(frame)
-        below = np.ascontiguousarray(region[..., :3])
-        region[..., :3] = cv2.blendLinear(np.ascontiguousarray(layer[..., :3]), below, alpha, 1 - alpha)
+        lay_over(where.region(frame), layer, alpha)
 
     def draw_lashes(self, frame: np.ndarray, points: np.ndarray, closed: float) -> None:
         """Draw the lash line along the lid's edge; it takes over as the picture's own is stretched away."""
         share = _smooth((closed - _BEGIN) / (_FULL - _BEGIN))
-        where = self._region(frame, points)
-        if share <= 0 or where is None:
-            return
-        curve = points[self._curve] - (where.left, where.top)
+        curve = points[self._curve]
         width = float(np.linalg.norm(curve[0] - curve[8])) * _LASH_WIDTH
+        softness = max(0.6, 0.25 * width)
+        reach = 0.6 * width + 3 * softness + 2
+        where = _region(frame, curve.min(0) - reach, curve.max(0) + reach) if share > 0 else None
+        if where is None:
+            return
+        curve = curve - (where.left, where.top)
         # A closed ribbon that is thickest in the middle.
         bulge = np.sin(np.pi * np.linspace(0.08, 0.92, 9))[:, None] * np.array([0, width])
         ribbon = np.concatenate([curve - bulge * 0.6, (curve + bulge * 0.5)[::-1]])
         mask = np.zeros(where.mask.shape, np.uint8)
         cv2.fillPoly(mask, [np.rint(ribbon * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-        alpha = cv2.GaussianBlur(mask, (0, 0), max(0.6, 0.25 * width)).astype(np.float32) * np.float32(
-            0.85 * share / 255
-        )
-        region = where.region(frame)
-        ink = np.broadcast_to(self._lash, (*where.mask.shape, 3)).astype(np.uint8)
-        below = np.ascontiguousarray(region[..., :3])
-        region[..., :3] = cv2.blendLinear(np.ascontiguousarray(ink), below, alpha, 1 - alpha)
+        alpha = cv2.GaussianBlur(mask, (0, 0), softness).astype(np.float32) * np.float32(0.85 * share / 255)
+        lay_over(where.region(frame), np.full((*mask.shape, 3), self._lash, np.uint8), alpha)
 
-    def _region(self, frame: np.ndarray, points: np.ndarray) -> Opening | None:
-        """Return the frame's part around the lid, with an empty mask; None where it lies outside."""
-        curve = points[self._curve]
-        reach = 0.45 * float(np.linalg.norm(curve[0] - curve[8]))
-        low = np.maximum(np.floor(curve.min(0) - reach).astype(int), 0)
-        high = np.minimum(np.ceil(curve.max(0) + reach).astype(int), [frame.shape[1], frame.shape[0]])
-        if (high - low).min() < 2:
-            return None
-        return Opening(int(low[0]), int(low[1]), np.empty((high[1] - low[1], high[0] - low[0]), np.float32))
+
+def _region(frame: np.ndarray, low: np.ndarray, high: np.ndarray) -> Opening | None:
+    """Return the frame's part between two corners, with an empty mask; None where it lies outside."""
+    low = np.maximum(np.floor(low).astype(int), 0)
+    high = np.minimum(np.ceil(high).astype(int), [frame.shape[1], frame.shape[0]])
+    if (high - low).min() < 2:
+        return None
+    return Opening(int(low[0]), int(low[1]), np.empty((high[1] - low[1], high[0] - low[0]), np.float32))
 
 
 def _smooth(share: float) -> float:

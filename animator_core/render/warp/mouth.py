@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from animator_core.render.warp.openings import Opening, blend_into, frontal_plane, opening
+from animator_core.render.warp.openings import Opening, blend_into, frontal_plane, lay_over, opening
 from animator_core.tracking.face_model import INNER_LIPS, OUTER_LIPS
 from animator_core.tracking.pose import HeadPose
 
@@ -47,18 +47,18 @@ class Mouth:
         upright = frontal_plane(pose) / pose.scale
         width, rest_width = (float(np.linalg.norm(p[61] - p[291])) for p in (points, rest))
         middle = points[self._corners].mean(0)
-        layer = self._warped(self._cavity, where, upright, (points[_UPPER] + points[_LOWER]) / 2, width * 1.3)[..., :3]
+        layer = self._warped(self._cavity, where, upright, (points[_UPPER] + points[_LOWER]) / 2, width * 1.3)
         # The lower jaw: it hangs from the lower lip.
         lower_at = points[_LOWER] * np.array([0.5, 1]) + np.array([0.5 * middle[0], 0])
-        layer = _over(layer, self._warped(self._lower, where, upright, lower_at, rest_width))
+        _over(layer, self._warped(self._lower, where, upright, lower_at, rest_width))
         teeth_at = rest[_UPPER] * 0.75 + points[_UPPER] * 0.25
-        layer = _over(layer, self._warped(self._teeth, where, upright, teeth_at, rest_width))
+        _over(layer, self._warped(self._teeth, where, upright, teeth_at, rest_width))
         if self._own is not None:
             texture, origin = self._own
             linear = frontal_plane(pose) @ self._units_from_picture
             target = rest[_UPPER] + linear @ (origin - self._upper_anchor)
             matrix = where.affine_from(np.column_stack([linear, target]))
-            layer = _over(layer, cv2.warpAffine(texture, matrix, where.mask.shape[::-1], flags=cv2.INTER_LINEAR))
+            _over(layer, cv2.warpAffine(texture, matrix, where.mask.shape[::-1], flags=cv2.INTER_LINEAR))
         return _shaded(layer, where, width)
 
     def _warped(
@@ -73,19 +73,18 @@ class Mouth:
         )
 
 
-def _over(below: np.ndarray, layer: np.ndarray) -> np.ndarray:
-    """Lay a straight-alpha (h, w, 4) layer over (h, w, 3)."""
-    alpha = layer[..., 3].astype(np.float32) / np.float32(255)
-    return cv2.blendLinear(np.ascontiguousarray(layer[..., :3]), below, alpha, 1 - alpha)
+def _over(below: np.ndarray, layer: np.ndarray) -> None:
+    """Lay a straight-alpha (h, w, 4) layer over (h, w, 4), in place."""
+    lay_over(below, layer, layer[..., 3].astype(np.float32) / np.float32(255))
 
 
 def _shaded(layer: np.ndarray, where: Opening, width: float) -> np.ndarray:
     """Darken towards the lips, which throw their shadow inwards, the upper one most."""
     depth = cv2.GaussianBlur(where.mask, (0, 0), max(0.8, 0.045 * width))
     shift = max(1, round(0.02 * width))
-    below_lip = np.roll(depth, shift, axis=0)
-    light = np.clip(0.45 + 0.62 * np.minimum(depth, below_lip), 0, 1)
-    return np.asarray(layer * light[..., None]).astype(np.uint8)
+    light = np.minimum(depth, np.roll(depth, shift, axis=0))
+    light = np.clip(np.float32(0.45) + np.float32(0.62) * light, 0, 1)
+    return np.asarray(layer[..., :3] * light[..., None]).astype(np.uint8)
 
 
 def _lip_colour(picture: np.ndarray, landmarks: np.ndarray) -> np.ndarray:

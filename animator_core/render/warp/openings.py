@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import cv2
+import numba
 import numpy as np
 
 from animator_core.tracking.pose import HeadPose
@@ -53,9 +54,24 @@ def opening(polygon: np.ndarray, frame_shape: tuple[int, ...], softness: float) 
 
 def blend_into(frame: np.ndarray, where: Opening, layer: np.ndarray) -> None:
     """Lay ``layer`` ((h, w, 3) uint8 BGR, opaque) over the frame ((H, W, 4) BGRA) through the opening's mask."""
-    region = where.region(frame)
-    colour = cv2.blendLinear(layer, np.ascontiguousarray(region[..., :3]), where.mask, 1 - where.mask)
-    region[..., :3] = colour
+    lay_over(where.region(frame), layer, where.mask)
+
+
+@numba.njit("void(uint8[:,:,:], uint8[:,:,:], float32[:,::1])", cache=True, nogil=True, error_model="numpy")
+def lay_over(below: np.ndarray, layer: np.ndarray, alpha: np.ndarray) -> None:
+    """Lay a layer over what is below, in place; its alpha stays as it is.
+
+    below, layer: (h, w, 3 or 4) uint8 BGR(A). alpha: (h, w) float32 in [0, 1], how much of the layer shows.
+    """
+    for y in range(alpha.shape[0]):
+        for x in range(alpha.shape[1]):
+            share = alpha[y, x]
+            if share <= 0:
+                continue
+            for channel in range(3):
+                under = np.float32(below[y, x, channel])
+                mixed = under + share * (np.float32(layer[y, x, channel]) - under)
+                below[y, x, channel] = np.uint8(mixed + np.float32(0.5))
 
 
 def frontal_plane(pose: HeadPose) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-import cv2
 import numpy as np
 
 from animator_core.characters.character import Character
@@ -13,12 +12,12 @@ from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.visible_change import signature
 from animator_core.render.contract import Placement
 from animator_core.render.texture import premultiplied_bgra
+from animator_core.render.warp.canvas import Canvas
 from animator_core.render.warp.eyeball import Eyeball
 from animator_core.render.warp.eyelid import Eyelid
 from animator_core.render.warp.face_shape import FaceShape
 from animator_core.render.warp.head_pose import moved_pose
 from animator_core.render.warp.mouth import Mouth
-from animator_core.render.warp.rasterise import draw_triangles
 from animator_core.render.warp.surroundings import Surroundings
 from animator_core.tracking.face_model import (
     FACE_OVAL,
@@ -62,7 +61,7 @@ class WarpRenderer:
         return Placement(signature(motion), motion)
 
     def draw(self, placement: Placement) -> np.ndarray:
-        """Return the character: (H, W, 4) uint8 BGRA, premultiplied; reused by the next call."""
+        """Return the character: (H, W, 4) uint8 BGRA, premultiplied, read-only; the next call changes it."""
         if self._puppet is None:
             raise CharacterError("no character is set; choose one")
         return self._puppet.draw(placement.content)
@@ -96,16 +95,11 @@ class _Puppet:
             raise CharacterError(
                 f"the face in {character.name} is only {self._pose.scale:.0f} pixels high; use a larger picture"
             )
-        self._texture = premultiplied_bgra(character.picture)
-        height, width = self._texture.shape[:2]
+        texture = premultiplied_bgra(character.picture)
         shape = self._pose.to_head(landmarks)
         self._shape = FaceShape(shape)
-        self._landmarks = np.ascontiguousarray(landmarks[:, :2])
         self._surroundings = Surroundings(character.picture[..., 3], landmarks, shape, self._pose)
-        model = face_model()
-        self._triangles = model.triangles
-        self._weight = _feather(shape)
-        self._full = np.ones(len(self._surroundings.nodes), np.float32)
+        self._triangles = face_model().triangles
         opaque = np.ascontiguousarray(character.picture[..., 2::-1])
         self._eyes = [
             Eyeball(opaque, landmarks, ring, iris, self._pose)
@@ -115,35 +109,29 @@ class _Puppet:
             Eyelid(opaque, landmarks, ring, brow) for ring, brow in ((RIGHT_EYE, RIGHT_BROW), (LEFT_EYE, LEFT_BROW))
         ]
         self._mouth = Mouth(opaque, landmarks, self._pose)
-        self._map_x, self._map_y = np.empty((2, height, width), np.float32)
-        self._frame = np.empty((height, width, 4), np.uint8)
+        self._canvas = Canvas(texture, self._surroundings, np.ascontiguousarray(landmarks[:, :2]), _feather(shape))
 
     def draw(self, motion: DrivingMotion) -> np.ndarray:
         pose = moved_pose(self._pose, motion, self._surroundings.limits)
         bent = self._shape.bent(motion)
         placed = pose.to_frame(bent)
-        points = np.ascontiguousarray(placed[:, :2])
-        self._map_x.fill(-8)
-        self._map_y.fill(-8)
-        surroundings = self._surroundings
-        draw_triangles(
-            self._map_x, self._map_y, surroundings.moved(pose, bent, motion), surroundings.nodes, self._full,
-            surroundings.triangles, False,
-        )  # fmt: skip
         # Far triangles first, so that the nose covers the cheek behind it.
         order = np.argsort(-placed[self._triangles, 2].sum(1), kind="stable")
-        draw_triangles(self._map_x, self._map_y, points, self._landmarks, self._weight, self._triangles[order], True)
-        frame = cv2.remap(
-            self._texture, self._map_x, self._map_y, cv2.INTER_LINEAR, self._frame, cv2.BORDER_CONSTANT, (0, 0, 0, 0)
-        )
-        rest = pose.to_frame(self._shape.shape)[:, :2]
-        self._mouth.draw(frame, points, pose, rest)
+        points = np.ascontiguousarray(placed[:, :2])
+        moved = self._surroundings.moved(pose, bent, motion)
+        lids = [bound for lid in self._lids for bound in lid.bounds(points)]
+        window = self._canvas.paint(moved, points, self._triangles[order], np.array(lids))
+        # Everything else is drawn in the window's own pixels, and so cannot leave it.
+        corner = np.array([window.left, window.top], np.float32)
+        points -= corner
+        rest = pose.to_frame(self._shape.shape)[:, :2] - corner
+        self._mouth.draw(window.frame, points, pose, rest)
         for eye, lid, gaze, openness in zip(self._eyes, self._lids, motion.gaze, motion.eye_openness):
             closed = 1 - float(openness)
-            lid.cover(frame, self._map_x, self._map_y, points, closed)
-            eye.draw(frame, points, pose, gaze)
-            lid.draw_lashes(frame, points, closed)
-        return frame
+            lid.cover(window.frame, window.map_x, window.map_y, points, closed)
+            eye.draw(window.frame, points, pose, gaze)
+            lid.draw_lashes(window.frame, points, closed)
+        return self._canvas.frame
 
 
 def _feather(shape: np.ndarray) -> np.ndarray:

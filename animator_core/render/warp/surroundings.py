@@ -30,6 +30,7 @@ class Surroundings:
         x, y = np.meshgrid(np.linspace(0, width - 1, columns), np.linspace(0, height - 1, rows))
         self.nodes = np.stack([x.ravel(), y.ravel()], 1).astype(np.float32)
         self.triangles = _grid_triangles(columns, rows)
+        self.rows, self.columns = rows, columns
         self._pose = pose
         self._landmarks = landmarks
         oval = np.array(FACE_OVAL)

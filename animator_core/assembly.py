@@ -115,8 +115,16 @@ def make_renderer_source(config: Config) -> RendererSource:
             performance.enable_optimizer,
             model.use_tensorrt,
             config.liveportrait,
-        )
+        ),
+        _gpu_name,
     )
+
+
+def _gpu_name() -> str:
+    from animator_core.installation.requirements import detect_gpu
+
+    gpu = detect_gpu()
+    return gpu.name if gpu else ""
 
 
 def make_template_recorder(config: Config, mirror: bool = False, most_waiting: int | None = None) -> TemplateRecorder:

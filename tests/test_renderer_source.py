@@ -96,12 +96,21 @@ def test_without_weights_liveportrait_is_an_error_with_the_remedy(choice, tmp_pa
         RendererSource(RendererSettings(tmp_path)).create("liveportrait")
 
 
-def test_on_a_cpu_auto_is_the_warp_and_says_how_to_have_the_other(settings, loads, choice):
-    choice(SLOW_CPU)
-    renderer = RendererSource(settings).create("auto")
+def test_a_gpu_without_weights_is_told_how_to_get_them(choice, tmp_path):
+    renderer = RendererSource(RendererSettings(tmp_path), lambda: "RTX 9").create("auto")
     assert renderer.name == "warp"
-    assert "no GPU here" in renderer.note
-    assert "choose liveportrait to have it anyway" in renderer.note
+    assert renderer.note.startswith("RTX 9 could animate by LivePortrait, but its weights are not in")
+    assert "; run install.py to get them" in renderer.note
+    assert RendererSource(RendererSettings(tmp_path), lambda: "RTX 9").create("warp").note == ""
+
+
+def test_on_a_cpu_auto_is_the_warp_and_only_the_log_says_how_to_have_the_other(settings, loads, choice, caplog):
+    choice(SLOW_CPU)
+    with caplog.at_level("INFO"):
+        renderer = RendererSource(settings).create("auto")
+    assert (renderer.name, renderer.note) == ("warp", "")
+    assert "no GPU here" in caplog.text
+    assert "choose liveportrait to have it anyway" in caplog.text
     assert loads.count == 0
     assert RendererSource(settings).create("liveportrait").name == "liveportrait"
 

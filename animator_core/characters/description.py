@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import math
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +15,7 @@ import yaml
 
 from animator_core.errors import CharacterError
 from animator_core.tracking.observation import LANDMARK_COUNT
+from animator_core.whole_file import written_whole
 
 MAX_FILE_BYTES = 1 << 20
 _KEYS = ("name", "crop", "landmarks")
@@ -78,15 +77,12 @@ def write_description(
     if key_points:
         content["landmarks"] = {point: [float(x) for x in place] for point, place in key_points.items()}
     text = yaml.safe_dump(content, default_flow_style=None, sort_keys=False, allow_unicode=True, width=120)
-    unfinished = path.with_name(path.name + ".part")
     try:
-        unfinished.write_text(text, encoding="utf-8")
         if path.exists():
             shutil.copyfile(path, path.with_name(path.name + ".bak"))
-        os.replace(unfinished, path)
+        with written_whole(path) as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
     except OSError as exc:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
         raise CharacterError(f"cannot write {path}: {exc.strerror}; make its folder writable") from exc
     return path
 

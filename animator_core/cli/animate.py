@@ -238,7 +238,8 @@ def _report(
     _warn(options, clip, watch)
     if options.stats is not None:
         parts.write_json(options.stats, statistics(clip, renderer, count, share, times, wall_seconds))
-    print(f"wrote {options.output}: {count} frames at {float(clip.rate):.5g} fps in {wall_seconds:.1f} s")
+    rate, label = f"{float(clip.rate):.5g} fps", f"{renderer.name} on {renderer.device}"
+    print(f"wrote {options.output}: {count} frames at {rate} in {wall_seconds:.1f} s, drawn by {label}")
 
 
 def statistics(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Callable
 
 from animator_core.errors import AnimatorError, ModelError, WeightsError
 from animator_core.liveportrait.options import MotionOptions
@@ -14,6 +15,8 @@ from animator_core.render.contract import Renderer
 
 if TYPE_CHECKING:
     from animator_core.render.liveportrait.engine import Engine
+
+logger = logging.getLogger(__name__)
 
 RENDERERS = ("auto", "liveportrait", "warp")
 
@@ -37,11 +40,19 @@ class RendererSettings:
     options: MotionOptions = field(default_factory=MotionOptions)
 
 
-class RendererSource:
-    """Makes renderers; those of LivePortrait share one copy of networks and features as long as any of them is used."""
+class _NoGpu(ModelError):
+    """There is nothing wrong: this computer has no GPU."""
 
-    def __init__(self, settings: RendererSettings | None = None) -> None:
+
+class RendererSource:
+    """Makes renderers; those of LivePortrait share one copy of networks and features as long as any of them is used.
+
+    find_gpu: returns the name of the GPU that lies idle where the weights are not there, "" for none.
+    """
+
+    def __init__(self, settings: RendererSettings | None = None, find_gpu: Callable[[], str] = str) -> None:
         self.settings = settings or RendererSettings()
+        self._find_gpu = find_gpu
         self._engine: weakref.ref[Engine] | None = None
         self._lock = threading.Lock()
 
@@ -50,8 +61,9 @@ class RendererSource:
 
         enable_optimizer: other than the settings say.
 
-        What "auto" falls back from although the weights are there is in the renderer's ``note``. Raises WeightsError
-        or ModelError where "liveportrait" is asked for and cannot be had, AnimatorError for an unknown name.
+        What "auto" falls back from although there is a GPU is in the renderer's ``note``; that a computer without one
+        draws by the warp is as it should be, and only logged. Raises WeightsError or ModelError where "liveportrait"
+        is asked for and cannot be had, AnimatorError for an unknown name.
         """
         from animator_core.render.warp.renderer import WarpRenderer
 
@@ -59,12 +71,26 @@ class RendererSource:
             raise AnimatorError(f"renderer {name!r} is unknown; choose one of {', '.join(RENDERERS)}")
         if name == "liveportrait":
             return self._liveportrait(False, enable_optimizer)
-        if name == "warp" or not self._has_weights():
+        if name == "warp":
             return WarpRenderer()
+        if not self._has_weights():
+            return WarpRenderer(note=self._note_without_weights())
         try:
             return self._liveportrait(True, enable_optimizer)
+        except _NoGpu as exc:
+            logger.info("%s", exc)
+            return WarpRenderer()
         except ModelError as exc:
             return WarpRenderer(note=str(exc))
+
+    def _note_without_weights(self) -> str:
+        gpu = self._find_gpu()
+        if not gpu:
+            return ""
+        return (
+            f"{gpu} could animate by LivePortrait, but its weights are not in {self.settings.weights_dir}, so the warp "
+            "renderer is used; run install.py to get them, or choose warp"
+        )
 
     def _has_weights(self) -> bool:
         folder = self.settings.weights_dir
@@ -86,9 +112,10 @@ class RendererSource:
             if engine is None:
                 choice = choose_device(settings.device, settings.fp16)
                 if must_be_capable and not choice.is_capable:
-                    raise ModelError(
-                        choice.note
-                        or "LivePortrait has no GPU here and takes seconds a frame on the CPU, so the warp renderer is "
+                    if choice.note:
+                        raise ModelError(choice.note)
+                    raise _NoGpu(
+                        "LivePortrait has no GPU here and takes seconds a frame on the CPU, so the warp renderer is "
                         "used; choose liveportrait to have it anyway"
                     )
                 engine = load_engine(settings.weights_dir, choice, settings.cache_dir, settings.options)

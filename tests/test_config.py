@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from animator_core.assembly import make_estimator, make_renderer_source
 from animator_core.config import DEFAULT_CONFIG_FILE, PROJECT_ROOT, Config, load_config
 from animator_core.errors import ConfigError
 
@@ -155,6 +156,13 @@ def test_the_liveportrait_section_says_the_motion_options(tmp_path):
     options = load(tmp_path, "liveportrait: {region: eyes, sensitivity_mouth: 2, is_relative: false}").liveportrait
     assert (options.region, options.sensitivity_mouth, options.is_relative) == ("eyes", 2, False)
     assert load(tmp_path, "liveportrait:").liveportrait == Config().liveportrait
+
+
+def test_the_motion_options_reach_renderers_and_estimators(tmp_path):
+    config = load(tmp_path, "liveportrait: {region: eyes, sensitivity_pose: 0.5}\ntracking: {smoothing: 0.1}")
+    assert make_renderer_source(config).settings.options == config.liveportrait
+    settings = make_estimator(config).settings
+    assert (settings.sensitivity_pose, settings.smoothing) == (0.5, 0.1)
 
 
 @pytest.mark.parametrize(

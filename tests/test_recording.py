@@ -14,6 +14,7 @@ from stand_ins import FRAME_HEIGHT, FRAME_WIDTH, face_landmarks
 from animator_core.errors import MotionError, WeightsError
 from animator_core.liveportrait.keypoints import KeypointMotion
 from animator_core.liveportrait.motion_only import load_motion_extractor
+from animator_core.motion.driving import DrivenFace, DrivenFrame, DrivingMotion
 from animator_core.motion.template import MotionTemplate, is_template, read_template
 from animator_core.motion.track_file import read_track
 from animator_core.optimizer import InferenceOptimizer
@@ -170,6 +171,24 @@ def test_a_replay_shows_the_recording_whatever_the_batch(tmp_path: Path, batch_s
     assert model.painted == -(-5 // batch_size)
     assert greens[0] == greens[1] == greens[2]
     assert (greens[3] - greens[0]) * (greens[4] - greens[0]) < 0
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_clips_first_frame_is_measured_against_its_neutral_face_where_that_is_known(is_known: bool):
+    renderer = LivePortraitRenderer(StandInModel(), InferenceOptimizer(enable_motion_cache=False))
+    renderer.set_character(face_character())
+    clip = [
+        DrivenFrame(DrivenFace(face_landmarks(), smoothing=0.0), picture(158 if number < 5 else 128), moment)
+        for number, moment in enumerate(range(1, 30 * FRAME_NS, FRAME_NS))
+    ]
+    if is_known:
+        renderer.calibrate_from(clip)
+    greens = []
+    for each in (clip[0], clip[20]):
+        motion = DrivingMotion(captured_ns=each.captured_ns, now_ns=each.captured_ns, face=each.face)
+        greens.append(int(renderer.render(motion, each.frame)[80, 80, 1]))
+    turned, resting = (abs(green - 127) > 20 for green in greens)
+    assert (turned, resting) == (is_known, not is_known)
 
 
 def test_the_motion_extractor_alone_sees_what_it_sees_among_the_others_in_any_batch(

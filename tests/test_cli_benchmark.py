@@ -97,3 +97,8 @@ def test_a_recorded_motion_is_said_not_to_measure_tracking(tmp_path: Path, capsy
 def test_a_missing_clip_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["benchmark", "--driving", str(tmp_path / "no.mp4")]) == 1
     assert "no.mp4" in capsys.readouterr().err
+
+
+def test_a_template_is_no_clip_to_measure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["benchmark", "--driving", str(stand_ins.write_template_file(tmp_path / "t.npz"))]) == 1
+    assert "t.npz is a template" in capsys.readouterr().err

@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
     """Measure, print a table and write the files asked for."""
     from animator_core.benchmark.report import Subject, figures_of, format_result, plot
     from animator_core.benchmark.run import run_benchmark
-    from animator_core.driving_clip import open_clip
+    from animator_core.driving_clip import TemplateClip, open_clip
 
     if options.characters > _MOST_CHARACTERS:
         raise AnimatorError(f"--characters {options.characters} is too many; give {_MOST_CHARACTERS} at most")
@@ -79,7 +79,10 @@ def run(options: argparse.Namespace) -> int:
     if options.size is not None:
         smaller = dataclasses.replace(config.character, target_size=(options.size, options.size))
         config = dataclasses.replace(config, character=smaller)
-    open_clip(options.driving, lambda: assembly.make_tracker(config)).close()  # a wrong clip is told at once
+    clip = open_clip(options.driving, lambda: assembly.make_tracker(config))  # a wrong clip is told at once
+    clip.close()
+    if isinstance(clip, TemplateClip):
+        raise AnimatorError(f"{options.driving} is a template, of which no stage can be measured; give a video")
     characters = _characters(options, config)
     with _measured_paths(options, config, characters) as (paths, renderer):
         result = run_benchmark(

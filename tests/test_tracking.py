@@ -14,6 +14,8 @@ from animator_core.errors import ModelError
 from animator_core.model_files import FACE_LANDMARKER
 from animator_core.tracking.build import create_tracker, has_face_mesh
 from animator_core.tracking.detect import detect_face
+from animator_core.tracking.observation import FaceObservation
+from animator_core.tracking.unchanged import OncePerPicture
 from tests.conftest import shared_file
 
 ASTRONAUT = Path(__file__).parents[1] / "assets" / "characters" / "astronaut.png"
@@ -89,3 +91,45 @@ def test_both_trackers_see_the_same_face(models_dir: Path) -> None:
     assert landmarker is not None
     face_height = np.linalg.norm(mesh[10, :2] - mesh[152, :2])
     assert np.linalg.norm(mesh[:468, :2] - landmarker[:468, :2], axis=1).mean() < 0.03 * face_height
+
+
+class CountingTracker:
+    """Sees a face as bright as the frame, unless it is black."""
+
+    name = "counting"
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def track(self, frame: np.ndarray, captured_ns: int) -> FaceObservation | None:
+        self.count += 1
+        level = float(frame.mean())
+        return FaceObservation(np.full((478, 3), level, np.float32), 8, 40, captured_ns) if level else None
+
+    def close(self) -> None:
+        self.count = -1
+
+
+def test_a_frame_that_equals_the_one_before_is_tracked_once() -> None:
+    inner = CountingTracker()
+    tracker = OncePerPicture(inner)
+    frame = np.full((40, 8, 3), 7, np.uint8)
+    first, second = tracker.track(frame, 1), tracker.track(frame.copy(), 2)
+    assert first is not None and second is not None
+    assert (inner.count, tracker.skipped_count) == (1, 1)
+    assert (first.captured_ns, second.captured_ns) == (1, 2)
+    assert second.landmarks is first.landmarks
+    # One pixel anywhere makes another picture, also in the array that was tracked before.
+    frame[39, 7, 2] = 8
+    assert tracker.track(frame, 3) is not None
+    assert inner.count == 2
+
+
+def test_an_unchanged_frame_without_a_face_stays_without_one() -> None:
+    inner = CountingTracker()
+    tracker = OncePerPicture(inner)
+    black = np.zeros((40, 8, 3), np.uint8)
+    assert tracker.track(black, 1) is None and tracker.track(black, 2) is None
+    assert inner.count == 1
+    tracker.close()
+    assert inner.count == -1

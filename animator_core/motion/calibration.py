@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from animator_core.motion.face_state import FaceState
-from animator_core.tracking.pose import HeadPose, euler_angles, rotation_from_vector, vector_from_rotation
+from animator_core.tracking.pose import HeadPose, rotation_from_vector, vector_from_rotation
 
 STABLE_SECONDS = 1.0
 _GIVE_UP_SECONDS = 6.0
@@ -106,7 +106,7 @@ class Calibration:
 
 def _unrest(states: Sequence[FaceState]) -> float:
     """Return how far from still, frontal and expressionless the states are; up to 1 is stable."""
-    angles = np.array([euler_angles(s.pose.rotation) for s in states])
+    angles = np.array([s.angles for s in states])
     turn = float(np.ptp(angles, axis=0).max()) / _MAX_TURN_DEGREES
     # Without the slowest part of the lids' motion: a blink belongs to a resting face.
     change = float(np.percentile(np.std([s.shape for s in states], axis=0), 90)) / _MAX_SHAPE_CHANGE

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from animator_core.tracking.face_model import LEFT_IRIS, RIGHT_IRIS, face_model
 from animator_core.tracking.observation import FaceObservation
-from animator_core.tracking.pose import HeadPose, fit_pose, with_true_depth
+from animator_core.tracking.pose import HeadPose, euler_angles, fit_pose, with_true_depth
 
 # Per eye (right, left): outer and inner corner, then pairs of upper and lower lid.
 _CORNERS = np.array([[33, 133], [263, 362]])
@@ -31,6 +32,11 @@ class FaceState:
     eye_ratio: np.ndarray
     gaze: np.ndarray
     captured_ns: int
+
+    @functools.cached_property
+    def angles(self) -> tuple[float, float, float]:
+        """Yaw, pitch and roll in degrees; calibration asks for those of a whole second with every frame."""
+        return euler_angles(self.pose.rotation)
 
 
 def face_state(observation: FaceObservation, neutral_shape: np.ndarray | None = None) -> FaceState:

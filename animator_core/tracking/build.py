@@ -8,6 +8,7 @@ from pathlib import Path
 from animator_core.errors import ModelError
 from animator_core.model_files import FACE_LANDMARKER, verified_path
 from animator_core.tracking.observation import FaceTracker
+from animator_core.tracking.unchanged import OncePerPicture
 
 logger = logging.getLogger(__name__)
 TRACKERS = ("auto", "face_mesh", "face_landmarker")
@@ -23,16 +24,30 @@ def create_tracker(
 ) -> FaceTracker:
     """Return a tracker of ``kind``; "auto" takes the landmarker where its model file is, else the face mesh.
 
+    A frame that equals the one before is not looked at again, except by static trackers.
+
     The landmarker takes 2.5 times as long, but its head pose shakes a third as much (docs/PERFORMANCE.md).
     models_dir: where ``face_landmarker.task`` lies. with_blendshapes: have the landmarker score them too.
     is_static: every frame is a picture of its own, detect anew.
     Raises ModelError where no tracker can be had.
     """
+    if kind not in TRACKERS:
+        raise ModelError(f"tracker {kind!r} is unknown; choose one of {', '.join(TRACKERS)}")
+    tracker = _create(models_dir, min_detection_confidence, min_tracking_confidence, kind, is_static, with_blendshapes)
+    return tracker if is_static else OncePerPicture(tracker)
+
+
+def _create(
+    models_dir: Path,
+    min_detection_confidence: float,
+    min_tracking_confidence: float,
+    kind: str,
+    is_static: bool,
+    with_blendshapes: bool,
+) -> FaceTracker:
     from animator_core.tracking.face_mesh import FaceMeshTracker
     from animator_core.tracking.landmarker import LandmarkerTracker
 
-    if kind not in TRACKERS:
-        raise ModelError(f"tracker {kind!r} is unknown; choose one of {', '.join(TRACKERS)}")
     is_there = (models_dir / FACE_LANDMARKER.name).exists()
     if kind == "face_mesh" or (kind == "auto" and not is_there and has_face_mesh()):
         return FaceMeshTracker(min_detection_confidence, min_tracking_confidence, is_static)

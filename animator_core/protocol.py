@@ -171,6 +171,11 @@ class FilterStatus:
     remedy: str = ""
 
 
+def may_be_slow(renderer: str, device: str) -> bool:
+    """Return whether a frame may take longer than a worker may be silent: LivePortrait without a GPU."""
+    return renderer == "liveportrait" and device.startswith("CPU")
+
+
 @dataclass(frozen=True)
 class WorkerProblem:
     """Something that concerns no single filter; the worker goes on where it can."""

@@ -29,6 +29,7 @@ from animator_core.protocol import (
     RefreshCharacters,
     UpdateFilter,
     WorkerProblem,
+    may_be_slow,
 )
 from obs_plugin.condition import Problem
 from obs_plugin.installation import Installation
@@ -55,6 +56,7 @@ class Timing:
     heartbeat: float = 8.0
     heartbeat_loading: float = 60.0
     starved: float = 8.0
+    starved_slow: float = 120.0
     idle: float = 30.0
     stop: float = 5.0
 
@@ -298,7 +300,9 @@ class Supervisor:
         # Hidden sources drive nothing; only frames that go in while none comes out are a sign of a hang.
         if frames[0] == seen[0] or frames[1] != seen[1] or state not in ("tracking", "calibrating"):
             client.starved_since = now
-        return link.heartbeat_age_s > patience or now - client.starved_since > self._timing.starved
+        is_slow = status is not None and may_be_slow(status.renderer, status.device)
+        starved = self._timing.starved_slow if is_slow else self._timing.starved
+        return link.heartbeat_age_s > patience or now - client.starved_since > starved
 
     def _start(self, now: float) -> None:
         if not self._installation.python.exists():

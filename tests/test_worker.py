@@ -296,6 +296,20 @@ def test_a_hung_renderer_stops_the_heart_of_its_filter_only_and_does_not_keep_th
         assert worker.exit_code() == 0
 
 
+def test_the_heart_beats_while_liveportrait_on_a_cpu_takes_its_time(folder):
+    save_character(folder / "characters", "lazy.png", (9, 9, 200))
+    with start(folder, extra="ai_model: {warmup_frames: 0}\n") as worker:
+        end = worker.open(character="lazy.png")
+        worker.wait_for(FilterOpened)
+        worker.next_frame()
+        ages = []
+        for _ in range(30):
+            end.drive()
+            time.sleep(0.1)
+            ages.append(end.reader.heartbeat_age_ns / 1e9)
+        assert max(ages) < 2.0
+
+
 def test_missing_weights_mean_the_warp_renderer_and_a_word_about_it(folder):
     with start(folder) as worker:
         worker.open(character="red.png", renderer="liveportrait")

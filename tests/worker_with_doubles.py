@@ -2,7 +2,7 @@
 
 Tracker: a black frame has no face; a magenta one raises. Renderer: one plain colour for each character; ``crash.png``
 raises in every frame, ``hang.png`` never comes back from one, ``slow.png`` takes two seconds to prepare,
-``refused.png`` is refused by `set_character`.
+``refused.png`` is refused by `set_character`, ``lazy.png`` is drawn in four seconds as if by LivePortrait on a CPU.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class RendererDouble:
         if character.name == "refused.png":
             raise CharacterError("refused.png cannot be drawn; use another")
         self._character = character
+        self.name = "liveportrait" if character.name == "lazy.png" else "warp"
 
     def place(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> Placement:
         return Placement(signature(motion), (motion, driving_frame))
@@ -77,6 +78,8 @@ class RendererDouble:
             raise RuntimeError("the renderer broke")
         if self._character.name == "hang.png":
             time.sleep(600)
+        if self._character.name == "lazy.png":
+            time.sleep(4)
         print("a library prints what it likes")
         os.write(1, b"and so does one written in C++\n")
         return np.ascontiguousarray(self._character.picture[..., [2, 1, 0, 3]])

@@ -12,7 +12,7 @@ from animator_core.errors import AnimatorError
 from animator_core.frame_ring import RingMemory, RingReader, RingWriter, now_ns
 from animator_core.frame_statistics import FrameStatistics
 from animator_core.live.newest import Newest
-from animator_core.protocol import AnimationSettings, FilterStatus, OpenFilter
+from animator_core.protocol import AnimationSettings, FilterStatus, OpenFilter, may_be_slow
 from animator_core.serving.animation import Animation
 from animator_core.serving.driving import DrivingFrames, TrackedFrame
 from animator_core.serving.parts import WorkerParts
@@ -26,6 +26,9 @@ _IDLE_POLL_SECONDS = 0.02
 _FIRST_RESTART_SECONDS = 0.5
 _LAST_RESTART_SECONDS = 8.0
 _STEADY_SECONDS = 30.0
+_PULSE_SECONDS = 0.5
+_LONGEST_FRAME_SECONDS = 60.0
+"""Of a renderer that may be slow; after that the plugin takes the worker for hung."""
 _SEE_LOG = "see Tools → Scripts → Script Log; it is tried again by itself"
 
 
@@ -50,7 +53,8 @@ class FilterSession:
         self._faults: dict[str, str] = {}
         self._stop = threading.Event()
         self._animation = Animation(opening.settings, parts, self._writer, self.statistics)
-        self._threads = [self._thread("render", self._render)]
+        self._drawing_since: float | None = None
+        self._threads = [self._thread("render", self._render), self._thread("pulse", self._pulse)]
         if parts.config.tracking.face_enabled and parts.config.performance.async_pipeline:
             self._threads.append(self._thread("tracking", self._track))
         for thread in self._threads:
@@ -168,11 +172,22 @@ class FilterSession:
                 self._writer.beat()
                 wait_s = animation.wait_s()
                 tracked = self._tracked.take(wait_s) if tracker is None else self._track_here(tracker, wait_s)
+                self._drawing_since = time.monotonic()
                 if animation.advance(tracked, self._is_camera_silent()):
                     self._faults.pop("render", None)
+                self._drawing_since = None
         finally:
+            self._drawing_since = None
             if tracker is not None:
                 tracker.close()
+
+    def _pulse(self) -> None:
+        """Beat while a renderer that may be slow draws; any other that takes seconds is hung."""
+        while not self._stop.wait(_PULSE_SECONDS):
+            began = self._drawing_since
+            is_drawing = began is not None and time.monotonic() - began < _LONGEST_FRAME_SECONDS
+            if is_drawing and may_be_slow(self._animation.renderer_name, self._animation.device):
+                self._writer.beat()
 
     def _track_here(self, tracker: FaceTracker, wait_s: float) -> TrackedFrame | None:
         tracked = self._frames.track_newest(tracker, self._animation.skips_frames)

@@ -5,7 +5,7 @@ The control file (environment variable FAKE_WORKER_CONTROL, JSON, read again whe
   frame: path of raw BGRA pixels to publish for every driving frame; frame_size: [width, height]
   characters: [[file, display name, path], ...]
   version: the protocol version to claim
-  state, message, remedy: what the statuses say
+  state, renderer, message, remedy: what the statuses say
   dump: path to which each driving frame is written (raw RGBA rows, tight; its size in "<dump>.json")
 It appends every message that it gets to "<control>.log", one JSON object a line.
 """
@@ -156,8 +156,9 @@ class FakeWorker:
 
     def report(self, each: FakeFilter) -> None:
         texts = {name: self.control.get(name, "") for name in ("message", "remedy")}
+        renderer = self.control.get("renderer", "warp")
         self.say(
-            FilterStatus(each.id, self.control["state"], 30.0, 12.0, "warp", "CPU", each.settings.character, **texts)
+            FilterStatus(each.id, self.control["state"], 30.0, 12.0, renderer, "CPU", each.settings.character, **texts)
         )
 
 

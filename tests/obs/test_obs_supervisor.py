@@ -208,6 +208,19 @@ def test_a_worker_that_lives_but_answers_no_frame_is_replaced(rig: Rig) -> None:
     assert rig.next_link() is not link
 
 
+def test_liveportrait_on_a_cpu_may_take_its_time_for_a_frame(rig: Rig) -> None:
+    rig.set_control(renderer="liveportrait")
+    supervisor = rig.open()
+    link = rig.next_link()
+    wait_for(lambda: supervisor.statuses.get("1") is not None)
+    end = time.monotonic() + 4 * QUICK.starved
+    while time.monotonic() < end:
+        link.published_count += 1
+        time.sleep(0.01)
+    assert rig.links.empty()
+    assert len(rig.pids()) == 1
+
+
 def test_a_missing_interpreter_is_named_with_the_remedy_and_found_later(rig: Rig) -> None:
     rig.python.unlink()
     supervisor = rig.open()

@@ -4,7 +4,8 @@
 
 Each clip goes through a fresh cache once. Keypoints are the motion extractor's; with weights of the golden rule it
 answers, but does not see a face, so that their error tells only how smooth the network is. Pictures are the warp
-renderer's, which move like a face: it is given the landmarks that the cache takes for the same.
+renderer's, which move like a face: it is given the landmarks that the cache takes for the same, and the neutral face of
+the clip's first second.
 """
 
 from __future__ import annotations
@@ -28,12 +29,13 @@ from animator_core.liveportrait.keypoints import transform_keypoints
 from animator_core.liveportrait.model import LivePortraitModel, to_bytes, to_tensor
 from animator_core.liveportrait.motion_only import load_motion_extractor
 from animator_core.motion.motion_cache import QUANTISATION_STEP, MotionCache
+from animator_core.offline import CALIBRATION_TIME
 from animator_core.render.warp.renderer import WarpRenderer
 from animator_core.timing import StageTimes
 from measurements.golden_model import parser, weights_folder
 
-THRESHOLDS = (0.99, 0.975, 0.95, 0.9, 0.8)
-STEPS = (1 / 1024, 1 / 256, 1 / 128, 1 / 64)
+THRESHOLDS = (0.98, 0.95, 0.9, 0.8, 0.6)
+STEPS = (1 / 1024, 1 / 256, 1 / 64, 1 / 40)
 SETTINGS = [(threshold, QUANTISATION_STEP) for threshold in THRESHOLDS] + [(1.0, step) for step in STEPS]
 _CROP, _SQUARE = 256, 512
 
@@ -103,6 +105,7 @@ def drawn(
     """Return the warp's pictures where the face of each frame is the answer's, put where this one's is cropped."""
     renderer, estimator = WarpRenderer(), assembly.make_estimator(config)
     renderer.set_character(character)
+    estimator.calibrate_from([each.observation for each in moments if each.time < CALIBRATION_TIME])
     pictures = []
     for moment, answer, view in zip(moments, answers, views):
         landmarks = moment.observation.landmarks.copy()
@@ -162,7 +165,7 @@ def row_text(row: dict[str, Any]) -> str:
 
 def paint_some(clip: Clip, weights: Path, device: str, count: int) -> None:
     """Print how far LivePortrait's pictures are off in the hits of the default setting that move keypoints most."""
-    answers = np.array(answers_of(clip.views, THRESHOLDS[2], QUANTISATION_STEP))
+    answers = np.array(answers_of(clip.views, THRESHOLDS[1], QUANTISATION_STEP))
     error = np.abs(clip.keypoints[answers] - clip.keypoints).max((1, 2))
     model = LivePortraitModel.load(weights, device)
     for number in np.argsort(-error)[:count]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from obs_plugin import libobs
@@ -42,16 +43,23 @@ def place(fit: str, width: int, height: int, frame_width: int, frame_height: int
     return Placement(0, 0, width, height, x, y, shown_width, shown_height)
 
 
+@functools.lru_cache(maxsize=1)
+def _default_effect(lib: LibObs) -> tuple[int, int]:
+    """Return OBS's default effect and its texture parameter, which both stay as long as OBS runs."""
+    effect = lib.obs_get_base_effect(libobs.EFFECT_DEFAULT)
+    return effect, lib.gs_effect_get_param_by_name(effect, b"image")
+
+
 def draw(lib: LibObs, texture: Texture, where: Placement) -> None:
     """Draw ``texture``, blended in linear light whatever the canvas is set to, as OBS's image source does."""
-    effect = lib.obs_get_base_effect(libobs.EFFECT_DEFAULT)
+    effect, image = _default_effect(lib)
     was_enabled = lib.gs_framebuffer_srgb_enabled()
     lib.gs_enable_framebuffer_srgb(True)
     lib.gs_blend_state_push()
     lib.gs_matrix_push()
     try:
         lib.gs_blend_function(libobs.GS_BLEND_ONE, libobs.GS_BLEND_INVSRCALPHA)
-        lib.gs_effect_set_texture_srgb(lib.gs_effect_get_param_by_name(effect, b"image"), texture.handle)
+        lib.gs_effect_set_texture_srgb(image, texture.handle)
         lib.gs_matrix_translate3f(float(where.x), float(where.y), 0.0)
         lib.gs_matrix_scale3f(where.width / where.cut_width, where.height / where.cut_height, 1.0)
         while lib.gs_effect_loop(effect, b"Draw"):

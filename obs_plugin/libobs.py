@@ -139,6 +139,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {  # result, then arguments
     "obs_get_frame_interval_ns": (c_uint64,),
     "bfree": (_VOID, c_void_p),
     "obs_queue_task": (_VOID, c_int, c_void_p, c_void_p, c_bool),
+    "obs_hotkey_save": (c_void_p, c_size_t),
     # settings
     "obs_data_create": (c_void_p,),
     "obs_data_release": (_VOID, c_void_p),
@@ -146,6 +147,8 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {  # result, then arguments
     "obs_data_get_bool": (c_bool, c_void_p, c_char_p),
     "obs_data_get_double": (c_double, c_void_p, c_char_p),
     "obs_data_set_string": (_VOID, c_void_p, c_char_p, c_char_p),
+    "obs_data_set_array": (_VOID, c_void_p, c_char_p, c_void_p),
+    "obs_data_array_release": (_VOID, c_void_p),
     "obs_data_set_default_string": (_VOID, c_void_p, c_char_p, c_char_p),
     "obs_data_set_default_bool": (_VOID, c_void_p, c_char_p, c_bool),
     "obs_data_set_default_double": (_VOID, c_void_p, c_char_p, c_double),

@@ -25,6 +25,7 @@ finally:
 logger = logging.getLogger("obs_plugin.script")
 
 _LOG_INTERVAL_MS = 250
+_lib: libobs.LibObs | None = None
 _session: Session | None = None
 _hotkey_ids: dict[str, int] = {}
 
@@ -37,7 +38,7 @@ def script_description() -> str:
 
 
 def script_load(settings: Any) -> None:
-    global _session
+    global _lib, _session
     script_log.set_up()
     obs.timer_add(_flush_log, _LOG_INTERVAL_MS)
     # First, while nothing here has let another script run: OBS counts a hotkey to the script that runs at the moment.
@@ -48,7 +49,8 @@ def script_load(settings: Any) -> None:
         obs.obs_data_array_release(saved)
         _hotkey_ids[hotkey.name] = identifier
     try:
-        _session = registration.register(libobs.load())
+        _lib = libobs.load()
+        _session = registration.register(_lib)
     except Exception:
         logger.exception("Stream Motion Animator cannot start")
         return
@@ -64,10 +66,14 @@ def script_load(settings: Any) -> None:
 
 
 def script_save(settings: Any) -> None:
+    if _lib is None:
+        return
+    # Not through obspython, which keeps the GIL: OBS holds its lock of the hotkeys while it runs a hotkey's function,
+    # and another plugin's function may wait for something that waits for a filter.
     for name, identifier in _hotkey_ids.items():
-        keys = obs.obs_hotkey_save(identifier)
-        obs.obs_data_set_array(settings, name, keys)
-        obs.obs_data_array_release(keys)
+        keys = _lib.obs_hotkey_save(identifier)
+        _lib.obs_data_set_array(int(settings), name.encode(), keys)
+        _lib.obs_data_array_release(keys)
 
 
 def script_unload() -> None:

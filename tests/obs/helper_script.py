@@ -36,21 +36,30 @@ def native(name, *arguments, result=ctypes.c_void_p):
     return function(*(ctypes.c_void_p(a) if isinstance(a, int) else a for a in arguments))
 
 
-def reload_script(name):
-    """Do what the Reload button of Tools → Scripts does."""
+def _scripting(function, name, result):
     get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
     get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     script = get_pointer(sys.modules[name].__script_data__, None)
-    scripting = ctypes.CDLL("libobs-scripting.so.1")
-    scripting.obs_script_reload.argtypes = [ctypes.c_void_p]
-    scripting.obs_script_reload.restype = ctypes.c_bool
-    return scripting.obs_script_reload(script)
+    called = getattr(ctypes.CDLL("libobs-scripting.so.1"), function)
+    called.argtypes, called.restype = [ctypes.c_void_p], result
+    return called(script)
+
+
+def reload_script(name):
+    """Do what the Reload button of Tools → Scripts does."""
+    return _scripting("obs_script_reload", name, ctypes.c_bool)
+
+
+def save_script(name):
+    """Do what OBS does with a script when it saves the scene collection."""
+    _scripting("obs_script_save", name, None)
 
 
 def _work():
     while not _stop.is_set():
         for path in sorted(FOLDER.glob("*.command")):
-            scope = {"obs": obs, "native": native, "reload_script": reload_script, "ctypes": ctypes, "result": None}
+            scope = {"obs": obs, "ctypes": ctypes, "native": native, "result": None}
+            scope.update(reload_script=reload_script, save_script=save_script)
             try:
                 exec(path.read_text(), scope)
                 answer = {"result": scope["result"]}

@@ -426,6 +426,24 @@ def test_reloading_the_script_brings_everything_back(stage: Stage) -> None:
     wait_for(lambda: name() == "c.png", "hotkeys work after a reload")
 
 
+def test_saving_keeps_no_thread_from_python_while_it_waits_for_the_hotkeys(stage: Stage) -> None:
+    code = """
+import threading, time
+def press(*_):
+    # OBS holds its lock of the hotkeys here; saving waits for that, this function for the interpreter's lock.
+    thread.start()
+    time.sleep(0.5)
+thread = threading.Thread(target=save_script, args=("stream_motion_animator",))
+pressed = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_bool)(press)
+key = native("obs_hotkey_register_frontend", b"test.waits", b"test.waits", pressed, None, result=ctypes.c_size_t)
+native("obs_hotkey_trigger_routed_callback", ctypes.c_size_t(key), ctypes.c_bool(True), result=None)
+thread.join()
+native("obs_hotkey_unregister", ctypes.c_size_t(key), result=None)
+result = "saved"
+"""
+    assert stage.obs.call(code) == "saved"
+
+
 def test_an_unloaded_script_leaves_the_still_character(stage: Stage) -> None:
     stage.add_camera()
     stage.wait_to_show(WORKER_FRAME)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, islice
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -13,7 +13,7 @@ from animator_core.driving_clip import DrivingMoment, TemplateClip
 from animator_core.errors import MotionError
 from animator_core.motion.driving import DrivenFace, DrivenFrame, DrivingMotion
 from animator_core.motion.template import MotionTemplate
-from animator_core.render.contract import Renderer
+from animator_core.render.contract import Placement, Renderer
 from animator_core.timing import StageTimes
 from animator_core.tracking.observation import FaceObservation
 
@@ -54,8 +54,17 @@ class Calibratable(Protocol):
 class Replaying(Protocol):
     """A renderer that replays templates."""
 
-    def replay(self, template: MotionTemplate, batch_size: int) -> Iterator[np.ndarray]:
-        """Yield the character in every frame, drawn ``batch_size`` at a time; see `Renderer.draw`."""
+    def replay(self, template: MotionTemplate) -> Sequence[Placement]:
+        """Return the character's place in every frame."""
+        ...
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """A renderer that is quicker when it draws several frames at once."""
+
+    def draw_each(self, placements: Sequence[Placement]) -> Iterator[np.ndarray]:
+        """Yield the picture of each placement, as `Renderer.draw` returns it."""
         ...
 
 
@@ -86,35 +95,64 @@ def calibrated(
 
 
 def animate_moments(
-    moments: Iterator[DrivingMoment], estimator: Estimator, renderer: Renderer, times: StageTimes
+    moments: Iterator[DrivingMoment],
+    estimator: Estimator,
+    renderer: Renderer,
+    times: StageTimes,
+    batch_size: int = 1,
 ) -> Iterator[tuple[DrivingMoment, np.ndarray]]:
-    """Yield every moment with the character in it: (H, W, 4) uint8 premultiplied BGRA, reused by the next one."""
-    for moment in calibrated(moments, estimator, renderer):
-        with times.measure("motion"):
-            if moment.observation is None:
-                estimator.face_lost(moment.captured_ns)
-            motion = estimator.update(moment.observation, moment.captured_ns)
-        with times.measure("render"):
-            frame = renderer.render(motion, moment.picture)
-        yield moment, frame
+    """Yield every moment with the character in it: (H, W, 4) uint8 premultiplied BGRA, reused by the next one.
+
+    batch_size: how many frames are drawn at once where the renderer can; the pictures are the same.
+    """
+    yield from _drawn(_placed(moments, estimator, renderer, times), renderer, times, batch_size)
 
 
-def require_replaying(renderer: Renderer, path: object) -> Replaying:
-    """Return the renderer; raises MotionError for one that cannot replay the template ``path``."""
+def require_replaying(renderer: Renderer, path: object) -> None:
+    """Raise MotionError for a renderer that cannot replay the template ``path``."""
     if not isinstance(renderer, Replaying):
         raise MotionError(
             f"{path} is a LivePortrait template, which the {renderer.name} renderer cannot replay; use --renderer "
             "liveportrait, or a landmark motion (animate --save-motion), which every renderer follows"
         )
-    return renderer
 
 
 def replay_moments(
-    clip: TemplateClip, renderer: Replaying, times: StageTimes, batch_size: int = 1
+    clip: TemplateClip, renderer: Renderer, times: StageTimes, batch_size: int = 1
 ) -> Iterator[tuple[DrivingMoment, np.ndarray]]:
-    """Yield every moment of a template with the character in it, as `animate_moments` does."""
-    pictures = renderer.replay(clip.template, batch_size)
-    for moment in clip.moments(times):
-        with times.measure("render"):
-            frame = next(pictures)
-        yield moment, frame
+    """Yield every moment of a template with the character in it, as `animate_moments` does; see `require_replaying`."""
+    assert isinstance(renderer, Replaying)
+    with times.measure("place"):
+        placements = renderer.replay(clip.template)
+    yield from _drawn(zip(clip.moments(times), placements), renderer, times, batch_size)
+
+
+def _placed(
+    moments: Iterator[DrivingMoment], estimator: Estimator, renderer: Renderer, times: StageTimes
+) -> Iterator[tuple[DrivingMoment, Placement]]:
+    for moment in calibrated(moments, estimator, renderer):
+        with times.measure("motion"):
+            if moment.observation is None:
+                estimator.face_lost(moment.captured_ns)
+            motion = estimator.update(moment.observation, moment.captured_ns)
+        with times.measure("place"):
+            placement = renderer.place(motion, moment.picture)
+        yield moment, placement
+
+
+def _drawn(
+    placed: Iterator[tuple[DrivingMoment, Placement]], renderer: Renderer, times: StageTimes, batch_size: int
+) -> Iterator[tuple[DrivingMoment, np.ndarray]]:
+    while batch := list(islice(placed, batch_size)):
+        if len(batch) == 1 or not isinstance(renderer, Batching):
+            for moment, placement in batch:
+                with times.measure("render"):
+                    frame = renderer.draw(placement)
+                yield moment, frame
+            continue
+        pictures = renderer.draw_each([placement for _, placement in batch])
+        for moment, _ in batch:
+            # The first one takes the time of all.
+            with times.measure("render"):
+                frame = next(pictures)
+            yield moment, frame

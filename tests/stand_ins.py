@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,12 +105,17 @@ class ReplayingRenderer(FlatRenderer):
     def __init__(self) -> None:
         super().__init__()
         self.replayed: MotionTemplate | None = None
-        self.batch_size = 0
+        self.batch_sizes: list[int] = []
         self.beginning: list[DrivenFrame] = []
 
-    def replay(self, template: MotionTemplate, batch_size: int) -> Iterator[np.ndarray]:
-        self.replayed, self.batch_size = template, batch_size
-        yield from [self._frame] * len(template)
+    def replay(self, template: MotionTemplate) -> list[Placement]:
+        self.replayed = template
+        return [self.place(DrivingMotion())] * len(template)
+
+    def draw_each(self, placements: Sequence[Placement]) -> Iterator[np.ndarray]:
+        self.batch_sizes.append(len(placements))
+        for placement in placements:
+            yield self.draw(placement)
 
     def calibrate_from(self, beginning: list[DrivenFrame]) -> None:
         assert not self.motions, "the neutral face comes too late"

@@ -110,7 +110,7 @@ def test_the_statistics_have_what_was_promised(tmp_path: Path) -> None:
     assert (found["renderer"], found["device"], found["tracker"]) == ("flat", "nowhere", "pixel")
     assert found["face_found"] == 1.0
     assert found["wall_seconds"] > 0
-    assert list(found["stages_ms"]) == ["read", "tracking", "motion", "render", "write"]
+    assert list(found["stages_ms"]) == ["read", "tracking", "motion", "place", "render", "write"]
     for stage in found["stages_ms"].values():
         assert 0 <= stage["p50"] <= stage["p95"] <= stage["p99"]
 
@@ -250,7 +250,7 @@ def test_a_template_is_replayed_as_it_was_recorded(
     assert _animate(driving, tmp_path / "out.mp4", "--config", str(tmp_path / "c.yaml")) == 0
     assert replaying.replayed is not None
     assert np.array_equal(replaying.replayed.rotation, stand_ins.template().rotation)
-    assert replaying.batch_size == 4
+    assert replaying.batch_sizes == [3]
     with VideoReader(tmp_path / "out.mp4") as reader:
         assert reader.rate == 25
         assert len(list(reader)) == 3
@@ -328,6 +328,7 @@ def test_a_video_tells_such_a_renderer_its_neutral_face_first(
     assert _animate(driving, tmp_path / "out.mp4") == 0
     # The frames of the first second that have a face.
     assert len(replaying.beginning) == 30
+    assert replaying.batch_sizes == []
     assert replaying.beginning[0].captured_ns > 1
     assert replaying.beginning[0].frame.shape == (240, 320, 3)
     assert len(replaying.motions) == 40

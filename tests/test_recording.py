@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,19 @@ import torch
 from stand_in_model import StandInModel, face_character
 from stand_ins import FRAME_HEIGHT, FRAME_WIDTH, face_landmarks
 
+from animator_core.driving_clip import DrivingMoment, TemplateClip
 from animator_core.errors import MotionError, WeightsError
 from animator_core.liveportrait.keypoints import KeypointMotion
 from animator_core.liveportrait.motion_only import load_motion_extractor
 from animator_core.motion.driving import DrivenFace, DrivenFrame, DrivingMotion
+from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.template import MotionTemplate, is_template, read_template
 from animator_core.motion.track_file import read_track
+from animator_core.offline import animate_moments, replay_moments
 from animator_core.optimizer import InferenceOptimizer
 from animator_core.recording import LandmarkRecorder, TemplateRecorder, evenly, measured_rate
 from animator_core.render.liveportrait.renderer import LivePortraitRenderer
+from animator_core.timing import StageTimes
 from animator_core.tracking.observation import FaceObservation
 
 FRAME_NS = 40_000_000
@@ -167,10 +172,29 @@ def test_a_replay_shows_the_recording_whatever_the_batch(tmp_path: Path, batch_s
     model = StandInModel()
     renderer = LivePortraitRenderer(model, InferenceOptimizer())
     renderer.set_character(face_character())
-    greens = [int(frame[80, 80, 1]) for frame in renderer.replay(read_template(tmp_path / "t.npz"), batch_size)]
+    clip = TemplateClip(read_template(tmp_path / "t.npz"))
+    shown = replay_moments(clip, renderer, StageTimes(), batch_size)
+    greens = [int(frame[80, 80, 1]) for _, frame in shown]
     assert model.painted == -(-5 // batch_size)
     assert greens[0] == greens[1] == greens[2]
     assert (greens[3] - greens[0]) * (greens[4] - greens[0]) < 0
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5])
+def test_a_video_is_drawn_the_same_whatever_the_batch(batch_size: int):
+    """The last batch is not full."""
+    model = StandInModel()
+    renderer = LivePortraitRenderer(model, InferenceOptimizer(enable_motion_cache=False))
+    renderer.set_character(face_character())
+    moments = [
+        DrivingMoment(Fraction(number, 25), moment, observed(moment), picture(128 + 4 * number), SIZE)
+        for number, moment in enumerate(range(1, 7 * FRAME_NS, FRAME_NS))
+    ]
+    drawn = animate_moments(iter(moments), MotionEstimator(), renderer, StageTimes(), batch_size)
+    greens = [int(frame[80, 80, 1]) for _, frame in drawn]
+    assert model.painted == -(-7 // batch_size)
+    assert len(set(greens)) == 7
+    assert greens in (sorted(greens), sorted(greens, reverse=True))
 
 
 @pytest.mark.parametrize("is_known", [True, False])

@@ -117,14 +117,14 @@ def _animated(
     times: StageTimes,
 ) -> Iterator[tuple[DrivingMoment, np.ndarray]]:
     if isinstance(clip, TemplateClip):
-        replaying = require_replaying(renderer, options.driving)
-        replayed = replay_moments(clip, replaying, times, config.ai_model.batch_size)
+        replayed = replay_moments(clip, renderer, times, config.ai_model.batch_size)
         for moment, frame in islice(replayed, options.max_frames):
             watch.see(moment, times)
             yield moment, frame
         return
     moments = watch.moments(islice(clip.moments(times), options.max_frames), times)
-    yield from animate_moments(moments, assembly.make_estimator(config, options.mirror), renderer, times)
+    estimator = assembly.make_estimator(config, options.mirror)
+    yield from animate_moments(moments, estimator, renderer, times, config.ai_model.batch_size)
 
 
 def _record(options: argparse.Namespace, config: Config) -> int:

@@ -107,24 +107,27 @@ class LivePortraitRenderer:
         """Return the character in ``motion``, see `draw`."""
         return self.draw(self.place(motion, driving_frame))
 
-    def replay(self, template: MotionTemplate, batch_size: int = 1) -> Iterator[np.ndarray]:
-        """Yield the character in every frame of a recorded motion, as `draw` returns it.
+    def draw_each(self, placements: Sequence[Placement]) -> Iterator[np.ndarray]:
+        """Yield the character at each placement, as `draw` returns it; the networks paint all of them at once.
 
-        batch_size: frames that the networks paint at once. Raises MotionError for a template without what the options
-        need, ModelError where the device's memory is too small for the batch.
+        Raises ModelError where the device's memory is too small for so many.
         """
-        scene = self._scene
-        if scene is None:
+        if self._scene is None:
             raise CharacterError("no character is set; choose one")
-        model = self._loaded()
-        keypoints = template_keypoints(template, scene.source_motion, model.retargeters, model.options)
         try:
-            for start in range(0, len(keypoints), batch_size):
-                yield from scene.draw_each(keypoints[start : start + batch_size], self._frame)
+            yield from self._scene.draw_each(torch.cat([each.content for each in placements]), self._frame)
         except torch.cuda.OutOfMemoryError as exc:
             raise ModelError(
-                f"{self.device} has no memory for {batch_size} frames at once; lower ai_model.batch_size"
+                f"{self.device} has no memory for {len(placements)} frames at once; lower ai_model.batch_size"
             ) from exc
+
+    def replay(self, template: MotionTemplate) -> list[Placement]:
+        """Return the character's place in every frame of a recorded motion; raises MotionError for what it lacks."""
+        if self._scene is None:
+            raise CharacterError("no character is set; choose one")
+        model = self._loaded()
+        keypoints = template_keypoints(template, self._scene.source_motion, model.retargeters, model.options)
+        return [Placement(_signature(each, DrivingMotion()), each) for each in keypoints.split(1)]
 
     def calibrate_from(self, beginning: Sequence[DrivenFrame]) -> None:
         """Take the driver's neutral face from a clip's beginning, before its first frame is rendered."""

@@ -15,6 +15,8 @@ from animator_core.tracking.face_model import INNER_LIPS, LEFT_EYE, OUTER_LIPS, 
 # 0.6 and 0.4 pixels of a face of 180 pixels, which is what a face takes of a picture of 512.
 HEAD_TOLERANCE = 0.6 / 180
 LID_AND_LIP_TOLERANCE = 0.4 / 180
+_CHEST_TOLERANCE = 0.2 / 180
+"""Breath is slow: it would be seen to go in steps."""
 
 _EYE_OPENING = 0.065
 _EYE_WIDTH = 0.16
@@ -31,8 +33,8 @@ def signature(motion: DrivingMotion) -> np.ndarray:
     # x = s · R (x_mean + e) + t
     shape = face_model().mean[_SKIN] + motion.expression[_SKIN]
     placed = motion.scale * (shape @ motion.rotation.T)[:, :2] + motion.translation
-    head = np.append(placed.ravel(), motion.breath * _CHEST_LIFT) / HEAD_TOLERANCE
-    return np.concatenate((head, lids_and_lips(motion)), dtype=np.float32)
+    chest = motion.breath * _CHEST_LIFT / _CHEST_TOLERANCE
+    return np.concatenate((placed.ravel() / HEAD_TOLERANCE, lids_and_lips(motion), [chest]), dtype=np.float32)
 
 
 def lids_and_lips(motion: DrivingMotion) -> np.ndarray:

@@ -56,7 +56,7 @@ class Timing:
     heartbeat: float = 8.0
     heartbeat_loading: float = 60.0
     starved: float = 8.0
-    starved_slow: float = 120.0
+    starved_slow: float = 240.0
     idle: float = 30.0
     stop: float = 5.0
 

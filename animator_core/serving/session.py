@@ -27,7 +27,7 @@ _FIRST_RESTART_SECONDS = 0.5
 _LAST_RESTART_SECONDS = 8.0
 _STEADY_SECONDS = 30.0
 _PULSE_SECONDS = 0.5
-_LONGEST_FRAME_SECONDS = 60.0
+_LONGEST_FRAME_SECONDS = 180.0
 """Of a renderer that may be slow; after that the plugin takes the worker for hung."""
 _SEE_LOG = "see Tools → Scripts → Script Log; it is tried again by itself"
 

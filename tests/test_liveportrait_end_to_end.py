@@ -9,16 +9,14 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from person_clip import write_person
 
-from animator_core.characters.picture import load_picture
 from animator_core.config import MODELS_DIR, PROJECT_ROOT
 from animator_core.liveportrait.cropping import paste_mask
-from animator_core.video import VideoWriter, choose_encoding
 
 pytestmark = [
     pytest.mark.slow,
@@ -26,7 +24,6 @@ pytestmark = [
 ]
 
 CHARACTER = PROJECT_ROOT / "assets" / "characters" / "mira.png"
-PERSON = PROJECT_ROOT / "assets" / "characters" / "astronaut.png"
 FRAMES = 2
 
 
@@ -40,19 +37,10 @@ class Run:
     cache: Path
 
 
-def write_driving(path: Path) -> None:
-    """Write a clip of a person who goes to the right."""
-    rgba = load_picture(PERSON)
-    person = np.where(rgba[..., 3:] > 128, rgba[..., :3], 120)[: rgba.shape[0] // 2 * 2, : rgba.shape[1] // 2 * 2]
-    with VideoWriter(path, choose_encoding(path, False), Fraction(25), Fraction(1, 25)) as writer:
-        for number in range(FRAMES):
-            writer.write(np.ascontiguousarray(np.roll(person, 40 * number, axis=1)), Fraction(number, 25))
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, golden_weights_dir: Path, golden_cache_dir: Path) -> Run:
     folder = tmp_path_factory.mktemp("animate")
-    write_driving(folder / "driving.mp4")
+    write_person(folder / "driving.mp4", FRAMES)
     settings = {
         "ai_model": {"model_path": str(golden_weights_dir), "device": "cpu"},
         "performance": {"cache_dir": str(golden_cache_dir)},

@@ -210,8 +210,7 @@ def _write_video(
 
 def _progress_bar(options: argparse.Namespace, clip: DrivingClip, name: str) -> tqdm[Any]:
     expected = min(filter(None, (clip.frame_count, options.max_frames)), default=None)
-    # In a log file every redrawn bar is a line.
-    interval = 0.1 if sys.stderr.isatty() else 5.0
+    interval = parts.progress_interval()
     return tqdm(total=expected, unit="frame", desc=name, mininterval=interval, disable=options.no_progress)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DEFAULT_DRIVING = PROJECT_ROOT / "assets" / "motions" / "sample.npz"
 DEFAULT_FRAMES = 300
 _MOST_CHARACTERS = 64
-BACKENDS = ("auto", "torch")
+BACKENDS = ("auto", "torch", "onnx")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="measure only with or only without render reuse and motion cache (default: both, frame by frame)",
     )
     parser.add_argument(
-        "--backend", choices=BACKENDS, default="auto", help="what runs LivePortrait's networks (default: the best here)"
+        "--backend", choices=BACKENDS, help="what runs LivePortrait's networks (default: ai_model.backend)"
     )
     parser.add_argument(
         "--characters",
@@ -74,6 +74,8 @@ def run(options: argparse.Namespace) -> int:
         raise AnimatorError(f"--characters {options.characters} is too many; give {_MOST_CHARACTERS} at most")
     parts.require_writable((options.json, options.plot))
     config = load_config(options.config)
+    if options.backend is not None:
+        config = dataclasses.replace(config, ai_model=dataclasses.replace(config.ai_model, backend=options.backend))
     if options.compare_eager:
         return _compare_eager(options, config)
     if options.size is not None:
@@ -119,9 +121,6 @@ def _measured_paths(
     """Give the paths asked for, and one of their renderers; all share what they can."""
     from animator_core.benchmark.path import MeasuredPath
 
-    if options.backend == "torch":
-        from animator_core.liveportrait.painter import TorchPainter
-
     wanted = [False, True] if options.optimizer is None else [options.optimizer == "true"]
     source = assembly.make_renderer_source(config)
     with contextlib.ExitStack() as undo:
@@ -132,8 +131,6 @@ def _measured_paths(
                 renderer = undo.enter_context(
                     assembly.made_renderer(options.renderer, config, source, enable_optimizer)
                 )
-                if options.backend == "torch" and renderer.name == "liveportrait":
-                    renderer.model.painter = TorchPainter(renderer.model.networks)
                 renderer.set_character(character)
                 renderers.append(renderer)
             paths.append(MeasuredPath(renderers, enable_optimizer))

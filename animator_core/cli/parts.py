@@ -88,6 +88,11 @@ def tell_note(renderer: Renderer) -> None:
         print(f"note: {renderer.note}", file=sys.stderr, flush=True)
 
 
+def progress_interval() -> float:
+    """Return how many seconds a progress bar waits between two looks: in a log file every redrawn bar is a line."""
+    return 0.1 if sys.stderr.isatty() else 5.0
+
+
 def require_writable(paths: Sequence[Path | None]) -> None:
     """Raise AnimatorError unless every path is one where a file can be written, so that it is told before the work."""
     for path in paths:

@@ -97,7 +97,8 @@ def run(options: argparse.Namespace) -> int:
             if not recorded.is_recording:
                 raise
         print(f"showed {session.frame_count} frames", flush=True)
-    with tqdm(total=recorded.waiting_count, unit="frame", disable=not recorded.waiting_count) as progress:
+    count, interval = recorded.waiting_count, parts.progress_interval()
+    with tqdm(total=count, unit="frame", mininterval=interval, disable=not count) as progress:
         recorded.write(progress=progress.update)
     return 0
 

@@ -115,6 +115,8 @@ def make_renderer_source(config: Config) -> RendererSource:
             performance.enable_optimizer,
             model.use_tensorrt,
             config.liveportrait,
+            model.backend,
+            model.onnx_provider,
         ),
         _gpu_name,
     )

@@ -136,6 +136,10 @@ class AiModelConfig:
     model_path: Path = _path("assets/models/liveportrait")  # noqa: RUF009 - a field, as the others are
     device: str = _choice("auto", r"auto|cpu|cuda(:\d{1,2})?|mps", "auto, cpu, cuda, cuda:N or mps")
     fp16: bool = _flag(True)
+    backend: str = _choice("auto", "auto|torch|onnx", "auto, torch or onnx")
+    onnx_provider: str = _choice(
+        "auto", "auto|directml|coreml|openvino|cuda|cpu", "auto, directml, coreml, openvino, cuda or cpu"
+    )
     batch_size: int = _count(1, 1, 64)
     use_tensorrt: bool = _flag(False)
     warmup_frames: int = _count(3, 0, 1000)

@@ -63,10 +63,16 @@ class LivePortraitModel:
         dtype: torch.dtype = torch.float32,
         cache_dir: Path | None = None,
         options: MotionOptions | None = None,
+        make_painter: Callable[[Networks], Painter] | None = None,
     ) -> LivePortraitModel:
-        """Return the model with the weights of a folder; raises WeightsError, see `build.load_networks`."""
+        """Return the model with the weights of a folder; raises WeightsError, see `build.load_networks`.
+
+        make_painter: what makes the painter of the loaded networks, None for torch's own.
+        """
         networks = load_networks(weights_dir, device, dtype, cache_dir)
-        return cls(networks, options, GraphPainter(networks) if networks.device.type == "cuda" else None)
+        if make_painter is None and networks.device.type == "cuda":
+            make_painter = GraphPainter
+        return cls(networks, options, make_painter(networks) if make_painter else None)
 
     @property
     def device(self) -> torch.device:

@@ -27,7 +27,8 @@ class RendererSettings:
 
     weights_dir: folder of its weights, None where there are none. cache_dir: where converted weights and, with
     use_feature_cache, features are kept; None keeps none. enable_optimizer: whether motions are cached.
-    options: how motion is carried over, ``liveportrait`` there.
+    options: how motion is carried over, ``liveportrait`` there. backend: auto, torch or onnx. onnx_provider: of
+    onnxruntime, see `choose_backend`.
     """
 
     weights_dir: Path | None = None
@@ -38,6 +39,8 @@ class RendererSettings:
     enable_optimizer: bool = True
     use_tensorrt: bool = False
     options: MotionOptions = field(default_factory=MotionOptions)
+    backend: str = "auto"
+    onnx_provider: str = "auto"
 
 
 class _NoGpu(ModelError):
@@ -104,13 +107,13 @@ class RendererSource:
                 "warp renderer"
             )
         assert settings.weights_dir is not None
-        from animator_core.render.liveportrait.device import choose_device
+        from animator_core.render.liveportrait.backend import choose_backend
         from animator_core.render.liveportrait.engine import load_engine
 
         with self._lock:
             engine = self._engine() if self._engine else None
             if engine is None:
-                choice = choose_device(settings.device, settings.fp16)
+                choice = choose_backend(settings.backend, settings.device, settings.fp16, settings.onnx_provider)
                 if must_be_capable and not choice.is_capable:
                     if choice.note:
                         raise ModelError(choice.note)

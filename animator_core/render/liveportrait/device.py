@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from animator_core.errors import AnimatorError
+from animator_core.liveportrait.onnx.providers import Provider
 
 _KINDS = ("cuda", "mps", "xpu")
 _NAMES = {"cuda": "CUDA", "mps": "MPS", "xpu": "XPU"}
@@ -19,7 +20,8 @@ class DeviceChoice:
     """A device that works.
 
     device: for torch. dtype: of the large networks. name: for the status line. note: why it is not what was asked
-    for, ``what; remedy``, or "". is_capable: whether it draws quickly enough to be chosen by itself.
+    for, ``what; remedy``, or "". is_capable: whether it draws quickly enough to be chosen by itself. provider: of
+    onnxruntime, which then paints, while torch does the rest on ``device``; None where torch paints too.
     """
 
     device: str
@@ -27,6 +29,7 @@ class DeviceChoice:
     name: str
     note: str = ""
     is_capable: bool = True
+    provider: Provider | None = None
 
 
 def choose_device(wanted: str = "auto", fp16: bool = True) -> DeviceChoice:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Callable
 
 from animator_core.characters.residency import FeatureResidency
 from animator_core.errors import ModelError
 from animator_core.liveportrait.model import LivePortraitModel
+from animator_core.liveportrait.networks import Networks
+from animator_core.liveportrait.onnx.painter import OnnxPainter
 from animator_core.liveportrait.options import MotionOptions
+from animator_core.liveportrait.painter import Painter
 from animator_core.optimizer import InferenceOptimizer
 from animator_core.render.liveportrait.device import DeviceChoice
 from animator_core.render.liveportrait.renderer import LivePortraitRenderer
@@ -48,9 +52,11 @@ class Engine:
 def load_engine(
     weights_dir: Path, choice: DeviceChoice, cache_dir: Path | None, options: MotionOptions | None = None
 ) -> Engine:
-    """Load the networks; raises WeightsError for the files, ModelError where the device cannot hold them."""
+    """Load the networks; raises WeightsError for the files, ModelError where the device cannot hold or run them."""
     try:
-        model = LivePortraitModel.load(weights_dir, choice.device, choice.dtype, cache_dir, options)
+        model = LivePortraitModel.load(
+            weights_dir, choice.device, choice.dtype, cache_dir, options, _painter_maker(choice, cache_dir)
+        )
     except RuntimeError as exc:
         # torch's errors of memory and drivers are RuntimeErrors.
         first = (str(exc).strip().splitlines() or [type(exc).__name__])[0][:160]
@@ -60,3 +66,8 @@ def load_engine(
         ) from exc
     logger.info("LivePortrait %s on %s, %s", model.version[:12], choice.name, choice.dtype)
     return Engine(model, choice, FeatureResidency(choice.device), SceneShelf(model))
+
+
+def _painter_maker(choice: DeviceChoice, cache_dir: Path | None) -> Callable[[Networks], Painter] | None:
+    provider = choice.provider
+    return None if provider is None else lambda networks: OnnxPainter.load(networks, cache_dir, provider)

@@ -43,7 +43,7 @@ def test_ctrl_c_exits_130_without_a_traceback(
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["dance"], ["animate"], ["animate", "--character", "a", "--driving", "b"], ["run", "--max-frames", "0"]],
+    [[], ["dance"], ["animate"], ["animate", "--character", "a", "--output", "b"], ["run", "--max-frames", "0"]],
 )
 def test_wrong_usage_exits_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+import torch
+from stand_in_model import StandInModel, face_character
 
+from animator_core import assembly
 from animator_core.__main__ import main
 from animator_core.benchmark.run import WARM_UP_FRAMES
+from animator_core.characters.residency import FeatureResidency
+from animator_core.render.liveportrait.device import DeviceChoice
+from animator_core.render.liveportrait.engine import Engine
+from animator_core.render.liveportrait.scene_shelf import SceneShelf
 from animator_core.video import VideoWriter, choose_encoding
 from tests import stand_ins
 
@@ -75,6 +84,29 @@ def test_several_characters_are_drawn_in_every_frame(tmp_path: Path) -> None:
     found = json.loads(figures.read_text())
     assert found["characters"] == 3
     assert found["paths"][0]["drawn"] == 45
+
+
+def test_liveportrait_is_measured_with_its_motion_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = StandInModel()
+    model.painter = SimpleNamespace(name="stand-in")
+    choice = DeviceChoice("cpu", torch.float32, "CPU")
+    engine = Engine(model, choice, FeatureResidency("cpu"), SceneShelf(model))
+
+    @contextlib.contextmanager
+    def made_renderer(name, config, source, enable_optimizer):
+        yield engine.make_renderer(None, enable_optimizer)
+
+    monkeypatch.setattr(assembly, "made_renderer", made_renderer)
+    monkeypatch.setattr(assembly, "load_character", lambda text, config: face_character())
+    clip, figures = write_clip(tmp_path / "d.mp4", 60), tmp_path / "b.json"
+    assert main(["benchmark", "--driving", str(clip), "--frames", "20", "--json", str(figures)]) == 0
+    found = json.loads(figures.read_text())
+    assert (found["renderer"], found["backend"]) == ("liveportrait", "stand-in")
+    plain, optimizer = found["paths"]
+    assert plain["motion_cache_hit_rate"] is None
+    assert optimizer["motion_cache_hit_rate"] > 0.5, "the face rests"
+    assert (plain["drawn"], optimizer["drawn"] + optimizer["reused"]) == (20, 20)
+    assert optimizer["reused"] > 10
 
 
 def test_a_plot_is_drawn(tmp_path: Path) -> None:

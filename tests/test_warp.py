@@ -92,6 +92,24 @@ def test_gaze_moves_the_irises_only(opaque: WarpRenderer) -> None:
     assert rows.max() < 160
 
 
+def test_the_line_of_the_lower_lid_stays_with_the_lid_when_the_eyes_look_up() -> None:
+    small = face_picture(has_alpha=False)
+    large = cv2.resize(small.picture, None, fx=3, fy=3)
+    drawn = Character("drawn.png", "Drawn", large, small.landmarks * 3, "drawn")
+    for ring in (RIGHT_EYE, LEFT_EYE):
+        outline = [np.rint(drawn.landmarks[list(ring), :2] * 16).astype(np.int32)]
+        cv2.polylines(drawn.picture, outline, True, (20, 10, 10, 255), 2, cv2.LINE_AA, 4)
+    renderer = WarpRenderer()
+    renderer.set_character(drawn)
+    frame = renderer.render(DrivingMotion(gaze=np.array([[0, -0.08], [0, -0.08]], np.float32)))
+    for ring in (RIGHT_EYE, LEFT_EYE):
+        # Between the iris, which is blue, and the lower lid nothing is dark, away from the corners.
+        x, y = (int(v) for v in drawn.landmarks[[*ring[2:7], *ring[10:15]], :2].mean(0))
+        bottom = int(drawn.landmarks[ring[12], 1]) - 3
+        assert bottom - y >= 3
+        assert frame[y:bottom, x - 15 : x + 16, 0].min() > 120
+
+
 def test_an_opening_mouth_shows_a_dark_inside_with_teeth(opaque: WarpRenderer) -> None:
     expression = np.zeros((478, 3), np.float32)
     lower = [14, 17, 87, 317, 178, 402, 88, 318, 95, 324, 84, 314, 181, 405, 91, 321, 152, 175, 199, 200, 18]

@@ -10,6 +10,8 @@ from animator_core.render.warp.openings import Opening, blend_into, frontal_plan
 from animator_core.tracking.pose import HeadPose
 
 _MOST_GAZE = 0.22
+_RIM_STAYS, _RIM_WIDENS = 0.05, 0.15
+"""By which gaze (eye widths) and which widening the lids' own line, which must stay with them, has left the eyeball."""
 
 
 class Eyeball:
@@ -33,16 +35,17 @@ class Eyeball:
         size = int(2 * side) + 2
         patch_from_picture = np.array([[1, 0, -low[0]], [0, 1, -low[1]]], np.float64)
         patch = cv2.warpAffine(picture, patch_from_picture, (size, size), borderMode=cv2.BORDER_REPLICATE)
-        self._texture = _continued(patch, polygon - low, centre - low, radius)
+        self._texture, self._rimless = _continued(patch, polygon - low, centre - low, radius)
         self._origin = low.astype(np.float64)
         self._anchor = landmarks[self._corners, :2].mean(0).astype(np.float64)
         self._iris = centre - low
         self._radius = radius
 
-    def draw(self, frame: np.ndarray, points: np.ndarray, pose: HeadPose, gaze: np.ndarray) -> None:
+    def draw(self, frame: np.ndarray, points: np.ndarray, pose: HeadPose, gaze: np.ndarray, openness: float) -> None:
         """Draw the eye into ``frame`` ((H, W, 4) BGRA) behind lids at ``points`` ((478, 2) pixels of the frame).
 
-        gaze: (2,) shift of the iris from where the picture shows it, in eye widths, in the head's axes.
+        gaze: (2,) shift of the iris from where the picture shows it, in eye widths, in the head's axes. openness: 1 as
+        in the picture, 0 closed.
         """
         where = opening(points[self._ring], frame.shape, 0.4 + 0.004 * self._width)
         if where is None:
@@ -50,15 +53,19 @@ class Eyeball:
         linear = frontal_plane(pose) @ self._units_from_picture
         target = points[self._corners].mean(0)
         matrix = np.column_stack([linear, target + linear @ (self._origin - self._anchor)])
-        blend_into(frame, where, self._looking(where, matrix, gaze))
+        away = max(float(np.abs(gaze).max()) / _RIM_STAYS, (openness - 1) / _RIM_WIDENS)
+        blend_into(frame, where, self._looking(where, matrix, gaze, min(max(away, 0.0), 1.0)))
 
-    def _looking(self, where: Opening, frame_from_patch: np.ndarray, gaze: np.ndarray) -> np.ndarray:
+    def _looking(
+        self, where: Opening, frame_from_patch: np.ndarray, gaze: np.ndarray, rimless_share: float
+    ) -> np.ndarray:
         height, width = where.mask.shape
         inverse = cv2.invertAffineTransform(where.affine_from(frame_from_patch))
         shift = self._rotation[:2, :2] @ np.clip(gaze, -_MOST_GAZE, _MOST_GAZE) * self._width
         u, v = np.empty((2, height, width), np.float32)
         _look(u, v, inverse, shift.astype(np.float64), self._iris.astype(np.float64), self._radius)
-        return cv2.remap(self._texture, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        texture = cv2.addWeighted(self._texture, 1 - rimless_share, self._rimless, rimless_share, 0)
+        return cv2.remap(texture, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 @numba.njit(
@@ -86,8 +93,13 @@ def _look(
             map_y[y, x] = v - shift[1] * share
 
 
-def _continued(patch: np.ndarray, polygon: np.ndarray, centre: np.ndarray, radius: float) -> np.ndarray:
-    """Return the patch with the eyeball continued beyond the lids: iris by its other half, white by `spread`."""
+def _continued(
+    patch: np.ndarray, polygon: np.ndarray, centre: np.ndarray, radius: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the patch with the eyeball continued beyond the lids: iris by its other half, white by `spread`.
+
+    Twice: as the picture shows it up to the lids, and without the lids' own lashes, line and shadow.
+    """
     size = patch.shape[0]
     visible = np.zeros((size, size), np.uint8)
     cv2.fillPoly(visible, [np.rint(polygon * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
@@ -102,8 +114,12 @@ def _continued(patch: np.ndarray, polygon: np.ndarray, centre: np.ndarray, radiu
     white = spread(values, inner * (distance > radius * 1.2), (1.5, 0.4 * radius + 1, radius + 1, 3 * radius + 1))
     iris = _whole_iris(values, inner, x, y, centre, distance)
     hidden = white + disc[..., None] * (iris - white)
-    shown = np.clip(cv2.GaussianBlur(visible_share, (0, 0), 0.7), 0, 1)[..., None]
-    return np.clip(hidden + shown * (values - hidden), 0, 255).astype(np.uint8)
+    shown = np.clip(cv2.GaussianBlur(visible_share, (0, 0), 0.7), 0, 1)
+    kept = np.clip(cv2.GaussianBlur(inner, (0, 0), 0.7), 0, 1)
+    whole, rimless = (
+        np.clip(hidden + s[..., None] * (values - hidden), 0, 255).astype(np.uint8) for s in (shown, kept)
+    )
+    return whole, rimless
 
 
 def _whole_iris(

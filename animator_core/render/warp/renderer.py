@@ -129,7 +129,7 @@ class _Puppet:
         for eye, lid, gaze, openness in zip(self._eyes, self._lids, motion.gaze, motion.eye_openness):
             closed = 1 - float(openness)
             lid.cover(window.frame, window.map_x, window.map_y, points, closed)
-            eye.draw(window.frame, points, pose, gaze)
+            eye.draw(window.frame, points, pose, gaze, float(openness))
             lid.draw_lashes(window.frame, points, closed)
         return self._canvas.frame
 

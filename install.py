@@ -90,6 +90,8 @@ def install_packages(environment: Environment, options: argparse.Namespace, mode
     has_run = environment.install("base packages", base)
     has_run |= environment.install("mediapipe", ("--no-deps", mediapipe))
     has_run |= environment.install_torch(torch)
+    if options.onnx or options.dev or options.test:
+        has_run |= environment.install("onnxruntime", (*base, requirements.onnxruntime_package(platform.system())))
     if options.dev or options.test:
         # The base goes along, so that no tool's dependency lifts numpy past what mediapipe can take.
         has_run |= environment.install("development tools", base + requirements.DEVELOPMENT)
@@ -156,6 +158,11 @@ def parse(arguments: "list[str]") -> argparse.Namespace:
         "--without-liveportrait", action="store_true", help="do not get LivePortrait's weights (522 MB)"
     )
     parser.add_argument("--torch", choices=("auto", "cpu", "cuda"), default="auto", help="which build (default: auto)")
+    parser.add_argument(
+        "--onnx",
+        action="store_true",
+        help="also install onnxruntime, for GPUs that are not NVIDIA's (AMD, Intel, Apple)",
+    )
     parser.add_argument("--verify", action="store_true", help="hash every model again and load every package")
     parser.add_argument("pytest", nargs="*", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)

@@ -117,6 +117,11 @@ def test_characters_that_cannot_be_prepared_are_a_failure_with_a_remedy(
     assert "doctor" in output
 
 
+def test_onnxruntime_comes_where_it_is_asked_for(install: ModuleType) -> None:
+    assert main(install, "--onnx") == 0
+    assert install.environment.installed[-1] == "onnxruntime"
+
+
 def test_test_runs_pytest_last_with_what_follows_and_passes_its_exit_code_on(install: ModuleType) -> None:
     install.environment.codes = {"pytest": 5, "prepare": 1}
     assert main(install, "--test", "--", "-k", "ring", "-q") == 5

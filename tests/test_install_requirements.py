@@ -81,6 +81,14 @@ def test_torch_build_tells_the_owner_of_a_new_card_to_update_an_old_driver() -> 
     assert "driver 566 is too old for it: update it to 580 or newer" in build.description
 
 
+@pytest.mark.parametrize(
+    ("system", "package"),
+    [("Windows", "onnxruntime-directml"), ("Darwin", "onnxruntime"), ("Linux", "onnxruntime")],
+)
+def test_onnxruntime_is_the_systems_own_and_one_that_sends_nothing(system: str, package: str) -> None:
+    assert requirements.onnxruntime_package(system) == f"{package}>=1.19,<1.29"
+
+
 def _put_nvidia_smi(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
     program = folder / "nvidia-smi"
     program.write_text(f"#!/bin/sh\n{script}\n")

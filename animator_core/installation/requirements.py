@@ -98,6 +98,14 @@ def mediapipe_package(version: tuple[int, int]) -> str:
     return "mediapipe==0.10.21" if version <= NEWEST_PYTHON_WITH_FACE_MESH else "mediapipe==0.10.31"
 
 
+def onnxruntime_package(system: str) -> str:
+    """Return the onnxruntime for GPUs other than NVIDIA's, on Linux for the CPU.
+
+    From version 1.29 on it sends usage data to a server, as mediapipe's later ones do.
+    """
+    return ("onnxruntime-directml" if system == "Windows" else "onnxruntime") + ">=1.19,<1.29"
+
+
 def detect_gpu() -> Gpu | None:
     """Return the first NVIDIA card that the driver names, None where there is no card or driver."""
     query = ["nvidia-smi", "--query-gpu=name,driver_version,compute_cap", "--format=csv,noheader"]

@@ -1,7 +1,7 @@
 """What this plugin uses of libobs: structures, constants and prototypes; declarations, no behaviour.
 
-`ctypes.CDLL` releases the GIL during each call, which every call that may wait for OBS's graphics lock needs: the
-graphics thread takes the GIL in our callbacks while it holds that lock.
+`ctypes.CDLL` releases the GIL during each call, which every call that may wait for a lock of OBS needs: OBS's threads
+take the GIL in our callbacks while they hold such locks.
 """
 
 from __future__ import annotations
@@ -227,6 +227,9 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {  # result, then arguments
         POINTER(c_int),
     ),
 }
+_KEEPS_GIL = frozenset({"obs_data_get_string"})
+"""Waits for nothing, and its text is copied only after the call: waiting for the GIL first, another thread could change
+the setting, and with it free the text, meanwhile."""
 _OPTIONAL: Dict[str, Tuple[Any, ...]] = {  # noqa: UP006 - only newer releases export these
     "obs_get_module": (c_void_p, c_char_p),
     "obs_module_add_source": (_VOID, c_void_p, c_char_p),
@@ -247,9 +250,13 @@ class LibObs:
 
 
 def _declare(library: Any, name: str, result: Any, arguments: Any) -> Any:
-    function = getattr(library, name)
+    function = getattr(_keeping_gil(library) if name in _KEEPS_GIL else library, name)
     function.restype, function.argtypes = result, list(arguments)
     return function
+
+
+def _keeping_gil(library: Any) -> Any:
+    return ctypes.PyDLL(library._name, handle=library._handle)
 
 
 def load() -> LibObs:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import sys
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -168,6 +171,34 @@ def test_a_source_under_destruction_is_reached_through_its_weak_reference_only()
     lib.calls.clear()
     session._reload_panel(instance)
     assert lib.calls == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="usleep of the C library stands in for a function of libobs")
+@pytest.mark.parametrize("keeps_gil", [True, False])
+def test_no_thread_changes_a_setting_between_reading_and_copying_it(
+    monkeypatch: pytest.MonkeyPatch, keeps_gil: bool
+) -> None:
+    assert "obs_data_get_string" in libobs._KEEPS_GIL
+    monkeypatch.setattr(libobs, "_KEEPS_GIL", {"usleep"} if keeps_gil else set())
+    pause = libobs._declare(ctypes.CDLL(None), "usleep", ctypes.c_int, [ctypes.c_uint])
+    count, is_done, interval = [0], threading.Event(), sys.getswitchinterval()
+
+    def other_thread() -> None:
+        while not is_done.is_set():
+            count[0] += 1
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=other_thread)
+    try:
+        sys.setswitchinterval(60)  # only a call that gives the GIL away lets the other thread run
+        thread.start()
+        before = count[0]
+        pause(100_000)
+        assert (count[0] == before) is keeps_gil
+    finally:
+        sys.setswitchinterval(interval)
+        is_done.set()
+        thread.join()
 
 
 def test_settings_are_changed_on_the_user_interface_thread_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,11 +58,14 @@ def choose_device(wanted: str = "auto", fp16: bool = True) -> DeviceChoice:
 def failure(device: str, dtype: torch.dtype) -> str | None:
     """Return why the rarer operations of the networks do not work on ``device``, None where they do."""
     try:
-        volume = torch.ones(1, 4, 4, 8, 8, device=device, dtype=dtype)
-        kernel = torch.ones(4, 4, 3, 3, 3, device=device, dtype=dtype)
+        volume = torch.ones(1, 4, 4, 4, 4, device=device, dtype=dtype)
+        kernel = torch.full((4, 4, 3, 4, 4), 0.25, device=device, dtype=dtype)
+        enlarged = F.conv_transpose3d(volume, kernel, stride=(1, 2, 2), padding=1)
+        convolved = F.conv3d(enlarged, kernel[..., :3, :3], padding=1).float()
         places = torch.zeros(1, 4, 8, 8, 3, device=device)
-        moved = F.grid_sample(F.conv3d(volume, kernel, padding=1).float(), places, align_corners=False)
-        is_right = abs(float(moved.mean()) - 108.0) < 1.0
+        moved = F.grid_sample(convolved, places, align_corners=False)
+        # Enlarged 8, 12, 12, 8 along the depth; 4 channels · 9 places · 0.25 · (8 + 12 + 12) between the middle two.
+        is_right = abs(float(moved.mean()) - 288.0) < 1.0
     except (RuntimeError, NotImplementedError, AssertionError) as exc:
         return (str(exc).strip().splitlines() or [type(exc).__name__])[0][:120]
     return None if is_right else "it computes wrong numbers"

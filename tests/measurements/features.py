@@ -1,0 +1,97 @@
+"""What keeping features saves, what it takes, and what half precision would change.
+
+`PYTHONPATH=tests python -m measurements.features [--weights DIR] [--device cuda]`; seconds on a CPU are CPU seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from animator_core.characters.character import Character
+from animator_core.characters.library import CharacterLibrary
+from animator_core.config import PROJECT_ROOT
+from animator_core.liveportrait.model import LivePortraitModel
+from animator_core.optimizer import InferenceOptimizer
+from animator_core.render.liveportrait.scene import Scene
+from measurements.golden_model import parser, picture, seconds, weights_folder
+
+CHARACTER = PROJECT_ROOT / "assets" / "characters" / "mira.png"
+
+
+def main(options: argparse.Namespace) -> None:
+    clock = time.process_time if options.device == "cpu" else time.perf_counter
+    with weights_folder(options.weights) as weights, tempfile.TemporaryDirectory() as folder:
+        cache, starts = Path(folder), []
+        for name in ("first", "second"):
+            began = clock()
+            model = LivePortraitModel.load(weights, options.device, cache_dir=cache)
+            loaded = clock()
+            character = CharacterLibrary(CHARACTER.parent, cache).load_file(CHARACTER)
+            found = clock()
+            Scene(
+                character,
+                InferenceOptimizer(options.device, cache_dir=cache).preprocess_character("c", character, model),
+                model,
+            )
+            starts.append(clock() - began)
+            print(
+                f"{name} start: {starts[-1]:.2f} s: networks {loaded - began:.2f}, "
+                f"picture and face {found - loaded:.2f}, features and scene {began + starts[-1] - found:.2f}"
+            )
+        print(f"the second start takes {starts[1] / starts[0]:.2f} of the first")
+        _features(model, character, cache, options)
+        _memory(model, character, cache, options)
+        _half(model)
+
+
+def _features(model: LivePortraitModel, character: Character, cache: Path, options: argparse.Namespace) -> None:
+    def prepared(cache_dir: Path | None) -> object:
+        return InferenceOptimizer(options.device, cache_dir=cache_dir).preprocess_character("c", character, model)
+
+    resident = InferenceOptimizer(options.device)
+    resident.preprocess_character("c", character, model)
+    computed, loaded, kept = (
+        seconds(work, options.repeat, options.device)
+        for work in (
+            lambda: prepared(None),
+            lambda: prepared(cache),
+            lambda: resident.preprocess_character("c", character, model),
+        )
+    )
+    print(
+        f"features: computed {computed:.2f} s, from disk {loaded * 1e3:.0f} ms "
+        f"({computed / loaded:.0f} times quicker), from memory {kept * 1e3:.1f} ms ({computed / kept:.0f} times)"
+    )
+
+
+def _memory(model: LivePortraitModel, character: Character, cache: Path, options: argparse.Namespace) -> None:
+    optimizer = InferenceOptimizer(options.device, cache_dir=cache)
+    features = optimizer.preprocess_character("c", character, model)
+    print(f"disk: {optimizer.get_stats()['disk_bytes'] / 1e6:.2f} MB a character with alpha")
+    height, width = character.picture.shape[:2]
+    scene = Scene(character, features, model)
+    ready = f"ready to be drawn {scene.nbytes / 1e6:.2f} MB ({width}x{height})"
+    print(f"memory: features {features.nbytes / 1e6:.2f} MB, {ready}")
+
+
+def _half(model: LivePortraitModel) -> None:
+    source = model.extract_features(picture("src0"))
+    other = model.extract_features(picture("src1"))
+    moved = source.keypoints_source + 0.2 * (other.keypoints_source - source.keypoints_source)
+    rounded = replace(
+        source, appearance_features=source.appearance_features.half().to(source.appearance_features.dtype)
+    )
+    exact, close = (model.paint(each, moved).picture.float() for each in (source, rounded))
+    error = ((exact - close) * 255).abs()
+    print(f"features kept in float16: the picture is off by {error.mean():.3f} levels, {error.max():.1f} at most")
+
+
+if __name__ == "__main__":
+    with torch.inference_mode():
+        main(parser(__doc__).parse_args())

@@ -12,6 +12,7 @@ from animator_core.errors import ConfigError
 
 _CHECKS = {
     "installation": ("python", "packages", "opencv", "mediapipe", "torch", "models"),
+    "onnxruntime": ("onnxruntime",),
     "animation": ("characters", "tracker", "renderer", "ring"),
     "machine": ("cache", "disk", "obs", "cameras"),
 }

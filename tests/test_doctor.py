@@ -9,6 +9,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -122,6 +123,31 @@ def test_mediapipe_must_fit_numpy_and_send_nothing(
     (found,) = installation.check_mediapipe(surroundings)
     assert found.state == state
     assert (found.remedy == "") == (state == OK)
+
+
+@pytest.mark.parametrize(
+    ("versions", "state", "said"),
+    [
+        ({}, None, ""),
+        ({"onnxruntime": "1.28.0"}, OK, "onnxruntime 1.28.0 runs on DirectML, CPU"),
+        ({"onnxruntime-directml": "1.24.4"}, OK, "onnxruntime-directml 1.24.4 runs on"),
+        ({"onnxruntime": "1.29.0"}, WARNING, "reports to its maker"),
+        ({"onnxruntime": "1.28.0", "onnxruntime-directml": "1.24.4"}, FAILURE, "2 are installed and share one folder"),
+    ],
+)
+def test_onnxruntime_must_be_one_and_send_nothing(
+    monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings, versions: dict[str, str], state: str | None, said: str
+) -> None:
+    from animator_core.checks import onnxruntime
+    from animator_core.liveportrait.onnx import providers
+
+    available = ["DmlExecutionProvider", "CPUExecutionProvider"]
+    module = SimpleNamespace(get_available_providers=lambda: available)
+    monkeypatch.setattr(onnxruntime, "installed_version", versions.get)
+    monkeypatch.setattr(providers, "load_onnxruntime", lambda: module)
+    findings = onnxruntime.check_onnxruntime(surroundings)
+    assert [finding.state for finding in findings] == ([state] if state else [])
+    assert said in "".join(finding.detail for finding in findings)
 
 
 def test_a_package_that_does_not_load_is_named(monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings) -> None:

@@ -234,7 +234,7 @@ def test_ten_characters_of_512_pixels_in_three_filters_take_less_than_300_mb(alp
             renderer.prepare(character)
     assert engine.scenes.count == 10, "all of them are ready to be shown"
     assert device_bytes(engine.residency, engine.scenes, *renderers) < 300e6
-    assert engine.scenes.nbytes < 200e6
+    assert engine.scenes.nbytes < 150e6
 
 
 def test_the_bound_holds_for_the_process_and_not_for_each_filter():

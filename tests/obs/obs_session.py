@@ -277,6 +277,9 @@ class ObsSession:
         with contextlib.suppress(OSError):
             socket.create_connection(("127.0.0.1", self._port), 1).close()
             client = obsws_python.ReqClient(host="127.0.0.1", port=self._port, timeout=10)
+            # Checked in pure Python, a screenshot's text would take a second.
+            socket_ = client.base_client.ws
+            socket_.frame_buffer.skip_utf8_validation = socket_.cont_frame.skip_utf8_validation = True
             try:
                 client.get_scene_list()
                 return client

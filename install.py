@@ -91,7 +91,7 @@ def install_packages(environment: Environment, options: argparse.Namespace, mode
     has_run |= environment.install("mediapipe", ("--no-deps", mediapipe))
     has_run |= environment.install_torch(torch)
     if options.onnx or options.dev or options.test:
-        has_run |= environment.install("onnxruntime", (*base, requirements.onnxruntime_package(platform.system())))
+        has_run |= environment.install("onnxruntime", base + requirements.onnx_packages(platform.system()))
     if options.dev or options.test:
         # The base goes along, so that no tool's dependency lifts numpy past what mediapipe can take.
         has_run |= environment.install("development tools", base + requirements.DEVELOPMENT)

@@ -98,12 +98,13 @@ def mediapipe_package(version: tuple[int, int]) -> str:
     return "mediapipe==0.10.21" if version <= NEWEST_PYTHON_WITH_FACE_MESH else "mediapipe==0.10.31"
 
 
-def onnxruntime_package(system: str) -> str:
-    """Return the onnxruntime for GPUs other than NVIDIA's, on Linux for the CPU.
+def onnx_packages(system: str) -> tuple[str, ...]:
+    """Return the onnxruntime for GPUs other than NVIDIA's, on Linux for the CPU, and what torch writes its files with.
 
-    From version 1.29 on it sends usage data to a server, as mediapipe's later ones do.
+    From version 1.29 on onnxruntime sends usage data to a server, as mediapipe's later ones do.
     """
-    return ("onnxruntime-directml" if system == "Windows" else "onnxruntime") + ">=1.19,<1.29"
+    name = "onnxruntime-directml" if system == "Windows" else "onnxruntime"
+    return (f"{name}>=1.19,<1.29", "onnx>=1.16,<2")
 
 
 def detect_gpu() -> Gpu | None:

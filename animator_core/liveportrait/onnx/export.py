@@ -1,12 +1,13 @@
 """Writes the per-frame networks as one ONNX graph.
 
-By torch's exporter that traces: the newer one needs two packages more and is not in the torch of Intel Macs. Operators
+By torch's exporter that traces: the newer one needs one more package and is not in the torch of Intel Macs. Operators
 are those of opset 17, the newest of which DirectML has every one that is used; tests/test_liveportrait_onnx.py has the
 list that was compared.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import logging
 import warnings
@@ -15,6 +16,7 @@ from pathlib import Path
 import torch
 from torch.onnx.utils import export
 
+from animator_core.errors import ModelError
 from animator_core.liveportrait.keypoints import KEYPOINT_COUNT
 from animator_core.liveportrait.networks import Networks
 from animator_core.liveportrait.onnx.graph import FEATURE_SIDE, INPUTS, OUTPUTS, PaintingGraph
@@ -53,8 +55,13 @@ def graph_bytes(networks: Networks) -> bytes:
 def write_graph(networks: Networks, file: str | io.BytesIO, side: int = FEATURE_SIDE) -> None:
     """Write the graph of ``networks``, which are on the CPU; it takes about as long as three frames do there.
 
-    side: height and width of the features, 64 but in tests.
+    side: height and width of the features, 64 but in tests. Raises ModelError where the package onnx is missing.
     """
+    if importlib.util.find_spec("onnx") is None:
+        # The exporter would say so too, at its very end.
+        raise ModelError(
+            "the package onnx is not installed, without which torch writes no graph; run install.py --onnx"
+        )
     graph = PaintingGraph(networks.warping_module, networks.spade_generator, side).eval()
     with warnings.catch_warnings(), torch.no_grad():
         # That the exporter will be replaced, and that sizes become constants, as they are meant to.

@@ -221,7 +221,9 @@ def test_without_any_renderer_the_stage_reports_the_error(library, preparation):
 
 
 class LivePortraitDouble(QuietRenderer):
-    name = "liveportrait"
+    def set_character(self, character):
+        super().set_character(character)
+        self.name = "liveportrait"
 
 
 def animation_of(memory, library, preparation, made: list[QuietRenderer]) -> Animation:

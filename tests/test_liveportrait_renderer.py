@@ -259,3 +259,18 @@ def test_a_scene_says_how_much_memory_it_takes():
     character = face_character(alpha=0)
     scene = Scene(character, InferenceOptimizer().preprocess_character("a", character, model), model)
     assert scene.nbytes == pytest.approx(device_bytes(scene), abs=2000)
+
+
+@pytest.mark.parametrize("method", ["extract_motion", "paint", "extract_features"])
+def test_a_device_that_fails_is_named_with_the_remedy(monkeypatch, method):
+    model = StandInModel()
+    renderer = make_renderer(engine=make_engine(model))
+
+    def fail(*given):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nDetails")
+
+    monkeypatch.setattr(model, method, fail)
+    expected = r"^CPU failed while LivePortrait used it \(CUDA out of memory.*\); close other programs that use it$"
+    with pytest.raises(ModelError, match=expected):
+        Driver().show(renderer)
+        renderer.set_character(face_character("other"))

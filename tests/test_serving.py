@@ -15,7 +15,7 @@ import pytest
 
 from animator_core.characters.library import CharacterLibrary
 from animator_core.config import CharacterConfig, Config
-from animator_core.errors import AnimatorError, CharacterError, WeightsError
+from animator_core.errors import AnimatorError, CharacterError, ModelError, WeightsError
 from animator_core.frame_ring import FORMAT_BGRA_PREMULTIPLIED, FORMAT_RGBA, RingMemory, RingReader, RingWriter
 from animator_core.frame_statistics import FrameStatistics
 from animator_core.motion.estimator import MotionEstimator
@@ -263,6 +263,45 @@ def test_a_machine_that_is_too_slow_gets_less_to_do_and_the_streamer_is_told(mem
     wait_until(lambda: shown.advance(None, False) and shown.renderer_name == "warp")
     assert "by the warp renderer" in shown.note[0]
     assert shown._pace._period_ns < 20_000_000, "in full rate"
+    shown.close()
+
+
+def test_where_the_gpu_fails_the_warp_goes_on_and_says_why(memory, library, preparation, monkeypatch):
+    made: list[QuietRenderer] = []
+    shown = animation_of(memory, library, preparation, made)
+
+    def fail(self, motion, driving_frame=None):
+        raise ModelError("NVIDIA failed while LivePortrait used it (out of memory); close other programs that use it")
+
+    monkeypatch.setattr(LivePortraitDouble, "render", fail)
+    shown._is_redraw_due = True
+    wait_until(lambda: shown.advance(None, False) and shown.renderer_name == "warp")
+    assert shown.note == (
+        "NVIDIA failed while LivePortrait used it (out of memory), so the warp renderer draws for now",
+        "close other programs that use it",
+    )
+    monkeypatch.undo()
+    for second in range(100, 200):
+        shown._review.quality.observe(Load(30, 0.1, 0.1), second * 1_000_000_000)
+    wait_until(lambda: (shown.advance(None, False), shown.renderer_name == "liveportrait")[1])
+    assert shown.note == ("", "")
+    shown.close()
+
+
+def test_where_the_warp_fails_there_is_nothing_to_give_way_to(memory, library, preparation, monkeypatch):
+    parts = WorkerParts(Config(), library, preparation, TrackerDouble, lambda name: QuietRenderer(), MotionEstimator)
+    shown = Animation(AnimationSettings("a.png", frame_rate=1000), parts, RingWriter(memory), FrameStatistics())
+    shown.restart()
+    wait_until(lambda: shown.advance(None, False))
+
+    def fail(self, motion, driving_frame=None):
+        raise ModelError("broken; report this")
+
+    monkeypatch.setattr(QuietRenderer, "render", fail)
+    shown._is_redraw_due = True
+    shown._pipeline.reuse.forget()
+    with pytest.raises(ModelError, match="broken"):
+        wait_until(lambda: shown.advance(None, False))
     shown.close()
 
 

@@ -7,7 +7,7 @@ from collections import deque
 
 import numpy as np
 
-from animator_core.errors import AnimatorError, CharacterError
+from animator_core.errors import AnimatorError, CharacterError, ModelError
 from animator_core.frame_ring import FORMAT_BGRA_PREMULTIPLIED, RingWriter, now_ns
 from animator_core.frame_statistics import FrameStatistics
 from animator_core.pipeline import AnimatedFrame, CharacterPipeline
@@ -58,6 +58,7 @@ class Animation:
         self._small_pixels: int | None = None
         self._pace = Pace(min(settings.frame_rate, performance.target_fps), performance.max_render_share)
         self._pending: TrackedFrame | None = None
+        self._device_error: ModelError | None = None
         self._is_face_lost = False
         self._is_frozen = False
         self._is_hidden = False
@@ -82,6 +83,9 @@ class Animation:
     def note(self) -> tuple[str, str]:
         """What the streamer should know although all is well: it is not animated just as it was asked for."""
         less = self._review.rung.description
+        if self._device_error is not None and self._review.rung.is_warp:
+            what, remedy = _message_and_remedy(self._device_error)
+            return f"{what}, so the warp renderer draws for now", remedy
         if less:
             return f"the computer is too slow just now, so it is animated {less}", _TOO_SLOW_REMEDY
         stage = self._stage
@@ -160,7 +164,11 @@ class Animation:
             return False
         if is_camera_silent:
             self._is_face_lost = True
-        frame = self._frozen_frame(moment) if self._is_frozen else self._moving_frame(moment)
+        try:
+            frame = self._frozen_frame(moment) if self._is_frozen else self._moving_frame(moment)
+        except ModelError as exc:
+            self._give_way(exc)
+            return False
         if frame is None:
             return False
         self._is_redraw_due = False
@@ -264,9 +272,22 @@ class Animation:
         except CharacterError as exc:
             stage.reject(name, exc)
             return
+        except ModelError as exc:
+            self._give_way(exc)
+            return
         self._is_redraw_due = True
         count = _MOST_PRELOADED if self._parts.config.character.preload_all else _NEIGHBOURS
         stage.preload(nearest_first(self._names, name)[:count])
+
+    def _give_way(self, error: ModelError) -> None:
+        """Have the warp draw for now: the device failed, a game may have taken its memory; it is tried again later."""
+        was_warp = self._review.rung.is_warp
+        if not self._review.quality.give_way():
+            raise error
+        self._device_error = error
+        self._is_redraw_due = True
+        if not was_warp:
+            logger.warning("%s; the warp renderer draws for now", error, exc_info=error)
 
     def _wanted_stage(self) -> Stage:
         """Return the stage whose renderer is the wanted one, begun in the background where it is not there yet."""
@@ -306,6 +327,7 @@ class Animation:
             self._stage.close()
         self._stage, self._incoming = stage, None
         if not self._review.rung.is_warp:
+            self._device_error = None
             self._review.quality.use(stage.renderer.name == "liveportrait")
         performance = self._parts.config.performance
         self._pipeline = CharacterPipeline(

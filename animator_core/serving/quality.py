@@ -97,6 +97,15 @@ class QualityLadder:
         self._fall()
         return True
 
+    def give_way(self) -> bool:
+        """Go down to the warp, since LivePortrait failed; return False where there is none below."""
+        if self.rung.is_warp or not any(rung.is_warp for rung in self._rungs):
+            return self.rung.is_warp
+        while not self.rung.is_warp:
+            self._index += 1
+        self._note_fall()
+        return True
+
     def observe(self, load: Load, now_ns: int) -> None:
         """Take note of the load since the last call, about once a second, and step where it is time."""
         self._slow_ns = _since(self._slow_ns, now_ns) if self._is_too_slow(load) else None
@@ -119,6 +128,9 @@ class QualityLadder:
 
     def _fall(self) -> None:
         self._index += 1
+        self._note_fall()
+
+    def _note_fall(self) -> None:
         if self._rose_ns is not None:
             self._wait_ns = min(2 * self._wait_ns, _LONGEST_WAIT_NS)
         self._settle(None)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Callable
 
 from animator_core.characters.residency import FeatureResidency
-from animator_core.errors import ModelError
 from animator_core.liveportrait.model import LivePortraitModel
 from animator_core.liveportrait.networks import Networks
 from animator_core.liveportrait.onnx.painter import OnnxPainter
@@ -16,6 +15,7 @@ from animator_core.liveportrait.options import MotionOptions
 from animator_core.liveportrait.painter import Painter
 from animator_core.optimizer import InferenceOptimizer
 from animator_core.render.liveportrait.device import DeviceChoice
+from animator_core.render.liveportrait.device_errors import device_errors_as
 from animator_core.render.liveportrait.renderer import LivePortraitRenderer
 from animator_core.render.liveportrait.scene_shelf import SceneShelf
 
@@ -53,17 +53,11 @@ def load_engine(
     weights_dir: Path, choice: DeviceChoice, cache_dir: Path | None, options: MotionOptions | None = None
 ) -> Engine:
     """Load the networks; raises WeightsError for the files, ModelError where the device cannot hold or run them."""
-    try:
+    remedy = "close programs that use it, or set ai_model.device to cpu"
+    with device_errors_as(f"LivePortrait cannot be loaded onto {choice.name}", remedy):
         model = LivePortraitModel.load(
             weights_dir, choice.device, choice.dtype, cache_dir, options, _painter_maker(choice, cache_dir)
         )
-    except RuntimeError as exc:
-        # torch's errors of memory and drivers are RuntimeErrors.
-        first = (str(exc).strip().splitlines() or [type(exc).__name__])[0][:160]
-        raise ModelError(
-            f"LivePortrait cannot be loaded onto {choice.name} ({first}); close programs that use it, or set "
-            "ai_model.device to cpu"
-        ) from exc
     logger.info("LivePortrait %s on %s, %s", model.version[:12], choice.name, choice.dtype)
     return Engine(model, choice, FeatureResidency(choice.device), SceneShelf(model))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from animator_core.motion.template import MotionTemplate
 from animator_core.motion.visible_change import lids_and_lips
 from animator_core.optimizer import InferenceOptimizer
 from animator_core.render.contract import Placement
+from animator_core.render.liveportrait.device_errors import device_errors_as
 from animator_core.render.liveportrait.landmarks import landmark_motion
 from animator_core.render.liveportrait.replay import template_keypoints
 from animator_core.render.liveportrait.scene import Scene
@@ -85,23 +87,28 @@ class LivePortraitRenderer:
         self._keypoints = None
 
     def place(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> Placement:
-        """Return the keypoints of the character in ``motion``."""
+        """Return the keypoints of the character in ``motion``; raises ModelError where the device fails."""
         scene = self._scene
         if scene is None or self._motion is None:
             raise CharacterError("no character is set; choose one")
         face = motion.face
         if face is not None and driving_frame is not None and motion.captured_ns != self._driven_ns:
             driven = DrivenFrame(face, driving_frame, motion.captured_ns)
-            self._keypoints = self._driven(self._motion, driven)
+            with self._device_errors():
+                self._keypoints = self._driven(self._motion, driven)
         elif face is None or not self._driven_ns or self._keypoints is None:
             self._keypoints = self._posed(self._motion, scene, motion)
         return Placement(_signature(self._keypoints, motion), self._keypoints)
 
     def draw(self, placement: Placement) -> np.ndarray:
-        """Return the character: (H, W, 4) uint8 BGRA, premultiplied; reused by the next call."""
+        """Return the character: (H, W, 4) uint8 BGRA, premultiplied; reused by the next call.
+
+        Raises ModelError where the device fails.
+        """
         if self._scene is None:
             raise CharacterError("no character is set; choose one")
-        return self._scene.draw(placement.content, self._frame)
+        with self._device_errors():
+            return self._scene.draw(placement.content, self._frame)
 
     def render(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> np.ndarray:
         """Return the character in ``motion``, see `draw`."""
@@ -178,7 +185,11 @@ class LivePortraitRenderer:
     def _scene_of(self, character: Character) -> Scene:
         model, scenes = self._loaded(), self._scenes
         assert scenes is not None
-        return scenes.scene(character, lambda each: self.optimizer.preprocess_character(each.name, each, model))
+        with self._device_errors():
+            return scenes.scene(character, lambda each: self.optimizer.preprocess_character(each.name, each, model))
+
+    def _device_errors(self) -> AbstractContextManager[None]:
+        return device_errors_as(f"{self.device} failed while LivePortrait used it", "close other programs that use it")
 
     def _loaded(self) -> LivePortraitModel:
         if self._model is None:

@@ -1,0 +1,53 @@
+"""Times one frame by torch and by each provider that onnxruntime has here, in turn, and how far the pictures differ.
+
+`PYTHONPATH=tests python -m measurements.backends [--weights FOLDER] [--repeat N]`; on a CPU the seconds are those of
+the process, over all threads, whatever else runs.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from animator_core.liveportrait.model import LivePortraitModel
+from animator_core.liveportrait.onnx.painter import OnnxPainter
+from animator_core.liveportrait.onnx.providers import PROVIDERS, load_onnxruntime
+from animator_core.liveportrait.painter import Painter, Painting, TorchPainter
+from measurements.golden_model import parser, picture, weights_folder
+
+
+def main() -> None:
+    """Measure and print."""
+    options = parser(__doc__).parse_args()
+    with weights_folder(options.weights) as weights, tempfile.TemporaryDirectory() as cache:
+        model = LivePortraitModel.load(weights)
+        source_features = model.extract_features(picture("src0"))
+        source = model.prepare_warp(source_features)
+        keypoints = source_features.keypoints_source + 0.02
+        painters: dict[str, Painter] = {"torch": TorchPainter(model.networks)}
+        for provider in PROVIDERS:
+            if provider.registered in load_onnxruntime().get_available_providers():
+                started, cpu = time.perf_counter(), time.process_time()
+                painters[provider.label] = OnnxPainter.load(model.networks, Path(cache), provider)
+                wall, cpu = time.perf_counter() - started, time.process_time() - cpu
+                print(f"{provider.label}: ready after {wall:.1f} s ({cpu:.1f} s of CPU)", flush=True)
+        times: dict[str, list[tuple[float, float]]] = {name: [] for name in painters}
+        paintings: dict[str, Painting] = {}
+        for _ in range(options.repeat + 1):
+            for name, painter in painters.items():
+                started, cpu = time.perf_counter(), time.process_time()
+                paintings[name] = painter.paint(source, keypoints)
+                times[name].append((time.perf_counter() - started, time.process_time() - cpu))
+    print(f"torch threads: {torch.get_num_threads()}; medians of {options.repeat}, the first of each left out")
+    for name, taken in times.items():
+        wall, cpu = (statistics.median(each) for each in zip(*taken[1:]))
+        levels = 255 * (paintings[name].picture - paintings["torch"].picture).abs()
+        print(f"{name}: {cpu:.2f} s of CPU, {wall:.2f} s, differs by {levels.max():.3f} levels of 255 at most")
+
+
+if __name__ == "__main__":
+    main()

@@ -22,7 +22,7 @@ from typing import Any
 
 sys.path.insert(0, os.environ["FAKE_WORKER_ROOT"])
 
-from animator_core.frame_ring import FORMAT_BGRA_PREMULTIPLIED, RingMemory, RingReader, RingWriter
+from animator_core.frame_ring import FORMAT_BGRA_PREMULTIPLIED, RingError, RingMemory, RingReader, RingWriter
 from animator_core.protocol import (
     PROTOCOL_VERSION,
     CharacterEntry,
@@ -115,10 +115,15 @@ class FakeWorker:
         if isinstance(message, OpenFilter) and message.filter_id == self.control.get("refuses"):
             self.say(FilterStatus(message.filter_id, "error", message="no memory"))
         elif isinstance(message, OpenFilter):
-            self.filters[message.filter_id] = FakeFilter(message)
-            self.say(FilterOpened(message.filter_id))
+            try:
+                self.filters[message.filter_id] = FakeFilter(message)
+            except RingError as exc:  # the filter is gone already, and its rings with it
+                self.say(FilterStatus(message.filter_id, "error", message=str(exc)))
+            else:
+                self.say(FilterOpened(message.filter_id))
         elif isinstance(message, UpdateFilter):
-            self.filters[message.filter_id].settings = message.settings
+            if message.filter_id in self.filters:
+                self.filters[message.filter_id].settings = message.settings
         elif isinstance(message, CloseFilter):
             closed = self.filters.pop(message.filter_id, None)
             if closed is not None:

@@ -390,6 +390,7 @@ def test_a_killed_worker_leaves_the_still_character_and_comes_back(stage: Stage)
 def test_a_hanging_worker_is_replaced(stage: Stage) -> None:
     stage.add_camera()
     stage.wait_to_show(WORKER_FRAME)
+    wait_for(lambda: any("Live" in text for text in stage.live.status()), "the worker no longer counts as loading")
     pid = stage.installation.worker_pids()[-1]
     os.kill(pid, signal.SIGSTOP)
     wait_for(lambda: difference(stage.shot(), WORKER_FRAME) > 0, "the still picture is shown instead", 6)

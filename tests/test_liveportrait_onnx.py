@@ -101,12 +101,13 @@ def test_onnxruntime_paints_what_torch_paints(golden_networks, golden_painting, 
     painting = onnx_painter.paint(source, keypoints_driving)
     assert painting.picture.shape == (1, 3, 512, 512)
     assert painting.deformation.shape == (1, 16, 64, 64, 3)
-    # Half a level of 255 at the worst place, a hundredth of one in the mean.
-    assert (painting.picture - golden_painting).abs().max() < 2e-3
-    assert (painting.picture - golden_painting).square().mean().sqrt() < 4e-5
+    # Less than a level of 255 at the worst place, where these weights magnify 1e-5 of a deformation, and 0.025 overall.
+    assert (painting.picture - golden_painting).abs().max() < 1 / 255
+    assert (painting.picture - golden_painting).square().mean().sqrt() < 1e-4
     with torch.inference_mode():
         deformation = golden_networks.warping_module.dense_motion_network(source, keypoints_driving)[0]
-    assert (painting.deformation - deformation).abs().max() < 5e-5
+    # A hundredth of the distance between two features is 3e-4.
+    assert (painting.deformation - deformation).abs().max() < 2e-4
 
 
 @pytest.mark.slow
@@ -237,6 +238,15 @@ def test_without_the_package_onnx_nothing_is_computed_first(monkeypatch):
     monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"the package onnx is not installed.*run install\.py --onnx"):
         export.write_graph(SimpleNamespace(warping_module=None, spade_generator=None), "never")
+
+
+def test_a_device_that_fails_between_frames_is_an_error_that_the_worker_can_give_way_to():
+    def fail(names: list[str], feed: dict[str, np.ndarray]) -> None:
+        raise Exception("887A0005 device removed\nmore")
+
+    source = WarpingSource(torch.ones(1, 2), torch.zeros(1, 3), torch.zeros(1, 4), torch.zeros(1, 5))
+    with pytest.raises(ModelError, match=r"onnx DirectML failed \(887A0005 device removed\); close programs"):
+        OnnxPainter(SimpleNamespace(run=fail), "DirectML").paint(source, torch.ones(1, 1))
 
 
 # Which provider

@@ -48,7 +48,7 @@ class OnnxPainter:
         return cls(session, provider.label)
 
     def paint(self, source: WarpingSource, keypoints_driving: torch.Tensor) -> Painting:
-        """See `Painter.paint`; frames are painted one after the other."""
+        """See `Painter.paint`; frames are painted one after the other. Raises ModelError where the device fails."""
         given = (source.features, source.keypoints, source.compressed, source.resting, keypoints_driving)
         arrays = [np.ascontiguousarray(each.detach().float().cpu().numpy()) for each in given]
         frames = [self._painted(arrays, index) for index in range(len(keypoints_driving))]
@@ -57,8 +57,14 @@ class OnnxPainter:
 
     def _painted(self, arrays: list[np.ndarray], index: int) -> list[np.ndarray]:
         feed = {name: array[min(index, len(array) - 1)][None] for name, array in zip(INPUTS, arrays)}
-        with self._lock:
-            return self._session.run(list(OUTPUTS), feed)
+        try:
+            with self._lock:
+                return self._session.run(list(OUTPUTS), feed)
+        except Exception as exc:
+            # Its errors have no common class of their own; a game may have taken the device's memory.
+            raise ModelError(
+                f"{self.name} failed ({_first_line(exc)}); close programs that use the GPU, or choose the warp renderer"
+            ) from exc
 
 
 def _session(networks: Networks, cache_dir: Path | None, provider: Provider) -> Any:

@@ -31,9 +31,8 @@ HELPER_SCRIPT = Path(__file__).with_name("helper_script.py")
 SCENE = "Scene"
 CANVAS = (640, 360)
 
-# The preview is off: OBS 29.0.2 by itself, with no script loaded, was seen to abort ("double free or corruption") when
-# scenes are made and removed quickly through obs-websocket. Without the preview that was not seen; that it is the cause
-# is likely, not proven. So look at the core file of an abort in these tests before putting it down to OBS.
+# The preview is off: with it, OBS 28 and 29 by themselves abort where scenes are made and removed quickly
+# (docs/ARCHITECTURE.md, "Locks inside OBS"). So an abort in these tests has another cause, which is to be found.
 _GLOBAL_INI = """[General]
 FirstRun=true
 LastVersion=486539265

@@ -67,8 +67,9 @@ def format_result(result: BenchmarkResult, subject: Subject) -> str:
         lines.append(_comparison(*result.paths))
     if result.overlapped_fps is not None:
         lines.append(
-            f"{result.overlapped_fps:.1f} fps with reading and tracking of the next frame beside rendering, as in OBS "
-            f"({result.paths[-1].name}; one after the other: {result.paths[-1].fps:.1f})"
+            f"{result.overlapped_fps:.1f} fps with tracking of the next frame beside rendering, as in OBS "
+            f"({result.paths[-1].name}; one after the other: {result.paths[-1].fps:.1f}, without the decoding of the "
+            "clip, which is in the first figure)"
         )
     else:
         lines.append("tracking was not measured: the motion is a recording. Give --driving a video for it")

@@ -1,5 +1,12 @@
 """The exceptions that animator_core raises; every message names the thing and the remedy."""
 
+from __future__ import annotations
+
+
+def first_line(error: BaseException, most: int | None = None) -> str:
+    """Return the first line of what a library's error says, cut to ``most`` characters, or its class's name."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:most]
+
 
 class AnimatorError(Exception):
     """Base of everything that animator_core raises on purpose."""

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from animator_core.compositing import StraightAlpha
-from animator_core.errors import AnimatorError
+from animator_core.errors import AnimatorError, first_line
 
 WINDOW_TITLE = "Stream Motion Animator"
 _KEY_CODES = {
@@ -125,7 +125,7 @@ class VirtualCamera:
             self._camera = self._camera or pyvirtualcam.Camera(width, height, fps, fmt=pyvirtualcam.PixelFormat.BGR)
         except RuntimeError as exc:
             remedy = _VIRTUAL_CAMERA_REMEDY.get(sys.platform, "see pyvirtualcam's documentation")
-            raise AnimatorError(f"there is no virtual camera ({_first_line(exc)}); {remedy}") from exc
+            raise AnimatorError(f"there is no virtual camera ({first_line(exc)}); {remedy}") from exc
         self.device = str(self._camera.device)
 
     def show(self, frame: np.ndarray) -> str | None:
@@ -199,8 +199,3 @@ def key_name(code: int) -> str | None:
 def _has_display() -> bool:
     # Qt ends the whole process where it finds no display, so it is not asked.
     return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-def _first_line(exc: Exception) -> str:
-    lines = str(exc).strip().splitlines()
-    return lines[0] if lines else type(exc).__name__

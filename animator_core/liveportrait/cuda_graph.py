@@ -8,6 +8,7 @@ from typing import Callable
 
 import torch
 
+from animator_core.errors import first_line
 from animator_core.liveportrait.lean.warping import WarpingSource
 from animator_core.liveportrait.networks import Networks
 from animator_core.liveportrait.painter import Painting, TorchPainter
@@ -61,7 +62,7 @@ class RecordedFunction:
             problem = _difference(self._replayed(start, inputs), self._function(*inputs))
         except RuntimeError as exc:
             # torch's errors of memory, drivers and forbidden calls are RuntimeErrors.
-            problem = (str(exc).strip().splitlines() or [type(exc).__name__])[0][:160]
+            problem = first_line(exc, 160)
         if problem:
             self.has_failed, self._inputs, self._outputs = True, (), ()
             logger.warning("%s runs without a CUDA graph, which is slower (%s); update the driver", self._name, problem)

@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from animator_core.errors import WeightsError
+from animator_core.errors import WeightsError, first_line
 
 _REMEDY = "delete it and run install.py again"
 _FOLDERS = ("", "base_models", "retargeting_models")
@@ -71,7 +71,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise WeightsError(f"{path} cannot be read ({exc}); {_REMEDY}") from exc
     except Exception as exc:
         # The bytes of a damaged or hostile file make the reader raise nearly anything.
-        raise WeightsError(f"{path} is damaged or no checkpoint ({_first_line(exc)}); {_REMEDY}") from exc
+        raise WeightsError(f"{path} is damaged or no checkpoint ({first_line(exc, 200)}); {_REMEDY}") from exc
     if not isinstance(content, dict):
         raise WeightsError(f"{path} holds a {type(content).__name__}, expected a dict of tensors; {_REMEDY}")
     return content
@@ -126,7 +126,3 @@ def _checked(key: str, value: Any, shape: torch.Size, name: str, path: Path) -> 
     if not torch.isfinite(value).all():
         raise WeightsError(f"{path}: key {key} has values that are not numbers; {_REMEDY}")
     return value
-
-
-def _first_line(exc: Exception) -> str:
-    return (str(exc).strip() or type(exc).__name__).splitlines()[0][:200]

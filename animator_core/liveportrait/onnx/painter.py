@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from animator_core.errors import ModelError
+from animator_core.errors import ModelError, first_line
 from animator_core.liveportrait.lean.warping import WarpingSource
 from animator_core.liveportrait.networks import Networks
 from animator_core.liveportrait.onnx.export import graph_bytes, graph_path, keep_graph
@@ -63,7 +63,8 @@ class OnnxPainter:
         except Exception as exc:
             # Its errors have no common class of their own; a game may have taken the device's memory.
             raise ModelError(
-                f"{self.name} failed ({_first_line(exc)}); close programs that use the GPU, or choose the warp renderer"
+                f"{self.name} failed ({first_line(exc, 160)}); close programs that use the GPU, or choose the warp "
+                "renderer"
             ) from exc
 
 
@@ -76,14 +77,14 @@ def _session(networks: Networks, cache_dir: Path | None, provider: Provider) -> 
             raise
         except Exception as exc:
             # Its errors have no common class of their own.
-            logger.info("%s is written again: %s", path, _first_line(exc))
+            logger.info("%s is written again: %s", path, first_line(exc, 160))
     try:
         return open_session(_written(networks, path), provider)
     except ModelError:
         raise
     except Exception as exc:
         raise ModelError(
-            f"onnxruntime cannot run LivePortrait by {provider.label} ({_first_line(exc)}); update the graphics "
+            f"onnxruntime cannot run LivePortrait by {provider.label} ({first_line(exc, 160)}); update the graphics "
             "driver, or set ai_model.onnx_provider to cpu"
         ) from exc
 
@@ -102,7 +103,3 @@ def _written(networks: Networks, path: Path | None) -> Path | bytes:
         else:
             return path
     return graph_bytes(networks)
-
-
-def _first_line(exc: Exception) -> str:
-    return (str(exc).strip() or type(exc).__name__).splitlines()[0][:160]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from animator_core.errors import AnimatorError
+from animator_core.errors import AnimatorError, first_line
 from animator_core.liveportrait.onnx.providers import Provider
 
 _KINDS = ("cuda", "mps", "xpu")
@@ -67,7 +67,7 @@ def failure(device: str, dtype: torch.dtype) -> str | None:
         # Enlarged 8, 12, 12, 8 along the depth; 4 channels · 9 places · 0.25 · (8 + 12 + 12) between the middle two.
         is_right = abs(float(moved.mean()) - 288.0) < 1.0
     except (RuntimeError, NotImplementedError, AssertionError) as exc:
-        return (str(exc).strip().splitlines() or [type(exc).__name__])[0][:120]
+        return first_line(exc, 120)
     return None if is_right else "it computes wrong numbers"
 
 

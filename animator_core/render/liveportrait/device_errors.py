@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from animator_core.errors import ModelError
+from animator_core.errors import ModelError, first_line
 
 
 @contextlib.contextmanager
@@ -15,5 +15,4 @@ def device_errors_as(what: str, remedy: str) -> Iterator[None]:
         yield
     except RuntimeError as exc:
         # torch's errors of memory and drivers are RuntimeErrors.
-        first = (str(exc).strip().splitlines() or [type(exc).__name__])[0][:160]
-        raise ModelError(f"{what} ({first}); {remedy}") from exc
+        raise ModelError(f"{what} ({first_line(exc, 160)}); {remedy}") from exc

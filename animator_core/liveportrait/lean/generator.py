@@ -23,17 +23,16 @@ class LeanGenerator(nn.Module):
         # All of them look at the warped feature only: one convolution in place of thirteen.
         shared = [norm.mlp_shared[0] for block in blocks for norm in (block.norm_0, block.norm_1)]
         self.head = _side_by_side(folded.fc, *shared)
-        self._channels = folded.fc.out_channels
         self._hidden_channels = shared[0].out_channels
+        self._parts = [folded.fc.out_channels, len(shared) * self._hidden_channels]
         self.middle = nn.ModuleList(LeanBlock(block) for block in blocks)
         self.up_0 = LeanUpBlock(folded.up_0, 2)
         self.up_1 = LeanUpBlock(folded.up_1, 4)
         self.conv_img = folded.conv_img
 
     def forward(self, feature: torch.Tensor) -> torch.Tensor:
-        head = self.head(feature)
-        x = head[:, : self._channels]
-        hidden = F.relu(head[:, self._channels :]).split(self._hidden_channels, 1)
+        x, hidden = self.head(feature).split(self._parts, 1)
+        hidden = F.relu(hidden).split(self._hidden_channels, 1)
         for block, hidden_0, hidden_1 in zip(self.middle, hidden[::2], hidden[1::2]):
             x = block(x, hidden_0, hidden_1)
         x = self.up_1(self.up_0(x, feature), feature)
@@ -51,8 +50,8 @@ class LeanBlock(nn.Module):
         self.conv_1 = folded.conv_1
 
     def forward(self, x: torch.Tensor, hidden_0: torch.Tensor, hidden_1: torch.Tensor) -> torch.Tensor:
-        y = self.conv_0(_modulated(_normalised(x), self.scale_shift_0(hidden_0)))
-        return x + self.conv_1(_modulated(_normalised(y), self.scale_shift_1(hidden_1)))
+        y = self.conv_0(_modulated(_normalised(x), self.scale_shift_0, hidden_0))
+        return x + self.conv_1(_modulated(_normalised(y), self.scale_shift_1, hidden_1))
 
 
 class LeanUpBlock(nn.Module):
@@ -71,25 +70,30 @@ class LeanUpBlock(nn.Module):
         self.conv_0 = folded.conv_0
         self.scale_shift_1 = folded.norm_1.mlp_scale_shift
         self.conv_1 = folded.conv_1
+        self._hidden_channels = folded.norm_0.mlp_shared[0].out_channels
         self.scale_s, self.shift_s = _shortcut(folded.norm_s, folded.conv_s)
         self.conv_s = folded.conv_s
 
     def forward(self, x: torch.Tensor, feature: torch.Tensor) -> torch.Tensor:
-        hidden_0, hidden_1, hidden_s = F.relu(self.shared(feature)).chunk(3, 1)
+        hidden_0, hidden_1, hidden_s = F.relu(self.shared(feature)).split(self._hidden_channels, 1)
         x = F.interpolate(_normalised(x), scale_factor=2)
         shortcut = self.conv_s(x * self.scale_s(hidden_s)) + self.shift_s(hidden_s)
-        y = self.conv_0(_modulated(x, self.scale_shift_0(hidden_0)))
-        return shortcut + self.conv_1(_modulated(_normalised(y), self.scale_shift_1(hidden_1)))
+        y = self.conv_0(_modulated(x, self.scale_shift_0, hidden_0))
+        return shortcut + self.conv_1(_modulated(_normalised(y), self.scale_shift_1, hidden_1))
 
 
 def _normalised(x: torch.Tensor) -> torch.Tensor:
-    # As F.instance_norm, which does not keep channels-last; in float32, whose squares do not overflow.
+    if torch.onnx.is_in_onnx_export():
+        # One operator, which providers have of their own.
+        return F.instance_norm(x, eps=_EPSILON)
+    # The same, but channels-last stays; in float32, whose squares do not overflow.
     var, mean = torch.var_mean(x.float(), (2, 3), correction=0, keepdim=True)
     return ((x - mean) * torch.rsqrt(var + _EPSILON)).to(x.dtype)
 
 
-def _modulated(x: torch.Tensor, scale_shift: torch.Tensor) -> torch.Tensor:
-    scale, shift = scale_shift.chunk(2, 1)
+def _modulated(x: torch.Tensor, scale_shift: nn.Conv2d, hidden: torch.Tensor) -> torch.Tensor:
+    # Channels are split by known sizes, for chunk asks for the shape in an exported graph, which not all can tell.
+    scale, shift = scale_shift(hidden).split(scale_shift.out_channels // 2, 1)
     return F.leaky_relu(torch.addcmul(shift, x, scale), _SLOPE)
 
 

@@ -25,7 +25,7 @@ from animator_core.whole_file import written_whole
 logger = logging.getLogger(__name__)
 
 OPSET = 17
-_FORMAT = "1"
+_FORMAT = "2"
 """Changes when the graph does."""
 _PREFIX = "liveportrait-painting-"
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from animator_core.liveportrait.appearance import FEATURE_CHANNELS, FEATURE_DEPTH
 from animator_core.liveportrait.keypoints import KEYPOINT_COUNT
-from animator_core.liveportrait.lean.generator import LeanGenerator, LeanUpBlock
+from animator_core.liveportrait.lean.generator import LeanGenerator
 from animator_core.liveportrait.lean.warping import LeanHourglass, LeanWarping
 from animator_core.liveportrait.onnx.slices import SliceConv, SliceEnlargingConv, sampled, translated
 from animator_core.liveportrait.warping import HEAT_VARIANCE, axis_places
@@ -16,9 +16,6 @@ from animator_core.liveportrait.warping import HEAT_VARIANCE, axis_places
 INPUTS = ("features", "keypoints", "compressed", "resting", "keypoints_driving")
 OUTPUTS = ("picture", "deformation")
 FEATURE_SIDE = 64
-_SLOPE = 0.2
-_HIDDEN = 128
-"""Channels of the pictures that the norms are modulated by."""
 
 
 class PaintingGraph(nn.Module):
@@ -28,18 +25,11 @@ class PaintingGraph(nn.Module):
         """side: height and width of the features, fixed in what is exported."""
         super().__init__()
         self.warping = WarpingGraph(warping, (FEATURE_DEPTH, side, side))
-        self.generator = GeneratorGraph(generator)
+        self.generator = generator
 
-    def forward(
-        self,
-        features: torch.Tensor,
-        keypoints: torch.Tensor,
-        compressed: torch.Tensor,
-        resting: torch.Tensor,
-        keypoints_driving: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Takes a `WarpingSource`'s tensors and (1, 21, 3) keypoints; returns a `Painting`'s."""
-        warped, deformation = self.warping(features, keypoints, compressed, resting, keypoints_driving)
+    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Takes a `WarpingSource`'s tensors and (1, 21, 3) keypoints, as in `INPUTS`; returns a `Painting`'s."""
+        warped, deformation = self.warping(*inputs)
         return self.generator(warped), deformation
 
 
@@ -107,44 +97,6 @@ class HourglassGraph(nn.Module):
         for up_conv, step in zip(self.up_convs, reversed(finer)):
             y = torch.cat((F.relu(up_conv(y)), step), 1)
         return F.relu(self.conv(y))
-
-
-class GeneratorGraph(nn.Module):
-    """A `LeanGenerator`, its enlarging done by the operator for that."""
-
-    def __init__(self, lean: LeanGenerator) -> None:
-        super().__init__()
-        self.lean = lean
-
-    def forward(self, feature: torch.Tensor) -> torch.Tensor:
-        lean = self.lean
-        x, *hidden = lean.head(feature).split(
-            [lean.middle[0].conv_0.in_channels, *[_HIDDEN] * (2 * len(lean.middle))], 1
-        )
-        hidden = [F.relu(each) for each in hidden]
-        for block, hidden_0, hidden_1 in zip(lean.middle, hidden[::2], hidden[1::2]):
-            y = block.conv_0(_modulated(_normalised(x), block.scale_shift_0, hidden_0))
-            x = x + block.conv_1(_modulated(_normalised(y), block.scale_shift_1, hidden_1))
-        for block in (lean.up_0, lean.up_1):
-            x = _up(block, x, feature)
-        return lean.conv_img(F.leaky_relu(x, _SLOPE)).sigmoid()
-
-
-def _up(block: LeanUpBlock, x: torch.Tensor, feature: torch.Tensor) -> torch.Tensor:
-    hidden_0, hidden_1, hidden_s = F.relu(block.shared(feature)).split(_HIDDEN, 1)
-    x = F.interpolate(_normalised(x), scale_factor=2)
-    shortcut = block.conv_s(x * block.scale_s(hidden_s)) + block.shift_s(hidden_s)
-    y = block.conv_0(_modulated(x, block.scale_shift_0, hidden_0))
-    return shortcut + block.conv_1(_modulated(_normalised(y), block.scale_shift_1, hidden_1))
-
-
-def _normalised(x: torch.Tensor) -> torch.Tensor:
-    return F.instance_norm(x, eps=1e-5)
-
-
-def _modulated(x: torch.Tensor, conv: nn.Conv2d, hidden: torch.Tensor) -> torch.Tensor:
-    scale, shift = conv(hidden).split(conv.out_channels // 2, 1)
-    return F.leaky_relu(x * scale + shift, _SLOPE)
 
 
 def _heat(keypoints: torch.Tensor, size: tuple[int, int, int]) -> torch.Tensor:

@@ -173,18 +173,24 @@ class VideoWriter:
         self._unfinished = path.with_name(path.name + ".part")
         self._last_time = Fraction(0)
         self._stream: Any = None
-        if path.is_dir():
-            raise AnimatorError(f"cannot write {path}: it is a folder; give a file name")
+        self._container: Any = None
+
+    def __enter__(self) -> VideoWriter:
+        """Create the file; raises AnimatorError where it cannot be written."""
+        if self.path.is_dir():
+            raise AnimatorError(f"cannot write {self.path}: it is a folder; give a file name")
+        # The file is made in here, not by the constructor: a signal between the two would leave it behind.
         try:
             # PyAV opens the file only with the first frame; a folder that is wrong shall be named before the work.
             self._unfinished.touch()
             self._container = av.open(
-                str(self._unfinished), "w", format=encoding.container, options=encoding.container_options
+                str(self._unfinished), "w", format=self._encoding.container, options=self._encoding.container_options
             )
-        except (av.FFmpegError, OSError) as exc:
-            raise self._unwritable(exc) from exc
-
-    def __enter__(self) -> VideoWriter:
+        except BaseException as exc:
+            self._discard()
+            if isinstance(exc, av.FFmpegError | OSError):
+                raise self._unwritable(exc) from exc
+            raise
         return self
 
     def __exit__(
@@ -254,8 +260,9 @@ class VideoWriter:
             raise self._unwritable(exc) from exc
 
     def _discard(self) -> None:
-        with contextlib.suppress(av.FFmpegError, OSError, ValueError):
-            self._container.close()
+        if self._container is not None:
+            with contextlib.suppress(av.FFmpegError, OSError, ValueError):
+                self._container.close()
         with contextlib.suppress(OSError):
             self._unfinished.unlink()
 

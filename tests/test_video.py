@@ -137,8 +137,11 @@ def test_a_video_of_no_frames_is_an_error_and_leaves_nothing(tmp_path: Path) -> 
 def test_an_output_that_is_a_folder_or_in_none_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "dir.mp4").mkdir()
     for path in (tmp_path / "dir.mp4", tmp_path / "missing" / "a.mp4"):
-        with pytest.raises(AnimatorError, match="cannot write"):
-            VideoWriter(path, choose_encoding(path, False), NTSC, 1 / NTSC)
+        with (
+            pytest.raises(AnimatorError, match="cannot write"),
+            VideoWriter(path, choose_encoding(path, False), NTSC, 1 / NTSC),
+        ):
+            pass
     assert [entry.name for entry in tmp_path.iterdir()] == ["dir.mp4"]
 
 
@@ -146,8 +149,28 @@ def test_an_output_that_is_a_folder_or_in_none_is_an_error(tmp_path: Path) -> No
 @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_may_not_be_written_is_an_error(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(AnimatorError, match="can be written"):
-        VideoWriter(tmp_path / "a.mp4", choose_encoding(tmp_path / "a.mp4", False), NTSC, 1 / NTSC)
+    with (
+        pytest.raises(AnimatorError, match="can be written"),
+        VideoWriter(tmp_path / "a.mp4", choose_encoding(tmp_path / "a.mp4", False), NTSC, 1 / NTSC),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, SystemExit, OSError])
+def test_a_file_that_is_stopped_while_it_is_opened_is_not_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: type[BaseException]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(av, "open", interrupted)
+    path = tmp_path / "a.mp4"
+    with (
+        pytest.raises(AnimatorError if failure is OSError else failure),
+        VideoWriter(path, choose_encoding(path, False), NTSC, 1 / NTSC),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_video_a_folder_and_junk_are_named(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +16,7 @@ from animator_core.motion import pickle_import, template, track_file
 from animator_core.soundtrack import Soundtrack
 from animator_core.timing import StageTimes
 from animator_core.tracking.observation import FaceObservation, FaceTracker
-from animator_core.video import VideoReader
+from animator_core.video import VideoFrame, VideoReader
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,10 @@ class DrivingClip(Protocol):
 
     def moments(self, times: StageTimes) -> Iterator[DrivingMoment]:
         """Yield every frame, adding what reading and tracking take to ``times``."""
+        ...
+
+    def read_ahead(self, most_frames: int, most_bytes: int) -> None:
+        """Decode the first frames before `moments`, so that they cost nothing then."""
         ...
 
     def soundtrack(self) -> Soundtrack | None:
@@ -86,14 +91,22 @@ class VideoClip:
 
     def __init__(self, reader: VideoReader, tracker: FaceTracker) -> None:
         self._reader, self._tracker = reader, tracker
+        self._frames = iter(reader)
         self.rate, self.time_base, self.frame_count = reader.rate, reader.time_base, reader.frame_count
         self.tracker_name = tracker.name
 
+    def read_ahead(self, most_frames: int, most_bytes: int) -> None:
+        held: list[VideoFrame] = []
+        for frame in islice(self._frames, most_frames):
+            held.append(frame)
+            if len(held) * frame.picture.nbytes >= most_bytes:
+                break
+        self._frames = chain(held, self._frames)
+
     def moments(self, times: StageTimes) -> Iterator[DrivingMoment]:
-        frames = iter(self._reader)
         while True:
             started = time.perf_counter_ns()
-            frame = next(frames, None)
+            frame = next(self._frames, None)
             if frame is None:
                 return
             times.add("read", time.perf_counter_ns() - started)
@@ -128,6 +141,9 @@ class MotionClip:
         self.time_base = 1 / self.rate
         self.frame_count: int | None = len(track)
 
+    def read_ahead(self, most_frames: int, most_bytes: int) -> None:
+        pass
+
     def moments(self, times: StageTimes) -> Iterator[DrivingMoment]:
         size = (self._track.frame_width, self._track.frame_height)
         for index in range(len(self._track)):
@@ -153,6 +169,9 @@ class TemplateClip:
         self.rate = exact_rate(recorded.fps)
         self.time_base = 1 / self.rate
         self.frame_count: int | None = len(recorded)
+
+    def read_ahead(self, most_frames: int, most_bytes: int) -> None:
+        pass
 
     def moments(self, times: StageTimes) -> Iterator[DrivingMoment]:
         for index in range(len(self.template)):

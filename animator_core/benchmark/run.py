@@ -24,6 +24,7 @@ WARM_UP_FRAMES = 45
 _WARM_UP_SECONDS = 20.0
 """Where a frame takes seconds, fewer frames have to do."""
 _OVERLAP_FRAMES = 150
+_OVERLAP_BYTES = 1 << 30
 
 OpenClip = Callable[[], DrivingClip]
 MakeEstimator = Callable[[], MotionEstimator]
@@ -151,14 +152,16 @@ class _Loop:
 
 
 def overlapped_fps(open_clip: OpenClip, make_estimator: MakeEstimator, path: MeasuredPath, frames: int) -> float | None:
-    """Return frames a second with reading and tracking of the next frame beside the rendering of this one.
+    """Return frames a second with tracking of the next frame beside the rendering of this one.
 
-    The rate of what one thread hands to the other; None for a recorded motion, where nothing is tracked.
+    The rate of what one thread hands to the other; None for a recorded motion, where nothing is tracked. The frames
+    are decoded before, for a camera's need no decoding: of a large clip only as many as fit into the memory for it.
     """
     clip = open_clip()
     if clip.tracker_name == "recorded":
         clip.close()
         return None
+    clip.read_ahead(frames, _OVERLAP_BYTES)
     ready: queue.Queue[tuple[DrivingMoment, StageTimes] | None] = queue.Queue(maxsize=1)
     thread = threading.Thread(target=_track, args=(clip, frames, ready), name="tracking", daemon=True)
     estimator = make_estimator()

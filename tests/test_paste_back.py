@@ -144,3 +144,27 @@ def test_the_cut_finds_the_painted_edge_even_where_the_deformation_is_wrong(erro
     straight, found = MovingMatte(alpha, plain, "cpu").cut(painted, deformation(error_pixels / 256))
     assert float((found - cover).abs().mean()) < 0.002
     assert float(((straight - colour).abs() * (found > 0.5)).max()) < 0.1
+
+
+def test_two_pictures_may_be_under_way_at_once():
+    paste_back = PasteBack(picture(), CROP, "cpu")
+    squares = [torch.full((1, 3, 512, 512), level / 255) for level in (50, 200)]
+    expected = [pasted(picture(), CROP, square) for square in squares]
+    under_way = [paste_back.begin(square, None) for square in squares]
+    for each, whole in zip(under_way, expected):
+        frame = paste_back.new_frame()
+        each.put_into(frame)
+        assert np.array_equal(frame, whole)
+
+
+@pytest.mark.requires_cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("alpha", [255, 128])
+def test_a_gpu_pastes_as_the_cpu_does(alpha):
+    made, square = picture(alpha), torch.rand(1, 3, 512, 512)
+    paste_back = PasteBack(made, CROP, "cuda")
+    under_way = [paste_back.begin(each.cuda(), None) for each in (square, 1 - square)]
+    for each, sent in zip(under_way, (square, 1 - square)):
+        frame = paste_back.new_frame()
+        each.put_into(frame)
+        assert np.abs(frame.astype(int) - pasted(made, CROP, sent)).max() <= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -45,6 +46,7 @@ class PasteBack:
         strips = [self._sample(mask, rows)[0, 0].round().to(torch.uint8) for rows in self._strips()]
         self._mask = torch.cat(strips)
         kept = (self._along_x, self._along_y, self._under, self._mask)
+        self._buffers = _PinnedBuffers()
         self.nbytes = sum(tensor.numel() * tensor.element_size() for tensor in kept)
 
     def new_frame(self) -> np.ndarray:
@@ -52,23 +54,42 @@ class PasteBack:
         return self._still.copy()
 
     def paste(self, square: torch.Tensor, alpha: torch.Tensor | None, frame: np.ndarray) -> None:
-        """Put ``square`` into ``frame``, which `new_frame` made; what is not under the square is not touched.
+        """Put ``square`` into ``frame``, see `begin`."""
+        self.begin(square, alpha).put_into(frame)
+
+    def begin(self, square: torch.Tensor, alpha: torch.Tensor | None) -> Pasted:
+        """Have the device compute the part under ``square`` and send it; a GPU does so while the caller goes on.
 
         square: (1, 3, S, S) RGB in [0, 1], straight. alpha: (1, 1, S, S) in [0, 1]; None is opaque.
         """
         if self.is_outside:
-            return
-        target = torch.from_numpy(frame)[self._rows, self._columns]
+            return Pasted(self, None, None)
+        # One block of bytes on its way, in place of rows with gaps.
+        pixels = torch.empty_like(self._under)
         square = square.float() * 255.0
         if alpha is None and not self._has_alpha:
+            pixels[..., 3] = 255
             for rows in self._strips():
-                target[rows, :, :3].copy_(self._opaque(square, rows))
-            return
-        alpha = torch.ones_like(square[:, :1]) if alpha is None else alpha.float()
-        # Colour and alpha are resampled together, so that nothing shows what a transparent pixel hides.
-        premultiplied = torch.cat((square * alpha, alpha), 1)
-        for rows in self._strips():
-            target[rows].copy_(self._transparent(premultiplied, rows))
+                pixels[rows, :, :3] = self._opaque(square, rows)
+        else:
+            alpha = torch.ones_like(square[:, :1]) if alpha is None else alpha.float()
+            # Colour and alpha are resampled together, so that nothing shows what a transparent pixel hides.
+            premultiplied = torch.cat((square * alpha, alpha), 1)
+            for rows in self._strips():
+                pixels[rows] = self._transparent(premultiplied, rows)
+        if pixels.device.type != "cuda":
+            return Pasted(self, pixels.cpu(), None)
+        arriving = self._buffers.take(pixels)
+        arriving.copy_(pixels, non_blocking=True)
+        # Waiting for it leaves the core to OBS.
+        has_arrived = torch.cuda.Event(blocking=True)
+        has_arrived.record()
+        return Pasted(self, arriving, has_arrived)
+
+    def put(self, pixels: torch.Tensor, frame: np.ndarray) -> None:
+        """Copy what `begin` computed into ``frame``; for `Pasted`."""
+        np.copyto(frame[self._rows, self._columns], pixels.numpy())
+        self._buffers.give_back(pixels)
 
     def _opaque(self, square: torch.Tensor, rows: slice) -> torch.Tensor:
         mask = self._mask[rows] / 255.0
@@ -93,6 +114,44 @@ class PasteBack:
     def _sample(self, square: torch.Tensor, rows: slice) -> torch.Tensor:
         grid = (self._along_y[rows, None] + self._along_x[None])[None]
         return F.grid_sample(square, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
+
+
+class Pasted:
+    """A part of the picture that may still be on its way from the device; to be put into one frame, once."""
+
+    def __init__(
+        self, paste_back: PasteBack, pixels: torch.Tensor | None, has_arrived: torch.cuda.Event | None
+    ) -> None:
+        self._paste_back, self._pixels, self._has_arrived = paste_back, pixels, has_arrived
+
+    def put_into(self, frame: np.ndarray) -> None:
+        """Wait for the part and put it into ``frame``, which `PasteBack.new_frame` made; the rest is not touched."""
+        if self._has_arrived is not None:
+            self._has_arrived.synchronize()
+        if self._pixels is not None:
+            self._paste_back.put(self._pixels, frame)
+            self._pixels = None
+
+
+class _PinnedBuffers:
+    """Page-locked memory that a GPU can send to by itself; locking it takes longer than a frame, so it is kept."""
+
+    def __init__(self) -> None:
+        self._free: list[torch.Tensor] = []
+        self._lock = threading.Lock()
+
+    def take(self, like: torch.Tensor) -> torch.Tensor:
+        """Return a buffer of the shape and type of ``like``, always the same."""
+        with self._lock:
+            if self._free:
+                return self._free.pop()
+        return torch.empty(like.shape, dtype=like.dtype, pin_memory=True)
+
+    def give_back(self, buffer: torch.Tensor) -> None:
+        """Take back what `take` gave; other tensors are let go."""
+        if buffer.is_pinned():
+            with self._lock:
+                self._free.append(buffer)
 
 
 def _covered(crop_from_image: np.ndarray, width: int, height: int, side: int) -> tuple[int, int, int, int]:

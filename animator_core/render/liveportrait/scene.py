@@ -12,7 +12,7 @@ from animator_core.characters.features import CharacterFeatures, nbytes_of
 from animator_core.errors import CharacterError
 from animator_core.liveportrait.model import LivePortraitModel
 from animator_core.render.liveportrait.matte import MovingMatte
-from animator_core.render.paste_back import PasteBack
+from animator_core.render.paste_back import PasteBack, Pasted
 from animator_core.tracking.pose import fit_pose, with_true_depth
 
 
@@ -56,13 +56,21 @@ class Scene:
     def draw_each(self, keypoints_driving: torch.Tensor, frame: np.ndarray) -> Iterator[np.ndarray]:
         """Yield ``frame``, as `draw` does, for each of (B, 21, 3); the networks paint all of them at once."""
         painting = self._model.paint(self._source, keypoints_driving)
-        for index in range(len(keypoints_driving)):
-            self._compose(painting.picture[index : index + 1], painting.deformation[index : index + 1], frame)
+        squares = zip(painting.picture.split(1), painting.deformation.split(1))
+        before: Pasted | None = None
+        for picture, deformation in squares:
+            # The next picture is computed while this one is on its way.
+            pasted = self._begun(picture, deformation)
+            if before is not None:
+                before.put_into(frame)
+                yield frame
+            before = pasted
+        if before is not None:
+            before.put_into(frame)
             yield frame
 
     @torch.inference_mode()
-    def _compose(self, picture: torch.Tensor, deformation: torch.Tensor, frame: np.ndarray) -> None:
+    def _begun(self, picture: torch.Tensor, deformation: torch.Tensor) -> Pasted:
         if self._matte is None:
-            self._paste_back.paste(picture, None, frame)
-        else:
-            self._paste_back.paste(*self._matte.cut(picture, deformation), frame)
+            return self._paste_back.begin(picture, None)
+        return self._paste_back.begin(*self._matte.cut(picture, deformation))

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from animator_core.liveportrait.build import build_empty, load_unfolded, to_channels_last
 from animator_core.liveportrait.layers import fold
-from animator_core.liveportrait.lean.enlarging import EnlargingConv
+from animator_core.liveportrait.lean.enlarging import WAYS, EnlargingConv, PhaseConv, QuickestOnDevice, RepeatingConv
 from animator_core.liveportrait.lean.generator import LeanGenerator
 from animator_core.liveportrait.lean.warping import LeanWarping
 
@@ -26,14 +26,76 @@ def assert_near(actual: torch.Tensor, expected: torch.Tensor, share: float = 1e-
     assert (actual - expected).square().mean().sqrt() <= share * expected.std()
 
 
-@pytest.mark.parametrize("factor", [2, 4])
-@pytest.mark.parametrize("shape", [(2, 5, 6, 7), (1, 5, 3, 4, 6)])
-def test_an_enlarging_convolution_equals_one_of_the_enlarged_picture(shape, factor):
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("factor", [2, 3, 4])
+@pytest.mark.parametrize("shape", [(2, 5, 6, 7), (1, 5, 3, 4, 6), (1, 5, 1, 1)])
+@torch.inference_mode()
+def test_every_way_of_an_enlarging_convolution_equals_one_of_the_enlarged_picture(shape, factor, bias, way):
     torch.manual_seed(factor)
-    conv = (nn.Conv2d if len(shape) == 4 else nn.Conv3d)(5, 4, 3, padding=1)
+    conv = (nn.Conv2d if len(shape) == 4 else nn.Conv3d)(5, 4, 3, padding=1, bias=bias)
     x = torch.randn(shape)
     enlarged = x.repeat_interleave(factor, -1).repeat_interleave(factor, -2)
-    assert_near(EnlargingConv(conv, factor)(x), conv(enlarged), 1e-6)
+    assert_near(way(conv, factor)(x), conv(enlarged), 1e-6)
+
+
+class StandInClock:
+    """Says that what runs took as long as the next of the given numbers, or fails where there is no number."""
+
+    def __init__(self, *seconds: float | None) -> None:
+        self._left = list(seconds)
+
+    def __call__(self, run) -> float:
+        seconds = self._left.pop(0)
+        if seconds is None:
+            raise RuntimeError("CUDNN_STATUS_NOT_SUPPORTED\nmore")
+        run()
+        return seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "way"),
+    [
+        ((3.0, 2.0, 1.0), RepeatingConv),
+        ((3.0, 1.0, 2.0), PhaseConv),
+        ((1.0, 2.0, 3.0), EnlargingConv),
+        ((None, 2.0, 3.0), PhaseConv),
+        ((None, None, None), EnlargingConv),
+    ],
+)
+@pytest.mark.parametrize("size", [(4, 6), (3, 4, 6)])
+def test_a_device_takes_the_way_that_is_quickest_there(seconds, way, size, caplog):
+    conv = (nn.Conv2d if len(size) == 2 else nn.Conv3d)(5, 4, 3, padding=1)
+    choose = QuickestOnDevice(torch.device("cpu"), torch.float64, StandInClock(*seconds))
+    chosen = choose(conv, 2, size)
+    assert type(chosen) is way
+    assert conv.weight.dtype == torch.float32
+    assert len(caplog.records) == seconds.count(None)
+
+
+def test_the_time_of_a_way_is_taken_by_the_clock():
+    conv = nn.Conv2d(5, 4, 3, padding=1)
+    assert type(QuickestOnDevice(torch.device("cpu"), torch.float32)(conv, 2, (4, 6))) in WAYS
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("way", [PhaseConv, RepeatingConv])
+def test_the_lean_networks_are_the_same_by_every_way(golden_networks, way):
+    """Small pictures suffice: no layer knows its size."""
+    torch.manual_seed(1)
+    folded = build_empty("spade_generator").to_empty(device="cpu").eval()
+    fold(folded)
+    for parameter in folded.parameters():
+        nn.init.normal_(parameter, std=0.02)
+    feature = noise("feature", (1, 256, 4, 4))
+    sizes = []
+
+    def choose(conv, factor, size):
+        sizes.append((factor, *size))
+        return way(conv, factor)
+
+    assert_near(LeanGenerator(folded, choose)(feature), LeanGenerator(folded)(feature))
+    assert sizes == [(2, 64, 64), (4, 64, 64)]
 
 
 def plain(network: str, weights_dir) -> nn.Module:

@@ -11,6 +11,7 @@ from animator_core.liveportrait.layers import ConvBlock2d, DownBlock2d, ResBlock
 
 FEATURE_CHANNELS = 32
 FEATURE_DEPTH = 16
+FEATURE_SIDE = 64
 _RESIDUAL_BLOCKS = 6
 
 

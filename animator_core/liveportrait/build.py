@@ -14,6 +14,7 @@ from animator_core.liveportrait.appearance import AppearanceFeatureExtractor
 from animator_core.liveportrait.folded_weights import content_version, folded_path, read_folded, write_folded
 from animator_core.liveportrait.generator import SPADEGenerator
 from animator_core.liveportrait.layers import fold
+from animator_core.liveportrait.lean.enlarging import QuickestOnDevice, with_least_arithmetic
 from animator_core.liveportrait.lean.generator import LeanGenerator
 from animator_core.liveportrait.lean.warping import LeanWarping
 from animator_core.liveportrait.motion_extractor import MotionExtractor
@@ -55,17 +56,23 @@ def load_networks(
     checkpoint is missing, damaged or of another model.
     """
     version, modules = load_folded(weights_dir, cache_dir)
-    modules["warping_module"] = LeanWarping(modules["warping_module"])
-    modules["spade_generator"] = LeanGenerator(modules["spade_generator"])
+    place = torch.device(device)
+    if place.type == "cuda":
+        # Sizes never change: what cuDNN finds to be the quickest once is the quickest for every frame.
+        torch.backends.cudnn.benchmark = True
+    # Which way is the quickest on a CPU was measured once for all, see docs/PERFORMANCE.md.
+    choose = with_least_arithmetic if place.type == "cpu" else QuickestOnDevice(place, dtype)
+    modules["warping_module"] = LeanWarping(modules["warping_module"], choose)
+    modules["spade_generator"] = LeanGenerator(modules["spade_generator"], choose)
     for name, module in modules.items():
         module.eval().requires_grad_(False).to(device)
         if name in _HALF_ABLE:
             module.to(dtype)
-            if torch.device(device).type == "cuda":
+            if place.type == "cuda":
                 to_channels_last(module)
     # The eight bits of bfloat16 show as a trembling pose.
     modules["motion_extractor"].detector.cast_body(torch.float32 if dtype == torch.bfloat16 else dtype)
-    return Networks(**modules, device=torch.device(device), dtype=dtype, version=version)
+    return Networks(**modules, device=place, dtype=dtype, version=version)
 
 
 def to_channels_last(module: nn.Module) -> None:

@@ -6,9 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from animator_core.liveportrait.appearance import FEATURE_SIDE
 from animator_core.liveportrait.generator import SPADEGenerator
 from animator_core.liveportrait.layers import SPADE, SPADEResnetBlock, frozen
-from animator_core.liveportrait.lean.enlarging import EnlargingConv
+from animator_core.liveportrait.lean.enlarging import Choose, with_least_arithmetic
 
 _SLOPE = 0.2
 _EPSILON = 1e-5
@@ -17,7 +18,8 @@ _EPSILON = 1e-5
 class LeanGenerator(nn.Module):
     """Does what a folded `SPADEGenerator` does; (B, 256, 64, 64) to (B, 3, 512, 512) RGB in [0, 1]."""
 
-    def __init__(self, folded: SPADEGenerator) -> None:
+    def __init__(self, folded: SPADEGenerator, choose: Choose = with_least_arithmetic) -> None:
+        """choose: how pictures are convolved that are enlarged before."""
         super().__init__()
         blocks = [getattr(folded, f"G_middle_{index}") for index in range(6)]
         # All of them look at the warped feature only: one convolution in place of thirteen.
@@ -26,8 +28,8 @@ class LeanGenerator(nn.Module):
         self._hidden_channels = shared[0].out_channels
         self._parts = [folded.fc.out_channels, len(shared) * self._hidden_channels]
         self.middle = nn.ModuleList(LeanBlock(block) for block in blocks)
-        self.up_0 = LeanUpBlock(folded.up_0, 2)
-        self.up_1 = LeanUpBlock(folded.up_1, 4)
+        self.up_0 = LeanUpBlock(folded.up_0, 2, choose)
+        self.up_1 = LeanUpBlock(folded.up_1, 4, choose)
         self.conv_img = folded.conv_img
 
     def forward(self, feature: torch.Tensor) -> torch.Tensor:
@@ -62,10 +64,11 @@ class LeanUpBlock(nn.Module):
     cut's shift is linear from the hidden picture on: its two convolutions become one to the fewer channels.
     """
 
-    def __init__(self, folded: SPADEResnetBlock, factor: int) -> None:
+    def __init__(self, folded: SPADEResnetBlock, factor: int, choose: Choose = with_least_arithmetic) -> None:
         super().__init__()
         norms = (folded.norm_0, folded.norm_1, folded.norm_s)
-        self.shared = EnlargingConv(_side_by_side(*(norm.mlp_shared[0] for norm in norms)), factor)
+        shared = _side_by_side(*(norm.mlp_shared[0] for norm in norms))
+        self.shared = choose(shared, factor, (FEATURE_SIDE, FEATURE_SIDE))
         self.scale_shift_0 = folded.norm_0.mlp_scale_shift
         self.conv_0 = folded.conv_0
         self.scale_shift_1 = folded.norm_1.mlp_scale_shift

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from animator_core.liveportrait.lean.enlarging import EnlargingConv
+from animator_core.liveportrait.appearance import FEATURE_DEPTH, FEATURE_SIDE
+from animator_core.liveportrait.lean.enlarging import Choose, with_least_arithmetic
 from animator_core.liveportrait.warping import (
     HEAT_VARIANCE,
     DenseMotionNetwork,
@@ -38,9 +39,10 @@ class WarpingSource:
 class LeanWarping(nn.Module):
     """Does what a folded `WarpingModule` does."""
 
-    def __init__(self, folded: WarpingModule) -> None:
+    def __init__(self, folded: WarpingModule, choose: Choose = with_least_arithmetic) -> None:
+        """choose: how pictures are convolved that are enlarged before."""
         super().__init__()
-        self.dense_motion_network = LeanDenseMotion(folded.dense_motion_network)
+        self.dense_motion_network = LeanDenseMotion(folded.dense_motion_network, choose)
         self.third = folded.third
         self.fourth = folded.fourth
 
@@ -60,10 +62,10 @@ class LeanWarping(nn.Module):
 class LeanDenseMotion(nn.Module):
     """A folded `DenseMotionNetwork`, given what the character is."""
 
-    def __init__(self, folded: DenseMotionNetwork) -> None:
+    def __init__(self, folded: DenseMotionNetwork, choose: Choose) -> None:
         super().__init__()
         self.compress = folded.compress
-        self.hourglass = LeanHourglass(folded.hourglass)
+        self.hourglass = LeanHourglass(folded.hourglass, choose)
         self.mask = folded.mask
         self.occlusion = folded.occlusion
 
@@ -100,10 +102,14 @@ class LeanDenseMotion(nn.Module):
 class LeanHourglass(nn.Module):
     """A folded `Hourglass`."""
 
-    def __init__(self, folded: Hourglass) -> None:
+    def __init__(self, folded: Hourglass, choose: Choose) -> None:
         super().__init__()
         self.encoder = folded.encoder
-        self.up_convs = nn.ModuleList(EnlargingConv(block.conv, 2) for block in folded.decoder.up_blocks)
+        blocks = folded.decoder.up_blocks
+        sides = (FEATURE_SIDE >> steps for steps in range(len(blocks), 0, -1))
+        self.up_convs = nn.ModuleList(
+            choose(block.conv, 2, (FEATURE_DEPTH, side, side)) for block, side in zip(blocks, sides)
+        )
         self.conv = folded.decoder.conv
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import logging
 import shutil
+import struct
+import sys
+from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -14,6 +19,8 @@ from animator_core.errors import ModelError
 from animator_core.model_files import FACE_LANDMARKER
 from animator_core.tracking.build import create_tracker, has_face_mesh
 from animator_core.tracking.detect import detect_face
+from animator_core.tracking.landmark_packets import points_of
+from animator_core.tracking.landmarker import LandmarkerTracker, without_blendshapes
 from animator_core.tracking.observation import FaceObservation
 from animator_core.tracking.unchanged import OncePerPicture
 from tests.conftest import shared_file
@@ -57,6 +64,84 @@ def test_with_its_model_file_the_landmarker_tracks_and_scores_blendshapes(models
     assert observation.blendshapes is not None
     assert observation.blendshapes["mouthSmileLeft"] > 0.3
     tracker.close()
+
+
+def drifting_frames(count: int) -> list[np.ndarray]:
+    """Return pictures in which the astronaut moves to the right."""
+    picture = astronaut()
+    return [np.ascontiguousarray(np.roll(picture, 3 * number, axis=1)) for number in range(count)]
+
+
+def test_landmarks_by_packets_equal_the_documented_ones_bit_for_bit(models_dir: Path) -> None:
+    model = models_dir / FACE_LANDMARKER.name
+    direct, documented = LandmarkerTracker(model, with_blendshapes=False), LandmarkerTracker(model)
+    if direct._packets is None:
+        pytest.skip("this mediapipe has no such packets")
+    for number, frame in enumerate(drifting_frames(6)):
+        kept = frame.copy()
+        seen, expected = direct.track(frame, number), documented.track(frame, number)
+        assert seen is not None and expected is not None
+        np.testing.assert_array_equal(seen.landmarks, expected.landmarks)
+        np.testing.assert_array_equal(frame, kept)
+    nobody = np.zeros((480, 640, 3), np.uint8)
+    assert [direct.track(nobody, number) for number in range(6, 9)] == [None] * 3
+    direct.close()
+    documented.close()
+
+
+def test_a_mediapipe_with_other_internals_tracks_the_documented_way(
+    models_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As in 0.10.30 and later.
+    monkeypatch.setitem(sys.modules, "mediapipe.python", None)
+    tracker = LandmarkerTracker(models_dir / FACE_LANDMARKER.name, with_blendshapes=False)
+    assert tracker._packets is None
+    documented = LandmarkerTracker(models_dir / FACE_LANDMARKER.name)
+    for number, frame in enumerate(drifting_frames(2)):
+        seen, expected = tracker.track(frame, number), documented.track(frame, number)
+        assert seen is not None and expected is not None
+        np.testing.assert_array_equal(seen.landmarks, expected.landmarks)
+    assert tracker.track(np.zeros((480, 640, 3), np.uint8), 2) is None
+    tracker.close()
+    documented.close()
+
+
+def test_the_model_without_blendshapes_keeps_every_other_part_in_its_place() -> None:
+    bundle = shared_file("models/face_landmarker_v2_with_blendshapes.task").read_bytes()
+    parts = [(entry.filename, entry.header_offset) for entry in ZipFile(BytesIO(bundle)).infolist()]
+    kept = [(entry.filename, entry.header_offset) for entry in ZipFile(BytesIO(without_blendshapes(bundle))).infolist()]
+    changed = [before for before, after in zip(parts, kept) if before != after]
+    assert [name for name, _ in changed] == ["face_blendshapes.tflite"]
+    assert len(kept) == len(parts)
+
+
+def test_nobody_computes_blendshapes_that_are_not_asked_for(models_dir: Path) -> None:
+    lean = LandmarkerTracker(models_dir / FACE_LANDMARKER.name, with_blendshapes=False)
+    if not hasattr(lean._landmarker, "get_graph_config"):
+        pytest.skip("this mediapipe does not tell its graph")
+    assert "faceblendshapesgraph" not in str(lean._landmarker.get_graph_config())
+    lean.close()
+
+
+class Landmarks:
+    """Stands for MediaPipe's list of landmarks, some of which may have more than x, y and z."""
+
+    def __init__(self, wire: bytes, points: list[tuple[float, float, float]]) -> None:
+        self.landmark = [SimpleNamespace(x=x, y=y, z=z) for x, y, z in points]
+        self._wire = wire
+
+    def SerializeToString(self) -> bytes:
+        return self._wire
+
+
+def test_landmarks_that_say_more_than_where_they_are_are_read_too() -> None:
+    points = [(0.25, 0.5, -0.125), (1.5, 0.75, 2.0)]
+    plain = b"".join(b"\x0a\x0f\x0d%b\x15%b\x1d%b" % tuple(struct.pack("<f", v) for v in p) for p in points)
+    with_presence = plain.replace(b"\x0a\x0f", b"\x0a\x14") + struct.pack("<Bf", 0x2D, 1.0)
+    for wire in (plain, with_presence):
+        read = points_of(Landmarks(wire, points))
+        assert read.dtype == np.float32
+        np.testing.assert_array_equal(read, np.array(points, np.float32))
 
 
 @needs_face_mesh

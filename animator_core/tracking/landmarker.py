@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from animator_core.errors import ModelError
+from animator_core.tracking.landmark_packets import LandmarkPackets
 from animator_core.tracking.observation import FaceObservation
+
+_BLENDSHAPES_MODEL = b"face_blendshapes.tflite"
 
 
 class LandmarkerTracker:
@@ -31,8 +35,9 @@ class LandmarkerTracker:
 
             self._image, self._srgb = mediapipe.Image, mediapipe.ImageFormat.SRGB
             # The bytes, not the path: MediaPipe cannot open paths with non-ASCII letters on Windows.
+            bundle = model.read_bytes() if with_blendshapes else without_blendshapes(model.read_bytes())
             options = vision.FaceLandmarkerOptions(
-                base_options=BaseOptions(model_asset_buffer=model.read_bytes()),
+                base_options=BaseOptions(model_asset_buffer=bundle),
                 running_mode=vision.RunningMode.IMAGE if is_static else vision.RunningMode.VIDEO,
                 num_faces=1,
                 min_face_detection_confidence=min_detection_confidence,
@@ -43,25 +48,53 @@ class LandmarkerTracker:
             self._landmarker = vision.FaceLandmarker.create_from_options(options)
         except (ImportError, RuntimeError, OSError, ValueError) as exc:
             raise ModelError(f"{model} cannot be loaded ({exc}); run install.py again") from exc
+        self._packets = None if is_static or with_blendshapes else packets_of(self._landmarker)
         self._is_static = is_static
         self._last_ms = -1
 
     def track(self, frame: np.ndarray, captured_ns: int) -> FaceObservation | None:
         """Return the face in ``frame`` ((H, W, 3) uint8 RGB), or None where there is none."""
-        image = self._image(image_format=self._srgb, data=frame)
-        if self._is_static:
-            result = self._landmarker.detect(image)
+        # The task refuses a time stamp that does not rise, and two frames may share a millisecond.
+        self._last_ms = max(self._last_ms + 1, captured_ns // 1_000_000)
+        scores = None
+        if self._packets is not None:
+            shares = self._packets.detect(frame, self._last_ms)
         else:
-            # The task refuses a time stamp that does not rise, and two frames may share a millisecond.
-            self._last_ms = max(self._last_ms + 1, captured_ns // 1_000_000)
-            result = self._landmarker.detect_for_video(image, self._last_ms)
-        if not result.face_landmarks:
+            shares, scores = self._detect(frame)
+        if shares is None:
             return None
         height, width = frame.shape[:2]
-        points = np.array([(p.x * width, p.y * height, p.z * width) for p in result.face_landmarks[0]], np.float32)
-        scores = {c.category_name: c.score for c in result.face_blendshapes[0]} if result.face_blendshapes else None
+        points = (shares * np.array([width, height, width], np.float64)).astype(np.float32)
         return FaceObservation(points, width, height, captured_ns, scores)
+
+    def _detect(self, frame: np.ndarray) -> tuple[np.ndarray | None, dict[str, float] | None]:
+        """Return the landmarks as shares of the frame, and the blendshapes, the documented way."""
+        image = self._image(image_format=self._srgb, data=frame)
+        detect = self._landmarker.detect
+        result = detect(image) if self._is_static else self._landmarker.detect_for_video(image, self._last_ms)
+        if not result.face_landmarks:
+            return None, None
+        shares = np.array([(p.x, p.y, p.z) for p in result.face_landmarks[0]], np.float32)
+        scores = {c.category_name: c.score for c in result.face_blendshapes[0]} if result.face_blendshapes else None
+        return shares, scores
 
     def close(self) -> None:
         """Free the tracker's models."""
         self._landmarker.close()
+
+
+def without_blendshapes(bundle: bytes) -> bytes:
+    """Return the model file ``bundle``, a stored zip, in which MediaPipe does not find the blendshapes' network.
+
+    It would run it on every frame though nobody asks for them. The name is overwritten and not the entry left out:
+    so every network stays where it is, aligned to four bytes as TensorFlow Lite wants it.
+    """
+    return bundle.replace(_BLENDSHAPES_MODEL, b"x" * len(_BLENDSHAPES_MODEL))
+
+
+def packets_of(landmarker: Any) -> LandmarkPackets | None:
+    """Return the direct way to the landmarks, or None where this MediaPipe has no such packets."""
+    try:
+        return LandmarkPackets(landmarker)
+    except (ImportError, AttributeError):
+        return None

@@ -117,6 +117,7 @@ def make_renderer_source(config: Config) -> RendererSource:
             config.liveportrait,
             model.backend,
             model.onnx_provider,
+            model.use_compile,
         ),
         _gpu_name,
     )

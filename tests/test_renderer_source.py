@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import weakref
 from pathlib import Path
@@ -142,3 +143,16 @@ def test_damaged_weights_are_an_error_for_liveportrait_and_a_note_for_auto(setti
 def test_an_unknown_renderer_is_an_error_that_names_the_known_ones():
     with pytest.raises(AnimatorError, match="'gif' is unknown; choose one of auto, liveportrait, warp"):
         RendererSource().create("gif")
+
+
+@pytest.mark.parametrize("use_compile", [True, False])
+def test_the_setting_decides_whether_the_networks_are_compiled(settings, monkeypatch, choice, use_compile):
+    given = []
+
+    def load(*arguments, **more):
+        given.append((*arguments, *more.values())[-1])
+        return StandInModel()
+
+    monkeypatch.setattr(engine.LivePortraitModel, "load", load)
+    RendererSource(dataclasses.replace(settings, use_compile=use_compile)).create("liveportrait")
+    assert given == [use_compile]

@@ -68,7 +68,7 @@ def format_result(result: BenchmarkResult, subject: Subject) -> str:
     if result.overlapped_fps is not None:
         lines.append(
             f"{result.overlapped_fps:.1f} fps with tracking of the next frame beside rendering, as in OBS "
-            f"({result.paths[-1].name}; one after the other: {result.paths[-1].fps:.1f}; decoding the clip is in neither)"
+            f"({result.paths[-1].name}; one after the other: {result.paths[-1].fps:.1f}; decoding is in neither)"
         )
     else:
         lines.append("tracking was not measured: the motion is a recording. Give --driving a video for it")

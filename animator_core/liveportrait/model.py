@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from animator_core.liveportrait.build import load_networks
+from animator_core.liveportrait.compiled import ImprovingPainter, compiled_networks
 from animator_core.liveportrait.cropping import DRIVING_CROP_SIZE
 from animator_core.liveportrait.cuda_graph import GraphPainter, RecordedFunction
 from animator_core.liveportrait.driving_motion import MotionTransfer
@@ -64,15 +65,22 @@ class LivePortraitModel:
         cache_dir: Path | None = None,
         options: MotionOptions | None = None,
         make_painter: Callable[[Networks], Painter] | None = None,
+        use_compile: bool = False,
     ) -> LivePortraitModel:
         """Return the model with the weights of a folder; raises WeightsError, see `build.load_networks`.
 
-        make_painter: what makes the painter of the loaded networks, None for torch's own.
+        make_painter: what makes the painter of the loaded networks, None for torch's own. use_compile: whether that
+        one is to compile them while it paints, see `ImprovingPainter`.
         """
         networks = load_networks(weights_dir, device, dtype, cache_dir)
-        if make_painter is None and networks.device.type == "cuda":
-            make_painter = GraphPainter
-        return cls(networks, options, make_painter(networks) if make_painter else None)
+        if make_painter is not None:
+            return cls(networks, options, make_painter(networks))
+        painter = _torch_painter(networks)
+        if use_compile:
+            painter = ImprovingPainter(
+                painter, lambda: _torch_painter(compiled_networks(networks, cache_dir)), networks.device
+            )
+        return cls(networks, options, painter)
 
     @property
     def device(self) -> torch.device:
@@ -173,6 +181,10 @@ def to_bytes(pictures: torch.Tensor) -> np.ndarray:
     """Return (B, 3, H, W) RGB in [0, 1] as (B, H, W, 3) uint8; values are cut off, not rounded, as officially."""
     scaled = pictures.float().clamp(0, 1) * 255.0
     return scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
+def _torch_painter(networks: Networks) -> Painter:
+    return GraphPainter(networks) if networks.device.type == "cuda" else TorchPainter(networks)
 
 
 def _on_cpu(networks: Networks) -> Networks:

@@ -221,6 +221,8 @@ def test_without_any_renderer_the_stage_reports_the_error(library, preparation):
 
 
 class LivePortraitDouble(QuietRenderer):
+    name = "liveportrait"
+
     def set_character(self, character):
         super().set_character(character)
         self.name = "liveportrait"
@@ -282,6 +284,38 @@ def test_where_the_gpu_fails_the_warp_goes_on_and_says_why(memory, library, prep
     )
     monkeypatch.undo()
     for second in range(100, 200):
+        shown._review.quality.observe(Load(30, 0.1, 0.1), second * 1_000_000_000)
+    wait_until(lambda: (shown.advance(None, False), shown.renderer_name == "liveportrait")[1])
+    assert shown.note == ("", "")
+    shown.close()
+
+
+@pytest.mark.parametrize("fails_when", ["loading", "preparing"])
+def test_a_gpu_that_still_fails_when_it_is_tried_again_is_tried_later(
+    memory, library, preparation, monkeypatch, fails_when
+):
+    made: list[QuietRenderer] = []
+    shown = animation_of(memory, library, preparation, made)
+
+    def fail(*given):
+        raise ModelError("NVIDIA has no memory; close other programs")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(LivePortraitDouble, "render", fail)
+        shown._is_redraw_due = True
+        wait_until(lambda: shown.advance(None, False) and shown.renderer_name == "warp")
+    with monkeypatch.context() as broken:
+        broken.setattr(LivePortraitDouble, "__init__" if fails_when == "loading" else "prepare", fail)
+        for second in range(100, 200):
+            shown._review.quality.observe(Load(30, 0.1, 0.1), second * 1_000_000_000)
+        assert not shown._review.rung.is_warp
+        wait_until(lambda: (shown.advance(None, False), shown._review.rung.is_warp)[1])
+    shown._is_redraw_due = True
+    wait_until(lambda: shown.advance(None, False))
+    assert shown.renderer_name == "warp"
+    assert shown.problem == ("", "")
+    assert shown.note == ("NVIDIA has no memory, so the warp renderer draws for now", "close other programs")
+    for second in range(200, 300):
         shown._review.quality.observe(Load(30, 0.1, 0.1), second * 1_000_000_000)
     wait_until(lambda: (shown.advance(None, False), shown.renderer_name == "liveportrait")[1])
     assert shown.note == ("", "")

@@ -58,7 +58,7 @@ class Animation:
         self._small_pixels: int | None = None
         self._pace = Pace(min(settings.frame_rate, performance.target_fps), performance.max_render_share)
         self._pending: TrackedFrame | None = None
-        self._device_error: ModelError | None = None
+        self._device_error: AnimatorError | None = None
         self._is_face_lost = False
         self._is_frozen = False
         self._is_hidden = False
@@ -252,6 +252,10 @@ class Animation:
         if name == self._distrusted and stage.error(name) is None:
             stage.reject(name, CharacterError(f"{name} cannot be drawn; use another picture and report this one"))
         character = stage.character(name)
+        failure = self._failed_again(stage, name)
+        if failure is not None:
+            self._give_way(failure)
+            return
         self._error = stage.error(name)
         if self._error is not None and self._pipeline is None and self._last_shown:
             # Nothing is left to go on with after an error, but the character before was all right.
@@ -279,7 +283,17 @@ class Animation:
         count = _MOST_PRELOADED if self._parts.config.character.preload_all else _NEIGHBOURS
         stage.preload(nearest_first(self._names, name)[:count])
 
-    def _give_way(self, error: ModelError) -> None:
+    def _failed_again(self, stage: Stage, name: str) -> AnimatorError | None:
+        """Return why the device, which failed before and is tried again by ``stage``, fails still."""
+        if self._device_error is None or self._review.rung.is_warp or stage is not self._incoming:
+            return None
+        error = stage.error(name)
+        if isinstance(error, ModelError):
+            return error
+        has_fallen_back = stage.renderer is not None and stage.renderer.name == "warp"
+        return (stage.renderer_problem or self._device_error) if has_fallen_back else None
+
+    def _give_way(self, error: AnimatorError) -> None:
         """Have the warp draw for now: the device failed, a game may have taken its memory; it is tried again later."""
         was_warp = self._review.rung.is_warp
         if not self._review.quality.give_way():

@@ -138,7 +138,9 @@ class AiModelConfig:
     fp16: bool = _flag(True)
     backend: str = _choice("auto", "auto|torch|onnx", "auto, torch or onnx")
     onnx_provider: str = _choice(
-        "auto", "auto|directml|coreml|openvino|cuda|cpu", "auto, directml, coreml, openvino, cuda or cpu"
+        "auto",
+        "auto|directml|coreml|openvino|cuda|tensorrt|cpu",
+        "auto, directml, coreml, openvino, cuda, tensorrt or cpu",
     )
     batch_size: int = _count(1, 1, 64)
     use_tensorrt: bool = _flag(False)

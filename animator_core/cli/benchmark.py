@@ -75,7 +75,8 @@ def run(options: argparse.Namespace) -> int:
     parts.require_writable((options.json, options.plot))
     config = load_config(options.config)
     if options.backend is not None:
-        config = dataclasses.replace(config, ai_model=dataclasses.replace(config.ai_model, backend=options.backend))
+        model = dataclasses.replace(config.ai_model, backend=options.backend, use_tensorrt=False)
+        config = dataclasses.replace(config, ai_model=model)
     if options.compare_eager:
         return _compare_eager(options, config)
     if options.size is not None:

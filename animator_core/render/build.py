@@ -14,6 +14,7 @@ from animator_core.liveportrait.options import MotionOptions
 from animator_core.render.contract import Renderer
 
 if TYPE_CHECKING:
+    from animator_core.render.liveportrait.device import DeviceChoice
     from animator_core.render.liveportrait.engine import Engine
 
 logger = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class RendererSettings:
     weights_dir: folder of its weights, None where there are none. cache_dir: where converted weights and, with
     use_feature_cache, features are kept; None keeps none. enable_optimizer: whether motions are cached.
     options: how motion is carried over, ``liveportrait`` there. backend: auto, torch or onnx. onnx_provider: of
-    onnxruntime, see `choose_backend`.
+    onnxruntime, see `choose_backend`. use_tensorrt: onnx by TensorRT, whatever these two say.
     """
 
     weights_dir: Path | None = None
@@ -106,30 +107,46 @@ class RendererSource:
                 f"the LivePortrait weights are not in {settings.weights_dir}; run install.py to get them, or use the "
                 "warp renderer"
             )
-        assert settings.weights_dir is not None
-        from animator_core.render.liveportrait.backend import choose_backend
-        from animator_core.render.liveportrait.engine import load_engine
-
         with self._lock:
             engine = self._engine() if self._engine else None
             if engine is None:
-                choice = choose_backend(settings.backend, settings.device, settings.fp16, settings.onnx_provider)
-                if must_be_capable and not choice.is_capable:
-                    if choice.note:
-                        raise ModelError(choice.note)
-                    raise _NoGpu(
-                        "LivePortrait has no GPU here and takes seconds a frame on the CPU, so the warp renderer is "
-                        "used; choose liveportrait to have it anyway"
-                    )
-                engine = load_engine(settings.weights_dir, choice, settings.cache_dir, settings.options)
+                engine = self._loaded(must_be_capable)
                 self._engine = weakref.ref(engine)
-        note = ""
-        if settings.use_tensorrt:
-            note = "TensorRT is not used by this version; set ai_model.use_tensorrt to false"
         features = settings.cache_dir if settings.use_feature_cache else None
         if enable_optimizer is None:
             enable_optimizer = settings.enable_optimizer
-        return engine.make_renderer(features, enable_optimizer, note)
+        return engine.make_renderer(features, enable_optimizer)
+
+    def _loaded(self, must_be_capable: bool) -> Engine:
+        from animator_core.render.liveportrait.backend import choose_backend, torch_instead
+
+        settings = self.settings
+        backend, provider = settings.backend, settings.onnx_provider
+        if settings.use_tensorrt:
+            backend, provider = "onnx", "tensorrt"
+        choice = choose_backend(backend, settings.device, settings.fp16, provider)
+        try:
+            return self._engine_on(choice, must_be_capable)
+        except (WeightsError, _NoGpu):
+            raise
+        except ModelError as exc:
+            if choice.provider is None:
+                raise
+            logger.warning("%s", exc)
+            return self._engine_on(torch_instead(exc, settings.device, settings.fp16), must_be_capable)
+
+    def _engine_on(self, choice: DeviceChoice, must_be_capable: bool) -> Engine:
+        from animator_core.render.liveportrait.engine import load_engine
+
+        if must_be_capable and not choice.is_capable:
+            if choice.note:
+                raise ModelError(choice.note)
+            raise _NoGpu(
+                "LivePortrait has no GPU here and takes seconds a frame on the CPU, so the warp renderer is used; "
+                "choose liveportrait to have it anyway"
+            )
+        assert self.settings.weights_dir is not None
+        return load_engine(self.settings.weights_dir, choice, self.settings.cache_dir, self.settings.options)
 
 
 def create_renderer(name: str = "auto", settings: RendererSettings | None = None) -> Renderer:

@@ -12,14 +12,16 @@ import io
 import logging
 import warnings
 from pathlib import Path
+from typing import Callable
 
 import torch
 from torch.onnx.utils import export
 
-from animator_core.errors import ModelError
+from animator_core.errors import ModelError, first_line
 from animator_core.liveportrait.keypoints import KEYPOINT_COUNT
 from animator_core.liveportrait.networks import Networks
 from animator_core.liveportrait.onnx.graph import FEATURE_SIDE, INPUTS, OUTPUTS, PaintingGraph
+from animator_core.liveportrait.onnx.half import halved
 from animator_core.whole_file import written_whole
 
 logger = logging.getLogger(__name__)
@@ -28,28 +30,59 @@ OPSET = 17
 _FORMAT = "2"
 """Changes when the graph does."""
 _PREFIX = "liveportrait-painting-"
+_HALF = "-half"
+
+MakeNetworks = Callable[[], Networks]
 
 
-def graph_path(cache_dir: Path, version: str) -> Path:
+def graph_path(cache_dir: Path, version: str, is_half: bool = False) -> Path:
     """Return where the graph of the networks of that version lies."""
-    return cache_dir / f"{_PREFIX}{_FORMAT}-{version[:16]}.onnx"
+    return cache_dir / f"{_PREFIX}{_FORMAT}-{version[:16]}{_HALF if is_half else ''}.onnx"
 
 
-def keep_graph(networks: Networks, path: Path) -> None:
-    """Write the graph of ``networks`` as a whole, in place of those of others; raises OSError."""
+def keep_graph(make_networks: MakeNetworks, path: Path) -> None:
+    """Write the graph into a file named by `graph_path`, as a whole, in place of those of others; raises OSError.
+
+    make_networks: see `graph_bytes`. One in half precision is made of the other where that is there.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    is_half = path.stem.endswith(_HALF)
+    single = path.with_name(path.name.replace(_HALF, "")) if is_half else path
     with written_whole(path) as unfinished:
-        write_graph(networks, str(unfinished))
+        if is_half:
+            unfinished.write_bytes(_halved(single) or graph_bytes(make_networks, is_half))
+        else:
+            write_graph(make_networks(), str(unfinished))
     for other in path.parent.glob(f"{_PREFIX}*.onnx"):
-        if other != path:
+        if not other.name.startswith(single.stem):
             other.unlink(missing_ok=True)
 
 
-def graph_bytes(networks: Networks) -> bytes:
-    """Return the graph of ``networks``, for when no file can be written."""
+def graph_bytes(make_networks: MakeNetworks, is_half: bool = False) -> bytes:
+    """Return the graph, for when no file can be written; make_networks: what gives them in float32 on the CPU."""
     file = io.BytesIO()
-    write_graph(networks, file)
-    return file.getvalue()
+    write_graph(make_networks(), file)
+    if not is_half:
+        return file.getvalue()
+    import onnx
+
+    return bytes(halved(onnx.load_from_string(file.getvalue())).SerializeToString())
+
+
+def _halved(single: Path) -> bytes | None:
+    """Return in half precision what the file has, None where it is not there or is damaged."""
+    if not single.exists():
+        return None
+    _need_onnx()
+    import onnx
+
+    try:
+        model = onnx.load(str(single))
+    except Exception as exc:
+        # A class of protobuf's, of which several may be there.
+        logger.info("%s is damaged: %s", single, first_line(exc, 160))
+        return None
+    return bytes(halved(model).SerializeToString())
 
 
 def write_graph(networks: Networks, file: str | io.BytesIO, side: int = FEATURE_SIDE) -> None:
@@ -57,16 +90,20 @@ def write_graph(networks: Networks, file: str | io.BytesIO, side: int = FEATURE_
 
     side: height and width of the features, 64 but in tests. Raises ModelError where the package onnx is missing.
     """
-    if importlib.util.find_spec("onnx") is None:
-        # The exporter would say so too, at its very end.
-        raise ModelError(
-            "the package onnx is not installed, without which torch writes no graph; run install.py --onnx"
-        )
+    _need_onnx()
     graph = PaintingGraph(networks.warping_module, networks.spade_generator, side).eval()
     with warnings.catch_warnings(), torch.no_grad():
         # That the exporter will be replaced, and that sizes become constants, as they are meant to.
         warnings.simplefilter("ignore")
         export(graph, _examples(side), file, input_names=list(INPUTS), output_names=list(OUTPUTS), opset_version=OPSET)
+
+
+def _need_onnx() -> None:
+    if importlib.util.find_spec("onnx") is None:
+        # The exporter would say so too, at its very end.
+        raise ModelError(
+            "the package onnx is not installed, without which torch writes no graph; run install.py --onnx"
+        )
 
 
 def _examples(side: int) -> tuple[torch.Tensor, ...]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from animator_core.errors import ModelError
+from animator_core.liveportrait.onnx import tensorrt
+from animator_core.liveportrait.onnx.tensorrt import gpu_packages
 
-_PACKAGES = "onnxruntime-directml (Windows), onnxruntime-openvino (Intel), onnxruntime (Macs, and the CPU everywhere)"
+_PACKAGES = "onnxruntime-directml (Windows) and onnxruntime (Macs, and the CPU everywhere)"
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,8 @@ class Provider:
     """One of onnxruntime's providers.
 
     name: in the settings. label: for the status line. registered: onnxruntime's name. package: has it inside.
-    options: given to it.
+    options: given to it. memory: onnxruntime's name of where its inputs lie. computes_half: whether half precision
+    pays there; CoreML and OpenVINO choose by themselves. index: which of several GPUs.
     """
 
     name: str
@@ -25,9 +28,25 @@ class Provider:
     registered: str
     package: str
     options: tuple[tuple[str, str], ...] = ()
+    memory: str = "cpu"
+    computes_half: bool = False
+    index: int = 0
+
+    @property
+    def is_nvidia(self) -> bool:
+        """Whether torch runs on the same GPUs."""
+        return self.memory == "cuda"
+
+    @property
+    def way_out(self) -> str:
+        """What to do where it cannot be had."""
+        also = "use_tensorrt to false and " if self.name == "tensorrt" else ""
+        return f"set ai_model.{also}backend to auto"
 
 
-DIRECTML = Provider("directml", "DirectML", "DmlExecutionProvider", "onnxruntime-directml")
+DIRECTML = Provider(
+    "directml", "DirectML", "DmlExecutionProvider", "onnxruntime-directml", memory="dml", computes_half=True
+)
 COREML = Provider(
     "coreml",
     "CoreML",
@@ -37,22 +56,15 @@ COREML = Provider(
     (("ModelFormat", "MLProgram"), ("RequireStaticInputShapes", "1")),
 )
 OPENVINO = Provider("openvino", "OpenVINO", "OpenVINOExecutionProvider", "onnxruntime-openvino")
-CUDA = Provider("cuda", "CUDA", "CUDAExecutionProvider", "onnxruntime-gpu")
+# Else its memory grows to the next power of two.
+_ARENA = (("arena_extend_strategy", "kSameAsRequested"),)
+CUDA = Provider("cuda", "CUDA", "CUDAExecutionProvider", gpu_packages(False), _ARENA, memory="cuda", computes_half=True)
+TENSORRT = Provider(
+    "tensorrt", "TensorRT", "TensorrtExecutionProvider", gpu_packages(True), memory="cuda", computes_half=True
+)
 CPU = Provider("cpu", "CPU", "CPUExecutionProvider", "onnxruntime")
-PROVIDERS = (DIRECTML, COREML, OPENVINO, CUDA, CPU)
-"""In the order in which they are preferred."""
-
-
-@dataclass(frozen=True)
-class ProviderChoice:
-    """A provider that is installed.
-
-    note: why it is not what was asked for, ``what; remedy``, or "". is_accelerator: whether it is no CPU.
-    """
-
-    provider: Provider
-    note: str = ""
-    is_accelerator: bool = True
+PROVIDERS = (DIRECTML, COREML, OPENVINO, CUDA, TENSORRT, CPU)
+"""In the order in which they are preferred; TensorRT, whose first start takes minutes, has to be asked for."""
 
 
 def load_onnxruntime() -> Any:
@@ -64,28 +76,33 @@ def load_onnxruntime() -> Any:
     except ImportError as exc:
         reason = "is not installed" if isinstance(exc, ModuleNotFoundError) else f"does not load ({exc})"
         raise ModelError(
-            f"ai_model.backend is onnx, but the package onnxruntime {reason}; run install.py --onnx, which takes the "
-            f"right one of {_PACKAGES}, or set ai_model.backend to auto"
+            f"the package onnxruntime {reason}; run install.py --onnx, which takes the right one of {_PACKAGES}, for "
+            f"NVIDIA install {CUDA.package}, or set ai_model.backend to auto and use_tensorrt to false"
         ) from exc
     # On Windows it hands events to the system's own collecting instead.
     onnxruntime.disable_telemetry_events()
     return onnxruntime
 
 
-def choose_provider(wanted: str = "auto") -> ProviderChoice:
-    """Return the provider of that name, for "auto" the first that is installed, else the CPU with a note."""
+def choose_provider(wanted: str = "auto") -> Provider:
+    """Return the provider of that name, for "auto" the first that is installed.
+
+    Raises ModelError where it is not there, or onnxruntime is not.
+    """
     available = load_onnxruntime().get_available_providers()
-    note = ""
-    for provider in PROVIDERS:
-        if wanted in ("auto", provider.name):
-            if provider.registered in available:
-                return ProviderChoice(provider, is_accelerator=_is_accelerator(provider))
-            if wanted != "auto":
-                note = (
-                    f"onnxruntime has no {provider.label} here, so it runs on the CPU; install the package "
-                    f"{provider.package} in place of the one that is there, or set ai_model.onnx_provider to auto"
-                )
-    return ProviderChoice(CPU, note, is_accelerator=False)
+    found = [each for each in PROVIDERS if wanted in ("auto", each.name) and each.registered in available]
+    if found:
+        return found[0]
+    (missing,) = (each for each in PROVIDERS if each.name == wanted)
+    raise ModelError(
+        f"the onnxruntime that is installed has no {missing.label}; uninstall it with pip and install "
+        f"{missing.package}, or {missing.way_out}"
+    )
+
+
+def is_accelerator(provider: Provider) -> bool:
+    """Whether it computes on something quicker than the CPU."""
+    return provider.name != CPU.name and (provider.name != OPENVINO.name or _has_openvino_gpu())
 
 
 def open_session(model: Path | bytes, provider: Provider) -> Any:
@@ -95,21 +112,30 @@ def open_session(model: Path | bytes, provider: Provider) -> Any:
     # Threads that wait by running in a circle would take the time that OBS needs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
-    if provider is DIRECTML:
+    if provider.name == DIRECTML.name:
         # DirectML asks for it.
         options.enable_mem_pattern = False
+    # Without the fallback it would change to the CPU of itself, between two frames if need be.
+    arguments = {"providers": _chain(model, provider), "enable_fallback": 0}
+    given = model if isinstance(model, bytes) else str(model)
+    if provider.name != TENSORRT.name:
+        return onnxruntime.InferenceSession(given, options, **arguments)
+    tensorrt.load_libraries()
+    with tensorrt.told_in_the_log(model):
+        return onnxruntime.InferenceSession(given, options, **arguments)
+
+
+def _chain(model: Path | bytes, provider: Provider) -> list[Any]:
+    """Return the provider with its options, and those that take what it leaves."""
     choices = dict(provider.options)
-    if provider is OPENVINO:
+    if provider.name == OPENVINO.name:
         choices["device_type"] = "GPU" if _has_openvino_gpu() else "CPU"
-    return onnxruntime.InferenceSession(
-        model if isinstance(model, bytes) else str(model),
-        options,
-        providers=[(provider.registered, choices), *([] if provider is CPU else [CPU.registered])],
-    )
-
-
-def _is_accelerator(provider: Provider) -> bool:
-    return provider is not CPU and (provider is not OPENVINO or _has_openvino_gpu())
+    if provider.memory != "cpu":
+        choices["device_id"] = str(provider.index)
+    if provider.name == TENSORRT.name:
+        choices |= tensorrt.engine_options(model)
+        return [(provider.registered, choices), *_chain(model, replace(CUDA, index=provider.index))]
+    return [(provider.registered, choices), *([] if provider.name == CPU.name else [CPU.registered])]
 
 
 def _has_openvino_gpu() -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import platform
+from dataclasses import replace
 
 import torch
 
 from animator_core.errors import AnimatorError, ModelError
-from animator_core.liveportrait.onnx.providers import PROVIDERS, ProviderChoice, choose_provider
+from animator_core.liveportrait.onnx.providers import PROVIDERS, Provider, choose_provider, is_accelerator
 from animator_core.render.liveportrait import device as devices
 from animator_core.render.liveportrait.device import DeviceChoice
 
@@ -21,24 +22,34 @@ def choose_backend(
     """Return where LivePortrait runs; its ``provider`` is None where torch paints.
 
     "auto" takes onnxruntime where it has an accelerator and torch has none; on CPUs torch stays, which is there anyway
-    and hardly slower. device, fp16: for torch, see `choose_device`. provider: onnxruntime's, see `choose_provider`.
-    Raises ModelError where "onnx" is asked for without its package, AnimatorError for an unknown name.
+    and hardly slower. Where "onnx" is asked for and it or its provider is not there, torch paints too, and the note
+    says so. device, fp16: see `choose_device`. provider: onnxruntime's, see `choose_provider`. Raises AnimatorError for
+    an unknown name.
     """
     if backend not in BACKENDS:
         raise AnimatorError(f"back end {backend!r} is unknown; choose one of {', '.join(BACKENDS)}")
     if provider not in ("auto", *(each.name for each in PROVIDERS)):
         raise AnimatorError(f"provider {provider!r} is unknown; choose auto or {', '.join(e.name for e in PROVIDERS)}")
     if backend == "onnx":
-        return _on_onnxruntime(choose_provider(provider))
+        try:
+            return _on_onnxruntime(choose_provider(provider), device, fp16)
+        except ModelError as exc:
+            return torch_instead(exc, device, fp16)
     choice = devices.choose_device(device, fp16)
     if backend == "auto" and device == "auto" and not choice.is_capable:
         found = _accelerator(provider)
         if found is not None:
-            return _on_onnxruntime(found)
+            return _on_onnxruntime(found, device, fp16)
     return choice
 
 
-def _accelerator(provider: str) -> ProviderChoice | None:
+def torch_instead(problem: ModelError, device: str, fp16: bool) -> DeviceChoice:
+    """Return where torch runs LivePortrait, with a note that says why not onnxruntime."""
+    choice = devices.choose_device(device, fp16)
+    return replace(choice, note=f"onnxruntime is not used: {problem}")
+
+
+def _accelerator(provider: str) -> Provider | None:
     if importlib.util.find_spec("onnxruntime") is None:
         return None
     try:
@@ -46,10 +57,16 @@ def _accelerator(provider: str) -> ProviderChoice | None:
     except ModelError:
         # One that does not load is no loss to somebody who did not ask for it.
         return None
-    return found if found.is_accelerator else None
+    return found if is_accelerator(found) else None
 
 
-def _on_onnxruntime(found: ProviderChoice) -> DeviceChoice:
-    place = found.provider.label if found.is_accelerator else f"CPU ({platform.machine()})"
-    name = f"{place}, onnxruntime"
-    return DeviceChoice("cpu", torch.float32, name, found.note, found.is_accelerator, found.provider)
+def _on_onnxruntime(provider: Provider, device: str, fp16: bool) -> DeviceChoice:
+    provider = replace(provider, computes_half=provider.computes_half and fp16)
+    is_capable = is_accelerator(provider)
+    name = f"{provider.label if is_capable else f'CPU ({platform.machine()})'}, onnxruntime"
+    if not provider.is_nvidia:
+        return DeviceChoice("cpu", torch.float32, name, "", is_capable, provider)
+    # What onnxruntime does not do is torch's on the same GPU.
+    beside = devices.choose_device("cuda" if device == "auto" else device, fp16)
+    index = int(beside.device.partition(":")[2] or 0)
+    return DeviceChoice(beside.device, beside.dtype, name, beside.note, True, replace(provider, index=index))

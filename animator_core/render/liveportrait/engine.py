@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Callable
 
 from animator_core.characters.residency import FeatureResidency
+from animator_core.liveportrait.build import load_networks
 from animator_core.liveportrait.model import LivePortraitModel
 from animator_core.liveportrait.networks import Networks
 from animator_core.liveportrait.onnx.painter import OnnxPainter
@@ -34,9 +36,7 @@ class Engine:
     residency: FeatureResidency
     scenes: SceneShelf
 
-    def make_renderer(
-        self, feature_dir: Path | None, enable_motion_cache: bool, note: str = ""
-    ) -> LivePortraitRenderer:
+    def make_renderer(self, feature_dir: Path | None, enable_motion_cache: bool) -> LivePortraitRenderer:
         """Return a renderer for one filter."""
         optimizer = InferenceOptimizer(
             self.choice.device,
@@ -45,7 +45,7 @@ class Engine:
             residency=self.residency,
         )
         return LivePortraitRenderer(
-            self.model, optimizer, self.choice.name, note or self.choice.note, owner=self, scenes=self.scenes
+            self.model, optimizer, self.choice.name, self.choice.note, owner=self, scenes=self.scenes
         )
 
 
@@ -56,12 +56,23 @@ def load_engine(
     remedy = "close programs that use it, or set ai_model.device to cpu"
     with device_errors_as(f"LivePortrait cannot be loaded onto {choice.name}", remedy):
         model = LivePortraitModel.load(
-            weights_dir, choice.device, choice.dtype, cache_dir, options, _painter_maker(choice, cache_dir)
+            weights_dir,
+            choice.device,
+            choice.dtype,
+            cache_dir,
+            options,
+            _painter_maker(weights_dir, choice, cache_dir),
         )
     logger.info("LivePortrait %s on %s, %s", model.version[:12], choice.name, choice.dtype)
     return Engine(model, choice, FeatureResidency(choice.device), SceneShelf(model))
 
 
-def _painter_maker(choice: DeviceChoice, cache_dir: Path | None) -> Callable[[Networks], Painter] | None:
+def _painter_maker(
+    weights_dir: Path, choice: DeviceChoice, cache_dir: Path | None
+) -> Callable[[Networks], Painter] | None:
     provider = choice.provider
-    return None if provider is None else lambda networks: OnnxPainter.load(networks, cache_dir, provider)
+    if provider is None:
+        return None
+    # The graph is written of networks in float32 on the CPU.
+    exportable = partial(load_networks, weights_dir, cache_dir=cache_dir) if choice.device != "cpu" else None
+    return lambda networks: OnnxPainter.load(networks, cache_dir, provider, exportable)

@@ -49,9 +49,8 @@ def find_in_library(library: CharacterLibrary, text: str) -> str | None:
     return None
 
 
-def picture_path(text: str, config: Config) -> Path:
+def picture_path(text: str, library: CharacterLibrary) -> Path:
     """Return the picture that ``text`` names: a file, or one of the library; raises CharacterError for none."""
-    library = make_library(config)
     if os.path.isfile(text):
         return Path(text)
     name = find_in_library(library, text)
@@ -76,7 +75,7 @@ def load_character(text: str | None, config: Config) -> Character:
         if not entries:
             raise CharacterError(f"there is no picture in {library.directory}; put one there or give --character FILE")
         return library.load(entries[0].file)
-    return library.load_file(picture_path(text, config))
+    return library.load_file(picture_path(text, library))
 
 
 def make_tracker(config: Config) -> FaceTracker:

@@ -91,7 +91,8 @@ class InferenceOptimizer:
         face's square, and nothing is known by which a motion could be recognised.
         """
         require_picture(driving_frame, "the driving frame")
-        known, driving = _in_square(landmarks), driving_tensor(driving_frame, landmarks)
+        known = None if landmarks is None else driving_square(landmarks).places(landmarks)
+        driving = driving_tensor(driving_frame, landmarks)
         can_keep = character_features.features is not None and hasattr(model, "inference_with_features")
         if not can_keep:
             return self._plain_inference(character_features, driving, known, model)
@@ -206,10 +207,3 @@ def _middle_square(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     scale = 512 / side
     transform = np.array([[scale, 0, -left * scale], [0, scale, -top * scale], [0, 0, 1]])
     return cv2.resize(square, (256, 256), interpolation=cv2.INTER_AREA), transform
-
-
-def _in_square(landmarks: np.ndarray | None) -> np.ndarray | None:
-    if landmarks is None:
-        return None
-    square = driving_square(landmarks)
-    return np.asarray((landmarks[:, :2] - square.centre) / square.size + 0.5)

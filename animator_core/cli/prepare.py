@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     library = assembly.make_library(config)
     names = list(options.files)
     if options.pick is not None:
-        path = assembly.picture_path(options.pick, config)
+        path = assembly.picture_path(options.pick, library)
         if not _pick(path, config):
             print("nothing was changed", flush=True)
             return 1

@@ -43,6 +43,10 @@ class FaceSquare:
         steps = np.array([(-half, -half), (half, -half), (half, half), (-half, half)])
         return self.centre + steps @ np.stack((right, down))
 
+    def places(self, points: np.ndarray) -> np.ndarray:
+        """Return where points, (N, 2 or more) pixels, are in the unturned square: (N, 2) in its sides, 0 to 1."""
+        return np.asarray((points[:, :2] - self.centre) / self.size + 0.5)
+
 
 def face_axis(landmarks: np.ndarray, uses_lips: bool = True) -> np.ndarray:
     """Return (2, 2) float64 pixels: the middle of the eyes and that of the lips, the face's upright axis.

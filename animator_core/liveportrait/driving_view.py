@@ -29,7 +29,7 @@ class DrivingView:
     @property
     def landmarks_in_square(self) -> np.ndarray:
         """The landmarks in sides of the crop, (478, 2)."""
-        return np.asarray((self.landmarks[:, :2] - self.square.centre) / self.square.size + 0.5)
+        return self.square.places(self.landmarks)
 
     def motion(self, seen: KeypointMotion) -> FaceMotion:
         """Return what the motion extractor saw in the pixels as the face's motion, N = 1, on the CPU."""

@@ -144,6 +144,7 @@ class AiModelConfig:
     )
     batch_size: int = _count(1, 1, 64)
     use_tensorrt: bool = _flag(False)
+    use_compile: bool = _flag(False)
     warmup_frames: int = _count(3, 0, 1000)
     use_feature_cache: bool = _flag(True)
 

@@ -30,6 +30,7 @@ class RendererSettings:
     use_feature_cache, features are kept; None keeps none. enable_optimizer: whether motions are cached.
     options: how motion is carried over, ``liveportrait`` there. backend: auto, torch or onnx. onnx_provider: of
     onnxruntime, see `choose_backend`. use_tensorrt: onnx by TensorRT, whatever these two say.
+    use_compile: where torch paints, see `ImprovingPainter`.
     """
 
     weights_dir: Path | None = None
@@ -42,6 +43,7 @@ class RendererSettings:
     options: MotionOptions = field(default_factory=MotionOptions)
     backend: str = "auto"
     onnx_provider: str = "auto"
+    use_compile: bool = False
 
 
 class _NoGpu(ModelError):
@@ -146,7 +148,8 @@ class RendererSource:
                 "choose liveportrait to have it anyway"
             )
         assert self.settings.weights_dir is not None
-        return load_engine(self.settings.weights_dir, choice, self.settings.cache_dir, self.settings.options)
+        settings = self.settings
+        return load_engine(settings.weights_dir, choice, settings.cache_dir, settings.options, settings.use_compile)
 
 
 def create_renderer(name: str = "auto", settings: RendererSettings | None = None) -> Renderer:

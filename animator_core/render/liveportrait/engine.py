@@ -50,9 +50,16 @@ class Engine:
 
 
 def load_engine(
-    weights_dir: Path, choice: DeviceChoice, cache_dir: Path | None, options: MotionOptions | None = None
+    weights_dir: Path,
+    choice: DeviceChoice,
+    cache_dir: Path | None,
+    options: MotionOptions | None = None,
+    use_compile: bool = False,
 ) -> Engine:
-    """Load the networks; raises WeightsError for the files, ModelError where the device cannot hold or run them."""
+    """Load the networks; raises WeightsError for the files, ModelError where the device cannot hold or run them.
+
+    use_compile: see `LivePortraitModel.load`.
+    """
     remedy = "close programs that use it, or set ai_model.device to cpu"
     with device_errors_as(f"LivePortrait cannot be loaded onto {choice.name}", remedy):
         model = LivePortraitModel.load(
@@ -62,6 +69,7 @@ def load_engine(
             cache_dir,
             options,
             _painter_maker(weights_dir, choice, cache_dir),
+            use_compile,
         )
     logger.info("LivePortrait %s on %s, %s", model.version[:12], choice.name, choice.dtype)
     return Engine(model, choice, FeatureResidency(choice.device), SceneShelf(model))

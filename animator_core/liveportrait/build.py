@@ -70,6 +70,9 @@ def load_networks(
             module.to(dtype)
             if place.type == "cuda":
                 to_channels_last(module)
+    if place.type == "cuda":
+        # What trying convolutions took is the game's again.
+        torch.cuda.empty_cache()
     # The eight bits of bfloat16 show as a trembling pose.
     modules["motion_extractor"].detector.cast_body(torch.float32 if dtype == torch.bfloat16 else dtype)
     return Networks(**modules, device=place, dtype=dtype, version=version)

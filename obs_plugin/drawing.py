@@ -24,6 +24,7 @@ class Placement:
     height: int
 
 
+@functools.lru_cache(maxsize=64)
 def place(fit: str, width: int, height: int, frame_width: int, frame_height: int) -> Placement:
     """Return where a picture of ``width`` x ``height`` stands in a frame.
 

@@ -117,7 +117,7 @@ class AnimatorFilter:
             if self._is_capture_due and width and height:
                 self._is_capture_due = False
                 self._capture.capture(self.source, width, height, link)
-            if self._animated.refill(link):
+            if self._animated.refill(link) and self._display is not Display.ANIMATED:
                 self._display = self._choose_display()
         self._take_still()
         if self._display is Display.CAMERA:

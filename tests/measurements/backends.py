@@ -9,13 +9,14 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from animator_core.liveportrait.model import LivePortraitModel
 from animator_core.liveportrait.onnx.painter import OnnxPainter
-from animator_core.liveportrait.onnx.providers import PROVIDERS, load_onnxruntime
+from animator_core.liveportrait.onnx.providers import CPU, PROVIDERS, load_onnxruntime
 from animator_core.liveportrait.painter import Painter, Painting, TorchPainter
 from measurements.golden_model import parser, picture, weights_folder
 
@@ -29,12 +30,14 @@ def main() -> None:
         source = model.prepare_warp(source_features)
         keypoints = source_features.keypoints_source + 0.02
         painters: dict[str, Painter] = {"torch": TorchPainter(model.networks)}
-        for provider in PROVIDERS:
-            if provider.registered in load_onnxruntime().get_available_providers():
+        available = load_onnxruntime().get_available_providers()
+        for provider in (each for each in PROVIDERS if each.registered in available):
+            for is_half in (False, True) if provider.computes_half or provider is CPU else (False,):
+                name = f"{provider.label}, {'half' if is_half else 'single'} precision"
                 started, cpu = time.perf_counter(), time.process_time()
-                painters[provider.label] = OnnxPainter.load(model.networks, Path(cache), provider)
+                painters[name] = OnnxPainter.load(model.networks, Path(cache), replace(provider, computes_half=is_half))
                 wall, cpu = time.perf_counter() - started, time.process_time() - cpu
-                print(f"{provider.label}: ready after {wall:.1f} s ({cpu:.1f} s of CPU)", flush=True)
+                print(f"{name}: ready after {wall:.1f} s ({cpu:.1f} s of CPU)", flush=True)
         times: dict[str, list[tuple[float, float]]] = {name: [] for name in painters}
         paintings: dict[str, Painting] = {}
         for _ in range(options.repeat + 1):
@@ -46,7 +49,8 @@ def main() -> None:
     for name, taken in times.items():
         wall, cpu = (statistics.median(each) for each in zip(*taken[1:]))
         levels = 255 * (paintings[name].picture - paintings["torch"].picture).abs()
-        print(f"{name}: {cpu:.2f} s of CPU, {wall:.2f} s, differs by {levels.max():.3f} levels of 255 at most")
+        off = f"differs by {levels.mean():.3f} levels of 255, {levels.max():.3f} at most"
+        print(f"{name}: {cpu:.2f} s of CPU, {wall:.2f} s, {off}")
 
 
 if __name__ == "__main__":

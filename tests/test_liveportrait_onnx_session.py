@@ -416,7 +416,7 @@ def test_half_precision_is_for_gpus_and_where_the_settings_want_it(available):
 
 
 def test_a_provider_that_is_not_there_is_said_and_torch_paints(available):
-    for name, package in (("directml", "onnxruntime-directml"), ("tensorrt", '"onnxruntime-gpu>=1.27,<1.29"')):
+    for name, package in (("directml", "onnxruntime-directml"), ("tensorrt", tensorrt.gpu_packages(True))):
         choice = choose_backend("onnx", provider=name)
         assert (choice.provider, choice.is_capable) == (None, False)
         assert choice.note.startswith("onnxruntime is not used: the onnxruntime that is installed has no ")
@@ -499,9 +499,9 @@ def test_a_damaged_engine_is_built_again_and_the_graph_left(module, tmp_path, mo
 
 def test_the_packages_are_those_of_torchs_cuda(monkeypatch):
     monkeypatch.setattr(torch.version, "cuda", "13.0")
-    assert tensorrt.gpu_packages(True) == '"onnxruntime-gpu>=1.27,<1.29" "tensorrt-cu13>=10.13,<11"'
+    assert tensorrt.gpu_packages(True) == '"onnx>=1.16,<2" "onnxruntime-gpu>=1.27,<1.29" "tensorrt-cu13>=10.13,<11"'
     monkeypatch.setattr(torch.version, "cuda", "12.6")
-    assert tensorrt.gpu_packages(False) == '"onnxruntime-gpu>=1.19,<1.27"'
+    assert tensorrt.gpu_packages(False) == '"onnx>=1.16,<2" "onnxruntime-gpu>=1.19,<1.27"'
 
 
 @pytest.fixture
@@ -545,4 +545,5 @@ def test_without_onnxruntime_use_tensorrt_is_a_note_and_torch_paints(settings, m
     renderer = RendererSource(settings).create("liveportrait")
     assert renderer.model.painter == "torch"
     assert "the package onnxruntime is not installed; run install.py --onnx" in renderer.note
+    assert tensorrt.gpu_packages(True) in renderer.note
     assert "use_tensorrt to false" in renderer.note

@@ -19,8 +19,9 @@ class Provider:
     """One of onnxruntime's providers.
 
     name: in the settings. label: for the status line. registered: onnxruntime's name. package: has it inside.
-    options: given to it. memory: onnxruntime's name of where its inputs lie. computes_half: whether half precision
-    pays there; CoreML and OpenVINO choose by themselves. index: which of several GPUs.
+    options: given to it. memory: onnxruntime's name of where its inputs lie. computes_half: whether it is to be given
+    the graph in half precision; OpenVINO chooses by itself, and which operators CoreML has in it nobody has compared.
+    index: which of several GPUs.
     """
 
     name: str
@@ -77,7 +78,7 @@ def load_onnxruntime() -> Any:
         reason = "is not installed" if isinstance(exc, ModuleNotFoundError) else f"does not load ({exc})"
         raise ModelError(
             f"the package onnxruntime {reason}; run install.py --onnx, which takes the right one of {_PACKAGES}, for "
-            f"NVIDIA install {CUDA.package}, or set ai_model.backend to auto and use_tensorrt to false"
+            f"TensorRT install {TENSORRT.package}, or set ai_model.backend to auto and use_tensorrt to false"
         ) from exc
     # On Windows it hands events to the system's own collecting instead.
     onnxruntime.disable_telemetry_events()

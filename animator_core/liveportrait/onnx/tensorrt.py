@@ -27,14 +27,14 @@ _WORKSPACE_BYTES = 2 << 30
 
 
 def gpu_packages(is_tensorrt: bool) -> str:
-    """Return the packages of onnxruntime, and of TensorRT, for the CUDA that torch was built for, as pip takes them.
+    """Return what pip is to install for the CUDA that torch was built for: onnxruntime's packages, and TensorRT's.
 
-    What a package of onnxruntime needs is read off its libraries: from 1.27 on CUDA 13, before it 12; TensorRT 10.
+    From 1.27 on onnxruntime's is for CUDA 13, before it for 12; its TensorRT is 10.
     """
     is_older = (torch.version.cuda or "13").startswith("12")
     onnxruntime = '"onnxruntime-gpu>=1.19,<1.27"' if is_older else '"onnxruntime-gpu>=1.27,<1.29"'
     tensorrt = '"tensorrt-cu12>=10.4,<11"' if is_older else '"tensorrt-cu13>=10.13,<11"'
-    return f"{onnxruntime} {tensorrt}" if is_tensorrt else onnxruntime
+    return " ".join(('"onnx>=1.16,<2"', onnxruntime, *([tensorrt] if is_tensorrt else [])))
 
 
 def load_libraries() -> None:

@@ -10,12 +10,10 @@ from animator_core.liveportrait.appearance import FEATURE_SIDE
 from animator_core.liveportrait.generator import SPADEGenerator
 from animator_core.liveportrait.layers import SPADE, SPADEResnetBlock, frozen
 from animator_core.liveportrait.lean.enlarging import Choose, with_least_arithmetic
-
-_SLOPE = 0.2
-_EPSILON = 1e-5
+from animator_core.liveportrait.lean.operations import SLOPE, Operated
 
 
-class LeanGenerator(nn.Module):
+class LeanGenerator(Operated):
     """Does what a folded `SPADEGenerator` does; (B, 256, 64, 64) to (B, 3, 512, 512) RGB in [0, 1]."""
 
     def __init__(self, folded: SPADEGenerator, choose: Choose = with_least_arithmetic) -> None:
@@ -30,18 +28,18 @@ class LeanGenerator(nn.Module):
         self.middle = nn.ModuleList(LeanBlock(block) for block in blocks)
         self.up_0 = LeanUpBlock(folded.up_0, 2, choose)
         self.up_1 = LeanUpBlock(folded.up_1, 4, choose)
-        self.conv_img = folded.conv_img
+        self.conv_img = folded.conv_img[0]
 
     def forward(self, feature: torch.Tensor) -> torch.Tensor:
         x, hidden = self.head(feature).split(self._parts, 1)
-        hidden = F.relu(hidden).split(self._hidden_channels, 1)
+        hidden = _rectified(hidden, self._hidden_channels)
         for block, hidden_0, hidden_1 in zip(self.middle, hidden[::2], hidden[1::2]):
             x = block(x, hidden_0, hidden_1)
         x = self.up_1(self.up_0(x, feature), feature)
-        return self.conv_img(F.leaky_relu(x, _SLOPE)).sigmoid()
+        return self.operations.picture(self.conv_img(F.leaky_relu(x, SLOPE)))
 
 
-class LeanBlock(nn.Module):
+class LeanBlock(Operated):
     """A folded `SPADEResnetBlock` of equal channels, given the hidden pictures of its two norms."""
 
     def __init__(self, folded: SPADEResnetBlock) -> None:
@@ -52,11 +50,12 @@ class LeanBlock(nn.Module):
         self.conv_1 = folded.conv_1
 
     def forward(self, x: torch.Tensor, hidden_0: torch.Tensor, hidden_1: torch.Tensor) -> torch.Tensor:
-        y = self.conv_0(_modulated(_normalised(x), self.scale_shift_0, hidden_0))
-        return x + self.conv_1(_modulated(_normalised(y), self.scale_shift_1, hidden_1))
+        modulated = self.operations.modulated
+        y = self.conv_0(modulated(x, *_scale_and_shift(self.scale_shift_0, hidden_0)))
+        return x + self.conv_1(modulated(y, *_scale_and_shift(self.scale_shift_1, hidden_1)))
 
 
-class LeanUpBlock(nn.Module):
+class LeanUpBlock(Operated):
     """A folded `SPADEResnetBlock` with a short cut, of the input enlarged by 2.
 
     x: (B, in_channels, H, W). feature: (B, 256, H·2/factor, W·2/factor), ``factor`` times smaller than what comes out,
@@ -78,26 +77,24 @@ class LeanUpBlock(nn.Module):
         self.conv_s = folded.conv_s
 
     def forward(self, x: torch.Tensor, feature: torch.Tensor) -> torch.Tensor:
-        hidden_0, hidden_1, hidden_s = F.relu(self.shared(feature)).split(self._hidden_channels, 1)
-        x = F.interpolate(_normalised(x), scale_factor=2)
-        shortcut = self.conv_s(x * self.scale_s(hidden_s)) + self.shift_s(hidden_s)
-        y = self.conv_0(_modulated(x, self.scale_shift_0, hidden_0))
-        return shortcut + self.conv_1(_modulated(_normalised(y), self.scale_shift_1, hidden_1))
+        operations = self.operations
+        hidden_0, hidden_1, hidden_s = _rectified(self.shared(feature), self._hidden_channels)
+        scale, shift = _scale_and_shift(self.scale_shift_0, hidden_0)
+        x, unshifted = operations.modulated_enlarged(x, scale, shift, self.scale_s(hidden_s))
+        shortcut = self.conv_s(unshifted) + self.shift_s(hidden_s)
+        scale, shift = _scale_and_shift(self.scale_shift_1, hidden_1)
+        return shortcut + self.conv_1(operations.modulated(self.conv_0(x), scale, shift))
 
 
-def _normalised(x: torch.Tensor) -> torch.Tensor:
-    if torch.onnx.is_in_onnx_export():
-        # One operator, which providers have of their own.
-        return F.instance_norm(x, eps=_EPSILON)
-    # The same, but channels-last stays; in float32, whose squares do not overflow.
-    var, mean = torch.var_mean(x.float(), (2, 3), correction=0, keepdim=True)
-    return ((x - mean) * torch.rsqrt(var + _EPSILON)).to(x.dtype)
+def _rectified(hidden: torch.Tensor, channels: int) -> list[torch.Tensor]:
+    """Return the hidden pictures of several norms; one by one, else convolutions copy their part of channels-last."""
+    return [F.relu(part) for part in hidden.split(channels, 1)]
 
 
-def _modulated(x: torch.Tensor, scale_shift: nn.Conv2d, hidden: torch.Tensor) -> torch.Tensor:
+def _scale_and_shift(conv: nn.Conv2d, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     # Channels are split by known sizes, for chunk asks for the shape in an exported graph, which not all can tell.
-    scale, shift = scale_shift(hidden).split(scale_shift.out_channels // 2, 1)
-    return F.leaky_relu(torch.addcmul(shift, x, scale), _SLOPE)
+    scale, shift = conv(hidden).split(conv.out_channels // 2, 1)
+    return scale, shift
 
 
 def _side_by_side(*convs: nn.Conv2d) -> nn.Conv2d:

@@ -10,13 +10,12 @@ from torch import nn
 
 from animator_core.liveportrait.appearance import FEATURE_DEPTH, FEATURE_SIDE
 from animator_core.liveportrait.lean.enlarging import Choose, with_least_arithmetic
+from animator_core.liveportrait.lean.operations import Operated
 from animator_core.liveportrait.warping import (
-    HEAT_VARIANCE,
     DenseMotionNetwork,
     Hourglass,
     Warping,
     WarpingModule,
-    axis_places,
     identity_grid,
     sample,
 )
@@ -52,14 +51,12 @@ class LeanWarping(nn.Module):
 
     def forward(self, source: WarpingSource, keypoints_driving: torch.Tensor) -> Warping:
         """keypoints_driving: (B, 21, 3)."""
-        deformation, occlusion_map, mask = self.dense_motion_network(source, keypoints_driving)
-        features = source.features.float().expand(len(deformation), -1, -1, -1, -1)
-        moved = sample(features, deformation).to(source.features.dtype).flatten(1, 2)
+        deformation, occlusion_map, mask, moved = self.dense_motion_network(source, keypoints_driving)
         warped = self.fourth(self.third(moved)) * occlusion_map
         return Warping(warped, deformation, occlusion_map, mask)
 
 
-class LeanDenseMotion(nn.Module):
+class LeanDenseMotion(Operated):
     """A folded `DenseMotionNetwork`, given what the character is."""
 
     def __init__(self, folded: DenseMotionNetwork, choose: Choose) -> None:
@@ -78,25 +75,15 @@ class LeanDenseMotion(nn.Module):
 
     def forward(
         self, source: WarpingSource, keypoints_driving: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        batch, motions, _ = keypoints_driving.shape
-        driving = keypoints_driving.float()
-        shift = source.keypoints - driving
-        size = source.features.shape[2:]
-        grid = identity_grid(*size, source.features.device)
-        places = (grid + shift[:, :, None, None, None]).flatten(0, 1)
-        compressed = source.compressed.expand(batch, -1, -1, -1, -1).repeat_interleave(motions, 0)
-        deformed = sample(compressed, places).unflatten(0, (batch, motions))
-        deformed = torch.cat((source.resting.expand(batch, -1, -1, -1, -1, -1), deformed), 1)
-        heat = F.pad(_heat(driving, size) - _heat(source.keypoints, size), (0, 0, 0, 0, 0, 0, 1, 0))
-        both = torch.cat((heat[:, :, None], deformed), 2).flatten(1, 2)
-
-        prediction = self.hourglass(both.to(source.features.dtype))
-        mask = self.mask(prediction).float().softmax(1)
-        # Σ m (grid + shift) = grid + Σ m shift, since the shares of a place add up to 1; the first one does not shift.
-        moved = torch.einsum("bkdhw,bkc->bdhwc", mask[:, 1:], shift)
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return deformation, occlusion map and mask (see `Warping`), and the moved features, (B, 512, 64, 64)."""
+        features, driving, operations = source.features, keypoints_driving.float(), self.operations
+        prediction = self.hourglass(
+            operations.hourglass_input(source.compressed, source.resting, source.keypoints, driving, features.dtype)
+        )
+        deformation, mask, moved = operations.moved(features, self.mask(prediction), source.keypoints - driving)
         occlusion_map = self.occlusion(prediction.flatten(1, 2)).sigmoid()
-        return grid[0] + moved, occlusion_map, mask
+        return deformation, occlusion_map, mask, moved
 
 
 class LeanHourglass(nn.Module):
@@ -117,12 +104,3 @@ class LeanHourglass(nn.Module):
         for up_conv, step in zip(self.up_convs, reversed(finer)):
             y = torch.cat((F.relu(up_conv(y)), step), 1)
         return F.relu(self.conv(y))
-
-
-def _heat(keypoints: torch.Tensor, size: torch.Size) -> torch.Tensor:
-    """Return a Gaussian around each keypoint, (B, 21, *size); it is the product of one along each axis."""
-    z, y, x = (
-        (-0.5 / HEAT_VARIANCE * (axis_places(length, keypoints.device) - keypoints[..., axis, None]).square()).exp()
-        for length, axis in zip(size, (2, 1, 0))
-    )
-    return z[..., None, None] * (y[..., None] * x[..., None, :])[..., None, :, :]

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from animator_core.installation import requirements
 from animator_core.installation.pip_errors import pip_problem
@@ -87,6 +88,16 @@ def test_torch_build_tells_the_owner_of_a_new_card_to_update_an_old_driver() -> 
 )
 def test_onnxruntime_is_the_systems_own_and_one_that_sends_nothing(system: str, package: str) -> None:
     assert f"{package}>=1.19,<1.29" in requirements.onnx_packages(system)
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "has_one"), [("linux", "x86_64", True), ("win32", "AMD64", False), ("darwin", "arm64", False)]
+)
+def test_the_interpreter_of_kernels_is_a_development_tool_where_there_is_a_package(
+    system: str, machine: str, has_one: bool
+) -> None:
+    (tool,) = (Requirement(each) for each in requirements.DEVELOPMENT if each.startswith("triton"))
+    assert tool.marker.evaluate({"sys_platform": system, "platform_machine": machine}) == has_one
 
 
 def _put_nvidia_smi(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:

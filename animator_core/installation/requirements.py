@@ -41,6 +41,8 @@ DEVELOPMENT = (
     "obsws-python>=1.8,<2",
     "python-xlib>=0.33",
     "scikit-image>=0.24,<1",
+    # Interprets the GPU's kernels; users with an NVIDIA card have the one that their torch asks for.
+    "triton>=3.4,<4; sys_platform == 'linux' and platform_machine == 'x86_64'",
 )
 
 

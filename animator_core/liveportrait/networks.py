@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import torch
 
 from animator_core.liveportrait.appearance import AppearanceFeatureExtractor
+from animator_core.liveportrait.kernels.choice import choose_operations
 from animator_core.liveportrait.keypoints import KeypointMotion
 from animator_core.liveportrait.lean.generator import LeanGenerator
+from animator_core.liveportrait.lean.operations import use_operations
 from animator_core.liveportrait.lean.warping import LeanWarping, WarpingSource
 from animator_core.liveportrait.motion_extractor import MotionExtractor
 from animator_core.liveportrait.stitching import EyeRetargeting, LipRetargeting, StitchingNetwork
@@ -33,6 +35,11 @@ class Networks:
     device: torch.device
     dtype: torch.dtype
     version: str
+
+    def __post_init__(self) -> None:
+        operations = choose_operations(self.device, self.dtype)
+        for network in (self.warping_module, self.spade_generator):
+            use_operations(network, operations)
 
     def extract_appearance(self, source: torch.Tensor) -> torch.Tensor:
         """Return the appearance features, (B, 32, 16, 64, 64) of `dtype`; source: (B, 3, 256, 256) RGB in [0, 1]."""

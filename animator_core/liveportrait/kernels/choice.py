@@ -1,0 +1,116 @@
+"""Whether the kernels are used: each where it gives on this very machine what the plain expression gives."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from animator_core.errors import first_line
+from animator_core.liveportrait.appearance import FEATURE_DEPTH, FEATURE_SIDE
+from animator_core.liveportrait.lean.operations import PLAIN, Operations
+from animator_core.liveportrait.warping import identity_grid, sample
+
+logger = logging.getLogger(__name__)
+
+_ROUNDINGS = 8
+"""How many of a type's rounding steps a kernel may differ, which rounds once where the plain expression often does."""
+_LEAST_TOLERANCE = 1e-4
+"""As a share of the largest value, like all of them."""
+
+
+@functools.cache
+def choose_operations(device: torch.device, dtype: torch.dtype) -> Operations:
+    """Return the kernels on CUDA, but for those that are missing, fail or differ there, else the plain expressions.
+
+    What is not used is said in the log, once for a device and precision; takes the seconds of compiling the first time.
+    """
+    if device.type != "cuda":
+        return PLAIN
+    try:
+        from animator_core.liveportrait.kernels.fused import FUSED
+    except Exception as exc:
+        # A package that does not fit the system fails in ways of its own.
+        reason = "the package triton is not installed" if isinstance(exc, ImportError) else first_line(exc, 160)
+        logger.info("LivePortrait runs without kernels of its own, a little slower (%s)", reason)
+        return PLAIN
+    return checked(FUSED, device, dtype)
+
+
+@torch.inference_mode()
+def checked(fused: Operations, device: torch.device, dtype: torch.dtype, side: int = FEATURE_SIDE) -> Operations:
+    """Return ``fused`` with the plain expression in place of each operation that fails or differs from it.
+
+    side: see `examples`.
+    """
+    problems, good = [], {}
+    for name, given in examples(device, dtype, side).items():
+        operation = getattr(fused, name)
+        try:
+            problem = difference(operation(*given), getattr(PLAIN, name)(*given), dtype)
+        except Exception as exc:
+            # Compilers, drivers and what they call have no common class of errors.
+            problem = first_line(exc, 160) or type(exc).__name__
+        if problem:
+            problems.append(f"{name}: {problem}")
+        else:
+            good[name] = operation
+    if problems:
+        logger.warning(
+            "LivePortrait runs without some kernels of its own, a little slower (%s); update the graphics driver",
+            "; ".join(problems),
+        )
+    return replace(PLAIN, **good)
+
+
+def examples(
+    device: torch.device, dtype: torch.dtype, side: int = FEATURE_SIDE, batch: int = 1
+) -> dict[str, tuple[Any, ...]]:
+    """Return what each operation is given in a frame, made up, by its name.
+
+    Sized and laid out as in a frame, so that no kernel is compiled anew on air; the middle blocks' modulation stands
+    for all others. side: of the features, 64 but in tests.
+    """
+    generator = torch.Generator(device).manual_seed(1)
+
+    def noise(*shape: int, scale: float = 1.0, kind: torch.dtype = dtype) -> torch.Tensor:
+        values = (torch.randn(shape, generator=generator, device=device) * scale).to(kind)
+        if len(shape) == 3:
+            return values
+        return values.contiguous(memory_format=torch.channels_last if len(shape) == 4 else torch.channels_last_3d)
+
+    def scale_shift(channels: int, enlargement: int) -> tuple[torch.Tensor, ...]:
+        return noise(batch, 2 * channels, enlargement * side, enlargement * side).split(channels, 1)
+
+    volume, single = (FEATURE_DEPTH, side, side), torch.float32
+    source, driving = (noise(batch, 21, 3, scale=0.5, kind=single) for _ in range(2))
+    compressed = noise(batch, 4, *volume, kind=single)
+    resting = sample(compressed, identity_grid(*volume, device)[0].expand(batch, -1, -1, -1, -1))[:, None]
+    return {
+        "modulated": (noise(batch, 512, side, side), *scale_shift(512, 1)),
+        "modulated_enlarged": (
+            noise(batch, 512, side, side),
+            *scale_shift(512, 2),
+            noise(batch, 512, 2 * side, 2 * side),
+        ),
+        "hourglass_input": (compressed, resting, source, driving, dtype),
+        "moved": (noise(batch, 32, *volume), noise(batch, 22, *volume, scale=4.0), source - driving),
+        "picture": (noise(batch, 12, 4 * side, 4 * side, scale=4.0),),
+    }
+
+
+def difference(actual: Any, expected: Any, dtype: torch.dtype) -> str:
+    """Return how far results, tensors or tuples of them, are apart, "" where they are the same up to rounding."""
+    tolerance = max(_ROUNDINGS * torch.finfo(dtype).eps, _LEAST_TOLERANCE)
+    if isinstance(expected, torch.Tensor):
+        actual, expected = (actual,), (expected,)
+    for one, other in zip(actual, expected):
+        if one.shape != other.shape:
+            return f"its shape is {tuple(one.shape)}"
+        share = float((one.float() - other.float()).abs().max() / other.float().abs().max().clamp(min=1e-6))
+        if not share <= tolerance:
+            return f"it is {share:.3g} off"
+    return ""

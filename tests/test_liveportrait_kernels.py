@@ -1,0 +1,356 @@
+"""The GPU's kernels give what the plain expressions give; here by Triton's interpreter, which needs no GPU."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from animator_core.config import PROJECT_ROOT
+from animator_core.liveportrait import networks as networks_module
+from animator_core.liveportrait.build import build_empty
+from animator_core.liveportrait.kernels import choice
+from animator_core.liveportrait.kernels.choice import checked, choose_operations, difference
+from animator_core.liveportrait.layers import SPADEResnetBlock, fold
+from animator_core.liveportrait.lean.generator import LeanBlock, LeanUpBlock
+from animator_core.liveportrait.lean.operations import PLAIN, Operations, use_operations
+from animator_core.liveportrait.lean.warping import LeanWarping
+from animator_core.liveportrait.networks import Networks
+
+pytest.importorskip("triton", reason="the package triton is not installed: there is none for this machine")
+if os.environ.get("TRITON_INTERPRET") != "1":
+    pytest.skip("TRITON_INTERPRET is 0, and what is compiled needs a GPU", allow_module_level=True)
+
+from animator_core.liveportrait.kernels.fused import FUSED
+from animator_core.liveportrait.kernels.modulation import statistics
+
+CPU = torch.device("cpu")
+DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+VOLUME = (3, 3, 5)
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(4)
+
+
+def assert_same(actual, expected, dtype: torch.dtype = torch.float32) -> None:
+    assert difference(actual, expected, dtype) == ""
+
+
+def laid_out(x: torch.Tensor, is_channels_last: bool) -> torch.Tensor:
+    layout = torch.channels_last if x.dim() == 4 else torch.channels_last_3d
+    return x.contiguous(memory_format=layout) if is_channels_last else x
+
+
+# Each kernel
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("is_channels_last", [True, False])
+def test_modulation_equals_the_plain_one(dtype, is_channels_last):
+    # 70 channels and 171 places: neither fills its last program, and the statistics have two chunks.
+    x = laid_out((torch.randn(2, 70, 9, 19) * 3 + 1).to(dtype), is_channels_last)
+    both = laid_out(torch.randn(2, 140, 9, 19).to(dtype), is_channels_last)
+    given = (x, *both.split(70, 1))
+    actual = FUSED.modulated(*given)
+    assert (actual.dtype, actual.is_contiguous(memory_format=torch.channels_last)) == (dtype, True)
+    assert_same(actual, PLAIN.modulated(*given), dtype)
+
+
+def test_modulation_takes_a_part_of_more_channels_as_the_generators_head_gives_it():
+    head = laid_out(torch.randn(1, 50, 5, 6), True)
+    given = (head[:, :20], head[:, 20:40], torch.randn(1, 20, 5, 6))
+    assert not given[0].is_contiguous(memory_format=torch.channels_last)
+    assert_same(FUSED.modulated(*given), PLAIN.modulated(*given))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_modulation_of_an_enlarged_picture_equals_the_plain_one(dtype):
+    x = laid_out(torch.randn(2, 20, 5, 7).to(dtype), True)
+    scale, shift, shortcut = (laid_out(torch.randn(2, 20, 10, 14).to(dtype), True) for _ in range(3))
+    actual = FUSED.modulated_enlarged(x, scale, shift, shortcut)
+    assert_same(actual, PLAIN.modulated_enlarged(x, scale, shift, shortcut), dtype)
+
+
+def test_statistics_of_many_places_far_from_nothing_are_exact():
+    # 9090 places are 72 chunks, more than are joined at once; squares would cancel to nothing at this mean.
+    x = torch.randn(2, 9, 101, 90) * 0.1 + 100
+    mean, gain = statistics(x)
+    var, expected = torch.var_mean(x.double(), (2, 3), correction=0)
+    assert (mean - expected).abs().max() < 1e-4
+    assert (gain * (var + 1e-5).sqrt() - 1).abs().max() < 1e-4
+
+
+def test_large_half_precision_values_do_not_overflow():
+    x = torch.randn(1, 3, 8, 8).half() * 10000
+    given = (x, torch.ones_like(x), torch.zeros_like(x))
+    actual = FUSED.modulated(*given)
+    assert actual.isfinite().all()
+    assert_same(actual, PLAIN.modulated(*given), torch.float16)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("is_channels_last", [True, False])
+def test_the_hourglass_input_equals_the_plain_one_also_where_motions_leave_the_volume(dtype, is_channels_last):
+    source, driving = torch.randn(1, 21, 3), torch.randn(2, 21, 3) * 1.5
+    compressed = laid_out(torch.randn(1, 4, *VOLUME), is_channels_last)
+    resting = at_rest(compressed)
+    given = (compressed, resting, source, driving, dtype)
+    actual = FUSED.hourglass_input(*given)
+    assert (actual.dtype, actual.is_contiguous(memory_format=torch.channels_last_3d)) == (dtype, True)
+    assert_same(actual, PLAIN.hourglass_input(*given), dtype)
+
+
+def at_rest(compressed: torch.Tensor) -> torch.Tensor:
+    still = torch.zeros(1, 1, 3)
+    moving = PLAIN.hourglass_input(compressed, compressed[:, None], still, still, torch.float32)
+    return moving[:, None, -4:]
+
+
+def test_no_motion_gives_no_heat_and_the_picture_at_rest():
+    keypoints = torch.randn(1, 21, 3)
+    compressed = torch.randn(1, 4, *VOLUME)
+    resting = at_rest(compressed)
+    actual = FUSED.hourglass_input(compressed, resting, keypoints, keypoints, torch.float32).unflatten(1, (22, 5))
+    assert not actual[:, :, 0].any()
+    assert_same(actual[:, :, 1:], resting.expand(-1, 22, -1, -1, -1, -1))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("is_channels_last", [True, False])
+def test_moving_the_features_equals_the_plain_way(dtype, is_channels_last):
+    features = laid_out(torch.randn(1, 32, *VOLUME).to(dtype), is_channels_last)
+    logits = laid_out((torch.randn(2, 22, *VOLUME) * 4).to(dtype), is_channels_last)
+    given = (features, logits, torch.randn(2, 21, 3))
+    actual, expected = FUSED.moved(*given), PLAIN.moved(*given)
+    assert actual[2].is_contiguous(memory_format=torch.channels_last)
+    # Coordinates stay in single precision whatever the features are.
+    assert_same(actual[:2], expected[:2])
+    assert_same(actual[2], expected[2], dtype)
+
+
+@pytest.mark.parametrize("edge", [1e9, 1.3, 1.0, 2 / 5, 1e-6, 0.0])
+def test_sampling_at_and_outside_the_volumes_edge_is_the_plain_one(edge):
+    features = torch.randn(2, 5, *VOLUME)
+    logits = torch.zeros(2, 22, *VOLUME)
+    logits[:, 1] = 100
+    shift = torch.zeros(2, 21, 3)
+    shift[:, 0] = torch.tensor([[edge, -edge, 0.0], [-edge, 0.0, edge]])
+    actual, expected = FUSED.moved(features, logits, shift), PLAIN.moved(features, logits, shift)
+    assert_same(actual, expected)
+    assert actual[2].isfinite().all()
+    assert actual[2].any() == (edge < 2)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("is_channels_last", [True, False])
+def test_the_picture_equals_the_plain_one(dtype, is_channels_last):
+    x = laid_out((torch.randn(2, 12, 19, 7) * 4).to(dtype), is_channels_last)
+    actual = FUSED.picture(x)
+    assert (actual.dtype, actual.is_contiguous()) == (torch.float32, True)
+    assert_same(actual, PLAIN.picture(x), dtype)
+
+
+# The networks with them
+
+
+def spade_block(in_channels: int, out_channels: int) -> SPADEResnetBlock:
+    block = SPADEResnetBlock(in_channels, out_channels, 6)
+    with torch.no_grad():
+        for values in (*block.parameters(), *block.buffers()):
+            values.normal_(std=0.3)
+    fold(block)
+    return block
+
+
+def without_and_with_kernels(module: nn.Module, *given) -> tuple:
+    with torch.inference_mode():
+        plain = module(*given)
+        use_operations(module, FUSED)
+        return plain, module(*given)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_a_block_of_the_generator_is_the_same_with_kernels(dtype):
+    block = LeanBlock(spade_block(20, 20)).to(dtype)
+    x, *hidden = torch.randn(2, 20, 5, 7), torch.randn(2, 128, 5, 7), torch.randn(2, 128, 5, 7)
+    plain, fused = without_and_with_kernels(block, *(each.to(dtype) for each in (x, *hidden)))
+    assert_same(fused, plain, dtype)
+
+
+def test_an_enlarging_block_of_the_generator_is_the_same_with_kernels():
+    block = LeanUpBlock(spade_block(20, 12), 2)
+    plain, fused = without_and_with_kernels(block, torch.randn(2, 20, 5, 7), torch.randn(2, 6, 5, 7))
+    assert fused.shape == (2, 12, 10, 14)
+    assert_same(fused, plain)
+
+
+def test_the_warp_is_the_same_with_kernels():
+    folded = build_empty("warping_module")
+    fold(folded)
+    warping = LeanWarping(folded)
+    # The real one takes sides of 32 at least, which interpreting takes minutes for.
+    warping.dense_motion_network.hourglass = nn.Conv3d(110, 142, 1, device="meta")
+    warping = warping.to_empty(device="cpu").eval().requires_grad_(False)
+    for values in warping.parameters():
+        values.normal_(std=0.01)
+    source = warping.prepare(torch.randn(1, 32, 16, 3, 2), torch.randn(1, 21, 3) * 0.5)
+    plain, fused = without_and_with_kernels(warping, source, torch.randn(2, 21, 3) * 0.5)
+    for field in fields(plain):
+        assert_same(getattr(fused, field.name), getattr(plain, field.name))
+
+
+def test_a_compiler_and_an_exporter_see_the_plain_expressions(monkeypatch):
+    block = LeanBlock(spade_block(4, 4)).requires_grad_(False)
+    given = torch.randn(1, 4, 3, 3), torch.randn(1, 128, 3, 3), torch.randn(1, 128, 3, 3)
+    expected = block(*given)
+
+    def fail(*given):
+        raise AssertionError("a kernel is called")
+
+    use_operations(block, Operations(*[fail] * 5))
+    with pytest.raises(AssertionError, match="a kernel is called"):
+        block(*given)
+    assert_same(torch.compile(block, backend="eager", fullgraph=True)(*given), expected)
+    monkeypatch.setattr(torch.onnx, "is_in_onnx_export", lambda: True)
+    assert_same(block(*given), expected)
+
+
+# Which are used
+
+
+@pytest.fixture
+def choose():
+    """`choose_operations`, as if for the first time."""
+    choose_operations.cache_clear()
+    yield choose_operations
+    choose_operations.cache_clear()
+
+
+def test_kernels_that_agree_are_used(caplog):
+    assert checked(FUSED, CPU, torch.float16, side=2) == FUSED
+    assert not caplog.records
+
+
+def test_a_kernel_that_computes_wrongly_or_fails_gives_way_to_the_plain_expression_alone_and_is_named_once(caplog):
+    def fail(*given):
+        raise OSError("no C compiler\nmore")
+
+    wrong = replace(
+        FUSED,
+        modulated=lambda *given: FUSED.modulated(*given) * float("nan"),
+        moved=fail,
+        picture=lambda x: FUSED.picture(x) + 0.02,
+    )
+    usable = checked(wrong, CPU, torch.float16, side=2)
+    assert usable == replace(FUSED, modulated=PLAIN.modulated, moved=PLAIN.moved, picture=PLAIN.picture)
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "modulated: it is nan off; moved: no C compiler; picture: it is 0.02" in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ImportError("No module named 'triton'"), "the package triton is not installed"),
+        (OSError("libtriton.so: wrong ELF class\nmore"), "libtriton.so: wrong ELF class"),
+    ],
+)
+def test_without_triton_the_plain_expressions_compute_and_the_log_says_so_once(
+    choose, monkeypatch, caplog, error, said
+):
+    class Missing:
+        def find_spec(self, name, path=None, target=None):
+            if name == "animator_core.liveportrait.kernels.fused":
+                raise error
+
+    monkeypatch.delitem(sys.modules, "animator_core.liveportrait.kernels.fused")
+    monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
+    caplog.set_level(logging.INFO)
+    for _ in range(2):
+        assert choose(torch.device("cuda"), torch.float16) is PLAIN
+    (record,) = caplog.records
+    assert said in record.getMessage()
+
+
+def test_on_cuda_what_agrees_there_is_used(choose, monkeypatch):
+    asked = []
+    monkeypatch.setattr(choice, "checked", lambda fused, device, dtype: asked.append((device, dtype)) or fused)
+    for _ in range(2):
+        assert choose(torch.device("cuda:1"), torch.float16) == FUSED
+    assert asked == [(torch.device("cuda:1"), torch.float16)]
+
+
+def test_the_networks_compute_with_what_was_chosen(monkeypatch):
+    block = LeanBlock(spade_block(4, 4))
+    monkeypatch.setattr(networks_module, "choose_operations", lambda device, dtype: FUSED)
+    others = [nn.Identity()] * 3
+    Networks(nn.Identity(), nn.Identity(), nn.Identity(), block, *others, CPU, torch.float32, "1")
+    assert block.operations is FUSED
+
+
+def test_without_cuda_no_kernel_is_imported():
+    code = (
+        "import sys, torch, animator_core.liveportrait.model\n"
+        "from animator_core.liveportrait.kernels.choice import choose_operations\n"
+        "choose_operations(torch.device('cpu'), torch.float32)\n"
+        "assert not {name for name in sys.modules if name.endswith(('kernels.fused', 'kernels.motion'))}"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, check=True)
+
+
+# Machine code
+
+
+def run_compiled(tmp_path: Path, *arguments: str) -> SimpleNamespace:
+    """Run Python with Triton's compiler in place of its interpreter."""
+    more = {
+        "TRITON_INTERPRET": "0",
+        "TRITON_CACHE_DIR": str(tmp_path),
+        "PYTHONPATH": str(PROJECT_ROOT / "tests"),
+    }
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=PROJECT_ROOT, env={**os.environ, **more}, capture_output=True, text=True
+    )
+
+
+@pytest.mark.slow
+def test_every_kernel_of_a_frame_compiles_for_a_card_and_fits_its_registers(tmp_path):
+    done = run_compiled(tmp_path, "-m", "kernel_compilation", "80")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert {line.split()[1] for line in lines} == {
+        *("_chunk_statistics:", "_join_statistics:", "_modulate:", "_hourglass_input:", "_move:", "_show:")
+    }
+    assert all("STACK:0 " in line for line in lines), done.stdout
+
+
+@pytest.mark.requires_cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_on_this_card_every_kernel_agrees_and_is_recorded_by_a_graph(tmp_path):
+    code = (
+        "import torch\n"
+        "from animator_core.liveportrait.cuda_graph import capture_kernels\n"
+        "from animator_core.liveportrait.kernels.choice import choose_operations, difference, examples\n"
+        "from animator_core.liveportrait.kernels.fused import FUSED\n"
+        "device = torch.device('cuda')\n"
+        "for dtype in (torch.float16, torch.float32):\n"
+        "    assert choose_operations(device, dtype) == FUSED\n"
+        "    for name, given in examples(device, dtype).items():\n"
+        "        operation = getattr(FUSED, name)\n"
+        "        plain = operation(*given)\n"
+        "        replay, recorded = capture_kernels(lambda: operation(*given))\n"
+        "        replay()\n"
+        "        assert difference(recorded, plain, dtype) == ''\n"
+    )
+    done = run_compiled(tmp_path, "-c", code)
+    assert done.returncode == 0, done.stderr

@@ -296,11 +296,10 @@ def test_a_device_that_fails_between_frames_is_an_error_that_the_worker_can_give
         shades(made, warping_source(), 1)
 
 
-def test_onnxruntime_itself_takes_kept_values_as_it_takes_arrays():
-    onnx = pytest.importorskip("onnx", reason="the package onnx is not installed: install.py --onnx")
-    onnxruntime = pytest.importorskip(
-        "onnxruntime", reason="the package onnxruntime is not installed: install.py --onnx"
-    )
+def small_model() -> bytes:
+    """Return a graph with the inputs and outputs of the real one, which adds them up."""
+    import onnx
+
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     nodes = [
         helper.make_node("Sum", list(INPUTS), ["sum"]),
@@ -310,7 +309,15 @@ def test_onnxruntime_itself_takes_kept_values_as_it_takes_arrays():
     ends = {name: helper.make_tensor_value_info(name, kind, [1, 21, 3]) for name in (*INPUTS, *OUTPUTS)}
     graph = helper.make_graph(nodes, "sum", [ends[name] for name in INPUTS], [ends[name] for name in OUTPUTS])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    session = providers.open_session(model.SerializeToString(), CPU)
+    return bytes(model.SerializeToString())
+
+
+def test_onnxruntime_itself_takes_kept_values_as_it_takes_arrays():
+    pytest.importorskip("onnx", reason="the package onnx is not installed: install.py --onnx")
+    onnxruntime = pytest.importorskip(
+        "onnxruntime", reason="the package onnxruntime is not installed: install.py --onnx"
+    )
+    session = providers.open_session(small_model(), CPU)
     uploads = Uploads(onnxruntime.OrtValue.ortvalue_from_numpy)
     made = OnnxPainter(session, CPU, uploads)
     torch.manual_seed(3)
@@ -436,7 +443,7 @@ def test_tensorrt_gets_an_engine_folder_bounds_and_cuda_behind_it(module, tmp_pa
     old = tmp_path / "liveportrait-tensorrt-0123456789abcdef"
     old.mkdir()
     (old / "old.engine").write_bytes(b"")
-    providers.open_session(graph, replace(TENSORRT, index=2))
+    providers.new_session(graph, replace(TENSORRT, index=2))
     (opened,) = module.opened
     (name, options), (behind, behind_options), last = opened.providers
     assert (name, behind, last) == tuple(each.registered for each in (TENSORRT, CUDA, CPU))
@@ -467,34 +474,65 @@ def test_an_engine_is_of_one_gpu_driver_model_and_version(module, tmp_path, monk
     assert folders[-1] == tensorrt.engine_folder(graph)
 
 
-def test_the_log_says_that_the_first_start_takes_minutes_and_how_many(module, tmp_path, caplog):
+@pytest.fixture
+def builds(module: Onnxruntime, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The commands of builds, which leave an engine in the graph's folder instead, or fail as sessions do."""
+    commands: list[list[str]] = []
+
+    def run(command: list[str], **more: object) -> SimpleNamespace:
+        commands.append(command)
+        if module.fails():
+            return SimpleNamespace(returncode=1, stderr="[E:onnxruntime] more\nPlease install TensorRT libraries\n")
+        folder = tensorrt.engine_folder(Path(command[-2]))
+        folder.mkdir(exist_ok=True)
+        (folder / "kernel.engine").write_bytes(b"")
+        return SimpleNamespace(returncode=0, stderr="")
+
+    monkeypatch.setattr(tensorrt.subprocess, "run", run)
+    return commands
+
+
+def test_the_engine_is_built_once_by_a_process_of_its_own_and_the_log_says_how_long(builds, module, tmp_path, caplog):
     graph = tmp_path / "graph.onnx"
-    providers.open_session(graph, TENSORRT)
+    for _ in range(2):
+        providers.open_session(graph, replace(TENSORRT, index=1))
+    assert len(module.opened) == 2
+    assert [command[-2:] for command in builds] == [[str(graph), "1"]]
     assert "TensorRT builds its engine for this GPU, once: this takes minutes" in caplog.text
     assert "TensorRT built its engine in 0 s" in caplog.text
-    caplog.clear()
-    (tensorrt.engine_folder(graph) / "kernel.engine").write_bytes(b"")
-    providers.open_session(graph, TENSORRT)
-    assert caplog.text == ""
-    providers.open_session(b"graph", TENSORRT)
-    assert "at every start, since it cannot be kept" in caplog.text
 
 
-def test_a_damaged_engine_is_built_again_and_the_graph_left(module, tmp_path, monkeypatch):
-    module.names[:0] = [TENSORRT.registered]
+def test_an_engine_that_cannot_be_kept_is_not_built(builds):
+    with pytest.raises(ModelError, match=r"TensorRT cannot keep its engine.*; make performance\.cache_dir writable"):
+        providers.open_session(b"graph", TENSORRT)
+    assert not builds
+
+
+def test_the_building_process_says_what_is_wrong_and_tensorrt_is_not_opened(module, tmp_path, monkeypatch):
+    """With the real process, from another folder: no onnxruntime here has TensorRT, or it has no GPU."""
+    pytest.importorskip("onnx", reason="the package onnx is not installed: install.py --onnx")
+    monkeypatch.delitem(sys.modules, "onnxruntime")
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: install.py --onnx")
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU, on which TensorRT may run")
+    graph = tmp_path / "graph.onnx"
+    graph.write_bytes(small_model())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RuntimeError, match=r"onnxruntime would use CPUExecutionProvider|install TensorRT"):
+        providers.open_session(graph, TENSORRT)
+    assert not module.opened
+
+
+def test_a_damaged_engine_is_built_again_and_the_graph_left(builds, module, tmp_path, monkeypatch):
     graph = graph_path(tmp_path, NETWORKS.version, True)
     graph.write_bytes(b"graph")
-    damaged = tensorrt.engine_folder(graph) / "kernel.engine"
+    damaged = tensorrt.engine_folder(graph) / "damaged.engine"
     damaged.parent.mkdir()
     damaged.write_bytes(b"")
     monkeypatch.setattr(module, "fails", damaged.exists)
     OnnxPainter.load(NETWORKS, tmp_path, TENSORRT)
-    assert len(module.opened) == 2
+    assert (len(builds), len(module.opened)) == (1, 2)
     assert graph.read_bytes() == b"graph"
-    monkeypatch.setattr(module, "fails", lambda: True)
-    with pytest.raises(ModelError, match="TensorRT cannot run LivePortrait here"):
-        OnnxPainter.load(NETWORKS, tmp_path, TENSORRT)
-    assert len(module.opened) == 3, "there was no engine to blame"
 
 
 def test_the_packages_are_those_of_torchs_cuda(monkeypatch):
@@ -505,7 +543,7 @@ def test_the_packages_are_those_of_torchs_cuda(monkeypatch):
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RendererSettings:
+def settings(builds: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RendererSettings:
     """With use_tensorrt, and a stand-in for the networks whose painter is made as the real one's is."""
     (tmp_path / "weights.pth").write_bytes(b"")
     cache = tmp_path / "cache"

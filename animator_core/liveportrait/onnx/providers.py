@@ -107,7 +107,23 @@ def is_accelerator(provider: Provider) -> bool:
 
 
 def open_session(model: Path | bytes, provider: Provider) -> Any:
-    """Return an ``InferenceSession``; raises whatever onnxruntime does of a bad graph or a device that fails."""
+    """Return an ``InferenceSession``; raises whatever onnxruntime does of a bad graph or a device that fails.
+
+    TensorRT's first one of a graph takes minutes. Raises ModelError for TensorRT where there is no file.
+    """
+    if provider.name == TENSORRT.name:
+        if isinstance(model, bytes):
+            raise ModelError(
+                "TensorRT cannot keep its engine, without which every start would take minutes; make "
+                f"performance.cache_dir writable, or {provider.way_out}"
+            )
+        if not tensorrt.has_engine(model):
+            tensorrt.build_engine(model, provider.index)
+    return new_session(model, provider)
+
+
+def new_session(model: Path | bytes, provider: Provider) -> Any:
+    """Return the same, with nothing done before; holds Python's lock until it is open."""
     onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
     # Threads that wait by running in a circle would take the time that OBS needs.
@@ -116,14 +132,15 @@ def open_session(model: Path | bytes, provider: Provider) -> Any:
     if provider.name == DIRECTML.name:
         # DirectML asks for it.
         options.enable_mem_pattern = False
+    if provider.name == TENSORRT.name:
+        tensorrt.load_libraries()
     # Without the fallback it would change to the CPU of itself, between two frames if need be.
-    arguments = {"providers": _chain(model, provider), "enable_fallback": 0}
-    given = model if isinstance(model, bytes) else str(model)
-    if provider.name != TENSORRT.name:
-        return onnxruntime.InferenceSession(given, options, **arguments)
-    tensorrt.load_libraries()
-    with tensorrt.told_in_the_log(model):
-        return onnxruntime.InferenceSession(given, options, **arguments)
+    return onnxruntime.InferenceSession(
+        model if isinstance(model, bytes) else str(model),
+        options,
+        providers=_chain(model, provider),
+        enable_fallback=0,
+    )
 
 
 def _chain(model: Path | bytes, provider: Provider) -> list[Any]:
@@ -134,6 +151,7 @@ def _chain(model: Path | bytes, provider: Provider) -> list[Any]:
     if provider.memory != "cpu":
         choices["device_id"] = str(provider.index)
     if provider.name == TENSORRT.name:
+        assert isinstance(model, Path)
         choices |= tensorrt.engine_options(model)
         return [(provider.registered, choices), *_chain(model, replace(CUDA, index=provider.index))]
     return [(provider.registered, choices), *([] if provider.name == CPU.name else [CPU.registered])]

@@ -6,16 +6,17 @@ float16 for sampling places too, is not set.
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import hashlib
 import importlib
 import importlib.metadata
 import logging
 import shutil
 import subprocess
+import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -24,6 +25,14 @@ logger = logging.getLogger(__name__)
 _PREFIX = "liveportrait-tensorrt-"
 _WORKSPACE_BYTES = 2 << 30
 """The most that it may take of the GPU's memory to try a layer's ways."""
+_LONGEST_BUILD_SECONDS = 1800
+_QUIETLY: dict[str, Any] = {
+    "stdin": subprocess.DEVNULL,
+    "capture_output": True,
+    "text": True,
+    # Windows opens one for each program else.
+    "creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0),
+}
 
 
 def gpu_packages(is_tensorrt: bool) -> str:
@@ -45,17 +54,15 @@ def load_libraries() -> None:
         logger.info("TensorRT's package does not load (%s); the system's libraries are used if there are any", exc)
 
 
-def engine_options(graph: Path | bytes) -> dict[str, str]:
+def engine_options(graph: Path) -> dict[str, str]:
     """Return the provider's options for that graph, whose engine is kept beside its file; those of others go."""
-    options = {"trt_max_workspace_size": str(_WORKSPACE_BYTES)}
-    if isinstance(graph, bytes):
-        return options
     folder = engine_folder(graph)
     for other in graph.parent.glob(f"{_PREFIX}*"):
         if other != folder:
             shutil.rmtree(other, ignore_errors=True)
     folder.mkdir(exist_ok=True)
-    return options | {
+    return {
+        "trt_max_workspace_size": str(_WORKSPACE_BYTES),
         "trt_engine_cache_enable": "1",
         "trt_engine_cache_path": str(folder),
         "trt_timing_cache_enable": "1",
@@ -70,24 +77,33 @@ def engine_folder(graph: Path) -> Path:
     return graph.parent / f"{_PREFIX}{key[:16]}"
 
 
+def has_engine(graph: Path) -> bool:
+    """Whether the engine of that graph is there."""
+    return any(engine_folder(graph).glob("*.engine"))
+
+
 def forget_engine(graph: Path) -> bool:
     """Delete the engine of that graph, which may be damaged; returns whether there was one."""
-    folder = engine_folder(graph)
-    there_was = any(folder.glob("*.engine"))
-    shutil.rmtree(folder, ignore_errors=True)
-    return there_was
+    was_there = has_engine(graph)
+    shutil.rmtree(engine_folder(graph), ignore_errors=True)
+    return was_there
 
 
-@contextlib.contextmanager
-def told_in_the_log(graph: Path | bytes) -> Iterator[None]:
-    """Say before a session is opened that it takes long where there is no engine yet, and after it how long."""
-    if isinstance(graph, Path) and any(engine_folder(graph).glob("*.engine")):
-        yield
-        return
-    often = "at every start, since it cannot be kept" if isinstance(graph, bytes) else "once"
-    logger.warning("TensorRT builds its engine for this GPU, %s: this takes minutes", often)
+def build_engine(graph: Path, index: int) -> None:
+    """Have the engine built, on the GPU of that number, by a process of its own, and say in the log that it takes long.
+
+    Onnxruntime keeps Python's lock until a session is open: a worker that does not answer for minutes is taken for one
+    that hangs. Raises RuntimeError with what the process says, subprocess.TimeoutExpired.
+    """
+    logger.warning("TensorRT builds its engine for this GPU, once: this takes minutes")
     started = time.monotonic()
-    yield
+    command = [sys.executable, "-m", "animator_core.liveportrait.onnx.build_engine", str(graph.resolve()), str(index)]
+    root = Path(__file__).resolve().parents[3]
+    ended = subprocess.run(command, cwd=root, timeout=_LONGEST_BUILD_SECONDS, **_QUIETLY)
+    if ended.returncode != 0:
+        raise RuntimeError((ended.stderr.strip() or f"it ended with {ended.returncode}").splitlines()[-1])
+    if not has_engine(graph):
+        raise RuntimeError("it takes no part of the graph")
     logger.warning("TensorRT built its engine in %.0f s", time.monotonic() - started)
 
 
@@ -98,9 +114,10 @@ def _version(package: str) -> str:
         return ""
 
 
+@functools.cache
 def _gpus() -> str:
     query = ["nvidia-smi", "--query-gpu=name,driver_version,compute_cap", "--format=csv,noheader"]
     try:
-        return subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout
+        return subprocess.run(query, timeout=20, **_QUIETLY).stdout
     except (OSError, subprocess.SubprocessError):
         return ""

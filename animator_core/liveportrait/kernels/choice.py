@@ -60,7 +60,8 @@ def checked(fused: Operations, device: torch.device, dtype: torch.dtype, side: i
             good[name] = operation
     if problems:
         logger.warning(
-            "LivePortrait runs without some kernels of its own, a little slower (%s); update the graphics driver",
+            "LivePortrait runs without some kernels of its own, a little slower (%s); they need a current graphics "
+            "driver and a C compiler",
             "; ".join(problems),
         )
     return replace(PLAIN, **good)

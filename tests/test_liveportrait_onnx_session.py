@@ -488,7 +488,7 @@ def builds(module: Onnxruntime, monkeypatch: pytest.MonkeyPatch) -> list[list[st
         (folder / "kernel.engine").write_bytes(b"")
         return SimpleNamespace(returncode=0, stderr="")
 
-    monkeypatch.setattr(tensorrt.subprocess, "run", run)
+    monkeypatch.setattr(tensorrt, "subprocess", SimpleNamespace(run=run))
     return commands
 
 

@@ -150,6 +150,26 @@ def test_onnxruntime_must_be_one_and_send_nothing(
     assert said in "".join(finding.detail for finding in findings)
 
 
+def test_tensorrt_that_is_asked_for_and_not_there_is_named_with_its_packages(
+    monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings
+) -> None:
+    from animator_core.checks import onnxruntime
+    from animator_core.liveportrait.onnx import providers
+
+    config = surroundings.config
+    config = dataclasses.replace(config, ai_model=dataclasses.replace(config.ai_model, use_tensorrt=True))
+    surroundings = dataclasses.replace(surroundings, config=config)
+    available = ["CPUExecutionProvider"]
+    module = SimpleNamespace(get_available_providers=lambda: available)
+    monkeypatch.setattr(onnxruntime, "installed_version", {"onnxruntime": "1.28.0"}.get)
+    monkeypatch.setattr(providers, "load_onnxruntime", lambda: module)
+    (found,) = onnxruntime.check_onnxruntime(surroundings)
+    assert (found.state, "no TensorRT" in found.detail, "onnxruntime-gpu" in found.remedy) == (FAILURE, True, True)
+    available.insert(0, "TensorrtExecutionProvider")
+    (found,) = onnxruntime.check_onnxruntime(surroundings)
+    assert (found.state, found.detail) == (OK, "onnxruntime 1.28.0 runs on TensorRT, CPU")
+
+
 def test_a_package_that_does_not_load_is_named(monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings) -> None:
     real = builtins.__import__
 

@@ -1,4 +1,4 @@
-"""The optional package that runs LivePortrait on GPUs other than NVIDIA's."""
+"""The optional package that runs LivePortrait on GPUs other than NVIDIA's, and by TensorRT on those."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ _FIRST_THAT_PHONES_HOME = 29
 
 
 def check_onnxruntime(surroundings: Surroundings) -> list[Finding]:
-    """Whether onnxruntime, where it is installed or asked for, loads, and what it can run on; nothing otherwise."""
+    """Whether onnxruntime, where it is installed or asked for, loads and has what is asked for; nothing otherwise."""
     installed = {name: version for name in _PACKAGES if (version := installed_version(name))}
-    if not installed and surroundings.config.ai_model.backend != "onnx":
+    model = surroundings.config.ai_model
+    wanted = "tensorrt" if model.use_tensorrt else model.onnx_provider if model.backend == "onnx" else ""
+    if not installed and not wanted:
         return []
     if len(installed) > 1:
         remedy = f"uninstall all of them ({' '.join(installed)}) with pip, then run install.py --onnx"
         return [Finding("onnxruntime", FAILURE, f"{len(installed)} are installed and share one folder", remedy)]
-    from animator_core.liveportrait.onnx.providers import PROVIDERS, load_onnxruntime
+    from animator_core.liveportrait.onnx.providers import PROVIDERS, choose_provider, load_onnxruntime
 
     try:
         available = load_onnxruntime().get_available_providers()
+        choose_provider(wanted or "auto")
     except ModelError as exc:
         return [failure_of("onnxruntime", exc)]
     labels = ", ".join(provider.label for provider in PROVIDERS if provider.registered in available)

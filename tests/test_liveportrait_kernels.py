@@ -32,6 +32,9 @@ if os.environ.get("TRITON_INTERPRET") != "1":
 from animator_core.liveportrait.kernels.fused import FUSED
 from animator_core.liveportrait.kernels.modulation import statistics
 
+# By the interpreter of Triton 3.4 where a loop's end is an argument.
+pytestmark = pytest.mark.filterwarnings("ignore:Conversion of an array with ndim:DeprecationWarning")
+
 CPU = torch.device("cpu")
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 VOLUME = (3, 3, 5)

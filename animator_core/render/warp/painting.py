@@ -1,116 +1,184 @@
-"""Paints a bent picture: triangles of a grid straight into the frame, those of the face through a map (by Numba).
+"""Paints a bent picture into the frame: square cells straight, everything else through a map (by Numba).
 
-Everything compiled is in this file, because Numba's cache on disk does not see changes of other files. Pixel centres
-are at whole coordinates; places in the picture are rounded to 1/32 pixel and mixed as cv2.remap does, bit for bit.
+Everything that mixes pixels is in this file, because Numba's cache on disk does not see changes of other files. Pixel
+centres are at whole coordinates; places in the picture are rounded to 1/32 pixel and mixed as cv2.remap does, bit for
+bit, several pixels at once: in vectors of LLVM, which Numba's own types cannot say, and so on any processor.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable
+from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
 
-EMPTY = -8.0
-"""What a map holds where nothing is shown."""
-_EDGE = 1e-3
-"""How far outside a triangle a pixel's centre still counts as inside, so that no seam stays open."""
-_FLAT = 2e-3
+LEAVE, CLEAR, PAINT, MAP = range(4)
+"""What to do with a cell, see `paint_cells`."""
 _FRACTION_BITS = 32
 _ONE = float(1 << _FRACTION_BITS)
+_FRACTION = (1 << _FRACTION_BITS) - 1
 _HALF_STEP = 1 << (_FRACTION_BITS - 6)
-_U5, _U10, _U2, _U16 = np.uint64(5), np.uint64(10), np.uint64(2), np.uint64(16)
-_PAIR = np.uint64(0x0000FFFF0000FFFF)
-_ROUND = np.uint64(0x0000020000000200)
-_BYTES_0_4 = np.uint64(0x000000FF000000FF)
-_BYTES_1_5 = np.uint64(0x0000FF000000FF00)
+_SPAN_BITS = 21
+"""Of the fraction of a pixel in a cell's row, whose places are 32-bit numbers from where it begins."""
+_SPAN_SHIFT = _FRACTION_BITS - _SPAN_BITS
+_MOST_SPAN = 1000.0
+"""How many pixels of the picture the ends of a row may be apart for that."""
+_AT_ONCE = 4
+_AHEAD = 48
+"""How many pixels further on a row of the picture is fetched: processors do not foresee rows read in pieces."""
+
+_I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
+_F32 = ir.FloatType()
 
 
-def spread_pixels(texture: np.ndarray) -> np.ndarray:
-    """Return a picture ((H, W, 4) uint8) for the painters: (H + 2, W + 2) uint64, a channel in each 16 bits.
+def bordered(texture: np.ndarray) -> np.ndarray:
+    """Return a picture ((H, W, 4) uint8) for the painters: (H + 2, W + 2) uint32, its edge pixels twice.
 
-    The border all around is transparent.
+    So what interpolation takes from just beyond an edge is the edge. The very first pixel is transparent.
     """
-    height, width = texture.shape[:2]
-    lanes = np.zeros((height + 2, width + 2, 4), np.uint16)
-    lanes[1:-1, 1:-1] = texture
-    return lanes.view(np.uint64)[..., 0]
+    pixels = np.pad(texture.view(np.uint32)[..., 0], 1, "edge")
+    pixels[0, 0] = 0
+    return pixels
 
 
-@numba.njit(inline="always")
-def _mixed(a, b, c, d, x, y):  # type: ignore[no-untyped-def]
-    """Return the uint32 pixel at (x, y) 32nds between the spread pixels a b / c d: all four channels at once."""
-    # Each channel's product stays within its own bits: 255 · 32 in 16 of them, 255 · 32 · 32 in 32 of them.
-    upper = (a << _U5) + (b - a) * x
-    lower = (c << _U5) + (d - c) * x
-    one, other = upper & _PAIR, lower & _PAIR
-    even = (one << _U5) + (other - one) * y + _ROUND
-    one, other = (upper >> _U16) & _PAIR, (lower >> _U16) & _PAIR
-    odd = (one << _U5) + (other - one) * y + _ROUND
-    packed = ((even >> _U10) & _BYTES_0_4) | ((odd >> _U2) & _BYTES_1_5)
-    return np.uint32(packed | (packed >> _U16))
+def _constant(kind: ir.Type, values: Iterable[float]) -> ir.Constant:
+    listed = list(values)
+    return ir.Constant(ir.VectorType(kind, len(listed)), listed)
 
 
-@numba.njit(inline="always", error_model="numpy")
-def _inverse_heights(corners):  # type: ignore[no-untyped-def]
-    """Return one by the height of each edge of a triangle whose corners are sorted downwards: long, upper, lower."""
-    _, ay, _, by, _, cy = corners
-    return 1.0 / max(cy - ay, 1e-9), 1.0 / max(by - ay, 1e-9), 1.0 / max(cy - by, 1e-9)
+def _picked(builder: Any, vector: Any, lanes: Iterable[int]) -> Any:
+    """Return the vector of these lanes of another one."""
+    return builder.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), _constant(_I32, lanes))
 
 
-@numba.njit(inline="always")
-def _row_of(corners, inverse_heights, y, width):  # type: ignore[no-untyped-def]
-    """Return the first and last pixel that row ``y`` has of a triangle whose corners are sorted downwards."""
-    ax, ay, bx, by, cx, cy = corners
-    far = ax + min(max((y - ay) * inverse_heights[0], 0.0), 1.0) * (cx - ax)
-    if (y <= by and by - ay >= _FLAT) or cy - by < _FLAT:
-        near = ax + min(max((y - ay) * inverse_heights[1], 0.0), 1.0) * (bx - ax)
-    else:
-        near = bx + min(max((y - by) * inverse_heights[2], 0.0), 1.0) * (cx - bx)
-    return max(0, math.ceil(min(far, near) - _EDGE)), min(width - 1, math.floor(max(far, near) + _EDGE))
+def _everywhere(builder: Any, value: Any, count: int) -> Any:
+    vector = ir.Constant(ir.VectorType(value.type, count), ir.Undefined)
+    return _picked(builder, builder.insert_element(vector, value, ir.Constant(_I32, 0)), [0] * count)
 
 
-@numba.njit(inline="always")
-def _sorted_down(ax, ay, bx, by, cx, cy):  # type: ignore[no-untyped-def]
-    if by < ay:
-        ax, ay, bx, by = bx, by, ax, ay
-    if cy < ay:
-        ax, ay, cx, cy = cx, cy, ax, ay
-    if cy < by:
-        bx, by, cx, cy = cx, cy, bx, by
-    return ax, ay, bx, by, cx, cy
+def _mixed(builder: Any, texture: Any, pitch: Any, u: Any, v: Any, bits: int) -> Any:
+    """Return the pixels of the picture at places of u and v (<n x i32>, in 2^-bits of a pixel) as <4n x i8>."""
+    count = u.type.count
+    every = [ir.Constant(_I32, k) for k in range(count)]
+
+    def all_(value: int) -> Any:
+        return _constant(_I32, [value] * count)
+
+    column, row = (builder.ashr(each, all_(bits)) for each in (u, v))
+    x, y = (builder.and_(builder.lshr(each, all_(bits - 5)), all_(31)) for each in (u, v))
+    index = builder.add(builder.mul(row, _everywhere(builder, pitch, count)), column)
+    above = [builder.gep(texture, [builder.sext(builder.extract_element(index, k), _I64)]) for k in every]
+    below = [builder.gep(each, [builder.sext(pitch, _I64)]) for each in above]
+
+    def lanes(places: list[Any]) -> Any:
+        """Return two neighbouring pixels of each place as <8n x i16>."""
+        vector = ir.Constant(ir.VectorType(_I64, count), ir.Undefined)
+        for k, place in zip(every, places):
+            pair = builder.load(builder.bitcast(place, _I64.as_pointer()), align=4)
+            vector = builder.insert_element(vector, pair, k)
+        return builder.zext(builder.bitcast(vector, ir.VectorType(_I8, 8 * count)), ir.VectorType(_I16, 8 * count))
+
+    if count > 1:
+        _fetch(builder, builder.gep(above[0], [ir.Constant(_I64, _AHEAD)]))
+    upper, lower = lanes(above), lanes(below)
+    # Products stay within 16 bits (255 · 32), and with the second weight within 32.
+    down = builder.trunc(_picked(builder, y, [k for k in range(count) for _ in range(8)]), upper.type)
+    mixed = builder.add(
+        builder.shl(upper, _constant(_I16, [5] * 8 * count)), builder.mul(builder.sub(lower, upper), down)
+    )
+    # Left beside right times 32 - x beside x, and the two added: on x86 that is one instruction.
+    beside = _picked(builder, mixed, [8 * k + c + 4 * s for k in range(count) for c in range(4) for s in (0, 1)])
+    weights = builder.add(builder.sub(all_(32), x), builder.shl(x, all_(16)))
+    weights = _picked(builder, weights, [k for k in range(count) for _ in range(4)])
+    weights = builder.bitcast(weights, beside.type)
+    wide = ir.VectorType(_I32, 8 * count)
+    product = builder.mul(builder.sext(beside, wide), builder.sext(weights, wide))
+    left, right = (_picked(builder, product, range(first, 8 * count, 2)) for first in (0, 1))
+    total = builder.add(builder.add(left, right), _constant(_I32, [512] * 4 * count))
+    return builder.trunc(builder.lshr(total, _constant(_I32, [10] * 4 * count)), ir.VectorType(_I8, 4 * count))
 
 
-@numba.njit(inline="always", error_model="numpy")
-def _slopes(ab, ac, abx, aby, acx, acy, inverse):  # type: ignore[no-untyped-def]
-    """Return how a value changes for each pixel to the right, and down; ab, ac: by how much it does to two corners."""
-    return (ab * acy - ac * aby) * inverse, (ac * abx - ab * acx) * inverse
+def _fetch(builder: Any, pointer: Any) -> None:
+    """Have the processor fetch what will be read soon; it may lie anywhere."""
+    arguments = [_I8.as_pointer(), _I32, _I32, _I32]
+    prefetch = builder.module.declare_intrinsic(
+        "llvm.prefetch", arguments[:1], ir.FunctionType(ir.VoidType(), arguments)
+    )
+    for_reading, into_every_cache, data = (ir.Constant(_I32, value) for value in (0, 3, 1))
+    builder.call(prefetch, [builder.bitcast(pointer, arguments[0]), for_reading, into_every_cache, data])
 
 
-@numba.njit(inline="always")
-def _pixel(texture, pitch, u, v):  # type: ignore[no-untyped-def]
-    """Return the pixel of a flat spread picture at (u, v), in 2^-32 of a pixel."""
-    k = np.uint64((v >> _FRACTION_BITS) * pitch + (u >> _FRACTION_BITS))
-    below = k + np.uint64(pitch)
-    x, y = np.uint64((u >> (_FRACTION_BITS - 5)) & 31), np.uint64((v >> (_FRACTION_BITS - 5)) & 31)
-    return _mixed(texture[k], texture[k + np.uint64(1)], texture[below], texture[below + np.uint64(1)], x, y)
+def _data(context: Any, builder: Any, kind: Any, array: Any) -> Any:
+    return context.make_array(kind)(context, builder, array).data
 
 
-@numba.njit(error_model="numpy")
-def _paint_span(out, begin, count, texture, pitch, most_u, most_v, u, v, u_step, v_step):  # type: ignore[no-untyped-def]
-    """Paint pixels of a flat frame from places that start at (u, v), in 2^-32 of a pixel, and step on."""
-    last_u, last_v = u + (count - 1) * u_step, v + (count - 1) * v_step
-    if min(u, last_u) >= 0 and min(v, last_v) >= 0 and max(u, last_u) < most_u and max(v, last_v) < most_v:
-        for i in range(count):
-            out[np.uint64(begin + i)] = _pixel(texture, pitch, u, v)
-            u += u_step
-            v += v_step
-        return
-    for i in range(count):
-        is_inside = 0 <= u < most_u and 0 <= v < most_v
-        out[np.uint64(begin + i)] = _pixel(texture, pitch, u, v) if is_inside else np.uint32(0)
-        u += u_step
-        v += v_step
+def _store(builder: Any, out: Any, at: Any, pixels: Any) -> None:
+    builder.store(pixels, builder.bitcast(builder.gep(out, [at]), pixels.type.as_pointer()), align=4)
+
+
+def _along_span(count: int) -> Any:
+    @intrinsic  # type: ignore[untyped-decorator]
+    def paint(
+        typing: Any, out: Any, at: Any, texture: Any, begin: Any, pitch: Any, u: Any, v: Any, du: Any, dv: Any
+    ) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            frame, at, picture, begin, pitch, *places = arguments
+            steps = _constant(_I32, range(count))
+            u, v, du, dv = (_everywhere(builder, each, count) for each in places)
+            u, v = builder.add(u, builder.mul(du, steps)), builder.add(v, builder.mul(dv, steps))
+            origin = builder.gep(_data(context, builder, signature.args[2], picture), [begin])
+            pixels = _mixed(builder, origin, pitch, u, v, _SPAN_BITS)
+            _store(builder, _data(context, builder, signature.args[0], frame), at, pixels)
+            return context.get_dummy_value()
+
+        i = types.int32
+        return types.void(out, types.int64, texture, types.int64, i, i, i, i, i), generate
+
+    return paint
+
+
+def _through_map(count: int) -> Any:
+    @intrinsic  # type: ignore[untyped-decorator]
+    def paint(
+        typing: Any, out: Any, at: Any, texture: Any, pitch: Any, rows: Any, map_x: Any, map_y: Any, m: Any
+    ) -> Any:
+        """Paint pixels from ``at`` on with what the map holds from ``m`` on."""
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            frame, at, picture, pitch, rows, map_x, map_y, m = arguments
+            floats, whole = (ir.VectorType(kind, count) for kind in (_F32, _I32))
+            is_inside, places = None, []
+            for index, name, size in ((5, map_x, pitch), (6, map_y, rows)):
+                start = builder.gep(_data(context, builder, signature.args[index], name), [m])
+                place = builder.load(builder.bitcast(start, floats.as_pointer()), align=4)
+                # In 32nds, with the border's one pixel and 32 more: positive numbers round down when they are cut off.
+                place = builder.fadd(
+                    builder.fmul(place, _constant(_F32, [32.0] * count)), _constant(_F32, [33 * 32 + 0.5] * count)
+                )
+                place = builder.sub(builder.fptosi(place, whole), _constant(_I32, [32 * 32] * count))
+                most = builder.shl(builder.sub(size, ir.Constant(_I32, 1)), ir.Constant(_I32, 5))
+                is_within = builder.icmp_unsigned("<", place, _everywhere(builder, most, count))
+                is_inside = is_within if is_inside is None else builder.and_(is_inside, is_within)
+                places.append(place)
+            # Outside is the border's first pixel, which is transparent.
+            u, v = (builder.select(is_inside, place, _constant(_I32, [0] * count)) for place in places)
+            texture = _data(context, builder, signature.args[2], picture)
+            pixels = _mixed(builder, texture, pitch, u, v, 5)
+            _store(builder, _data(context, builder, signature.args[0], frame), at, pixels)
+            return context.get_dummy_value()
+
+        i, k = types.int32, types.int64
+        return types.void(out, k, texture, i, i, map_x, map_y, k), generate
+
+    return paint
+
+
+_paint_one, _paint_four = _along_span(1), _along_span(_AT_ONCE)
+_map_one, _map_four = _through_map(1), _through_map(_AT_ONCE)
 
 
 @numba.njit(error_model="numpy")
@@ -119,143 +187,118 @@ def _place(value: float) -> int:
     return np.int64((value + 1.0) * _ONE) + _HALF_STEP
 
 
+@numba.njit(inline="always", error_model="numpy")
+def _paint_row(out, at, count, texture, pitch, u, v, u_step, v_step):  # type: ignore[no-untyped-def]
+    """Paint pixels of a flat frame from places that start at (u, v), in 2^-32 of a pixel, and step on."""
+    begin = (v >> _FRACTION_BITS) * pitch + (u >> _FRACTION_BITS)
+    near_u, near_v = (u & _FRACTION) >> _SPAN_SHIFT, (v & _FRACTION) >> _SPAN_SHIFT
+    du, dv = u_step >> _SPAN_SHIFT, v_step >> _SPAN_SHIFT
+    done = count - count % _AT_ONCE
+    for i in range(0, done, _AT_ONCE):
+        _paint_four(out, at + i, texture, begin, pitch, near_u + i * du, near_v + i * dv, du, dv)
+    for i in range(done, count):
+        _paint_one(out, at + i, texture, begin, pitch, near_u + i * du, near_v + i * dv, 0, 0)
+
+
+@numba.njit(inline="always", error_model="numpy")
+def _paint_row_carefully(out, at, count, texture, pitch, most_u, most_v, u, v, u_step, v_step):  # type: ignore[no-untyped-def]
+    """Do what `_paint_row` does where not every place is in the picture, or they lie far apart."""
+    for i in range(at, at + count):
+        if 0 <= u < most_u and 0 <= v < most_v:
+            _paint_row(out, i, 1, texture, pitch, u, v, 0, 0)
+        else:
+            out[np.uint64(i)] = 0
+        u += u_step
+        v += v_step
+
+
+@numba.njit(inline="always", error_model="numpy")
+def _sheet(places, row, column, side):  # type: ignore[no-untyped-def]
+    """Return how places go on from a cell's corner: there, by each pixel across, down, and by each across and down."""
+    first, right = np.float64(places[row, column]), np.float64(places[row, column + 1])
+    below, opposite = np.float64(places[row + 1, column]), np.float64(places[row + 1, column + 1])
+    return first, (right - first) / side, (below - first) / side, (opposite - right - below + first) / (side * side)
+
+
+@numba.njit(inline="always", error_model="numpy")
+def _is_within(places, row, column, most):  # type: ignore[no-untyped-def]
+    """Return whether everything between a cell's corners is in the picture, and near to each other."""
+    low = min(
+        min(places[row, column], places[row, column + 1]), min(places[row + 1, column], places[row + 1, column + 1])
+    )
+    high = max(
+        max(places[row, column], places[row, column + 1]), max(places[row + 1, column], places[row + 1, column + 1])
+    )
+    return low > -0.9 and high < most - 0.1 and high - low < _MOST_SPAN
+
+
 @numba.njit(
-    "void(uint32[:,::1], uint64[:,::1], float32[:,::1], float32[:,::1], int64, int64, float32[:,::1], "
-    "float32[:,::1], int32[:,::1], boolean[::1], int64, int64)",
+    "void(uint32[:,::1], uint32[:,::1], float32[:,::1], float32[:,::1], int64, int64, float32[:,:,::1], "
+    "int64, uint8[:,::1], int64, int64)",
     cache=True,
     nogil=True,
     error_model="numpy",
 )
-def paint_grid(
+def paint_cells(
     frame: np.ndarray,
     texture: np.ndarray,
     map_x: np.ndarray,
     map_y: np.ndarray,
     left: int,
     top: int,
-    screen: np.ndarray,
-    nodes: np.ndarray,
-    triangles: np.ndarray,
-    is_due: np.ndarray,
+    places: np.ndarray,
+    side: int,
+    orders: np.ndarray,
     row_begin: int,
     row_end: int,
 ) -> None:
-    """Paint the due triangles into the frame, in their order; inside the map's window into the map instead.
+    """Paint square cells of the frame, between whose corners the picture's places are interpolated.
 
-    frame: (H, W) uint32 BGRA. texture: `spread_pixels`. map_x, map_y: (h, w) float32, the window whose top left corner
-    is at (left, top) of the frame. screen, nodes: (N, 2) float32 pixels of the frame and of the picture.
-    triangles: (T, 3) int32. is_due: (T,) bool. Only rows from row_begin to before row_end are touched.
+    frame: (H, W) uint32 BGRA. texture: `bordered`. map_x, map_y: (h, w) float32, the window whose top left corner
+    is at (left, top) of the frame, a cell's corner. places: (2, rows + 1, columns + 1) float32, x and y of the picture
+    at the cells' corners. side: of a cell in pixels. orders: (rows, columns) uint8, LEAVE, CLEAR, PAINT into the frame
+    or MAP into the window. Only rows of cells from row_begin to before row_end are touched.
     """
-    width, pitch = frame.shape[1], texture.shape[1]
+    height, width, pitch = frame.shape[0], frame.shape[1], texture.shape[1]
     out, pixels = frame.reshape(frame.size), texture.reshape(texture.size)
     most_u, most_v = (pitch - 1) << _FRACTION_BITS, (texture.shape[0] - 1) << _FRACTION_BITS
-    right, bottom = left + map_x.shape[1], top + map_x.shape[0]
-    for t in range(triangles.shape[0]):
-        if not is_due[t]:
-            continue
-        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        ax, ay = np.float64(screen[a, 0]), np.float64(screen[a, 1])
-        abx, aby = screen[b, 0] - ax, screen[b, 1] - ay
-        acx, acy = screen[c, 0] - ax, screen[c, 1] - ay
-        area = abx * acy - acx * aby
-        if abs(area) < 1e-6:
-            continue
-        corners = _sorted_down(ax, ay, ax + abx, ay + aby, ax + acx, ay + acy)
-        heights = _inverse_heights(corners)
-        first_row = max(row_begin, math.ceil(corners[1] - _EDGE))
-        last_row = min(row_end - 1, math.floor(corners[5] + _EDGE))
-        if first_row > last_row:
-            continue
-        inverse = 1.0 / area
-        udx, udy = _slopes(nodes[b, 0] - nodes[a, 0], nodes[c, 0] - nodes[a, 0], abx, aby, acx, acy, inverse)
-        vdx, vdy = _slopes(nodes[b, 1] - nodes[a, 1], nodes[c, 1] - nodes[a, 1], abx, aby, acx, acy, inverse)
-        u_step, v_step = np.int64(udx * _ONE), np.int64(vdx * _ONE)
-        for y in range(first_row, last_row + 1):
-            first, last = _row_of(corners, heights, y, width)
-            u = nodes[a, 0] + (y - ay) * udy - ax * udx
-            v = nodes[a, 1] + (y - ay) * vdy - ax * vdx
-            if top <= y < bottom:
-                for x in range(max(first, left), min(last, right - 1) + 1):
-                    map_x[y - top, x - left] = u + x * udx
-                    map_y[y - top, x - left] = v + x * vdx
-                if last >= right:
-                    begin = max(first, right)
-                    _paint_span(
-                        out, y * width + begin, last - begin + 1, pixels, pitch, most_u, most_v,
-                        _place(u + begin * udx), _place(v + begin * vdx), u_step, v_step,
-                    )  # fmt: skip
-                last = min(last, left - 1)
-            if first <= last:
-                _paint_span(
-                    out, y * width + first, last - first + 1, pixels, pitch, most_u, most_v,
-                    _place(u + first * udx), _place(v + first * vdx), u_step, v_step,
-                )  # fmt: skip
+    for row in range(row_begin, row_end):
+        rows = min(side, height - row * side)
+        for column in range(orders.shape[1]):
+            order = orders[row, column]
+            if order == LEAVE:
+                continue
+            count = min(side, width - column * side)
+            at = row * side * width + column * side
+            if order == CLEAR:
+                for y in range(rows):
+                    out[at + y * width : at + y * width + count] = 0
+                continue
+            u, u_across, u_down, u_both = _sheet(places[0], row, column, side)
+            v, v_across, v_down, v_both = _sheet(places[1], row, column, side)
+            if order == MAP:
+                for y in range(rows):
+                    line_x, line_y = map_x[row * side - top + y], map_y[row * side - top + y]
+                    start_x, step_x = np.float32(u + y * u_down), np.float32(u_across + y * u_both)
+                    start_y, step_y = np.float32(v + y * v_down), np.float32(v_across + y * v_both)
+                    for x in range(count):
+                        line_x[np.uint64(column * side - left + x)] = start_x + np.float32(x) * step_x
+                        line_y[np.uint64(column * side - left + x)] = start_y + np.float32(x) * step_y
+                continue
+            is_easy = _is_within(places[0], row, column, width) and _is_within(places[1], row, column, height)
+            for y in range(rows):
+                at_u, at_v = _place(u + y * u_down), _place(v + y * v_down)
+                u_step, v_step = np.int64((u_across + y * u_both) * _ONE), np.int64((v_across + y * v_both) * _ONE)
+                if is_easy:
+                    _paint_row(out, at + y * width, count, pixels, pitch, at_u, at_v, u_step, v_step)
+                else:
+                    _paint_row_carefully(
+                        out, at + y * width, count, pixels, pitch, most_u, most_v, at_u, at_v, u_step, v_step
+                    )
 
 
 @numba.njit(
-    "void(float32[:,::1], float32[:,::1], float32[:,::1], float32[:,::1], float32[::1], int32[:,::1], int64, int64)",
-    cache=True,
-    nogil=True,
-    error_model="numpy",
-)
-def map_face(
-    map_x: np.ndarray,
-    map_y: np.ndarray,
-    screen: np.ndarray,
-    landmarks: np.ndarray,
-    weight: np.ndarray,
-    triangles: np.ndarray,
-    row_begin: int,
-    row_end: int,
-) -> None:
-    """Write the picture's places that triangles show into a map, in their order; their back sides show nothing.
-
-    map_x, map_y: (H, W) float32. screen, landmarks: (N, 2) float32 pixels of the map and of the picture. weight: (N,)
-    float32, how far a triangle's value replaces what the map holds already: 1 replaces it, 0 leaves it.
-    triangles: (T, 3) int32, clockwise on the screen. Only rows from row_begin to before row_end are touched.
-    """
-    width = map_x.shape[1]
-    for t in range(triangles.shape[0]):
-        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        ax, ay = np.float64(screen[a, 0]), np.float64(screen[a, 1])
-        abx, aby = screen[b, 0] - ax, screen[b, 1] - ay
-        acx, acy = screen[c, 0] - ax, screen[c, 1] - ay
-        area = abx * acy - acx * aby
-        if area < 1e-6:
-            continue
-        corners = _sorted_down(ax, ay, ax + abx, ay + aby, ax + acx, ay + acy)
-        heights = _inverse_heights(corners)
-        first_row = max(row_begin, math.ceil(corners[1] - _EDGE))
-        last_row = min(row_end - 1, math.floor(corners[5] + _EDGE))
-        if first_row > last_row:
-            continue
-        inverse = 1.0 / area
-        udx, udy = _slopes(
-            landmarks[b, 0] - landmarks[a, 0], landmarks[c, 0] - landmarks[a, 0], abx, aby, acx, acy, inverse
-        )
-        vdx, vdy = _slopes(
-            landmarks[b, 1] - landmarks[a, 1], landmarks[c, 1] - landmarks[a, 1], abx, aby, acx, acy, inverse
-        )
-        wdx, wdy = _slopes(weight[b] - weight[a], weight[c] - weight[a], abx, aby, acx, acy, inverse)
-        is_full = weight[a] >= 1.0 and weight[b] >= 1.0 and weight[c] >= 1.0
-        for y in range(first_row, last_row + 1):
-            first, last = _row_of(corners, heights, y, width)
-            u = landmarks[a, 0] + (y - ay) * udy - ax * udx
-            v = landmarks[a, 1] + (y - ay) * vdy - ax * vdx
-            if is_full:
-                for x in range(first, last + 1):
-                    map_x[y, x] = u + x * udx
-                    map_y[y, x] = v + x * vdx
-            else:
-                w = weight[a] + (y - ay) * wdy - ax * wdx
-                for x in range(first, last + 1):
-                    share = min(max(w + x * wdx, 0.0), 1.0)
-                    map_x[y, x] += share * (u + x * udx - map_x[y, x])
-                    map_y[y, x] += share * (v + x * vdx - map_y[y, x])
-
-
-@numba.njit(
-    "void(uint32[:,::1], uint64[:,::1], float32[:,::1], float32[:,::1], int64, int64, int64, int64)",
+    "void(uint32[:,::1], uint32[:,::1], float32[:,::1], float32[:,::1], int64, int64, int64, int64)",
     cache=True,
     nogil=True,
     error_model="numpy",
@@ -270,71 +313,14 @@ def paint_map(
     row_begin: int,
     row_end: int,
 ) -> None:
-    """Paint a map's window into the frame; arguments as in `paint_grid`, rows are those of the map."""
-    width, pitch = frame.shape[1], texture.shape[1]
-    columns, rows = np.uint64(pitch - 1), np.uint64(texture.shape[0] - 1)
+    """Paint a map's window into the frame; arguments as in `paint_cells`, rows are those of the map."""
+    width, columns = frame.shape[1], map_x.shape[1]
+    pitch, rows = np.int32(texture.shape[1]), np.int32(texture.shape[0])
     out, pixels = frame.reshape(frame.size), texture.reshape(texture.size)
+    places_x, places_y = map_x.reshape(map_x.size), map_y.reshape(map_y.size)
     for y in range(row_begin, row_end):
-        begin = (top + y) * width + left
-        for x in range(map_x.shape[1]):
-            # In 32nds, with the border's one pixel and 32 more: positive numbers round down when they are cut off.
-            u = np.int64(map_x[y, np.uint64(x)] * np.float32(32) + np.float32(33 * 32 + 0.5))
-            v = np.int64(map_y[y, np.uint64(x)] * np.float32(32) + np.float32(33 * 32 + 0.5))
-            column, row = np.uint64((u >> 5) - 32), np.uint64((v >> 5) - 32)
-            if column < columns and row < rows:
-                k = row * np.uint64(pitch) + column
-                below = k + np.uint64(pitch)
-                out[np.uint64(begin + x)] = _mixed(
-                    pixels[k], pixels[k + np.uint64(1)], pixels[below], pixels[below + np.uint64(1)],
-                    np.uint64(u & 31), np.uint64(v & 31),
-                )  # fmt: skip
-            else:
-                out[np.uint64(begin + x)] = 0
-
-
-@numba.njit("void(boolean[:,::1], float32[:,:,::1], float32[:,:,::1], float32, float32)", cache=True, nogil=True)
-def mark_moved(is_touched: np.ndarray, screen: np.ndarray, nodes: np.ndarray, width: float, height: float) -> None:
-    """Mark the cells of the grid that a moved cell belongs to or lies over.
-
-    is_touched: (rows, columns) bool of the cells, gets true added. screen, nodes: (rows + 1, columns + 1, 2) float32
-    pixels. width, height: of a cell in pixels.
-    """
-    rows, columns = is_touched.shape
-    for row in range(rows):
-        for column in range(columns):
-            is_still = True
-            low_x, high_x, low_y, high_y = 1e9, -1e9, 1e9, -1e9
-            for corner in range(4):
-                i, j = row + corner // 2, column + corner % 2
-                x, y = screen[i, j, 0], screen[i, j, 1]
-                is_still = is_still and x == nodes[i, j, 0] and y == nodes[i, j, 1]
-                low_x, high_x, low_y, high_y = min(low_x, x), max(high_x, x), min(low_y, y), max(high_y, y)
-            if is_still:
-                continue
-            is_touched[row, column] = True
-            # Half a pixel more on every side: pixels on an edge are painted by both neighbours.
-            for i in range(max(0, int((low_y - 0.5) / height)), min(rows, int((high_y + 0.5) / height) + 1)):
-                for j in range(max(0, int((low_x - 0.5) / width)), min(columns, int((high_x + 0.5) / width) + 1)):
-                    is_touched[i, j] = True
-
-
-@numba.njit("void(uint32[:,::1], boolean[:,::1], int64[::1], int64[::1], int64, int64)", cache=True, nogil=True)
-def clear_cells(
-    frame: np.ndarray,
-    is_due: np.ndarray,
-    row_edges: np.ndarray,
-    column_edges: np.ndarray,
-    row_begin: int,
-    row_end: int,
-) -> None:
-    """Make the due cells transparent, from row_begin to before row_end of the frame.
-
-    is_due: (rows, columns) bool. row_edges, column_edges: at which pixels cells begin, and where the last one ends.
-    """
-    out, width = frame.reshape(frame.size), frame.shape[1]
-    for row in range(is_due.shape[0]):
-        for y in range(max(row_begin, row_edges[row]), min(row_end, row_edges[row + 1])):
-            for column in range(is_due.shape[1]):
-                if is_due[row, column]:
-                    for x in range(y * width + column_edges[column], y * width + column_edges[column + 1]):
-                        out[np.uint64(x)] = 0
+        at, m = (top + y) * width + left, y * columns
+        for x in range(0, columns - _AT_ONCE + 1, _AT_ONCE):
+            _map_four(out, at + x, pixels, pitch, rows, places_x, places_y, m + x)
+        for x in range(columns - columns % _AT_ONCE, columns):
+            _map_one(out, at + x, pixels, pitch, rows, places_x, places_y, m + x)

@@ -29,7 +29,6 @@ class Surroundings:
         columns, rows = max(2, round(width / step) + 1), max(2, round(height / step) + 1)
         x, y = np.meshgrid(np.linspace(0, width - 1, columns), np.linspace(0, height - 1, rows))
         self.nodes = np.stack([x.ravel(), y.ravel()], 1).astype(np.float32)
-        self.triangles = _grid_triangles(columns, rows)
         self.rows, self.columns = rows, columns
         self._pose = pose
         self._landmarks = landmarks
@@ -130,7 +129,8 @@ def _limits(alpha: np.ndarray, landmarks: np.ndarray, face_size: float) -> HeadL
     return HeadLimits(left, right, up, down)
 
 
-def _grid_triangles(columns: int, rows: int) -> np.ndarray:
+def grid_triangles(columns: int, rows: int) -> np.ndarray:
+    """Return (T, 3) int32, the two triangles of every cell between nodes that are counted row by row."""
     first = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)[None]).ravel()
     upper = np.stack([first, first + 1, first + columns], 1)
     lower = np.stack([first + 1, first + columns + 1, first + columns], 1)

@@ -39,7 +39,9 @@ def find_rough(
                 if 0 < row < rows:
                     bend = max(bend, abs(places[axis, row - 1, column] + places[axis, row + 1, column] - twice))
             if bend > limit:
-                is_rough[max(row - 1, 0) : row + 1, max(column - 1, 0) : column + 1] = True
+                for i in range(max(row - 1, 0), min(row + 1, rows)):
+                    for j in range(max(column - 1, 0), min(column + 1, columns)):
+                        is_rough[i, j] = True
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
         left = min(min(screen[a, 0], screen[b, 0]), screen[c, 0])
@@ -51,7 +53,7 @@ def find_rough(
                 is_over[t] |= is_rough[row, column]
 
 
-@numba.njit(inline="always", error_model="numpy")
+@numba.njit(error_model="numpy")
 def _range(places, row, column, inverse_side, most):  # type: ignore[no-untyped-def]
     """Return the squares of the picture, from and before which, that a cell shows one axis of."""
     one, other, third, fourth = (
@@ -62,7 +64,7 @@ def _range(places, row, column, inverse_side, most):  # type: ignore[no-untyped-
     return min(max(int(low * inverse_side), 0), most), min(max(int(high * inverse_side) + 1, 0), most)
 
 
-@numba.njit(inline="always", error_model="numpy")
+@numba.njit(error_model="numpy")
 def _shows(places, row, column, shown_before, side):  # type: ignore[no-untyped-def]
     """Return whether the squares of the picture that a cell shows are not all clear."""
     inverse = np.float32(1) / np.float32(side)

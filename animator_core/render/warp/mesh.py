@@ -93,17 +93,24 @@ def map_triangles(
         udx, udy, origin_u = _plane(triangle, inverse, places[a, 0], places[b, 0], places[c, 0])
         vdx, vdy, origin_v = _plane(triangle, inverse, places[a, 1], places[b, 1], places[c, 1])
         wdx, wdy, origin_w = _plane(triangle, inverse, weight[a], weight[b], weight[c])
+        u_step, v_step, w_step = np.float32(udx), np.float32(vdx), np.float32(wdx)
         is_full = weight[a] >= 1.0 and weight[b] >= 1.0 and weight[c] >= 1.0
         for y in range(first_row, last_row + 1):
             first, last = _row_of(corners, heights, y, width)
-            u, v = origin_u + y * udy, origin_v + y * vdy
+            if first > last:
+                continue
+            # From the span's own beginning single precision does, and several places are computed at once.
+            u, v = np.float32(origin_u + y * udy + first * udx), np.float32(origin_v + y * vdy + first * vdx)
+            line_x, line_y = map_x[y, first : last + 1], map_y[y, first : last + 1]
             if is_full:
-                for x in range(first, last + 1):
-                    map_x[y, x] = u + x * udx
-                    map_y[y, x] = v + x * vdx
+                for x in range(len(line_x)):
+                    step = np.float32(np.int32(x))
+                    line_x[x] = u + step * u_step
+                    line_y[x] = v + step * v_step
             else:
-                w = origin_w + y * wdy
-                for x in range(first, last + 1):
-                    share = min(max(w + x * wdx, 0.0), 1.0)
-                    map_x[y, x] += share * (u + x * udx - map_x[y, x])
-                    map_y[y, x] += share * (v + x * vdx - map_y[y, x])
+                w = np.float32(origin_w + y * wdy + first * wdx)
+                for x in range(len(line_x)):
+                    step = np.float32(np.int32(x))
+                    share = min(max(w + step * w_step, np.float32(0)), np.float32(1))
+                    line_x[x] += share * (u + step * u_step - line_x[x])
+                    line_y[x] += share * (v + step * v_step - line_y[x])

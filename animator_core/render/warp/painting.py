@@ -187,7 +187,7 @@ def _place(value: float) -> int:
     return np.int64((value + 1.0) * _ONE) + _HALF_STEP
 
 
-@numba.njit(inline="always", error_model="numpy")
+@numba.njit(error_model="numpy")
 def _paint_row(out, at, count, texture, pitch, u, v, u_step, v_step):  # type: ignore[no-untyped-def]
     """Paint pixels of a flat frame from places that start at (u, v), in 2^-32 of a pixel, and step on."""
     begin = (v >> _FRACTION_BITS) * pitch + (u >> _FRACTION_BITS)
@@ -200,7 +200,7 @@ def _paint_row(out, at, count, texture, pitch, u, v, u_step, v_step):  # type: i
         _paint_one(out, at + i, texture, begin, pitch, near_u + i * du, near_v + i * dv, 0, 0)
 
 
-@numba.njit(inline="always", error_model="numpy")
+@numba.njit(error_model="numpy")
 def _paint_row_carefully(out, at, count, texture, pitch, most_u, most_v, u, v, u_step, v_step):  # type: ignore[no-untyped-def]
     """Do what `_paint_row` does where not every place is in the picture, or they lie far apart."""
     for i in range(at, at + count):
@@ -212,7 +212,7 @@ def _paint_row_carefully(out, at, count, texture, pitch, most_u, most_v, u, v, u
         v += v_step
 
 
-@numba.njit(inline="always", error_model="numpy")
+@numba.njit(error_model="numpy")
 def _sheet(places, row, column, side):  # type: ignore[no-untyped-def]
     """Return how places go on from a cell's corner: there, by each pixel across, down, and by each across and down."""
     first, right = np.float64(places[row, column]), np.float64(places[row, column + 1])
@@ -220,7 +220,7 @@ def _sheet(places, row, column, side):  # type: ignore[no-untyped-def]
     return first, (right - first) / side, (below - first) / side, (opposite - right - below + first) / (side * side)
 
 
-@numba.njit(inline="always", error_model="numpy")
+@numba.njit(error_model="numpy")
 def _is_within(places, row, column, most):  # type: ignore[no-untyped-def]
     """Return whether everything between a cell's corners is in the picture, and near to each other."""
     low = min(
@@ -272,7 +272,8 @@ def paint_cells(
             at = row * side * width + column * side
             if order == CLEAR:
                 for y in range(rows):
-                    out[at + y * width : at + y * width + count] = 0
+                    for x in range(at + y * width, at + y * width + count):
+                        out[np.uint64(x)] = 0
                 continue
             u, u_across, u_down, u_both = _sheet(places[0], row, column, side)
             v, v_across, v_down, v_both = _sheet(places[1], row, column, side)
@@ -282,8 +283,8 @@ def paint_cells(
                     start_x, step_x = np.float32(u + y * u_down), np.float32(u_across + y * u_both)
                     start_y, step_y = np.float32(v + y * v_down), np.float32(v_across + y * v_both)
                     for x in range(count):
-                        line_x[np.uint64(column * side - left + x)] = start_x + np.float32(x) * step_x
-                        line_y[np.uint64(column * side - left + x)] = start_y + np.float32(x) * step_y
+                        line_x[np.uint64(column * side - left + x)] = start_x + np.float32(np.int32(x)) * step_x
+                        line_y[np.uint64(column * side - left + x)] = start_y + np.float32(np.int32(x)) * step_y
                 continue
             is_easy = _is_within(places[0], row, column, width) and _is_within(places[1], row, column, height)
             for y in range(rows):

@@ -57,13 +57,17 @@ def laid_out(x: torch.Tensor, is_channels_last: bool) -> torch.Tensor:
 # Each kernel
 
 
+def conv(channels: int, dtype: torch.dtype = torch.float32, is_channels_last: bool = True) -> nn.Conv2d:
+    layout = torch.channels_last if is_channels_last else torch.contiguous_format
+    return nn.Conv2d(8, channels, 3, padding=1).requires_grad_(False).to(dtype, memory_format=layout)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("is_channels_last", [True, False])
 def test_modulation_equals_the_plain_one(dtype, is_channels_last):
     # 70 channels and 171 places: neither fills its last program, and the statistics have two chunks.
     x = laid_out((torch.randn(2, 70, 9, 19) * 3 + 1).to(dtype), is_channels_last)
-    both = laid_out(torch.randn(2, 140, 9, 19).to(dtype), is_channels_last)
-    given = (x, *both.split(70, 1))
+    given = (x, conv(140, dtype, is_channels_last), torch.randn(2, 8, 9, 19).to(dtype))
     actual = FUSED.modulated(*given)
     assert (actual.dtype, actual.is_contiguous(memory_format=torch.channels_last)) == (dtype, True)
     assert_same(actual, PLAIN.modulated(*given), dtype)
@@ -71,7 +75,7 @@ def test_modulation_equals_the_plain_one(dtype, is_channels_last):
 
 def test_modulation_takes_a_part_of_more_channels_as_the_generators_head_gives_it():
     head = laid_out(torch.randn(1, 50, 5, 6), True)
-    given = (head[:, :20], head[:, 20:40], torch.randn(1, 20, 5, 6))
+    given = (head[:, :20], conv(40), torch.randn(1, 8, 5, 6))
     assert not given[0].is_contiguous(memory_format=torch.channels_last)
     assert_same(FUSED.modulated(*given), PLAIN.modulated(*given))
 
@@ -79,9 +83,9 @@ def test_modulation_takes_a_part_of_more_channels_as_the_generators_head_gives_i
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_modulation_of_an_enlarged_picture_equals_the_plain_one(dtype):
     x = laid_out(torch.randn(2, 20, 5, 7).to(dtype), True)
-    scale, shift, shortcut = (laid_out(torch.randn(2, 20, 10, 14).to(dtype), True) for _ in range(3))
-    actual = FUSED.modulated_enlarged(x, scale, shift, shortcut)
-    assert_same(actual, PLAIN.modulated_enlarged(x, scale, shift, shortcut), dtype)
+    hidden, shortcut_hidden = torch.randn(2, 2, 8, 10, 14).to(dtype)
+    given = (x, conv(40, dtype), hidden, conv(20, dtype), shortcut_hidden)
+    assert_same(FUSED.modulated_enlarged(*given), PLAIN.modulated_enlarged(*given), dtype)
 
 
 def test_statistics_of_many_places_far_from_nothing_are_exact():
@@ -95,7 +99,7 @@ def test_statistics_of_many_places_far_from_nothing_are_exact():
 
 def test_large_half_precision_values_do_not_overflow():
     x = torch.randn(1, 3, 8, 8).half() * 10000
-    given = (x, torch.ones_like(x), torch.zeros_like(x))
+    given = (x, conv(6, torch.float16), torch.randn(1, 8, 8, 8).half())
     actual = FUSED.modulated(*given)
     assert actual.isfinite().all()
     assert_same(actual, PLAIN.modulated(*given), torch.float16)

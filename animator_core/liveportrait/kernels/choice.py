@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from animator_core.errors import first_line
 from animator_core.liveportrait.appearance import FEATURE_DEPTH, FEATURE_SIDE
@@ -20,6 +21,7 @@ _ROUNDINGS = 8
 """How many of a type's rounding steps a kernel may differ, which rounds once where the plain expression often does."""
 _LEAST_TOLERANCE = 1e-4
 """As a share of the largest value, like all of them."""
+_HIDDEN_CHANNELS = 128
 
 
 @functools.cache
@@ -83,20 +85,23 @@ def examples(
             return values
         return values.contiguous(memory_format=torch.channels_last if len(shape) == 4 else torch.channels_last_3d)
 
-    def scale_shift(channels: int, enlargement: int) -> tuple[torch.Tensor, ...]:
-        return noise(batch, 2 * channels, enlargement * side, enlargement * side).split(channels, 1)
+    def conv(channels: int) -> nn.Conv2d:
+        with torch.device("meta"):
+            made = nn.Conv2d(_HIDDEN_CHANNELS, channels, 3, padding=1)
+        made.weight = nn.Parameter(noise(channels, _HIDDEN_CHANNELS, 3, 3, scale=0.03), requires_grad=False)
+        made.bias = nn.Parameter(noise(channels, 1, 1).flatten(), requires_grad=False)
+        return made
+
+    def hidden(enlargement: int) -> torch.Tensor:
+        return noise(batch, _HIDDEN_CHANNELS, enlargement * side, enlargement * side)
 
     volume, single = (FEATURE_DEPTH, side, side), torch.float32
     source, driving = (noise(batch, 21, 3, scale=0.5, kind=single) for _ in range(2))
     compressed = noise(batch, 4, *volume, kind=single)
     resting = sample(compressed, identity_grid(*volume, device)[0].expand(batch, -1, -1, -1, -1))[:, None]
     return {
-        "modulated": (noise(batch, 512, side, side), *scale_shift(512, 1)),
-        "modulated_enlarged": (
-            noise(batch, 512, side, side),
-            *scale_shift(512, 2),
-            noise(batch, 512, 2 * side, 2 * side),
-        ),
+        "modulated": (noise(batch, 512, side, side), conv(1024), hidden(1)),
+        "modulated_enlarged": (noise(batch, 512, side, side), conv(1024), hidden(2), conv(512), hidden(2)),
         "hourglass_input": (compressed, resting, source, driving, dtype),
         "moved": (noise(batch, 32, *volume), noise(batch, 22, *volume, scale=4.0), source - driving),
         "picture": (noise(batch, 12, 4 * side, 4 * side, scale=4.0),),

@@ -1,10 +1,16 @@
-"""SPADE in one pass: normalise, modulate, activate, all in float32 between reading and writing."""
+"""SPADE in one pass: normalise, modulate, activate, all in float32 between reading and writing.
+
+The bias of the convolutions that make scale and shift is added in it too: torch adds it to what cuDNN gives in a pass
+of its own.
+"""
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 import triton
 import triton.language as tl
+from torch import nn
 
 from animator_core.liveportrait.lean.operations import EPSILON, SLOPE
 
@@ -17,17 +23,21 @@ _FEW_CHANNELS, _FEW_CHUNKS = 8, 64
 """Whose chunks one program joins: a sector of memory; so many at once."""
 
 
-def modulated(x: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+def modulated(x: torch.Tensor, scale_shift: nn.Conv2d, hidden: torch.Tensor) -> torch.Tensor:
     """See `lean.operations.modulated`; the result is channels-last."""
-    out, _ = _modulated(x, scale, shift, None)
+    out, _ = _modulated(x, scale_shift, hidden, None)
     return out
 
 
 def modulated_enlarged(
-    x: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor, shortcut_scale: torch.Tensor
+    x: torch.Tensor,
+    scale_shift: nn.Conv2d,
+    hidden: torch.Tensor,
+    shortcut_scale: nn.Conv2d,
+    shortcut_hidden: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """See `lean.operations.modulated_enlarged`; the results are channels-last."""
-    return _modulated(x, scale, shift, shortcut_scale)
+    return _modulated(x, scale_shift, hidden, (shortcut_scale, shortcut_hidden))
 
 
 def statistics(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -61,14 +71,16 @@ def statistics(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _modulated(
-    x: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor, shortcut_scale: torch.Tensor | None
+    x: torch.Tensor, scale_shift: nn.Conv2d, hidden: torch.Tensor, shortcut_by: tuple[nn.Conv2d, torch.Tensor] | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     mean, gain = statistics(x)
+    both, biases = _without_bias(scale_shift, hidden)
+    third, third_biases = (both, biases) if shortcut_by is None else _without_bias(*shortcut_by)
+    scale, shift = both.chunk(2, 1)
     batch, channels, height, width = scale.shape
     places = height * width
     out = torch.empty_like(scale, memory_format=torch.channels_last)
-    has_shortcut = shortcut_scale is not None
-    third = shortcut_scale if shortcut_scale is not None else scale
+    has_shortcut = shortcut_by is not None
     shortcut = torch.empty_like(out) if has_shortcut else out
     with torch.cuda.device_of(x):
         _modulate[(triton.cdiv(places, _PLACES), triton.cdiv(channels, _CHANNELS), batch)](
@@ -78,6 +90,8 @@ def _modulated(
             scale,
             shift,
             third,
+            biases,
+            third_biases,
             out,
             shortcut,
             channels,
@@ -85,8 +99,7 @@ def _modulated(
             places,
             SLOPE,
             *x.stride(),
-            *scale.stride(),
-            *shift.stride(),
+            *both.stride(),
             *third.stride(),
             FACTOR=2 if has_shortcut else 1,
             HAS_SHORTCUT=has_shortcut,
@@ -94,6 +107,12 @@ def _modulated(
             CHANNELS=_CHANNELS,
         )
     return out, shortcut
+
+
+def _without_bias(conv: nn.Conv2d, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what ``conv`` gives but for its bias, and the bias."""
+    assert conv.bias is not None
+    return F.conv2d(hidden, conv.weight, None, conv.stride, conv.padding), conv.bias
 
 
 @triton.jit
@@ -164,6 +183,8 @@ def _modulate(
     scales,
     shifts,
     shortcut_scales,
+    biases,
+    shortcut_biases,
     out,
     shortcut,
     channels,
@@ -174,14 +195,10 @@ def _modulate(
     xc,
     xh,
     xw,
-    scale_b,
-    scale_c,
-    scale_h,
-    scale_w,
-    shift_b,
-    shift_c,
-    shift_h,
-    shift_w,
+    both_b,
+    both_c,
+    both_h,
+    both_w,
     third_b,
     third_c,
     third_h,
@@ -199,17 +216,19 @@ def _modulate(
     is_there = (place < places)[:, None] & is_channel[None, :]
     row, column, channel_row = place // width, place % width, channel[None, :]
     x_at = (row // FACTOR * xh + column // FACTOR * xw)[:, None] + channel_row * xc
-    scale_at = (row * scale_h + column * scale_w)[:, None] + channel_row * scale_c
-    shift_at = (row * shift_h + column * shift_w)[:, None] + channel_row * shift_c
+    both_at = batch * both_b + (row * both_h + column * both_w)[:, None] + channel_row * both_c
     mean = tl.load(means + batch * channels + channel, is_channel, 0.0)[None, :]
     gain = tl.load(gains + batch * channels + channel, is_channel, 0.0)[None, :]
     value = (tl.load(x + batch * xb + x_at, is_there, 0.0).to(tl.float32) - mean) * gain
-    scale = tl.load(scales + batch * scale_b + scale_at, is_there, 0.0).to(tl.float32)
-    shift = tl.load(shifts + batch * shift_b + shift_at, is_there, 0.0).to(tl.float32)
+    scale_bias = tl.load(biases + channel, is_channel, 0.0).to(tl.float32)[None, :]
+    shift_bias = tl.load(biases + channels + channel, is_channel, 0.0).to(tl.float32)[None, :]
+    scale = tl.load(scales + both_at, is_there, 0.0).to(tl.float32) + scale_bias
+    shift = tl.load(shifts + both_at, is_there, 0.0).to(tl.float32) + shift_bias
     modulated = value * scale + shift
     to = batch * places * channels + place[:, None] * channels + channel_row
     tl.store(out + to, tl.where(modulated >= 0, modulated, modulated * slope), is_there)
     if HAS_SHORTCUT:
-        third_at = (row * third_h + column * third_w)[:, None] + channel_row * third_c
-        third = tl.load(shortcut_scales + batch * third_b + third_at, is_there, 0.0).to(tl.float32)
+        third_at = batch * third_b + (row * third_h + column * third_w)[:, None] + channel_row * third_c
+        third_bias = tl.load(shortcut_biases + channel, is_channel, 0.0).to(tl.float32)[None, :]
+        third = tl.load(shortcut_scales + third_at, is_there, 0.0).to(tl.float32) + third_bias
         tl.store(shortcut + to, value * third, is_there)

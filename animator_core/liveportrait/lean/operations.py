@@ -53,20 +53,27 @@ def use_operations(network: nn.Module, operations: Operations) -> None:
             module.chosen = operations
 
 
-def modulated(x: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
-    """Return leaky_relu(x normalised over each channel's places · scale + shift); all (B, C, H, W)."""
-    return F.leaky_relu(torch.addcmul(shift, _normalised(x), scale), SLOPE)
+def modulated(x: torch.Tensor, scale_shift: nn.Conv2d, hidden: torch.Tensor) -> torch.Tensor:
+    """Return leaky_relu(x normalised over each channel's places · scale + shift), (B, C, H, W) like x.
+
+    scale_shift: makes both, (B, 2·C, H, W), of ``hidden``, (B, hidden channels, H, W).
+    """
+    return _modulated(_normalised(x), scale_shift, hidden)
 
 
 def modulated_enlarged(
-    x: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor, shortcut_scale: torch.Tensor
+    x: torch.Tensor,
+    scale_shift: nn.Conv2d,
+    hidden: torch.Tensor,
+    shortcut_scale: nn.Conv2d,
+    shortcut_hidden: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return what `modulated` does of x enlarged by 2, and x normalised, enlarged, times ``shortcut_scale``.
+    """Return what `modulated` does of x enlarged by 2, and x normalised, enlarged, times what ``shortcut_scale`` makes.
 
-    x: (B, C, H, W), whose mean and variance are those of the enlarged one; the others (B, C, 2·H, 2·W).
+    x: (B, C, H, W), whose mean and variance are those of the enlarged one; all else and the results 2·H by 2·W.
     """
     x = F.interpolate(_normalised(x), scale_factor=2)
-    return F.leaky_relu(torch.addcmul(shift, x, scale), SLOPE), x * shortcut_scale
+    return _modulated(x, scale_shift, hidden), x * shortcut_scale(shortcut_hidden)
 
 
 def hourglass_input(
@@ -117,6 +124,12 @@ def picture(x: torch.Tensor) -> torch.Tensor:
 
 
 PLAIN = Operations(modulated, modulated_enlarged, hourglass_input, moved, picture)
+
+
+def _modulated(x: torch.Tensor, scale_shift: nn.Conv2d, hidden: torch.Tensor) -> torch.Tensor:
+    # Channels are split by known sizes, for chunk asks for the shape in an exported graph, which not all can tell.
+    scale, shift = scale_shift(hidden).split(scale_shift.out_channels // 2, 1)
+    return F.leaky_relu(torch.addcmul(shift, x, scale), SLOPE)
 
 
 def _normalised(x: torch.Tensor) -> torch.Tensor:

@@ -67,6 +67,9 @@ class LeanDenseMotion(Operated):
         self.occlusion = folded.occlusion
 
     def prepare(self, features: torch.Tensor, keypoints_source: torch.Tensor) -> WarpingSource:
+        if features.is_cuda:
+            # The kernels read all channels of a place at once.
+            features = features.contiguous(memory_format=torch.channels_last_3d)
         compressed = F.relu(self.compress(features)).float()
         keypoints = keypoints_source.float()
         grid = identity_grid(*features.shape[2:], features.device)

@@ -26,7 +26,7 @@ def create_tracker(
 
     A frame that equals the one before is not looked at again, except by static trackers.
 
-    The landmarker takes 2.5 times as long, but its head pose shakes a third as much (docs/PERFORMANCE.md).
+    The landmarker takes half as long again, but its head pose shakes a third as much (docs/PERFORMANCE.md).
     models_dir: where ``face_landmarker.task`` lies. with_blendshapes: have the landmarker score them too.
     is_static: every frame is a picture of its own, detect anew.
     Raises ModelError where no tracker can be had.

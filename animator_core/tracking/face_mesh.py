@@ -9,7 +9,7 @@ from animator_core.tracking.observation import FaceObservation
 
 
 class FaceMeshTracker:
-    """Tracks one face with 478 landmarks, no blendshapes; about a third of the landmarker's time."""
+    """Tracks one face with 478 landmarks, no blendshapes; about two thirds of the landmarker's time."""
 
     name = "face_mesh"
 

@@ -152,6 +152,14 @@ def test_extreme_motion_leaves_no_hole_in_an_opaque_picture_and_holds_its_edges(
         assert np.abs(frame[edge][..., 2].astype(int) - picture[edge][..., 0]).max() <= 2
 
 
+def test_a_picture_that_is_not_in_whole_cells_has_no_hole_either() -> None:
+    whole = face_picture(has_alpha=False)
+    renderer = WarpRenderer()
+    renderer.set_character(Character("odd.png", "Odd", whole.picture[:301, :317].copy(), whole.landmarks, "odd"))
+    for motion in SEQUENCE:
+        assert (renderer.render(motion)[..., 3] == 255).all()
+
+
 def test_alpha_moves_with_the_picture_and_stays_premultiplied() -> None:
     renderer = WarpRenderer()
     renderer.set_character(face_picture(has_alpha=True))

@@ -120,7 +120,7 @@ def _store(builder: Any, out: Any, at: Any, pixels: Any) -> None:
     builder.store(pixels, builder.bitcast(builder.gep(out, [at]), pixels.type.as_pointer()), align=4)
 
 
-def _along_span(count: int) -> Any:
+def _along_row(count: int) -> Any:
     @intrinsic  # type: ignore[untyped-decorator]
     def paint(
         typing: Any, out: Any, at: Any, texture: Any, begin: Any, pitch: Any, u: Any, v: Any, du: Any, dv: Any
@@ -177,13 +177,13 @@ def _through_map(count: int) -> Any:
     return paint
 
 
-_paint_one, _paint_four = _along_span(1), _along_span(_AT_ONCE)
+_paint_one, _paint_four = _along_row(1), _along_row(_AT_ONCE)
 _map_one, _map_four = _through_map(1), _through_map(_AT_ONCE)
 
 
 @numba.njit(error_model="numpy")
 def _place(value: float) -> int:
-    """Return a place in the picture for `_paint_span`: one more for the border, and half a 32nd for rounding."""
+    """Return a place in the picture for `_paint_row`: one more for the border, and half a 32nd for rounding."""
     return np.int64((value + 1.0) * _ONE) + _HALF_STEP
 
 
@@ -205,7 +205,9 @@ def _paint_row_carefully(out, at, count, texture, pitch, most_u, most_v, u, v, u
     """Do what `_paint_row` does where not every place is in the picture, or they lie far apart."""
     for i in range(at, at + count):
         if 0 <= u < most_u and 0 <= v < most_v:
-            _paint_row(out, i, 1, texture, pitch, u, v, 0, 0)
+            begin = (v >> _FRACTION_BITS) * pitch + (u >> _FRACTION_BITS)
+            near_u, near_v = (u & _FRACTION) >> _SPAN_SHIFT, (v & _FRACTION) >> _SPAN_SHIFT
+            _paint_one(out, i, texture, begin, pitch, near_u, near_v, 0, 0)
         else:
             out[np.uint64(i)] = 0
         u += u_step

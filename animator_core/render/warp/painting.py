@@ -125,6 +125,8 @@ def _along_row(count: int) -> Any:
     def paint(
         typing: Any, out: Any, at: Any, texture: Any, begin: Any, pitch: Any, u: Any, v: Any, du: Any, dv: Any
     ) -> Any:
+        """Paint pixels from ``at`` on, from places that begin at (u, v) from the picture's pixel ``begin``."""
+
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             frame, at, picture, begin, pitch, *places = arguments
             steps = _constant(_I32, range(count))

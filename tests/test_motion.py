@@ -92,6 +92,14 @@ def test_closed_eyes_are_closed_and_a_half_closed_eye_is_between() -> None:
     assert ((half > 0.25) & (half < 0.6)).all()
 
 
+def test_eyes_torn_open_or_a_neutral_face_with_narrowed_ones_give_no_staring_character() -> None:
+    wider = [settled(calibrated(), lambda n, wide=wide: seen(n, eyes=wide)).eye_openness for wide in (1.1, 1.4, 3.0)]
+    assert (wider[0] > 1.07).all()
+    assert (wider[0] < wider[1]).all()
+    assert (wider[1] <= wider[2]).all()
+    assert wider[2].max() <= 1.4
+
+
 def test_somebody_who_talks_from_the_start_has_a_closed_mouth_as_neutral() -> None:
     estimator = MotionEstimator(MotionSettings(smoothing=0.0))
     estimator.calibrate_from([seen(n, mouth=0.06 * abs(np.sin(n * 0.5))) for n in range(1, 31)])

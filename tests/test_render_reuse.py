@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from stand_in_model import face_character
 
 from animator_core.motion.driving import DrivingMotion
-from animator_core.motion.visible_change import HEAD_TOLERANCE, LID_AND_LIP_TOLERANCE, signature
+from animator_core.motion.visible_change import HEAD_TOLERANCE, LID_AND_LIP_TOLERANCE, USUAL_FACE_PIXELS, signature
 from animator_core.render.liveportrait.renderer import _signature as keypoint_signature
+from animator_core.render.warp.renderer import WarpRenderer
 from animator_core.render_reuse import RenderReuse
 from animator_core.tracking.face_model import INNER_LIPS
+from animator_core.tracking.pose import fit_pose, with_true_depth
 
 LID, CHEEK_KEYPOINT = 11, 9
 PIXEL_OF_512 = 1 / 256
@@ -59,6 +62,27 @@ def test_a_drifting_head_is_never_further_off_than_the_tolerance():
     shown = shown_by([DrivingMotion(translation=step) for step in steps])
     assert np.abs(steps - steps[shown]).max() <= HEAD_TOLERANCE * 1.001
     assert len(set(shown)) < 200
+
+
+@pytest.mark.parametrize(("size", "tolerance"), [(0.5, 1.0), (1.0, 1.0), (2.0, 0.5), (5.0, 0.2)])
+def test_a_large_face_is_drawn_again_for_as_many_pixels_as_a_usual_one(size, tolerance):
+    for share, is_drawn in ((0.9, False), (1.1, True)):
+        moved = DrivingMotion(translation=np.array([share * tolerance * HEAD_TOLERANCE, 0], np.float32))
+        reuse = RenderReuse()
+        reuse.needs_rendering(signature(DrivingMotion(), size * USUAL_FACE_PIXELS))
+        assert reuse.needs_rendering(signature(moved, size * USUAL_FACE_PIXELS)) == is_drawn
+
+
+def test_the_warp_knows_how_large_the_face_is_that_it_draws():
+    moved, shifts = DrivingMotion(translation=np.array([0.1, 0], np.float32)), []
+    for each in (face_character(side=160), face_character(side=800)):
+        renderer = WarpRenderer()
+        renderer.set_character(each)
+        signatures = [renderer.place(motion).signature for motion in (DrivingMotion(), moved)]
+        shifts.append(np.abs(signatures[1] - signatures[0]).max() * HEAD_TOLERANCE / 0.1)
+        face_pixels = fit_pose(with_true_depth(each.landmarks)).scale
+        assert shifts[-1] == pytest.approx(max(1, face_pixels / USUAL_FACE_PIXELS), rel=1e-3)
+    assert shifts[1] > shifts[0]
 
 
 def test_what_was_drawn_is_forgotten_when_asked():

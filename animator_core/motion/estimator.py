@@ -20,7 +20,8 @@ _CLOSED_RATIO = 0.15
 """Share of the neutral lid opening at which MediaPipe's lids of a closed eye lie (measured: 0.05 to 0.2)."""
 _HOLD_SECONDS = 0.3
 _EASE_SECONDS = 0.45
-_MAX_OPENNESS = 1.6
+_MOST_WIDENED = 0.4
+"""A neutral face taken with narrowed eyes has the usual ones look torn open; wide eyes approach this much more."""
 _MOUTH_CORNERS = (61, 291)
 
 
@@ -153,14 +154,14 @@ class MotionEstimator:
         expression = self._expression_filter(state.shape - neutral.shape, seconds)
         closed = _CLOSED_RATIO
         openness = (state.eye_ratio / np.maximum(neutral.eye_ratio, 0.05) - closed) / (1 - closed)
-        openness = self._eye_filter(np.clip(openness, 0.0, _MAX_OPENNESS), seconds)
+        openness = self._eye_filter(np.clip(openness, 0.0, 2.0), seconds)
         strength = settings.sensitivity_expression
         return DrivingMotion(
             rotation=rotation_from_euler(*np.degrees(pose[:3])),
             translation=pose[3:5],
             scale=float(np.exp(pose[5])),
             expression=expression * strength,
-            eye_openness=np.clip(1 + (openness - 1) * strength, 0.0, _MAX_OPENNESS),
+            eye_openness=_softened(np.maximum(1 + (openness - 1) * strength, 0.0)),
             gaze=self._gaze_filter(state.gaze - neutral.gaze, seconds) * strength,
             mouth_width=float(np.linalg.norm(neutral.shape[_MOUTH_CORNERS[0]] - neutral.shape[_MOUTH_CORNERS[1]])),
             captured_ns=state.captured_ns,
@@ -227,3 +228,8 @@ def blend(start: DrivingMotion, end: DrivingMotion, share: float) -> DrivingMoti
         captured_ns=end.captured_ns,
         face=end.face,
     )
+
+
+def _softened(openness: np.ndarray) -> np.ndarray:
+    wider = np.maximum(openness - 1, 0.0)
+    return np.minimum(openness, 1.0) + _MOST_WIDENED * np.tanh(wider / _MOST_WIDENED)

@@ -1,8 +1,9 @@
 """What of a motion shows in a picture, in units of a change that nobody sees.
 
 Two motions look the same where no number of `signature` differs by more than 1. The tolerances are shifts of the drawn
-points by face sizes; docs/PERFORMANCE.md has what pictures differ by that are not drawn again within them. Lids, lips
-and gaze have the narrower one: a blink or a word begins with a small shift and must not be late.
+points by face sizes, and by pixels where a face has more of them than `USUAL_FACE_PIXELS`; docs/PERFORMANCE.md has what
+pictures differ by that are not drawn again within them. Lids, lips and gaze have the narrower one: a blink or a word
+begins with a small shift and must not be late.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import numpy as np
 from animator_core.motion.driving import DrivingMotion
 from animator_core.tracking.face_model import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE, face_model
 
-# 0.6 and 0.4 pixels of a face of 180 pixels, which is what a face takes of a picture of 512.
+USUAL_FACE_PIXELS = 180
+"""What a face takes of a picture of 512."""
+# 0.6 and 0.4 pixels of such a face.
 HEAD_TOLERANCE = 0.6 / 180
 LID_AND_LIP_TOLERANCE = 0.4 / 180
 _CHEST_TOLERANCE = 0.2 / 180
@@ -28,13 +31,19 @@ _LIPS = np.array(sorted({*INNER_LIPS, *OUTER_LIPS}))
 _SKIN = np.setdiff1d(np.arange(468), (*RIGHT_EYE, *LEFT_EYE))
 
 
-def signature(motion: DrivingMotion) -> np.ndarray:
-    """Return all that a picture shows of a motion, (N,) float32."""
+def signature(motion: DrivingMotion, face_pixels: float = USUAL_FACE_PIXELS) -> np.ndarray:
+    """Return all that a picture shows of a motion, (N,) float32; face_pixels: the drawn face's size, `Pose.scale`."""
     # x = s · R (x_mean + e) + t
     shape = face_model().mean[_SKIN] + motion.expression[_SKIN]
     placed = motion.scale * (shape @ motion.rotation.T)[:, :2] + motion.translation
     chest = motion.breath * _CHEST_LIFT / _CHEST_TOLERANCE
-    return np.concatenate((placed.ravel() / HEAD_TOLERANCE, lids_and_lips(motion), [chest]), dtype=np.float32)
+    shifts = np.concatenate((placed.ravel() / HEAD_TOLERANCE, lids_and_lips(motion), [chest]), dtype=np.float32)
+    return shifts * np.float32(magnification(face_pixels / USUAL_FACE_PIXELS))
+
+
+def magnification(size: float) -> float:
+    """Return by how much larger shifts show in a picture of ``size`` times the usual; small ones may be enlarged."""
+    return max(1.0, size)
 
 
 def lids_and_lips(motion: DrivingMotion) -> np.ndarray:

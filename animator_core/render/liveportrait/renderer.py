@@ -98,7 +98,7 @@ class LivePortraitRenderer:
                 self._keypoints = self._driven(self._motion, driven)
         elif face is None or not self._driven_ns or self._keypoints is None:
             self._keypoints = self._posed(self._motion, scene, motion)
-        return Placement(_signature(self._keypoints, motion), self._keypoints)
+        return Placement(_signature(self._keypoints, motion, scene.magnification), self._keypoints)
 
     def draw(self, placement: Placement) -> np.ndarray:
         """Return the character: (H, W, 4) uint8 BGRA, premultiplied; reused by the next call.
@@ -134,7 +134,8 @@ class LivePortraitRenderer:
             raise CharacterError("no character is set; choose one")
         model = self._loaded()
         keypoints = template_keypoints(template, self._scene.source_motion, model.retargeters, model.options)
-        return [Placement(_signature(each, DrivingMotion()), each) for each in keypoints.split(1)]
+        magnification = self._scene.magnification
+        return [Placement(_signature(each, DrivingMotion(), magnification), each) for each in keypoints.split(1)]
 
     def calibrate_from(self, beginning: Sequence[DrivenFrame]) -> None:
         """Take the driver's neutral face from a clip's beginning, before its first frame is rendered."""
@@ -197,10 +198,10 @@ class LivePortraitRenderer:
         return self._model
 
 
-def _signature(keypoints: torch.Tensor, motion: DrivingMotion) -> np.ndarray:
+def _signature(keypoints: torch.Tensor, motion: DrivingMotion, magnification: float = 1.0) -> np.ndarray:
     """Return what `Placement` describes: the deformation moves no point further than the keypoints moved.
 
     How far a lid or a lip moves with its keypoint is another matter, so theirs is asked of the landmarks as well.
     """
     shifts = (keypoints / _KEYPOINT_TOLERANCE).flatten().numpy()
-    return np.concatenate((shifts, lids_and_lips(motion)), dtype=np.float32)
+    return np.concatenate((shifts, lids_and_lips(motion)), dtype=np.float32) * np.float32(magnification)

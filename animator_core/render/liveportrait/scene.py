@@ -11,6 +11,7 @@ from animator_core.characters.character import Character
 from animator_core.characters.features import CharacterFeatures, nbytes_of
 from animator_core.errors import CharacterError
 from animator_core.liveportrait.model import LivePortraitModel
+from animator_core.motion.visible_change import magnification
 from animator_core.render.liveportrait.matte import MovingMatte
 from animator_core.render.paste_back import PasteBack, Pasted
 from animator_core.tracking.pose import fit_pose, with_true_depth
@@ -35,7 +36,10 @@ class Scene:
         if features.alpha is not None and features.plain_colour is not None:
             self._matte = MovingMatte(features.alpha, features.plain_colour, model.device)
         pose = fit_pose(with_true_depth(character.landmarks))
-        pixels = pose.scale * abs(float(torch.linalg.det(torch.from_numpy(features.crop_from_image[:2, :2])))) ** 0.5
+        crop_pixels = abs(float(np.linalg.det(features.crop_from_image[:2, :2]))) ** 0.5
+        pixels = pose.scale * crop_pixels
+        self.magnification = magnification(1 / crop_pixels)
+        """By how much larger shifts show in the picture than in the square that is generated, at least 1."""
         self.units_of_face_size = pixels / 256.0
         """The face's size in units of the crop, which is 2 of them wide."""
         source = [each for each in vars(self._source).values() if isinstance(each, torch.Tensor)]

@@ -58,7 +58,9 @@ class WarpRenderer:
 
     def place(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> Placement:
         """Return what a picture of ``motion`` shows."""
-        return Placement(signature(motion), motion)
+        if self._puppet is None:
+            raise CharacterError("no character is set; choose one")
+        return Placement(signature(motion, self._puppet.face_pixels), motion)
 
     def draw(self, placement: Placement) -> np.ndarray:
         """Return the character: (H, W, 4) uint8 BGRA, premultiplied, read-only; the next call changes it."""
@@ -110,6 +112,11 @@ class _Puppet:
         ]
         self._mouth = Mouth(opaque, landmarks, self._pose)
         self._canvas = Canvas(texture, self._surroundings, np.ascontiguousarray(landmarks[:, :2]), _feather(shape))
+
+    @property
+    def face_pixels(self) -> float:
+        """The face's size in the picture."""
+        return self._pose.scale
 
     def draw(self, motion: DrivingMotion) -> np.ndarray:
         pose = moved_pose(self._pose, motion, self._surroundings.limits)

@@ -39,6 +39,18 @@ def test_every_way_of_an_enlarging_convolution_equals_one_of_the_enlarged_pictur
     assert_near(way(conv, factor)(x), conv(enlarged), 1e-6)
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("shape", [(1, 32, 6, 7), (1, 32, 16, 16, 16)])
+@torch.inference_mode()
+def test_every_way_keeps_the_layout_of_tensor_cores(shape, way):
+    """Small volumes do not: torch convolves them in another way on a CPU."""
+    layout = torch.channels_last if len(shape) == 4 else torch.channels_last_3d
+    conv = (nn.Conv2d if len(shape) == 4 else nn.Conv3d)(32, 32, 3, padding=1)
+    module = way(conv, 2)
+    to_channels_last(module)
+    assert module(torch.randn(shape).contiguous(memory_format=layout)).is_contiguous(memory_format=layout)
+
+
 class StandInClock:
     """Says that what runs took as long as the next of the given numbers, or fails where there is no number."""
 

@@ -70,13 +70,16 @@ class PhaseConv(nn.Module):
         # One more along height and width than x has: every place finds its two taps in it, or in the next one.
         convolve = F.conv3d if self.weight.dim() == 5 else F.conv2d
         taps = convolve(x, self.weight, None, padding=1).unflatten(1, (self._factor, self._factor, -1))
-        height, width = x.shape[-2:]
-        places = x.new_empty((*taps[:, 0, 0].shape[:-2], height, self._factor, width, self._factor))
+        taps = taps.movedim(3, -1)
+        (batch, *_, channels), (*depth, height, width) = taps.shape, x.shape[2:]
+        # Channels last, as a GPU wants it: a place's channels are copied in one piece.
+        places = x.new_empty((batch, *depth, height, self._factor, width, self._factor, channels))
         for row in range(self._factor):
             for column in range(self._factor):
                 top, left = row == self._factor - 1, column == self._factor - 1
-                places[..., row, :, column] = taps[:, row, column, ..., top : top + height, left : left + width]
-        enlarged = places.reshape(*places.shape[:-4], height * self._factor, width * self._factor)
+                part = taps[:, row, column, ..., top : top + height, left : left + width, :]
+                places[..., row, :, column, :] = part
+        enlarged = places.reshape(batch, *depth, height * self._factor, width * self._factor, channels).movedim(-1, 1)
         return enlarged if self.bias is None else enlarged.add_(self.bias.reshape(-1, *[1] * (x.dim() - 2)))
 
 

@@ -43,6 +43,7 @@ ALLOWED = {
         "tracking",
     },
     "render_reuse": set(),
+    "publishing": {"frame_ring"},
     "optimizer": {"characters", "errors", "liveportrait", "motion"},
     "frame_statistics": {"timing"},
     "pipeline": {"characters", "errors", "frame_statistics", "motion", "render", "render_reuse", "tracking"},

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from animator_core.benchmark.likeness import Likeness, LikenessSummary
-from animator_core.frame_ring import FORMAT_BGRA_PREMULTIPLIED, RingMemory, RingWriter
+from animator_core.frame_ring import RingMemory, RingWriter
 from animator_core.motion.driving import DrivingMotion
+from animator_core.publishing import publish_picture
 from animator_core.render.contract import Renderer
 from animator_core.render_reuse import RenderReuse
 from animator_core.timing import Percentiles, StageTimes
@@ -127,17 +128,10 @@ class _Filter:
             self._memory = RingMemory.create(self.picture.nbytes)
             self._writer = RingWriter(self._memory)
         with times.measure("publish"):
-            _publish(self._writer, self.picture, motion.captured_ns)
+            publish_picture(self._writer, self.picture, motion.captured_ns)
         return total + times.last_ns("publish")
 
     def close(self) -> None:
         if self._writer is not None and self._memory is not None:
             self._writer.close()
             self._memory.close()
-
-
-def _publish(writer: RingWriter, frame: np.ndarray, captured_ns: int) -> None:
-    height, width = frame.shape[:2]
-    slot = np.frombuffer(writer.begin(), np.uint8)[: frame.nbytes]
-    np.copyto(slot.reshape(frame.shape), frame)
-    writer.publish(width, height, width * 4, FORMAT_BGRA_PREMULTIPLIED, captured_ns)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from collections import deque
 
-import numpy as np
-
 from animator_core.errors import AnimatorError, CharacterError, ModelError
-from animator_core.frame_ring import FORMAT_BGRA_PREMULTIPLIED, RingWriter, now_ns
+from animator_core.frame_ring import RingWriter, now_ns
 from animator_core.frame_statistics import FrameStatistics
 from animator_core.pipeline import AnimatedFrame, CharacterPipeline
 from animator_core.protocol import AnimationSettings
+from animator_core.publishing import publish_picture
 from animator_core.render_reuse import RenderReuse
 from animator_core.serving.driving import TrackedFrame
 from animator_core.serving.pace import Pace
@@ -204,12 +203,8 @@ class Animation:
         return self._pipeline.redraw()
 
     def _publish(self, frame: AnimatedFrame) -> None:
-        height, width = frame.picture.shape[:2]
-        size = height * width * _PIXEL_BYTES
         started = now_ns()
-        payload = self._writer.begin()
-        np.copyto(np.frombuffer(payload, np.uint8, size).reshape(height, width, _PIXEL_BYTES), frame.picture)
-        self._writer.publish(width, height, width * _PIXEL_BYTES, FORMAT_BGRA_PREMULTIPLIED, frame.captured_ns)
+        publish_picture(self._writer, frame.picture, frame.captured_ns)
         self._published_ns = now_ns()
         self._statistics.add("publish", self._published_ns - started)
         self._statistics.shown(frame.captured_ns, self._published_ns)

@@ -1,0 +1,18 @@
+"""Rendered pictures on their way into a ring."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from animator_core.frame_ring import FORMAT_BGRA_PREMULTIPLIED, RingWriter
+
+
+def publish_picture(writer: RingWriter, picture: np.ndarray, captured_ns: int) -> None:
+    """Make a copy of ``picture`` the newest frame: (H, W, 4) uint8 BGRA, premultiplied; see `Renderer.draw`.
+
+    captured_ns: when the driving frame was captured. The picture must fit into the ring.
+    """
+    height, width, channels = picture.shape
+    slot = np.frombuffer(writer.begin(), np.uint8, picture.nbytes)
+    np.copyto(slot.reshape(picture.shape), picture)
+    writer.publish(width, height, width * channels, FORMAT_BGRA_PREMULTIPLIED, captured_ns)

@@ -6,6 +6,7 @@ import os
 import struct
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -13,8 +14,10 @@ import cv2
 import numpy as np
 import pytest
 
+from animator_core.driving_clip import VideoClip
 from animator_core.errors import AnimatorError, CameraError
 from animator_core.soundtrack import Soundtrack
+from animator_core.timing import StageTimes
 from animator_core.video import VideoReader, VideoWriter, choose_encoding
 
 NTSC = Fraction(30000, 1001)
@@ -154,6 +157,17 @@ def test_a_folder_that_may_not_be_written_is_an_error(tmp_path: Path) -> None:
         VideoWriter(tmp_path / "a.mp4", choose_encoding(tmp_path / "a.mp4", False), NTSC, 1 / NTSC),
     ):
         pass
+
+
+@pytest.mark.parametrize(("most_frames", "most_bytes"), [(0, 1), (3, 1 << 30), (99, 1 << 30), (99, 2 * 64 * 48 * 3)])
+def test_frames_that_are_read_ahead_come_once_and_in_order(tmp_path: Path, most_frames: int, most_bytes: int) -> None:
+    path, times = tmp_path / "a.mp4", [number / NTSC for number in range(8)]
+    _write(path, times)
+    tracker: Any = SimpleNamespace(name="none", track=lambda frame, captured_ns: None, close=lambda: None)
+    clip = VideoClip(VideoReader(path), tracker)
+    clip.read_ahead(most_frames, most_bytes)
+    assert [moment.time for moment in clip.moments(StageTimes())] == times
+    clip.close()
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, SystemExit, OSError])

@@ -88,7 +88,7 @@ def test_the_time_of_a_way_is_taken_by_the_clock():
 
 @torch.inference_mode()
 @pytest.mark.parametrize("way", [PhaseConv, RepeatingConv])
-def test_the_lean_networks_are_the_same_by_every_way(golden_networks, way):
+def test_the_lean_generator_paints_the_same_by_every_way(way):
     """Small pictures suffice: no layer knows its size."""
     torch.manual_seed(1)
     folded = build_empty("spade_generator").to_empty(device="cpu").eval()

@@ -21,6 +21,7 @@ from animator_core.benchmark.machine import GpuUse, UseWatch, machine_facts
 from animator_core.liveportrait.build import load_unfolded
 from animator_core.liveportrait.keypoints import transform_keypoints
 from animator_core.liveportrait.model import LivePortraitModel
+from animator_core.liveportrait.trial import finish
 from animator_core.liveportrait.weights import CHECKPOINTS, find_checkpoints
 from animator_core.render.liveportrait.device import choose_device
 
@@ -190,16 +191,11 @@ def _pictures(device: str) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _timed(way: Frame, driving: torch.Tensor) -> tuple[float, torch.Tensor]:
-    _finish(driving.device)
+    finish(driving.device)
     started = time.perf_counter()
     picture = way(driving)
-    _finish(driving.device)
+    finish(driving.device)
     return time.perf_counter() - started, picture.float().clone()
-
-
-def _finish(device: torch.device) -> None:
-    if device.type in ("cuda", "xpu", "mps"):
-        getattr(torch, device.type).synchronize()
 
 
 def _result(

@@ -17,6 +17,7 @@ from animator_core.errors import first_line
 from animator_core.liveportrait.lean.warping import WarpingSource
 from animator_core.liveportrait.networks import Networks
 from animator_core.liveportrait.painter import Painter, Painting
+from animator_core.liveportrait.trial import finish
 
 logger = logging.getLogger(__name__)
 
@@ -124,8 +125,7 @@ class ImprovingPainter:
             for seconds, painter in zip(taken, (better, self._first)):
                 started = self._clock()
                 painter.paint(source, keypoints)
-                if self._device.type != "cpu":
-                    getattr(torch, self._device.type).synchronize()
+                finish(self._device)
                 seconds.append(self._clock() - started)
         return statistics.median(taken[0]), statistics.median(taken[1])
 

@@ -12,6 +12,7 @@ from animator_core.errors import first_line
 from animator_core.liveportrait.lean.warping import WarpingSource
 from animator_core.liveportrait.networks import Networks
 from animator_core.liveportrait.painter import Painting, TorchPainter
+from animator_core.liveportrait.trial import largest_difference
 
 logger = logging.getLogger(__name__)
 
@@ -123,8 +124,5 @@ def capture_kernels(run: Callable[[], Tensors]) -> tuple[Callable[[], None], Ten
 
 def _difference(replayed: Tensors, plain: Tensors) -> str:
     """Return how far the results are apart, "" where they are the same up to rounding."""
-    for one, other in zip(replayed, plain):
-        share = float((one - other).abs().max() / other.abs().max().clamp(min=1e-6))
-        if not share <= _LARGEST_DIFFERENCE:
-            return f"its replay is {share:.3f} off"
-    return ""
+    share = largest_difference(replayed, plain)
+    return "" if share <= _LARGEST_DIFFERENCE else f"its replay is {share:.3f} off"

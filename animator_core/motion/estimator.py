@@ -20,6 +20,7 @@ _CLOSED_RATIO = 0.15
 """Share of the neutral lid opening at which MediaPipe's lids of a closed eye lie (measured: 0.05 to 0.2)."""
 _HOLD_SECONDS = 0.3
 _EASE_SECONDS = 0.45
+_MOST_OPENNESS = 2.0
 _MOST_WIDENED = 0.4
 """A neutral face taken with narrowed eyes has the usual ones look torn open; wide eyes approach this much more."""
 _MOUTH_CORNERS = (61, 291)
@@ -154,7 +155,7 @@ class MotionEstimator:
         expression = self._expression_filter(state.shape - neutral.shape, seconds)
         closed = _CLOSED_RATIO
         openness = (state.eye_ratio / np.maximum(neutral.eye_ratio, 0.05) - closed) / (1 - closed)
-        openness = self._eye_filter(np.clip(openness, 0.0, 2.0), seconds)
+        openness = self._eye_filter(np.clip(openness, 0.0, _MOST_OPENNESS), seconds)
         strength = settings.sensitivity_expression
         return DrivingMotion(
             rotation=rotation_from_euler(*np.degrees(pose[:3])),

@@ -13,6 +13,7 @@ from torch import nn
 from animator_core.errors import first_line
 from animator_core.liveportrait.appearance import FEATURE_DEPTH, FEATURE_SIDE
 from animator_core.liveportrait.lean.operations import PLAIN, Operations
+from animator_core.liveportrait.trial import largest_difference
 from animator_core.liveportrait.warping import identity_grid, sample
 
 logger = logging.getLogger(__name__)
@@ -116,7 +117,5 @@ def difference(actual: Any, expected: Any, dtype: torch.dtype) -> str:
     for one, other in zip(actual, expected):
         if one.shape != other.shape:
             return f"its shape is {tuple(one.shape)}"
-        share = float((one.float() - other.float()).abs().max() / other.float().abs().max().clamp(min=1e-6))
-        if not share <= tolerance:
-            return f"it is {share:.3g} off"
-    return ""
+    share = largest_difference(actual, expected)
+    return "" if share <= tolerance else f"it is {share:.3g} off"

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from animator_core.errors import first_line
+from animator_core.liveportrait.trial import finish
 
 logger = logging.getLogger(__name__)
 
@@ -138,14 +139,13 @@ class QuickestOnDevice:
 
 
 def _seconds_on(device: torch.device, run: Callable[[], object]) -> float:
-    finish = (lambda: None) if device.type == "cpu" else getattr(torch, device.type).synchronize
     for _ in range(_WARM_UP_RUNS):
         run()
-    finish()
+    finish(device)
     started = time.perf_counter()
     for _ in range(_TIMED_RUNS):
         run()
-    finish()
+    finish(device)
     return (time.perf_counter() - started) / _TIMED_RUNS
 
 

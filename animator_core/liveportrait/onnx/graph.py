@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from animator_core.liveportrait.appearance import FEATURE_CHANNELS, FEATURE_DEPTH
+from animator_core.liveportrait.appearance import FEATURE_CHANNELS, FEATURE_DEPTH, FEATURE_SIDE
 from animator_core.liveportrait.keypoints import KEYPOINT_COUNT
 from animator_core.liveportrait.lean.generator import LeanGenerator
 from animator_core.liveportrait.lean.warping import LeanHourglass, LeanWarping
@@ -15,7 +15,6 @@ from animator_core.liveportrait.warping import HEAT_VARIANCE, axis_places
 
 INPUTS = ("features", "keypoints", "compressed", "resting", "keypoints_driving")
 OUTPUTS = ("picture", "deformation")
-FEATURE_SIDE = 64
 
 
 class PaintingGraph(nn.Module):

@@ -8,7 +8,20 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from ctypes import POINTER, c_bool, c_char_p, c_double, c_float, c_int, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
+from ctypes import (
+    POINTER,
+    c_bool,
+    c_char_p,
+    c_double,
+    c_float,
+    c_int,
+    c_longlong,
+    c_size_t,
+    c_uint8,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
 from typing import Any, Callable, Dict, Tuple
 
 SOURCE_TYPE_FILTER = 1
@@ -30,6 +43,8 @@ GS_IMAGE_ALPHA_PREMULTIPLY_SRGB = 1
 EFFECT_DEFAULT = 0
 
 TASK_UI = 0
+TASK_DESTROY = 3
+ORDER_MOVE_UP = 0
 
 COMBO_TYPE_LIST = 2
 COMBO_FORMAT_STRING = 3
@@ -147,12 +162,25 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {  # result, then arguments
     "obs_data_get_bool": (c_bool, c_void_p, c_char_p),
     "obs_data_get_double": (c_double, c_void_p, c_char_p),
     "obs_data_set_string": (_VOID, c_void_p, c_char_p, c_char_p),
+    "obs_data_get_array": (c_void_p, c_void_p, c_char_p),
+    "obs_data_array_count": (c_size_t, c_void_p),
+    "obs_data_array_item": (c_void_p, c_void_p, c_size_t),
+    "obs_data_get_int": (c_longlong, c_void_p, c_char_p),
+    "obs_data_set_int": (_VOID, c_void_p, c_char_p, c_longlong),
     "obs_data_set_array": (_VOID, c_void_p, c_char_p, c_void_p),
     "obs_data_array_release": (_VOID, c_void_p),
     "obs_data_set_default_string": (_VOID, c_void_p, c_char_p, c_char_p),
     "obs_data_set_default_bool": (_VOID, c_void_p, c_char_p, c_bool),
     "obs_data_set_default_double": (_VOID, c_void_p, c_char_p, c_double),
     # sources
+    "obs_save_sources": (c_void_p,),
+    "obs_get_source_by_name": (c_void_p, c_char_p),
+    "obs_load_source": (c_void_p, c_void_p),
+    "obs_obj_get_data": (c_void_p, c_void_p),
+    "obs_source_get_filter_by_name": (c_void_p, c_void_p, c_char_p),
+    "obs_source_filter_add": (_VOID, c_void_p, c_void_p),
+    "obs_source_filter_remove": (_VOID, c_void_p, c_void_p),
+    "obs_source_filter_set_order": (_VOID, c_void_p, c_void_p, c_int),
     "obs_source_get_weak_source": (c_void_p, c_void_p),
     "obs_weak_source_get_source": (c_void_p, c_void_p),
     "obs_weak_source_release": (_VOID, c_void_p),
@@ -232,6 +260,7 @@ _KEEPS_GIL = frozenset({"obs_data_get_string"})
 the setting, and with it free the text, meanwhile."""
 _OPTIONAL: Dict[str, Tuple[Any, ...]] = {  # noqa: UP006 - only newer releases export these
     "obs_get_module": (c_void_p, c_char_p),
+    "obs_get_source_by_uuid": (c_void_p, c_char_p),
     "obs_module_add_source": (_VOID, c_void_p, c_char_p),
 }
 
@@ -244,6 +273,10 @@ class LibObs:
             setattr(self, name, _declare(library, name, result, arguments))
         for name, (result, *arguments) in _OPTIONAL.items():
             setattr(self, name, _declare(library, name, result, arguments) if hasattr(library, name) else None)
+
+    def address(self, name: str) -> c_void_p:
+        """Return where a function is, for libobs to call it."""
+        return ctypes.cast(getattr(self, name), c_void_p)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         raise AttributeError(f"{name} is not declared in obs_plugin.libobs")

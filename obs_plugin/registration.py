@@ -2,11 +2,13 @@
 
 libobs has no way to unregister a type, and OBS ticks, renders and destroys filters after it unloaded the script.
 This module therefore stays in `sys.modules` through every reload of the script; only what stands behind the
-callbacks (`Session`) is stopped and started again.
+callbacks (`Session`) is stopped and started again. When the interpreter ends, filters that OBS still has are taken
+away from it (`Registration.end`): no callback may run afterwards.
 """
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import functools
 import itertools
@@ -14,7 +16,7 @@ import logging
 from ctypes import CFUNCTYPE, c_bool, c_float, c_int, c_size_t, c_uint32, c_void_p
 from typing import Any, Callable
 
-from obs_plugin import libobs, properties
+from obs_plugin import libobs, properties, revival
 from obs_plugin.condition import Condition
 from obs_plugin.filter import AnimatorFilter
 from obs_plugin.libobs import LibObs, SourceInfo
@@ -24,6 +26,11 @@ logger = logging.getLogger(__name__)
 
 TYPE_ID = b"stream_motion_animator"
 TYPE_NAME = b"Stream Motion Animator"
+
+_FIRST_KEY = 0x53_4D_41_00_00_00_00_01
+"""Keys stand where other types keep a pointer; this is no address and no count, so that `_forget` finds one again."""
+_CONTEXT_WORDS = 8
+"""`struct obs_context_data`, with which each source begins, has its data among the first words in every release."""
 
 
 def guarded(default: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -55,7 +62,8 @@ class Registration:
         self._lib = lib
         self.session = session
         self._instances: dict[int, AnimatorFilter] = {}
-        self._keys = itertools.count(1)
+        self._sources: dict[int, int] = {}
+        self._keys = itertools.count(_FIRST_KEY)
         self._id = ctypes.create_string_buffer(TYPE_ID)
         self._name = ctypes.create_string_buffer(TYPE_NAME)
         self._callbacks: list[Any] = []
@@ -105,6 +113,7 @@ class Registration:
 
     def _create(self, settings: int, source: int) -> int:
         key = next(self._keys)
+        self._sources[key] = source
         try:
             self._instances[key] = AnimatorFilter(self._lib, str(key), source, settings, self.session)
         except Exception:
@@ -113,9 +122,23 @@ class Registration:
         return key
 
     def _destroy(self, key: int) -> None:
+        self._sources.pop(key, None)
         instance = self._instances.pop(key, None)
         if instance is not None:
             instance.destroy()
+
+    def end(self) -> None:
+        """Take the filters that are left away from libobs, whose callbacks would need an interpreter that is gone.
+
+        Called when Python ends, which OBS has do so after its last frame; sources that something in OBS never
+        released are destroyed only later.
+        """
+        # Destroying is the work of a thread of libobs. A task at the end of its queue, which needs no Python, is
+        # waited for, so that no callback is under way.
+        self._lib.obs_queue_task(libobs.TASK_DESTROY, self._lib.address("bfree"), None, True)
+        for key, source in list(self._sources.items()):
+            self._destroy(key)
+            _forget(self._lib, source, key)
 
     def _get_properties(self, key: int | None) -> int:
         instance = self._instances.get(key or 0)
@@ -134,18 +157,35 @@ class Registration:
         return False
 
 
+def _forget(lib: LibObs, source: int, key: int) -> None:
+    """Clear a source's data: libobs calls nothing of a source without."""
+    words = (c_void_p * _CONTEXT_WORDS).from_address(source)
+    for index, word in enumerate(words):
+        if word == key:
+            words[index] = None
+            if not lib.obs_obj_get_data(source):
+                return
+            words[index] = key
+
+
 _registration: Registration | None = None
 _kept: list[Registration] = []
 
 
 def register(lib: LibObs) -> Session | None:
-    """Register the type, or show it again after a reload; return the session, or None where OBS refuses it."""
+    """Register the type, or show it again after a reload; return the session, or None if OBS refuses it.
+
+    User interface thread only, as filters that OBS loaded earlier than the type are made anew.
+    """
     global _registration
     if _registration is None:
         _registration = _register_first(lib)
     else:
         lib.obs_enable_source_type(TYPE_ID, True)
-    return _registration.session if _registration is not None else None
+    if _registration is None:
+        return None
+    guarded(None)(revival.revive)(lib, TYPE_ID)
+    return _registration.session
 
 
 def hide() -> None:
@@ -167,6 +207,7 @@ def _register_first(lib: LibObs) -> Registration | None:
     registration = Registration(lib, Session(lib))
     # From here on libobs may hold its pointers, whatever else fails.
     _kept.append(registration)
+    atexit.register(guarded(None)(registration.end))
     lib.obs_register_source_s(ctypes.byref(registration.info), size)
     if not lib.obs_source_get_display_name(TYPE_ID):
         logger.error("OBS refused to register the filter; its log file says why")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 from typing import Any, Callable
 
+from obs_plugin.libobs import TASK_UI
+
 CREATES = {
     "gs_texture_create": "gs_texture_destroy",
     "gs_texrender_create": "gs_texrender_destroy",
@@ -68,8 +70,13 @@ class FakeLibObs:
     def obs_get_frame_interval_ns(self) -> int:
         return 16_666_667
 
-    def obs_queue_task(self, _kind: int, task: ctypes.c_void_p, _parameter: None, _waits: bool) -> None:
-        self.calls.append(("obs_queue_task", ()))
+    def address(self, name: str) -> str:
+        return f"&{name}"
+
+    def obs_queue_task(self, kind: int, task: ctypes.c_void_p, parameter: None, waits: bool) -> None:
+        self.calls.append(("obs_queue_task", (kind, task, parameter, waits)))
+        if kind != TASK_UI:
+            return
         ctypes.CFUNCTYPE(None, ctypes.c_void_p)(task.value)(None)
 
     # --- settings ---
@@ -82,6 +89,9 @@ class FakeLibObs:
 
     def obs_data_get_double(self, _data: int, key: bytes) -> float:
         return float(self.settings.get(key.decode(), 0.0))
+
+    def obs_data_get_int(self, _data: int, key: bytes) -> int:
+        return int(self.settings.get(key.decode(), 0))
 
     def obs_data_set_default_string(self, _data: int, key: bytes, value: bytes) -> None:
         self.settings.setdefault(key.decode(), value.decode())

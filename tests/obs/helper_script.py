@@ -18,6 +18,7 @@ import obspython as obs
 FOLDER = Path(os.environ["HELPER_FOLDER"])
 _stop = threading.Event()
 _threads = []
+_added = []
 
 
 _libobs = ctypes.CDLL(None)
@@ -36,30 +37,52 @@ def native(name, *arguments, result=ctypes.c_void_p):
     return function(*(ctypes.c_void_p(a) if isinstance(a, int) else a for a in arguments))
 
 
-def _scripting(function, name, result):
+def _scripting(name, result, *arguments):
+    """Call a function of OBS's scripting library, which this process has loaded, with the lock let go."""
+    function = getattr(ctypes.CDLL("libobs-scripting.so.1"), name)
+    function.restype = result
+    return function(*arguments)
+
+
+def _script(name):
     get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
     get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    script = get_pointer(sys.modules[name].__script_data__, None)
-    called = getattr(ctypes.CDLL("libobs-scripting.so.1"), function)
-    called.argtypes, called.restype = [ctypes.c_void_p], result
-    return called(script)
+    return ctypes.c_void_p(get_pointer(sys.modules[name].__script_data__, None))
 
 
 def reload_script(name):
     """Do what the Reload button of Tools → Scripts does."""
-    return _scripting("obs_script_reload", name, ctypes.c_bool)
+    return _scripting("obs_script_reload", ctypes.c_bool, _script(name))
 
 
 def save_script(name):
     """Do what OBS does with a script when it saves the scene collection."""
-    _scripting("obs_script_save", name, None)
+    _scripting("obs_script_save", None, _script(name))
+
+
+def on_ui_thread(function):
+    """Run ``function`` as OBS runs what a person clicks, and return its result."""
+    results = []
+    task = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: results.append(function()))
+    address, waits = ctypes.cast(task, ctypes.c_void_p), ctypes.c_bool(True)
+    native("obs_queue_task", ctypes.c_int(0), address, None, waits, result=None)
+    return results[0]
+
+
+def add_script(path):
+    """Do what the + button of Tools → Scripts does; the script is destroyed with this one."""
+    settings = native("obs_data_create")
+    arguments = path.encode(), ctypes.c_void_p(settings)
+    _added.append(on_ui_thread(lambda: _scripting("obs_script_create", ctypes.c_void_p, *arguments)))
+    native("obs_data_release", settings, result=None)
+    return bool(_added[-1])
 
 
 def _work():
     while not _stop.is_set():
         for path in sorted(FOLDER.glob("*.command")):
             scope = {"obs": obs, "ctypes": ctypes, "native": native, "result": None}
-            scope.update(reload_script=reload_script, save_script=save_script)
+            scope.update(reload_script=reload_script, save_script=save_script, add_script=add_script)
             try:
                 exec(path.read_text(), scope)
                 answer = {"result": scope["result"]}
@@ -82,3 +105,5 @@ def script_unload():
     _stop.set()
     with contextlib.suppress(IndexError):
         _threads.pop().join(2)
+    while _added:
+        _scripting("obs_script_destroy", None, ctypes.c_void_p(_added.pop()))

@@ -218,3 +218,34 @@ def test_settings_are_changed_on_the_user_interface_thread_only(monkeypatch: pyt
     assert kind == libobs.TASK_UI
     ctypes.CFUNCTYPE(None, pointer)(task.value)(None)
     assert "obs_data_set_string" in lib.names() and "obs_source_update" in lib.names()
+
+
+class _Context(ctypes.Structure):
+    """How a source begins in libobs 30 and later; 28 and 29 have no ``uuid``."""
+
+    _fields_ = [("name", ctypes.c_void_p), ("uuid", ctypes.c_void_p), ("data", ctypes.c_void_p)] + [
+        (f"more{index}", ctypes.c_void_p) for index in range(16)
+    ]
+
+
+def test_when_python_ends_libobs_forgets_the_filters_it_has_left() -> None:
+    lib: Any = FakeLibObs()
+    left, gone = _Context(name=1, uuid=2, more0=3), _Context(name=4, uuid=5)
+    contexts = {ctypes.addressof(each): each for each in (left, gone)}
+    lib.obs_obj_get_data = lambda source: contexts[source].data
+    registration.register(lib)
+    made = registration._registration
+    assert made is not None
+    pointer = ctypes.c_void_p
+    create = ctypes.CFUNCTYPE(pointer, pointer, pointer)(made.info.create)
+    for context in (left, gone):
+        context.data = create(1, ctypes.addressof(context))
+    ctypes.CFUNCTYPE(None, pointer)(made.info.destroy)(gone.data)
+    key = gone.data
+    lib.calls.clear()
+    made.end()
+    assert lib.calls[0] == ("obs_queue_task", (libobs.TASK_DESTROY, "&bfree", None, True)), "no callback is under way"
+    assert left.data is None, "libobs would call into an interpreter that is gone"
+    assert (left.name, left.uuid, left.more0) == (1, 2, 3)
+    assert gone.data == key, "a source that is gone is not written to"
+    assert made.session.filters() == [] and not lib.alive

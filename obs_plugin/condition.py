@@ -9,10 +9,11 @@ from animator_core.protocol import FilterStatus
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong and what to do about it."""
+    """What is wrong and what to do about it; is_passing: whether it is likely to end by itself within seconds."""
 
     message: str
     remedy: str = ""
+    is_passing: bool = False
 
     def __str__(self) -> str:
         return f"{self.message}. {self.remedy}" if self.remedy else self.message

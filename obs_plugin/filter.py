@@ -10,7 +10,7 @@ from obs_plugin.capture import Capture
 from obs_plugin.handover import Handover
 from obs_plugin.libobs import LibObs
 from obs_plugin.link import FilterLink
-from obs_plugin.properties import read_settings
+from obs_plugin.properties import read_frame_size, read_settings
 from obs_plugin.still_picture import DecodedPicture
 from obs_plugin.texture import AnimatedTexture, Texture
 
@@ -42,6 +42,10 @@ class AnimatorFilter:
         self.settings = read_settings(lib, settings)
         self.is_frozen = False
         self.is_hidden = False
+        self.has_failed = False
+        """Whether the animation is not merely starting or being restarted, but does not work."""
+        self.frame_size = read_frame_size(lib, settings)
+        """The target's size in pixels when it last had one, or (0, 0); a camera that is gone has none."""
         self.still_problem = ""
         self.links: Handover[FilterLink] = Handover(FilterLink.close)
         self.stills: Handover[DecodedPicture] = Handover(DecodedPicture.free)
@@ -53,7 +57,7 @@ class AnimatorFilter:
         self._still: Texture | None = None
         self._is_capture_due = False
         self._unseen_ticks = 0
-        self._target_size = (0, 0)
+        self._kept_frame_size = self.frame_size
         self._character_size = (0, 0)
         self._display = Display.NOTHING
         session.add(self)
@@ -88,6 +92,9 @@ class AnimatorFilter:
                 self._session.retire(old)
         if self._unseen_ticks == _UNSEEN_TICKS or (link is not None and self._unseen_ticks > _UNSEEN_TICKS):
             self._session.set_seen(self, False)
+        if self.frame_size != self._kept_frame_size:
+            self._kept_frame_size = self.frame_size
+            self._session.keep_frame_size(self)
         self._display = self._choose_display()
 
     def _choose_display(self) -> Display:
@@ -95,11 +102,11 @@ class AnimatorFilter:
             return Display.NOTHING
         if self._animated.texture is not None and self._is_link_alive():
             return Display.ANIMATED
-        if self.settings.on_problem == "camera":
+        if self.settings.on_problem == "transparent":
+            return Display.NOTHING
+        if self.settings.on_problem == "camera" and self.has_failed:
             return Display.CAMERA
-        if self.settings.on_problem == "character":
-            return Display.STILL
-        return Display.NOTHING
+        return Display.STILL
 
     def _is_link_alive(self) -> bool:
         link = self._link
@@ -108,7 +115,7 @@ class AnimatorFilter:
     def render(self) -> None:
         """Capture, refill, draw; what is not ready yet is not drawn, and never replaced by the camera."""
         # Here and not in `tick`: only while it is rendered OBS keeps the target alive.
-        width, height = self._target_size = self._read_target_size()
+        width, height = self._read_target_size()
         if self._unseen_ticks >= _UNSEEN_TICKS:
             self._session.set_seen(self, True)
         self._unseen_ticks = 0
@@ -135,7 +142,7 @@ class AnimatorFilter:
     def _draw(self, texture: Texture) -> None:
         if self._display is Display.ANIMATED or self._character_size == (0, 0):
             self._character_size = (texture.width, texture.height)
-        frame_size = self._character_size if self.settings.fit == "character" else self._target_size
+        frame_size = self._character_size if self.settings.fit == "character" else self.frame_size
         fit = "frame" if self.settings.fit == "character" else self.settings.fit
         where = drawing.place(fit, texture.width, texture.height, *frame_size)
         drawing.draw(self._lib, texture, where)
@@ -160,16 +167,23 @@ class AnimatorFilter:
     # --- size and colour, any thread ---
 
     def size(self) -> tuple[int, int]:
-        """Return the size of what is shown in pixels."""
-        if self.settings.fit == "character" and self._display is not Display.CAMERA and all(self._character_size):
+        """Return the size of what is shown in pixels; OBS draws nothing of a source without a size."""
+        target_size = self._read_target_size()
+        if self._display is Display.CAMERA:
+            return target_size
+        if self.settings.fit == "character" and all(self._character_size):
             return self._character_size
-        return self._read_target_size()
+        return self.frame_size
 
     def _read_target_size(self) -> tuple[int, int]:
+        """Return the size of what is filtered now, (0, 0) if there is none."""
         target = self._lib.obs_filter_get_target(self.source)
         if not target:
             return 0, 0
-        return self._lib.obs_source_get_base_width(target), self._lib.obs_source_get_base_height(target)
+        size = self._lib.obs_source_get_base_width(target), self._lib.obs_source_get_base_height(target)
+        if all(size):
+            self.frame_size = size
+        return size
 
     def color_space(self, count: int, preferred: int | None) -> int:
         """Return the colour space of what is shown: the pictures are sRGB, the camera has its own."""

@@ -14,6 +14,9 @@ from obs_plugin.libobs import LibObs
 FITS = ("frame", "cover", "character")
 PROBLEM_DISPLAYS = ("character", "camera", "transparent")
 
+_FRAME_SIZE_KEYS = (b"frame_width", b"frame_height")
+_LARGEST_FRAME_SIDE = 16384
+
 _FIT_LABELS = ("The whole character inside the camera's frame", "Fill the camera's frame", "The character's own size")
 _PROBLEM_LABELS = ("The still character (private)", "The camera", "Nothing")
 _RENDERER_LABELS = ("Automatic", "LivePortrait (GPU)", "Warp (any computer)")
@@ -86,6 +89,19 @@ def read_settings(lib: LibObs, settings: int) -> FilterSettings:
     )
 
 
+def read_frame_size(lib: LibObs, settings: int) -> tuple[int, int]:
+    """Return the camera's size in pixels as it was when last seen, or (0, 0)."""
+    width, height = (int(lib.obs_data_get_int(settings, key)) for key in _FRAME_SIZE_KEYS)
+    is_possible = 0 < width <= _LARGEST_FRAME_SIDE and 0 < height <= _LARGEST_FRAME_SIDE
+    return (width, height) if is_possible else (0, 0)
+
+
+def write_frame_size(lib: LibObs, settings: int, size: tuple[int, int]) -> None:
+    """Keep the camera's size, which the character has until the camera sends its first picture."""
+    for key, value in zip(_FRAME_SIZE_KEYS, size):
+        lib.obs_data_set_int(settings, key, value)
+
+
 def build_panel(
     lib: LibObs,
     characters: Sequence[CharacterEntry],
@@ -103,7 +119,7 @@ def build_panel(
     _fill(lib, _add_list(lib, advanced, "renderer", "Renderer"), RENDERERS, _RENDERER_LABELS)
     _fill(lib, _add_list(lib, advanced, "fit", "Size"), FITS, _FIT_LABELS)
     lib.obs_properties_add_bool(advanced, b"mirror", b"Mirror my movements")
-    shown = _add_list(lib, advanced, "on_problem", "If something goes wrong, show")
+    shown = _add_list(lib, advanced, "on_problem", "If the animation fails, show")
     _fill(lib, shown, PROBLEM_DISPLAYS, _PROBLEM_LABELS)
     for key, label, least, most in _SLIDERS:
         lib.obs_properties_add_float_slider(advanced, key.encode(), label.encode(), least, most, 0.05)

@@ -174,6 +174,18 @@ class Session:
         if entry is not None:
             self._lib.obs_data_set_string(data, b"character", entry.file.encode())
 
+    def keep_frame_size(self, instance: AnimatorFilter) -> None:
+        """Keep the size of a filter's camera in its settings."""
+        self._ui_thread.run(lambda: self._write_frame_size(instance))
+
+    def _write_frame_size(self, instance: AnimatorFilter) -> None:
+        source = self._reference(instance)
+        if source:
+            data = self._lib.obs_source_get_settings(source)
+            properties.write_frame_size(self._lib, data, instance.frame_size)
+            self._lib.obs_data_release(data)
+            self._lib.obs_source_release(source)
+
     def _change_settings(self, instance: AnimatorFilter, change: Callable[[int], None]) -> None:
         lib = self._lib
         source = self._reference(instance)
@@ -240,10 +252,23 @@ class Session:
                 self.request_still(instance)
         for instance in self.filters():
             if filter_id in (None, instance.filter_id):
+                self._follow_failure(instance)
                 self._follow_default(instance)
                 self._follow_condition(instance)
                 # The frame rate of OBS may have changed; settings that did not change go no further.
                 self.update(instance)
+
+    def _follow_failure(self, instance: AnimatorFilter) -> None:
+        """Note whether the animation has failed; a failure lasts until the filter is animated again."""
+        supervisor = self._supervisor
+        if supervisor is None:
+            return
+        problem, status = supervisor.problem, supervisor.statuses.get(instance.filter_id)
+        state = status.state if status is not None else "loading"
+        if state == "error" or (problem is not None and not problem.is_passing):
+            instance.has_failed = True
+        elif state != "loading":
+            instance.has_failed = False
 
     def _follow_default(self, instance: AnimatorFilter) -> None:
         """Show the still of the character that the worker takes where none is chosen."""

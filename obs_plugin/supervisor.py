@@ -40,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 _RUN_INSTALLER = "Run install.py in the Stream Motion Animator folder; the animation then starts by itself"
 _NO_MEMORY = "The picture memory cannot be had"
+_PASSING_RESTARTS = 2
+"""After so many restarts in a row the worker counts as failed, though it is restarted on."""
 _SEE_LOG = "See Tools → Scripts → Script Log, then press Refresh"
 
 
@@ -335,7 +337,7 @@ class Supervisor:
             self._set_problem(Problem(times, _SEE_LOG))
             return
         self._start_at = now + delays[max(0, len(recent) - 1)]
-        self._set_problem(Problem(what, "It is being restarted"))
+        self._set_problem(Problem(what, "It is being restarted", is_passing=len(recent) <= _PASSING_RESTARTS))
 
     def _end_run(self, *, is_hung: bool) -> None:
         run, self._run = self._run, None

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
 
+import av
 import numpy as np
 import obsws_python
 import psutil
@@ -175,6 +176,29 @@ def blend(rgba: np.ndarray, background: tuple[int, int, int]) -> np.ndarray:
     return np.rint(to_srgb(to_linear(rgba[..., :3] / 255.0) * alpha + under * (1 - alpha)) * 255).astype(np.uint8)
 
 
+CAMERA = (255, 0, 255)
+"""The colour of every camera in these tests; no character has red, so that no pixel of it can be missed."""
+
+
+def shows_camera(shown: np.ndarray) -> bool:
+    """Return whether any pixel has the camera's colour; shown: (H, W, 3 or 4) uint8 RGB(A)."""
+    return bool((np.abs(shown[..., :3].astype(np.int16) - CAMERA).max(axis=-1) < 60).any())
+
+
+def recorded_frames(path: str) -> Iterator[np.ndarray]:
+    """Yield every frame of a recording: (H, W, 3) uint8 RGB."""
+    with av.open(path) as container:
+        for frame in container.decode(video=0):
+            yield frame.to_ndarray(format="rgb24")
+
+
+def camera_frames(path: str) -> list[int]:
+    """Return the numbers, from 0, of the frames of a recording that show the camera."""
+    numbers = [number for number, frame in enumerate(recorded_frames(path)) if shows_camera(frame)]
+    assert next(recorded_frames(path), None) is not None, "the recording is empty"
+    return numbers
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -325,6 +349,29 @@ class ObsSession:
         answer = self.client.send("GetSourceScreenshot", request, raw=True)
         data = base64.b64decode(answer["imageData"].split(",", 1)[1])
         return np.array(Image.open(io.BytesIO(data)).convert("RGBA"))
+
+    @contextlib.contextmanager
+    def recording(self) -> Iterator[list[str]]:
+        """Record what is on program; the list has the file's path once the block has ended."""
+        path: list[str] = []
+        self.client.start_record()
+        wait_for(lambda: self.client.get_record_status().output_duration > 0, "the recording runs")
+        try:
+            yield path
+        finally:
+            path.append(self.client.stop_record().output_path)
+            wait_for(lambda: not self.client.get_record_status().output_active, "the recording is written")
+
+    def collection(self, name: str = "Untitled") -> Path:
+        """Return the file of a scene collection."""
+        return self.folder / "config/obs-studio/basic/scenes" / f"{name}.json"
+
+    def set_saved_scripts(self, scripts: list[Path], name: str = "Untitled") -> None:
+        """Change which scripts a collection has while OBS does not run."""
+        path = self.collection(name)
+        saved = json.loads(path.read_text())
+        saved["modules"]["scripts-tool"] = [{"path": str(script), "settings": {}} for script in scripts]
+        path.write_text(json.dumps(saved))
 
     def call(self, code: str) -> Any:
         """Run Python code inside OBS (helper_script.py must be loaded) and return its ``result``."""

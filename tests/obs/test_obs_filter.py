@@ -104,9 +104,42 @@ def test_nothing_is_drawn_before_the_still_is_there_and_never_the_camera(rig: Ri
 
 @pytest.mark.parametrize(("on_problem", "camera_count"), [("camera", 1), ("transparent", 0), ("character", 0)])
 def test_without_a_worker_the_chosen_display_is_shown(rig: Rig, on_problem: str, camera_count: int) -> None:
-    rig.make(on_problem=on_problem)
+    rig.make(on_problem=on_problem).has_failed = True
     rig.frame()
     assert rig.lib.camera_count == camera_count
+
+
+@pytest.mark.parametrize(("on_problem", "still_count"), [("camera", 1), ("transparent", 0), ("character", 1)])
+def test_while_the_animation_starts_no_choice_shows_the_camera(rig: Rig, on_problem: str, still_count: int) -> None:
+    rig.make(on_problem=on_problem)
+    rig.add_still()
+    assert len(rig.frame()) == still_count
+    assert rig.lib.camera_count == 0
+
+
+def test_a_camera_that_is_gone_leaves_the_character_in_its_last_size(rig: Rig) -> None:
+    instance = rig.make()
+    publish(rig.connect())
+    rig.frame()
+    rig.lib.target_size = (0, 0)
+    assert len(rig.frame()) == 1 and instance.size() == (640, 360)
+    rig.lib.target_size = (1280, 720)
+    assert instance.size() == (1280, 720)
+
+
+def test_the_cameras_size_is_kept_in_the_settings_and_used_before_it_opens(rig: Rig) -> None:
+    rig.make()
+    rig.frame()
+    rig.frame()
+    assert rig.session.asked.count("keep_frame_size") == 1
+    rig.lib.target_size = (0, 0)
+    rig.session.asked.clear()
+    instance = rig.make(frame_width=1920, frame_height=1080)
+    rig.add_still()
+    assert len(rig.frame()) == 1 and instance.size() == (1920, 1080)
+    assert "keep_frame_size" not in rig.session.asked
+    for impossible in ({"frame_width": -5}, {"frame_height": 0}, {"frame_width": 10**9}):
+        assert rig.make(**{"frame_width": 4, "frame_height": 4, **impossible}).size() == (0, 0)
 
 
 def test_an_animated_frame_is_shown_from_the_same_render_on(rig: Rig) -> None:
@@ -200,7 +233,7 @@ def test_nothing_is_captured_without_a_worker_or_a_picture(rig: Rig) -> None:
 
 
 def test_a_hidden_character_is_not_drawn_and_not_replaced(rig: Rig) -> None:
-    rig.make(on_problem="camera")
+    rig.make(on_problem="camera").has_failed = True
     publish(rig.connect())
     rig.frame()
     rig.filter.is_hidden = True
@@ -216,6 +249,7 @@ def test_a_still_of_another_character_is_thrown_away(rig: Rig) -> None:
 
 def test_the_colour_space_is_the_cameras_only_while_it_is_shown(rig: Rig) -> None:
     instance = rig.make(on_problem="camera")
+    instance.has_failed = True
     rig.frame()
     assert instance.color_space(1, None) == 2
     publish(rig.connect())
@@ -269,11 +303,11 @@ def test_changed_settings_reach_the_worker_and_only_a_new_character_the_loader(r
 
 @pytest.mark.parametrize("on_problem", ["camera", "character"])
 def test_a_filter_that_is_removed_while_it_renders_draws_no_target(rig: Rig, on_problem: str) -> None:
-    rig.make(on_problem=on_problem)
+    rig.make(on_problem=on_problem).has_failed = True
     rig.connect()
     rig.frame()
     before = rig.lib.camera_count, rig.lib.captured_count
     rig.lib.is_removed = True
     rig.frame()
     assert (rig.lib.camera_count, rig.lib.captured_count) == before
-    assert rig.filter.size() == (0, 0)
+    assert rig.filter.size() == ((0, 0) if on_problem == "camera" else (640, 360))

@@ -17,17 +17,17 @@ pytest.importorskip("obsws_python")
 
 from conftest import noise  # noqa: E402
 from obs_session import (  # noqa: E402
+    CAMERA,
     CANVAS,
     HELPER_SCRIPT,
     Installation,
     ObsSession,
     blend,
+    shows_camera,
     wait_for,
 )
 from PIL import Image  # noqa: E402
 
-CAMERA = (255, 0, 255)
-"""The colour that must never be seen; no character has red."""
 WORKER_FRAME = noise(*CANVAS, seed=1)
 FIRST, SECOND, THIRD = (noise(200, 300, seed=seed) for seed in (2, 3, 4))
 
@@ -117,10 +117,6 @@ def stage(live: Live) -> Iterator[Stage]:
 
 def difference(shown: np.ndarray, expected: np.ndarray) -> int:
     return int(np.abs(shown[..., :3].astype(int) - expected[..., :3].astype(int)).max())
-
-
-def shows_camera(shown: np.ndarray) -> bool:
-    return bool((np.abs(shown[..., :3].astype(int) - CAMERA).max(axis=-1) < 40).any())
 
 
 def standing(picture: np.ndarray) -> tuple[slice, slice]:
@@ -403,12 +399,13 @@ def test_on_problem_camera_and_transparent_do_what_they_say(stage: Stage) -> Non
     stage.add_color(f"Background {stage.camera}", (0, 255, 0))
     stage.add_camera(on_problem="camera")
     stage.wait_to_show(WORKER_FRAME)
-    stage.installation.set_control(mode="silent")
+    hidden = stage.installation.python.with_suffix(".hidden")
+    stage.installation.python.rename(hidden)
     os.kill(stage.installation.worker_pids()[-1], signal.SIGKILL)
     wait_for(lambda: (stage.shot() == CAMERA).all(), "the camera is shown, as it was asked for")
     stage.obs.set_filter(stage.camera, on_problem="transparent")
     wait_for(lambda: (stage.shot() == (0, 255, 0)).all(), "only the background is left")
-    stage.installation.set_control(mode="run")
+    hidden.rename(stage.installation.python)
     stage.wait_to_show(WORKER_FRAME)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -280,6 +281,22 @@ def test_profiling_tells_the_stages_times(monkeypatch: pytest.MonkeyPatch) -> No
     profiles = [line for line in told if line.startswith("Profile (p50/p95/p99 ms): motion=")]
     assert profiles
     assert " | render=" in profiles[-1]
+
+
+@pytest.mark.parametrize("place", ["cv2", "cv2.utils.logging", "nowhere"])
+def test_opencv_is_kept_quiet_wherever_this_version_has_its_log_level(place: str, monkeypatch) -> None:
+    from animator_core.live import camera
+
+    levels: list[int] = []
+    monkeypatch.delattr(camera.cv2, "setLogLevel", raising=False)
+    monkeypatch.delattr(camera.cv2.utils, "logging", raising=False)
+    if place == "cv2":
+        monkeypatch.setattr(camera.cv2, "setLogLevel", levels.append, raising=False)
+    elif place == "cv2.utils.logging":
+        monkeypatch.setattr(camera.cv2.utils, "logging", SimpleNamespace(setLogLevel=levels.append), raising=False)
+    with pytest.raises(CameraError, match="camera 97"):
+        camera.open_source(97, Config().video)
+    assert levels == ([] if place == "nowhere" else [0])
 
 
 def test_a_missing_camera_is_named_with_its_remedy() -> None:

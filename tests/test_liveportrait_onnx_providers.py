@@ -121,6 +121,17 @@ def test_a_provider_that_is_not_there_is_said_and_torch_paints(available):
         choose_backend("onnx", provider="rocm")
 
 
+def test_directml_takes_the_strong_one_of_two_adapters(module):
+    providers.new_session(b"graph", DIRECTML)
+    (opened,) = module.opened
+    (name, options), last = opened.providers
+    assert (name, last) == (DIRECTML.registered, CPU.registered)
+    assert options == {"performance_preference": "high_performance", "device_filter": "gpu"}
+    assert "device_id" not in options, "it would win over the preference"
+    assert DIRECTML.memory == "cpu", "onnxruntime's own memory is the first adapter's"
+    assert opened.options.enable_mem_pattern is False
+
+
 # TensorRT
 
 

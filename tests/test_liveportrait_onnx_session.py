@@ -22,7 +22,7 @@ from animator_core.liveportrait.onnx import export, painter, providers
 from animator_core.liveportrait.onnx.export import graph_path
 from animator_core.liveportrait.onnx.graph import INPUTS, OUTPUTS
 from animator_core.liveportrait.onnx.painter import OnnxPainter
-from animator_core.liveportrait.onnx.providers import CPU, CUDA, DIRECTML
+from animator_core.liveportrait.onnx.providers import CPU, CUDA
 
 # Its file
 
@@ -217,7 +217,7 @@ def test_a_character_goes_to_the_device_once_and_keypoints_with_each_frame():
 
 def test_a_character_that_is_dropped_leaves_the_device():
     uploads = Uploads()
-    made = OnnxPainter(Session(), DIRECTML, uploads)
+    made = OnnxPainter(Session(), CUDA, uploads)
     kept, dropped = warping_source(1), warping_source(2)
     for source in (kept, dropped):
         shades(made, source, 1)
@@ -235,7 +235,7 @@ def test_a_character_that_is_dropped_leaves_the_device():
 
 
 def test_several_threads_paint_several_characters():
-    made = OnnxPainter(Session(), DIRECTML, Value)
+    made = OnnxPainter(Session(), CUDA, Value)
     sources = [warping_source(10 * number) for number in range(4)]
     results: dict[int, list[float]] = {}
 
@@ -253,17 +253,17 @@ def test_several_threads_paint_several_characters():
 @pytest.mark.parametrize(
     ("uploads", "session", "reason"),
     [
-        (Uploads(refused="dml"), Session(), "no memory there: dml"),
-        (Uploads(), Session(spoilt="dml"), "the picture differs"),
+        (Uploads(refused="cuda"), Session(), "no memory there: cuda"),
+        (Uploads(), Session(spoilt="cuda"), "the picture differs"),
     ],
 )
 def test_where_the_device_keeps_nothing_or_spoils_it_characters_go_there_with_each_frame(
     uploads, session, reason, caplog
 ):
-    made = OnnxPainter(session, DIRECTML, uploads)
+    made = OnnxPainter(session, CUDA, uploads)
     source = warping_source()
     assert [shades(made, source, step) for step in (1, 2)] == [[2], [3]]
-    assert f"onnx DirectML is given the character with each frame, which is slower ({reason})" in caplog.text
+    assert f"onnx CUDA is given the character with each frame, which is slower ({reason})" in caplog.text
     uploads.places.clear()
     shades(made, warping_source(), 1)
     assert set(uploads.places) == {"cpu:0"}
@@ -271,10 +271,10 @@ def test_where_the_device_keeps_nothing_or_spoils_it_characters_go_there_with_ea
 
 def test_a_device_that_fails_between_frames_is_an_error_that_the_worker_can_give_way_to():
     session = Session()
-    made = OnnxPainter(session, DIRECTML, Value)
+    made = OnnxPainter(session, CUDA, Value)
     shades(made, warping_source(), 1)
     session.error = "887A0005 device removed\nmore"
-    with pytest.raises(ModelError, match=r"onnx DirectML failed \(887A0005 device removed\); close programs"):
+    with pytest.raises(ModelError, match=r"onnx CUDA failed \(887A0005 device removed\); close programs"):
         shades(made, warping_source(), 1)
 
 

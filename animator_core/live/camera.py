@@ -96,4 +96,9 @@ def open_source(source: int | str, wishes: VideoConfig) -> FrameSource:
 
 def _be_quiet() -> None:
     """Keep OpenCV from writing its own complaints beside ours."""
-    cv2.setLogLevel(0)
+    # In `cv2` up to 4.13, in `cv2.utils.logging` from 4.14 on; one that has it nowhere may write what it likes.
+    for module in (cv2, getattr(cv2.utils, "logging", None)):
+        set_level = getattr(module, "setLogLevel", None)
+        if set_level is not None:
+            set_level(0)
+            return

@@ -46,7 +46,14 @@ class Provider:
 
 
 DIRECTML = Provider(
-    "directml", "DirectML", "DmlExecutionProvider", "onnxruntime-directml", memory="dml", computes_half=True
+    "directml",
+    "DirectML",
+    "DmlExecutionProvider",
+    "onnxruntime-directml",
+    # The first adapter of a laptop is often the weak one. A number would win over this wish, so none is given; and as
+    # onnxruntime's own memory is always the first adapter's, everything is handed over in the computer's.
+    (("performance_preference", "high_performance"), ("device_filter", "gpu")),
+    computes_half=True,
 )
 COREML = Provider(
     "coreml",

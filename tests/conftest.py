@@ -8,9 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
-# Before anything loads triton, as torch does here and there: without a GPU kernels can only be interpreted.
-os.environ.setdefault("TRITON_INTERPRET", "1")
+
+def interpret_kernels(has_cuda: bool) -> None:
+    """Have triton interpret kernels if there is no GPU to compile them for; before anything loads it, as torch does."""
+    if not has_cuda:
+        os.environ.setdefault("TRITON_INTERPRET", "1")
+
+
+interpret_kernels(torch.cuda.is_available())
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

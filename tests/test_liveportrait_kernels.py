@@ -7,8 +7,6 @@ import os
 import subprocess
 import sys
 from dataclasses import fields, replace
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -27,7 +25,7 @@ from animator_core.liveportrait.networks import Networks
 
 pytest.importorskip("triton", reason="the package triton is not installed: there is none for this machine")
 if os.environ.get("TRITON_INTERPRET") != "1":
-    pytest.skip("TRITON_INTERPRET is 0, and what is compiled needs a GPU", allow_module_level=True)
+    pytest.skip("kernels are compiled here, see test_liveportrait_kernels_compiled.py", allow_module_level=True)
 
 from animator_core.liveportrait.kernels.fused import FUSED
 from animator_core.liveportrait.kernels.modulation import statistics
@@ -313,51 +311,3 @@ def test_without_cuda_no_kernel_is_imported():
         "assert not {name for name in sys.modules if name.endswith(('kernels.fused', 'kernels.motion'))}"
     )
     subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, check=True)
-
-
-# Machine code
-
-
-def run_compiled(tmp_path: Path, *arguments: str) -> SimpleNamespace:
-    """Run Python with Triton's compiler in place of its interpreter."""
-    more = {
-        "TRITON_INTERPRET": "0",
-        "TRITON_CACHE_DIR": str(tmp_path),
-        "PYTHONPATH": str(PROJECT_ROOT / "tests"),
-    }
-    return subprocess.run(
-        [sys.executable, *arguments], cwd=PROJECT_ROOT, env={**os.environ, **more}, capture_output=True, text=True
-    )
-
-
-@pytest.mark.slow
-def test_every_kernel_of_a_frame_compiles_for_a_card_and_fits_its_registers(tmp_path):
-    done = run_compiled(tmp_path, "-m", "kernel_compilation", "80")
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert {line.split()[1] for line in lines} == {
-        *("_chunk_statistics:", "_join_statistics:", "_modulate:", "_hourglass_input:", "_move:", "_show:")
-    }
-    assert all("STACK:0 " in line for line in lines), done.stdout
-
-
-@pytest.mark.requires_cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-def test_on_this_card_every_kernel_agrees_and_is_recorded_by_a_graph(tmp_path):
-    code = (
-        "import torch\n"
-        "from animator_core.liveportrait.cuda_graph import capture_kernels\n"
-        "from animator_core.liveportrait.kernels.choice import choose_operations, difference, examples\n"
-        "from animator_core.liveportrait.kernels.fused import FUSED\n"
-        "device = torch.device('cuda')\n"
-        "for dtype in (torch.float16, torch.float32):\n"
-        "    assert choose_operations(device, dtype) == FUSED\n"
-        "    for name, given in examples(device, dtype).items():\n"
-        "        operation = getattr(FUSED, name)\n"
-        "        plain = operation(*given)\n"
-        "        replay, recorded = capture_kernels(lambda: operation(*given))\n"
-        "        replay()\n"
-        "        assert difference(recorded, plain, dtype) == ''\n"
-    )
-    done = run_compiled(tmp_path, "-c", code)
-    assert done.returncode == 0, done.stderr

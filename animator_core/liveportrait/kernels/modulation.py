@@ -226,7 +226,8 @@ def _modulate(
     shift = tl.load(shifts + both_at, is_there, 0.0).to(tl.float32) + shift_bias
     modulated = value * scale + shift
     to = batch * places * channels + place[:, None] * channels + channel_row
-    tl.store(out + to, tl.where(modulated >= 0, modulated, modulated * slope), is_there)
+    # Leaky for a slope in 0…1; with a comparison in its place Triton 3.7 runs out of registers on sm_80.
+    tl.store(out + to, tl.maximum(modulated, modulated * slope), is_there)
     if HAS_SHORTCUT:
         third_at = batch * third_b + (row * third_h + column * third_w)[:, None] + channel_row * third_c
         third_bias = tl.load(shortcut_biases + channel, is_channel, 0.0).to(tl.float32)[None, :]

@@ -122,6 +122,20 @@ def _is_process_alive(pid: int) -> bool:
     return True
 
 
+def claim_pages(descriptor: int, start: int, end: int) -> None:
+    """Have the file system set the bytes from ``start`` to ``end`` of a new, sparse file aside; raises OSError if full.
+
+    Without it the first write through a mapping into a full file system kills the process with a bus error.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, start, end - start)
+        return
+    # macOS has no such call.
+    zeros = bytes(1 << 20)
+    while start < end:
+        start += os.pwrite(descriptor, zeros[: end - start], start)
+
+
 def _slot_stride(capacity: int) -> int:
     return (SLOT_HEADER_BYTES + capacity + 4095) // 4096 * 4096
 
@@ -160,9 +174,8 @@ class RingMemory:
                 descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
                 try:
                     os.ftruncate(descriptor, total)
-                    if hasattr(os, "posix_fallocate"):
-                        # The header is written below: in a memory file system that is full that would be a bus error.
-                        os.posix_fallocate(descriptor, 0, HEADER_BYTES)
+                    # The header is written below: in a file system that is full that would be a bus error.
+                    claim_pages(descriptor, 0, HEADER_BYTES)
                     memory = cls(mmap.mmap(descriptor, total), RingAddress(path, total), True)
                 except BaseException:
                     os.unlink(path)

@@ -10,11 +10,13 @@ import sys
 from animator_core.frame_ring import (
     FORMAT_BGRA_PREMULTIPLIED,
     FORMAT_RGBA,
+    HEADER_BYTES,
     FrameInfo,
     RingError,
     RingMemory,
     RingReader,
     RingWriter,
+    claim_pages,
 )
 
 TRACKING_SIDE = 640
@@ -108,13 +110,14 @@ class FilterLink:
 
 
 def _reserve(memory: RingMemory) -> None:
-    """Claim the ring's pages now: in a full memory file system a later write would kill OBS with a bus error."""
-    if sys.platform != "linux":
+    """Claim the ring's pages now: in a full file system a later write would kill OBS with a bus error."""
+    if sys.platform == "win32":
+        # Windows sets the memory of a mapping aside when it is made.
         return
     descriptor = -1
     try:
         descriptor = os.open(memory.address.name, os.O_RDWR | os.O_CLOEXEC)
-        os.posix_fallocate(descriptor, 0, memory.address.size)
+        claim_pages(descriptor, HEADER_BYTES, memory.address.size)
     except OSError as exc:
         raise RingError(f"no shared memory for the camera frames: {exc}; free some memory or disk space") from exc
     finally:

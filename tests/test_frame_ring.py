@@ -29,6 +29,7 @@ from animator_core.frame_ring import (
     now_ns,
     remove_stale_rings,
 )
+from obs_plugin.link import FilterLink
 
 WIDTH, HEIGHT = 160, 120
 STRIDE = WIDTH * 4
@@ -409,3 +410,41 @@ def test_runtime_directory_is_the_users_private_one_where_there_is_one(tmp_path,
     assert frame_ring.runtime_directory() == str(tmp_path)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "absent"))
     assert Path(frame_ring.runtime_directory()).is_dir()
+
+
+@POSIX
+@pytest.mark.parametrize("has_fallocate", [True, False], ids=["Linux", "macOS"])
+def test_what_obs_writes_to_is_set_aside_before_so_that_a_full_disk_kills_nothing(tmp_path, monkeypatch, has_fallocate):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    if not has_fallocate:
+        monkeypatch.delattr(os, "posix_fallocate", raising=False)
+        monkeypatch.setattr(sys, "platform", "darwin")
+    link = FilterLink.create()
+    try:
+        driving, animated = (os.stat(ring.address.name) for ring in (link.driving, link.animated))
+        assert driving.st_blocks * 512 >= driving.st_size == link.driving.address.size
+        assert animated.st_blocks * 512 >= HEADER_BYTES
+        attached = RingMemory.attach(link.driving.address)
+        assert attached.capacity == link.driving.capacity, "the header stayed as it was"
+        attached.close()
+    finally:
+        link.close()
+
+
+@POSIX
+def test_a_disk_that_is_full_on_macos_is_an_error_and_leaves_no_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    monkeypatch.setattr(sys, "platform", "darwin")
+
+    def is_full(*given: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    written = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda *given: written(*given) if given[2] < HEADER_BYTES else is_full())
+    with pytest.raises(RingError, match="No space left"):
+        FilterLink.create()
+    monkeypatch.setattr(os, "pwrite", is_full)
+    with pytest.raises(RingError, match="No space left"):
+        FilterLink.create()
+    assert list(tmp_path.iterdir()) == []

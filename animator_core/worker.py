@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from animator_core.errors import ConfigError
 from animator_core.frame_ring import remove_stale_rings
 from animator_core.protocol import WorkerProblem
 from animator_core.serving.channel import MessageChannel, claim_standard_streams
+from animator_core.serving.process_end import INCOMPLETE, end_process
 
 if TYPE_CHECKING:
     from animator_core.config import Config
@@ -30,25 +30,32 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     channel = claim_standard_streams()
     remove_stale_rings()
-    status = 0
     try:
-        _serve(channel, options)
+        status = _serve(channel, options)
     except ImportError as exc:
         logger.exception("the installation is incomplete")
         channel.send(WorkerProblem(f"the installation is incomplete ({exc})", "run install.py again"))
-        status = 1
+        status = INCOMPLETE
     logging.shutdown()
     # Threads and destructors of the libraries must neither delay the end nor spoil its exit status.
-    os._exit(status)
+    end_process(status)
 
 
-def _serve(channel: MessageChannel, options: argparse.Namespace) -> None:
-    from animator_core.serving.manners import ParentWatch, limit_opencv_threads, limit_threads, lower_priority
+def _serve(channel: MessageChannel, options: argparse.Namespace) -> int:
+    """Serve, and return the process's exit code."""
+    from animator_core.serving.manners import (
+        ParentWatch,
+        limit_opencv_threads,
+        limit_threads,
+        lower_priority,
+        use_fine_timers,
+    )
 
     parent = ParentWatch(options.parent_pid)
     # The number libraries read the limits of their threads once, while they are imported.
     limit_opencv_threads(limit_threads())
     lower_priority()
+    use_fine_timers()
     from animator_core.serving.service import FilterService
     from animator_core.serving.wiring import build_parts
 
@@ -59,7 +66,7 @@ def _serve(channel: MessageChannel, options: argparse.Namespace) -> None:
     for name in _SIGNALS:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: service.leave())
-    service.run()
+    return service.run()
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

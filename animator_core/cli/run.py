@@ -50,10 +50,11 @@ def run(options: argparse.Namespace) -> int:
     from animator_core.live.session import LiveParts, LiveSession
     from animator_core.live.shelf import CharacterShelf
     from animator_core.live.threads import CaptureThread, TrackingThread
-    from animator_core.motion.driving import DrivingMotion
     from animator_core.pipeline import CharacterPipeline
     from animator_core.render_reuse import RenderReuse
+    from animator_core.serving.manners import use_fine_timers
 
+    use_fine_timers()
     recordings.require_writable(options)
     config = parts.with_options(load_config(options.config), options.option)
     recorded = recordings.Recordings(options, config, _MOST_WAITING)
@@ -84,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
         )
         pipeline.set_character(character)
         for _ in range(config.ai_model.warmup_frames):
-            renderer.render(DrivingMotion())  # compilers' work, done before anybody looks
+            renderer.warm_up()  # compilers' work, done before anybody looks
         output = make_output(options, config)
         undo.callback(output.close)
         session = LiveSession(LiveParts(capture, tracking, pipeline, shelf, output), config, _tell)

@@ -1,8 +1,9 @@
-"""How the worker behaves towards the machine: OBS comes first, and without OBS there is no worker."""
+"""Process and thread priority, timers, thread limits, parent watch."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import logging
 import os
 import sys
@@ -13,6 +14,7 @@ logger = logging.getLogger(__name__)
 
 _NICENESS = 5
 _MOST_THREADS = 4
+_THREAD_PRIORITY_BELOW_NORMAL = -1
 
 
 def limit_threads() -> int:
@@ -35,14 +37,29 @@ def limit_opencv_threads(threads: int) -> None:
 
 
 def lower_priority() -> None:
-    """Run below OBS, so that its rendering is never starved."""
+    """Run below OBS, so that its rendering is never starved; not on Windows, see `lower_thread_priority`."""
+    if sys.platform == "win32":
+        # Below normal a process gets nothing there beside a game that takes all cores: its character would stand still.
+        return
     try:
-        if sys.platform == "win32":
-            psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
-        else:
-            os.nice(_NICENESS)
-    except (OSError, psutil.Error) as exc:
+        os.nice(_NICENESS)
+    except OSError as exc:
         logger.info("the priority stays as it is: %s", exc)
+
+
+def lower_thread_priority() -> None:
+    """Run the calling thread, which nobody waits for, below the others; on Windows, as elsewhere the process does."""
+    if sys.platform == "win32":
+        kernel32 = ctypes.windll.kernel32
+        kernel32.GetCurrentThread.restype = ctypes.c_void_p
+        kernel32.SetThreadPriority.argtypes = (ctypes.c_void_p, ctypes.c_int)
+        kernel32.SetThreadPriority(kernel32.GetCurrentThread(), _THREAD_PRIORITY_BELOW_NORMAL)
+
+
+def use_fine_timers() -> None:
+    """Have waits of a millisecond take one, for the life of the process; Windows rounds them up to 15.6 otherwise."""
+    if sys.platform == "win32":
+        ctypes.windll.winmm.timeBeginPeriod(1)
 
 
 class ParentWatch:

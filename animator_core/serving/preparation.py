@@ -7,6 +7,8 @@ import queue
 import threading
 from typing import Callable
 
+from animator_core.serving.manners import lower_thread_priority
+
 logger = logging.getLogger(__name__)
 
 WANTED, SOON = 1, 2
@@ -48,6 +50,7 @@ class PreparationThread:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        lower_thread_priority()
         while not self._is_ended:
             _, _, job = self._jobs.get()
             self._is_running = True

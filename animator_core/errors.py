@@ -11,6 +11,10 @@ def first_line(error: BaseException, most: int | None = None) -> str:
 class AnimatorError(Exception):
     """Base of everything that animator_core raises on purpose."""
 
+    def without_traceback(self) -> AnimatorError:
+        """Return the same error to be kept: a traceback holds what its functions had, loaded networks for example."""
+        return type(self)(*self.args)
+
 
 class ConfigError(AnimatorError):
     """A configuration value is unknown, of the wrong type or out of range."""
@@ -34,6 +38,10 @@ class ModelError(AnimatorError):
 
 class WeightsError(ModelError):
     """LivePortrait weights are missing, damaged or belong to another network."""
+
+
+class DeviceLostError(ModelError):
+    """No later call of this process reaches the graphics card any more; another process may."""
 
 
 class MotionError(AnimatorError):

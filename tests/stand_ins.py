@@ -93,6 +93,9 @@ class FlatRenderer:
         self.motions.append(motion)
         return self._frame
 
+    def warm_up(self) -> None:
+        self.render(DrivingMotion())
+
     def close(self) -> None:
         self.is_closed = True
 

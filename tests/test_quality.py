@@ -150,6 +150,37 @@ def test_frames_that_were_too_slow_while_they_were_prepared_are_never_shown():
     assert machine.ladder.rung == Rung(is_warp=True)
 
 
+def test_liveportrait_that_is_too_slow_for_every_second_frame_is_refused_before_it_is_shown():
+    ladder = QualityLadder(20, MOST_SHARE)
+    assert not ladder.refuses_liveportrait(0.0), "nothing was measured"
+    assert not ladder.refuses_liveportrait(0.09), "ten frames a second in nine tenths of the time"
+    assert ladder.refuses_liveportrait(0.1)
+    assert ladder.rung == Rung(is_warp=True)
+    seconds = 0
+    while ladder.rung.is_warp:
+        seconds += 1
+        ladder.observe(Load(30, 0.1, 0.1), seconds * SECOND)
+    assert seconds > 300, "loading it again and again would cost more than it is worth"
+    assert ladder.refuses(1.0)
+    assert ladder.rung.is_warp
+
+
+def test_a_threshold_of_0_refuses_nothing():
+    assert not QualityLadder(0, MOST_SHARE).refuses_liveportrait(60.0)
+
+
+def test_what_failed_and_was_not_slow_is_tried_again_in_full():
+    machine = Machine(is_liveportrait=True)
+    assert machine.ladder.give_way()
+    machine.warp_ms = 300
+    assert machine.run(4) == Rung(is_half_rate=True, is_warp=True), "meanwhile the warp was too slow as well"
+    machine.warp_ms = 5
+    machine.run(120)
+    assert machine.ladder.rung == Rung()
+    shown = list(dict.fromkeys(machine.seen))
+    assert shown == [Rung(is_warp=True), Rung(is_half_rate=True, is_warp=True), Rung()]
+
+
 def test_what_is_prepared_beside_counts_neither_as_slow_nor_as_proof():
     machine = Machine()
     for second in range(100):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import queue
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ import pytest
 
 from animator_core.characters.library import CharacterLibrary
 from animator_core.config import CharacterConfig, Config
-from animator_core.errors import AnimatorError, CharacterError, ModelError, WeightsError
+from animator_core.errors import AnimatorError, CharacterError, DeviceLostError, ModelError, WeightsError
 from animator_core.frame_ring import FORMAT_BGRA_PREMULTIPLIED, FORMAT_RGBA, RingMemory, RingReader, RingWriter
 from animator_core.frame_statistics import FrameStatistics
 from animator_core.motion.estimator import MotionEstimator
@@ -222,6 +224,7 @@ def test_without_any_renderer_the_stage_reports_the_error(library, preparation):
 
 class LivePortraitDouble(QuietRenderer):
     name = "liveportrait"
+    device = "a GPU"
 
     def set_character(self, character):
         super().set_character(character)
@@ -285,8 +288,107 @@ def test_where_the_gpu_fails_the_warp_goes_on_and_says_why(memory, library, prep
     monkeypatch.undo()
     for second in range(100, 200):
         shown._review.quality.observe(Load(30, 0.1, 0.1), second * 1_000_000_000)
-    wait_until(lambda: (shown.advance(None, False), shown.renderer_name == "liveportrait")[1])
+    assert shown._review.rung == Rung(), "the computer is not too slow"
+    notes = set()
+    wait_until(lambda: (notes.add(shown.note[0]), shown.advance(None, False), shown.renderer_name != "warp")[2])
+    assert notes == {"NVIDIA failed while LivePortrait used it (out of memory), so the warp renderer draws for now"}
     assert shown.note == ("", "")
+    shown.close()
+
+
+def test_a_device_error_that_is_told_keeps_no_networks_alive(memory, library, preparation, monkeypatch):
+    shown = animation_of(memory, library, preparation, [])
+    held: list[weakref.ref[object]] = []
+    # pytest keeps what is logged.
+    monkeypatch.setattr(animation.logger, "warning", lambda *given, **more: None)
+
+    def fail(self, motion, driving_frame=None):
+        networks = type("Networks", (), {})()
+        held.append(weakref.ref(networks))
+        raise ModelError("NVIDIA failed; close programs")
+
+    monkeypatch.setattr(LivePortraitDouble, "render", fail)
+    shown._is_redraw_due = True
+    wait_until(lambda: shown.advance(None, False) and shown.renderer_name == "warp")
+    gc.collect()
+    assert shown.note[0].startswith("NVIDIA failed")
+    assert [each() for each in held] == [None] * len(held)
+    shown.close()
+
+
+def test_a_gpu_that_fails_before_the_first_frame_leaves_it_to_the_warp(memory, library, preparation, monkeypatch):
+    def fail(self, *given):
+        raise ModelError("NVIDIA has no memory; close other programs")
+
+    monkeypatch.setattr(LivePortraitDouble, "prepare", fail)
+    shown = animation_of(memory, library, preparation, [])
+    assert shown.renderer_name == "warp"
+    assert shown.problem == ("", "")
+    assert shown.note == ("NVIDIA has no memory, so the warp renderer draws for now", "close other programs")
+    shown.close()
+
+
+def test_a_gpu_that_was_lost_before_it_ever_drew_is_left_alone(memory, library, preparation, monkeypatch):
+    def fail(self, *given):
+        raise DeviceLostError("NVIDIA is gone; update the driver")
+
+    monkeypatch.setattr(LivePortraitDouble, "warm_up", fail)
+    shown = animation_of(memory, library, preparation, [])
+    assert shown.renderer_name == "warp", "a new process would only be lost again and again"
+    assert shown.note == ("NVIDIA is gone, so the warp renderer draws for now", "update the driver")
+    shown.close()
+
+
+@pytest.mark.parametrize("fails_when", ["drawing", "preparing another"])
+def test_a_gpu_that_is_lost_after_it_drew_is_the_end_of_the_thread(
+    memory, library, preparation, monkeypatch, fails_when
+):
+    def fail(self, *given):
+        raise DeviceLostError("NVIDIA is gone; update the driver")
+
+    shown = animation_of(memory, library, preparation, [])
+    assert shown.renderer_name == "liveportrait"
+    if fails_when == "preparing another":
+        monkeypatch.setattr(LivePortraitDouble, "prepare", fail)
+        save_character(library.directory, "new.png", (1, 2, 3))
+        shown.update(AnimationSettings("new.png"))
+    else:
+        monkeypatch.setattr(LivePortraitDouble, "render", fail)
+        shown._is_redraw_due = True
+    with pytest.raises(DeviceLostError):
+        wait_until(lambda: shown.advance(None, False) and False)
+    shown.close()
+
+
+def test_the_thread_that_draws_is_warmed_up_as_well(memory, library, preparation, monkeypatch):
+    threads: list[int] = []
+    monkeypatch.setattr(QuietRenderer, "warm_up", lambda self: threads.append(threading.get_ident()))
+    shown = animation_of(memory, library, preparation, [])
+    assert threads[-1] == threading.get_ident()
+    assert threads[:-1] == [preparation._thread.ident] * Config().ai_model.warmup_frames
+    shown.close()
+
+
+@pytest.mark.parametrize(("wanted", "drawn_by"), [("auto", "warp"), ("liveportrait", "liveportrait")])
+def test_auto_never_shows_a_liveportrait_that_is_too_slow_here(
+    memory, library, preparation, monkeypatch, wanted, drawn_by
+):
+    monkeypatch.setattr(LivePortraitDouble, "warm_up", lambda self: time.sleep(0.1))
+    made: list[QuietRenderer] = []
+
+    def create(name: str) -> QuietRenderer:
+        made.append(QuietRenderer() if name == "warp" else LivePortraitDouble())
+        return made[-1]
+
+    parts = WorkerParts(Config(), library, preparation, TrackerDouble, create, MotionEstimator)
+    settings = AnimationSettings("a.png", renderer=wanted)
+    shown = Animation(settings, parts, RingWriter(memory), FrameStatistics())
+    shown.restart()
+    names = set()
+    wait_until(lambda: (names.add(shown.renderer_name), shown.advance(None, False))[1])
+    assert shown.renderer_name == drawn_by
+    assert names <= {"", drawn_by}
+    assert ("too slow" in shown.note[0]) == (drawn_by == "warp")
     shown.close()
 
 

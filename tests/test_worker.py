@@ -29,6 +29,7 @@ from animator_core.protocol import (
     UpdateFilter,
     WorkerProblem,
 )
+from animator_core.serving import process_end
 from tests.conftest import shared_file
 from tests.worker_harness import BLACK, GREY, WorkerHarness, save_character, write_config
 
@@ -308,6 +309,40 @@ def test_the_heart_beats_while_liveportrait_on_a_cpu_takes_its_time(folder):
             time.sleep(0.1)
             ages.append(end.reader.heartbeat_age_ns / 1e9)
         assert max(ages) < 2.0
+
+
+def test_the_heart_beats_while_the_render_thread_is_warmed_up(folder):
+    save_character(folder / "characters", "cold.png", (9, 9, 200))
+    with start(folder, extra="ai_model: {warmup_frames: 1}\n") as worker:
+        end = worker.open(character="cold.png")
+        worker.wait_for(FilterOpened)
+        ages = []
+        for _ in worker.frames():
+            break
+        else:
+            pytest.fail("it never drew")
+        worker.send(UpdateFilter("a", AnimationSettings("cold.png", renderer="warp")))
+        for _ in range(25):
+            end.drive()
+            time.sleep(0.1)
+            ages.append(end.reader.heartbeat_age_ns / 1e9)
+        assert max(ages) < 2.0
+
+
+def test_a_gpu_that_is_lost_ends_the_worker_so_that_another_one_starts(folder):
+    save_character(folder / "characters", "lost.png", (9, 9, 200))
+    with start(folder, extra="ai_model: {warmup_frames: 0}\n") as worker:
+        worker.open("b", character="green.png")
+        worker.next_frame("b")
+        worker.open("a", character="lost.png", frame_rate=30.0)
+        worker.next_frame("a")
+        worker.ends["a"].frame = GREY
+        until = time.monotonic() + 20
+        while worker.process.poll() is None and time.monotonic() < until:
+            worker.ends["a"].drive()
+            time.sleep(0.01)
+        assert worker.exit_code() == process_end.DEVICE_LOST
+        assert "Traceback" in worker.log_path.read_text()
 
 
 def test_missing_weights_mean_the_warp_renderer_and_a_word_about_it(folder):

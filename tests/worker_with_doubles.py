@@ -2,7 +2,9 @@
 
 Tracker: a black frame has no face; a magenta one raises. Renderer: one plain colour for each character; ``crash.png``
 raises in every frame, ``hang.png`` never comes back from one, ``slow.png`` takes two seconds to prepare,
-``refused.png`` is refused by `set_character`, ``lazy.png`` is drawn in four seconds as if by LivePortrait on a CPU.
+``refused.png`` is refused by `set_character`, ``lazy.png`` is drawn in four seconds as if by LivePortrait on a CPU,
+``lost.png`` as if by LivePortrait until after five frames the GPU is lost, ``cold.png`` keeps its render thread busy
+for three seconds while that is warmed up.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -18,7 +21,7 @@ import numpy as np
 from animator_core.characters.character import Character
 from animator_core.characters.library import CharacterLibrary
 from animator_core.config import load_config
-from animator_core.errors import CharacterError, WeightsError
+from animator_core.errors import CharacterError, DeviceLostError, WeightsError
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.visible_change import signature
@@ -56,6 +59,7 @@ class RendererDouble:
 
     def __init__(self) -> None:
         self._character: Character | None = None
+        self._drawn_count = 0
 
     def prepare(self, character: Character) -> None:
         if character.name == "slow.png":
@@ -65,7 +69,7 @@ class RendererDouble:
         if character.name == "refused.png":
             raise CharacterError("refused.png cannot be drawn; use another")
         self._character = character
-        self.name = "liveportrait" if character.name == "lazy.png" else "warp"
+        self.name = "liveportrait" if character.name in ("lazy.png", "lost.png") else "warp"
 
     def place(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> Placement:
         return Placement(signature(motion), (motion, driving_frame))
@@ -80,9 +84,18 @@ class RendererDouble:
             time.sleep(600)
         if self._character.name == "lazy.png":
             time.sleep(4)
+        if self._character.name == "lost.png":
+            self._drawn_count += 1
+            if self._drawn_count > 5:
+                raise DeviceLostError("the GPU is lost (device-side assert); update the driver")
         print("a library prints what it likes")
         os.write(1, b"and so does one written in C++\n")
         return np.ascontiguousarray(self._character.picture[..., [2, 1, 0, 3]])
+
+    def warm_up(self) -> None:
+        if self._character.name == "cold.png" and threading.current_thread().name.startswith("render"):
+            time.sleep(3)
+        self.render(DrivingMotion())
 
     def close(self) -> None:
         pass
@@ -101,8 +114,7 @@ def main() -> None:
     channel = claim_standard_streams()
     parts = WorkerParts(config, library, PreparationThread(), TrackerDouble, create_renderer, MotionEstimator)
     parent = int(sys.argv[2]) if len(sys.argv) > 2 else None
-    FilterService(channel, parts, ParentWatch(parent)).run()
-    os._exit(0)
+    os._exit(FilterService(channel, parts, ParentWatch(parent)).run())
 
 
 if __name__ == "__main__":

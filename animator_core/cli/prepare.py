@@ -13,7 +13,6 @@ from animator_core.characters.character import Character
 from animator_core.cli import parts
 from animator_core.config import Config, load_config
 from animator_core.errors import AnimatorError, CharacterError
-from animator_core.motion.driving import DrivingMotion
 from animator_core.protocol import RENDERERS
 from animator_core.render.contract import Renderer
 
@@ -95,7 +94,7 @@ def _warm_up(renderer: Renderer, character: Character) -> None:
     renderer.prepare(character)
     renderer.set_character(character)
     for _ in range(_WARM_UP_FRAMES):
-        renderer.render(DrivingMotion())
+        renderer.warm_up()
 
 
 def _describe(character: Character) -> str:

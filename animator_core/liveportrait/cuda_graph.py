@@ -48,7 +48,8 @@ class RecordedFunction:
     @torch.inference_mode()
     def __call__(self, *inputs: torch.Tensor) -> Tensors:
         """Return what the function returns for ``inputs``."""
-        with self._lock:
+        # Streams are the present device's, and that is the first one in every thread.
+        with torch.cuda.device_of(inputs[0]), self._lock:
             if self._start is None and not self.has_failed:
                 self._record(inputs)
             if self._start is not None and [each.shape for each in inputs] == [each.shape for each in self._inputs]:
@@ -60,6 +61,9 @@ class RecordedFunction:
         try:
             self._inputs = tuple(each.clone() for each in inputs)
             start, self._outputs = self._capture(lambda: self._function(*self._inputs))
+            for each in self._outputs:
+                # What the recording does not write must not be taken for right.
+                each.zero_()
             problem = _difference(self._replayed(start, inputs), self._function(*inputs))
         except RuntimeError as exc:
             # torch's errors of memory, drivers and forbidden calls are RuntimeErrors.
@@ -69,6 +73,9 @@ class RecordedFunction:
             logger.warning("%s runs without a CUDA graph, which is slower (%s); update the driver", self._name, problem)
         else:
             self._start = start
+        if inputs[0].is_cuda:
+            # What trying took is the game's again.
+            torch.cuda.empty_cache()
 
     def _replayed(self, start: Callable[[], None], inputs: Tensors) -> Tensors:
         for kept, given in zip(self._inputs, inputs):
@@ -107,7 +114,7 @@ class GraphPainter:
 
 
 def capture_kernels(run: Callable[[], Tensors]) -> tuple[Callable[[], None], Tensors]:
-    """Return what repeats the kernels of ``run`` on the CUDA device, and the tensors that every repetition fills."""
+    """Return what repeats the kernels of ``run`` on the present CUDA device, and the tensors that every one fills."""
     # On a stream of its own, as capturing requires, so that libraries choose and build their kernels before it.
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
@@ -117,7 +124,8 @@ def capture_kernels(run: Callable[[], Tensors]) -> tuple[Callable[[], None], Ten
     torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
     # Other filters' threads may use the device meanwhile.
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+    # torch's own stream for it is for ever that of the device that was captured on first.
+    with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
         outputs = run()
     return graph.replay, outputs
 

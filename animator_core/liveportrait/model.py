@@ -105,6 +105,17 @@ class LivePortraitModel:
         (packed,) = self._packed_motion(driving_tensor.to(self.device))
         return unpacked(packed.cpu())
 
+    def gives_numbers(self) -> bool:
+        """Return whether everything the networks make of a plain picture is finite, on this device and precision.
+
+        Some GPUs (GTX 16xx) make NaN of convolutions in half precision, which shows as a black face.
+        """
+        picture = torch.linspace(0, 1, DRIVING_CROP_SIZE).expand(1, 3, DRIVING_CROP_SIZE, DRIVING_CROP_SIZE)
+        features, motion = self.extract_features(picture), self.extract_motion(picture)
+        painting = self.paint(self.prepare_warp(features), features.keypoints_source)
+        made = (features.appearance_features, features.keypoints_source, motion.packed, painting.picture)
+        return all(bool(torch.isfinite(each).all()) for each in (*made, painting.deformation))
+
     def paint(self, source: SourceFeatures | WarpingSource, keypoints_driving: torch.Tensor) -> Painting:
         """Return the source with its keypoints, those of `SourceFeatures`, moved to the given ones, (B, 21, 3)."""
         if isinstance(source, SourceFeatures):

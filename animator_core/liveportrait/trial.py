@@ -18,5 +18,7 @@ def largest_difference(actual: Sequence[torch.Tensor], expected: Sequence[torch.
 
 def finish(device: torch.device) -> None:
     """Wait until the device has done what it was given."""
-    if device.type != "cpu":
-        getattr(torch, device.type).synchronize()
+    if device.type == "mps":
+        torch.mps.synchronize()
+    elif device.type != "cpu":
+        getattr(torch, device.type).synchronize(device)

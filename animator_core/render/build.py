@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
-from animator_core.errors import AnimatorError, ModelError, WeightsError
+from animator_core.errors import AnimatorError, DeviceLostError, ModelError, WeightsError
 from animator_core.liveportrait.options import MotionOptions
 from animator_core.render.contract import Renderer
 
@@ -60,6 +60,7 @@ class RendererSource:
         self.settings = settings or RendererSettings()
         self._find_gpu = find_gpu
         self._engine: weakref.ref[Engine] | None = None
+        self._failed_device = ""
         self._lock = threading.Lock()
 
     def create(self, name: str = "auto", enable_optimizer: bool | None = None) -> Renderer:
@@ -71,23 +72,35 @@ class RendererSource:
         draws by the warp is as it should be, and only logged. Raises WeightsError or ModelError where "liveportrait"
         is asked for and cannot be had, AnimatorError for an unknown name.
         """
-        from animator_core.render.warp.renderer import WarpRenderer
-
         if name not in RENDERERS:
             raise AnimatorError(f"renderer {name!r} is unknown; choose one of {', '.join(RENDERERS)}")
         if name == "liveportrait":
             return self._liveportrait(False, enable_optimizer)
         if name == "warp":
-            return WarpRenderer()
+            return self._warp()
         if not self._has_weights():
-            return WarpRenderer(note=self._note_without_weights())
+            return self._warp(self._note_without_weights())
         try:
             return self._liveportrait(True, enable_optimizer)
         except _NoGpu as exc:
             logger.info("%s", exc)
-            return WarpRenderer()
+            note = ""
+        except DeviceLostError:
+            raise
         except ModelError as exc:
-            return WarpRenderer(note=str(exc))
+            note = str(exc)
+        return self._warp(note)
+
+    def _warp(self, note: str = "") -> Renderer:
+        from animator_core.render.warp.renderer import WarpRenderer
+
+        if self._failed_device:
+            from animator_core.render.liveportrait.device_errors import release_memory
+
+            # Only now: the error held what had been loaded.
+            release_memory(self._failed_device)
+            self._failed_device = ""
+        return WarpRenderer(note=note)
 
     def _note_without_weights(self) -> str:
         gpu = self._find_gpu()
@@ -149,7 +162,11 @@ class RendererSource:
             )
         assert self.settings.weights_dir is not None
         settings = self.settings
-        return load_engine(settings.weights_dir, choice, settings.cache_dir, settings.options, settings.use_compile)
+        try:
+            return load_engine(settings.weights_dir, choice, settings.cache_dir, settings.options, settings.use_compile)
+        except ModelError:
+            self._failed_device = choice.device
+            raise
 
 
 def create_renderer(name: str = "auto", settings: RendererSettings | None = None) -> Renderer:

@@ -60,6 +60,13 @@ class Renderer(Protocol):
         """Return the character in ``motion``: `place`, then `draw`."""
         ...
 
+    def warm_up(self) -> None:
+        """Do once, for the character that is set, all that a live frame takes, so that the first one is quick.
+
+        Libraries choose and build for each thread what they compute with: the thread that draws calls it as well.
+        """
+        ...
+
     def close(self) -> None:
         """Free memory of the device."""
         ...

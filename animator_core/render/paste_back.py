@@ -79,11 +79,16 @@ class PasteBack:
                 pixels[rows] = self._transparent(premultiplied, rows)
         if pixels.device.type != "cuda":
             return Pasted(self, pixels.cpu(), None)
-        arriving = self._buffers.take(pixels)
-        arriving.copy_(pixels, non_blocking=True)
-        # Waiting for it leaves the core to OBS.
-        has_arrived = torch.cuda.Event(blocking=True)
-        has_arrived.record()
+        return self._sent(pixels)
+
+    def _sent(self, pixels: torch.Tensor) -> Pasted:
+        # An event is recorded on a stream of the present device, which need not be the one that sends.
+        with torch.cuda.device(pixels.device):
+            arriving = self._buffers.take(pixels)
+            arriving.copy_(pixels, non_blocking=True)
+            # Waiting for it leaves the core to OBS.
+            has_arrived = torch.cuda.Event(blocking=True)
+            has_arrived.record()
         return Pasted(self, arriving, has_arrived)
 
     def put(self, pixels: torch.Tensor, frame: np.ndarray) -> None:

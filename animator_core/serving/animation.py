@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections import deque
 
-from animator_core.errors import AnimatorError, CharacterError, ModelError
+from animator_core.errors import AnimatorError, CharacterError, DeviceLostError, ModelError
 from animator_core.frame_ring import RingWriter, now_ns
 from animator_core.frame_statistics import FrameStatistics
 from animator_core.pipeline import AnimatedFrame, CharacterPipeline
-from animator_core.protocol import AnimationSettings
+from animator_core.protocol import AnimationSettings, may_be_slow
 from animator_core.publishing import publish_picture
+from animator_core.render.contract import Renderer
 from animator_core.render_reuse import RenderReuse
 from animator_core.serving.driving import TrackedFrame
 from animator_core.serving.pace import Pace
@@ -58,6 +59,9 @@ class Animation:
         self._pace = Pace(min(settings.frame_rate, performance.target_fps), performance.max_render_share)
         self._pending: TrackedFrame | None = None
         self._device_error: AnimatorError | None = None
+        self.is_warming_up = False
+        """Whether the render thread readies a renderer for itself, which may take seconds."""
+        self._has_shown_liveportrait = False
         self._is_face_lost = False
         self._is_frozen = False
         self._is_hidden = False
@@ -82,7 +86,7 @@ class Animation:
     def note(self) -> tuple[str, str]:
         """What the streamer should know although all is well: it is not animated just as it was asked for."""
         less = self._review.rung.description
-        if self._device_error is not None and self._review.rung.is_warp:
+        if self._device_error is not None:
             what, remedy = _message_and_remedy(self._device_error)
             return f"{what}, so the warp renderer draws for now", remedy
         if less:
@@ -112,7 +116,7 @@ class Animation:
 
     def state(self, is_camera_silent: bool) -> str:
         """Return which of `protocol.STATES` this is, apart from "error"."""
-        if self._pipeline is None:
+        if self._pipeline is None or self.is_warming_up:
             return "loading"
         if self._is_frozen:
             return "frozen"
@@ -171,6 +175,7 @@ class Animation:
         if frame is None:
             return False
         self._is_redraw_due = False
+        self._has_shown_liveportrait |= self.renderer_name == "liveportrait"
         self._pace.count(moment)
         self._publish(frame)
         self._pace.rest(moment, now_ns())
@@ -214,6 +219,7 @@ class Animation:
         if wanted is not self._settings:
             if wanted.renderer != self._settings.renderer:
                 self._review.quality.use(is_liveportrait=False)
+                self._device_error = None
             self._settings = wanted
             self._estimator.set_settings(motion_settings(wanted))
         frame_rate = min(wanted.frame_rate, self._parts.config.performance.target_fps)
@@ -247,8 +253,9 @@ class Animation:
         if name == self._distrusted and stage.error(name) is None:
             stage.reject(name, CharacterError(f"{name} cannot be drawn; use another picture and report this one"))
         character = stage.character(name)
-        failure = self._failed_again(stage, name)
+        failure = self._failure(stage, name)
         if failure is not None:
+            self._review.quality.use(is_liveportrait=True)
             self._give_way(failure)
             return
         self._error = stage.error(name)
@@ -258,8 +265,9 @@ class Animation:
             character = stage.character(name)
         if character is None:
             return
-        if stage is self._incoming:
-            if self._review.quality.refuses(stage.frame_seconds):
+        is_new = stage is self._incoming
+        if is_new:
+            if self._review.quality.refuses(stage.frame_seconds) or self._is_too_slow_for_auto(stage):
                 return
             self._enter(stage)
         pipeline = self._pipeline
@@ -268,6 +276,8 @@ class Animation:
             return
         try:
             pipeline.set_character(character)
+            if is_new:
+                self._warm_up(pipeline.renderer)
         except CharacterError as exc:
             stage.reject(name, exc)
             return
@@ -278,22 +288,40 @@ class Animation:
         count = _MOST_PRELOADED if self._parts.config.character.preload_all else _NEIGHBOURS
         stage.preload(nearest_first(self._names, name)[:count])
 
-    def _failed_again(self, stage: Stage, name: str) -> AnimatorError | None:
-        """Return why the device, which failed before and is tried again by ``stage``, fails still."""
-        if self._device_error is None or self._review.rung.is_warp or stage is not self._incoming:
+    def _failure(self, stage: Stage, name: str) -> AnimatorError | None:
+        """Return why the device fails by which ``stage`` draws or is to draw, None if it does not."""
+        error, problem = stage.error(name), stage.renderer_problem
+        if self._has_shown_liveportrait:
+            for each in (error, problem):
+                if isinstance(each, DeviceLostError):
+                    return each
+        if self._review.rung.is_warp or stage is not self._incoming or stage.renderer is None:
             return None
-        error = stage.error(name)
-        if isinstance(error, ModelError):
-            return error
-        has_fallen_back = stage.renderer is not None and stage.renderer.name == "warp"
-        return (stage.renderer_problem or self._device_error) if has_fallen_back else None
+        if stage.renderer.name == "liveportrait":
+            return error if isinstance(error, ModelError) else None
+        # It failed before, is tried again, and the stage could not have it.
+        return (problem or self._device_error) if self._device_error is not None else None
+
+    def _is_too_slow_for_auto(self, stage: Stage) -> bool:
+        """Return whether LivePortrait, which nobody asked for by name, is refused for its speed before it is shown."""
+        assert stage.renderer is not None
+        is_chosen = renderer_name(self._settings, self._parts.config) == "liveportrait"
+        if is_chosen or stage.renderer.name != "liveportrait":
+            return False
+        return self._review.quality.refuses_liveportrait(stage.frame_seconds)
 
     def _give_way(self, error: AnimatorError) -> None:
-        """Have the warp draw for now: the device failed, a game may have taken its memory; it is tried again later."""
+        """Have the warp draw for now: the device failed, a game may have taken its memory; it is tried again later.
+
+        Raises DeviceLostError if this process cannot try it again.
+        """
+        if isinstance(error, DeviceLostError) and self._has_shown_liveportrait:
+            # Another process may have it again; one in which it never worked would only start over and over.
+            raise error
         was_warp = self._review.rung.is_warp
         if not self._review.quality.give_way():
             raise error
-        self._device_error = error
+        self._device_error = error.without_traceback()
         self._is_redraw_due = True
         if not was_warp:
             logger.warning("%s; the warp renderer draws for now", error, exc_info=error)
@@ -346,6 +374,19 @@ class Animation:
             RenderReuse(performance.enable_optimizer),
             performance.max_inference_time_ms,
         )
+
+    def _warm_up(self, renderer: Renderer) -> None:
+        """Have the render thread do itself what the preparation did in its own; where frames take seconds it must not.
+
+        Most is recorded by now; what is not would hold up the first live frame for as long.
+        """
+        if not self._parts.config.ai_model.warmup_frames or may_be_slow(renderer.name, renderer.device):
+            return
+        self.is_warming_up = True
+        try:
+            renderer.warm_up()
+        finally:
+            self.is_warming_up = False
 
     def _wanted_name(self) -> str:
         if self._settings.character:

@@ -71,6 +71,7 @@ class QualityLadder:
         self._calm_ns: int | None = None
         self._rose_ns: int | None = None
         self._wait_ns = _FIRST_WAIT_NS
+        self._has_failed = False
 
     @property
     def rung(self) -> Rung:
@@ -81,7 +82,7 @@ class QualityLadder:
         """Take the rungs of a renderer; starts from the top where they are others."""
         rungs = _LIVEPORTRAIT_LADDER if is_liveportrait else _WARP_LADDER
         if rungs is not self._rungs:
-            self._rungs, self._index, self._wait_ns = rungs, 0, _FIRST_WAIT_NS
+            self._rungs, self._index, self._wait_ns, self._has_failed = rungs, 0, _FIRST_WAIT_NS, False
             self._settle(None)
 
     def pause(self, now_ns: int) -> None:
@@ -97,13 +98,24 @@ class QualityLadder:
         self._fall()
         return True
 
+    def refuses_liveportrait(self, frame_seconds: float) -> bool:
+        """Return whether LivePortrait is too slow even for every second frame before it was ever shown.
+
+        The warp draws then; it is tried again only after the longest wait.
+        """
+        if self._rungs is _LIVEPORTRAIT_LADDER or frame_seconds * self._least_fps / 2 <= self._most_share:
+            return False
+        self.use(is_liveportrait=True)
+        self._go_to_warp()
+        self._wait_ns = _LONGEST_WAIT_NS
+        return True
+
     def give_way(self) -> bool:
         """Go down to the warp, since LivePortrait failed; return False where there is none below."""
         if self.rung.is_warp or not any(rung.is_warp for rung in self._rungs):
             return self.rung.is_warp
-        while not self.rung.is_warp:
-            self._index += 1
-        self._note_fall()
+        self._go_to_warp()
+        self._has_failed = True
         return True
 
     def observe(self, load: Load, now_ns: int) -> None:
@@ -115,8 +127,7 @@ class QualityLadder:
         if self._slow_ns is not None and now_ns - self._slow_ns >= _TOO_SLOW_NS:
             self._go_down(load)
         elif self._calm_ns is not None and self._index and now_ns - self._calm_ns >= self._wait_ns:
-            self._index -= 1
-            self._settle(now_ns)
+            self._rise(now_ns)
 
     def _go_down(self, load: Load) -> None:
         if self._index + 1 == len(self._rungs):
@@ -125,6 +136,19 @@ class QualityLadder:
             # Another picture would not spare the tracker anything.
             return
         self._fall()
+
+    def _rise(self, now_ns: int) -> None:
+        was_warp = self.rung.is_warp
+        self._index -= 1
+        if self._has_failed and was_warp and not self.rung.is_warp:
+            # It was not speed that was wanting: all of it is tried again.
+            self._index, self._has_failed = 0, False
+        self._settle(now_ns)
+
+    def _go_to_warp(self) -> None:
+        while not self.rung.is_warp:
+            self._index += 1
+        self._note_fall()
 
     def _fall(self) -> None:
         self._index += 1

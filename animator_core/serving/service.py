@@ -28,6 +28,7 @@ from animator_core.protocol import (
 from animator_core.serving.channel import MessageChannel
 from animator_core.serving.manners import ParentWatch
 from animator_core.serving.parts import WorkerParts
+from animator_core.serving.process_end import DEVICE_LOST, end_process
 from animator_core.serving.session import FilterSession
 
 logger = logging.getLogger(__name__)
@@ -56,11 +57,15 @@ class FilterService:
         """Have `run` return soon; safe in a signal handler."""
         self._is_leaving.set()
 
-    def run(self) -> None:
-        """Answer messages until the input ends, a `Shutdown` comes, the parent is gone or `leave` was called."""
+    def run(self) -> int:
+        """Answer messages until the input ends, a `Shutdown` comes, the parent is gone or `leave` was called.
+
+        Also ends where a filter's graphics card is lost to this process. Returns the process's exit code.
+        """
         self._channel.send(Ready(PROTOCOL_VERSION, os.getpid()))
         self._send_characters()
         parent_seen = time.monotonic()
+        status = 0
         try:
             while not (self._is_leaving.is_set() or self._channel.is_broken):
                 try:
@@ -77,8 +82,13 @@ class FilterService:
                         logger.info("the parent is gone")
                         break
                 self._send_statuses()
+                if any(session.is_device_lost for session in self._sessions.values()):
+                    logger.error("the graphics card is lost to this process, which ends so that another one starts")
+                    status = DEVICE_LOST
+                    break
         finally:
-            self._close_all()
+            self._close_all(status)
+        return status
 
     def _answer(self, message: Message) -> None:
         session = self._sessions.get(getattr(message, "filter_id", ""))
@@ -136,8 +146,8 @@ class FilterService:
                 self._sent[filter_id] = (status, now)
                 self._channel.send(status)
 
-    def _close_all(self) -> None:
-        last_resort = threading.Timer(_LAST_RESORT_SECONDS, os._exit, (0,))
+    def _close_all(self, status: int) -> None:
+        last_resort = threading.Timer(_LAST_RESORT_SECONDS, end_process, (status,))
         last_resort.daemon = True
         last_resort.start()
         self._parts.preparation.end()

@@ -8,7 +8,7 @@ import threading
 import time
 from typing import Callable
 
-from animator_core.errors import AnimatorError
+from animator_core.errors import AnimatorError, DeviceLostError
 from animator_core.frame_ring import RingMemory, RingReader, RingWriter, now_ns
 from animator_core.frame_statistics import FrameStatistics
 from animator_core.live.newest import Newest
@@ -54,6 +54,8 @@ class FilterSession:
         self._stop = threading.Event()
         self._animation = Animation(opening.settings, parts, self._writer, self.statistics)
         self._drawing_since: float | None = None
+        self.is_device_lost = False
+        """Whether only another process can have the graphics card again."""
         self._threads = [self._thread("render", self._render), self._thread("pulse", self._pulse)]
         if parts.config.tracking.face_enabled and parts.config.performance.async_pipeline:
             self._threads.append(self._thread("tracking", self._track))
@@ -133,6 +135,10 @@ class FilterSession:
             try:
                 loop()
                 return
+            except DeviceLostError:
+                logger.exception("the %s of filter %s cannot go on in this process", name, self.filter_id)
+                self.is_device_lost = True
+                return
             except Exception as exc:
                 # The boundary of this thread: no other filter shall suffer.
                 self._faults[name] = str(exc) if isinstance(exc, AnimatorError) else f"{type(exc).__name__}: {exc}"
@@ -155,7 +161,8 @@ class FilterSession:
             while not self._stop.is_set():
                 tracked = self._frames.track_newest(tracker, self._animation.skips_frames)
                 if tracked is None:
-                    self._stop.wait(_IDLE_POLL_SECONDS if self._is_camera_silent() else _POLL_SECONDS)
+                    # Windows sleeps far more exactly than it waits.
+                    time.sleep(_IDLE_POLL_SECONDS if self._is_camera_silent() else _POLL_SECONDS)
                     continue
                 self._faults.pop("tracking", None)
                 self._tracked.put(tracked)
@@ -182,15 +189,16 @@ class FilterSession:
                 tracker.close()
 
     def _pulse(self) -> None:
-        """Beat while a renderer that may be slow draws; any other that takes seconds is hung."""
+        """Beat while a renderer that may be slow draws, or one is warmed up; any other that takes seconds is hung."""
+        animation = self._animation
         while not self._stop.wait(_PULSE_SECONDS):
             began = self._drawing_since
             is_drawing = began is not None and time.monotonic() - began < _LONGEST_FRAME_SECONDS
-            if is_drawing and may_be_slow(self._animation.renderer_name, self._animation.device):
+            if is_drawing and (animation.is_warming_up or may_be_slow(animation.renderer_name, animation.device)):
                 self._writer.beat()
 
     def _track_here(self, tracker: FaceTracker, wait_s: float) -> TrackedFrame | None:
         tracked = self._frames.track_newest(tracker, self._animation.skips_frames)
         if tracked is None:
-            self._stop.wait(min(wait_s, _POLL_SECONDS))
+            time.sleep(min(wait_s, _POLL_SECONDS))
         return tracked

@@ -10,7 +10,6 @@ from typing import Callable
 from animator_core.characters.character import Character
 from animator_core.characters.library import CharacterLibrary
 from animator_core.errors import AnimatorError, CharacterError, ModelError
-from animator_core.motion.driving import DrivingMotion
 from animator_core.render.contract import Renderer
 from animator_core.serving.preparation import SOON, WANTED, PreparationThread
 
@@ -99,7 +98,7 @@ class Stage:
             try:
                 self._ready_renderer()
             except AnimatorError as exc:
-                self._errors[name] = self.renderer_problem = exc
+                self._errors[name] = self.renderer_problem = exc.without_traceback()
                 return
             self._prepare_character(name)
         finally:
@@ -117,10 +116,10 @@ class Stage:
                 renderer.set_character(character)
                 for _ in range(self._warmup_frames):
                     started = time.perf_counter()
-                    renderer.render(DrivingMotion())
+                    renderer.warm_up()
                     self.frame_seconds = time.perf_counter() - started
         except AnimatorError as exc:
-            self._errors[name] = exc
+            self._errors[name] = exc.without_traceback()
         except Exception as exc:
             # A picture that a library chokes on is that picture's fault, for the streamer.
             logger.exception("%s cannot be prepared", name)
@@ -137,11 +136,12 @@ class Stage:
             renderer = self._create_renderer(self.renderer_name)
         except ModelError as exc:
             logger.warning("%s", exc)
-            self.renderer_problem = exc
+            self.renderer_problem = exc.without_traceback()
+            renderer = None
+        if renderer is None:
             renderer = self._create_renderer(_FALLBACK)
-        else:
-            if renderer.note:
-                self.renderer_problem = AnimatorError(renderer.note)
+        elif renderer.note:
+            self.renderer_problem = AnimatorError(renderer.note)
         self.renderer = renderer
 
     def _free(self) -> None:

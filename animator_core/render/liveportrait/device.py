@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +30,20 @@ class DeviceChoice:
     note: str = ""
     is_capable: bool = True
     provider: Provider | None = None
+
+    @property
+    def is_half(self) -> bool:
+        """Whether any of the networks run in half precision."""
+        return self.dtype != torch.float32 or (self.provider is not None and self.provider.computes_half)
+
+    def in_single_precision(self) -> DeviceChoice:
+        """Return the same device, with a note on why not in half precision."""
+        note = (
+            f"{self.name} computes wrong numbers in half precision, so LivePortrait runs in single precision, which "
+            "takes longer; update the graphics driver, or set ai_model.fp16 to false to start more quickly"
+        )
+        provider = None if self.provider is None else replace(self.provider, computes_half=False)
+        return replace(self, dtype=torch.float32, note=note, provider=provider)
 
 
 def choose_device(wanted: str = "auto", fp16: bool = True) -> DeviceChoice:

@@ -17,11 +17,13 @@ from animator_core.liveportrait.options import MotionOptions
 from animator_core.liveportrait.painter import Painter
 from animator_core.optimizer import InferenceOptimizer
 from animator_core.render.liveportrait.device import DeviceChoice
-from animator_core.render.liveportrait.device_errors import device_errors_as
+from animator_core.render.liveportrait.device_errors import device_errors_as, release_memory
 from animator_core.render.liveportrait.renderer import LivePortraitRenderer
 from animator_core.render.liveportrait.scene_shelf import SceneShelf
 
 logger = logging.getLogger(__name__)
+
+_REMEDY = "close programs that use it, or set ai_model.device to cpu"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +60,26 @@ def load_engine(
 ) -> Engine:
     """Load the networks; raises WeightsError for the files, ModelError where the device cannot hold or run them.
 
+    A device that gives no numbers in half precision runs them in single precision, with a note.
+
     use_compile: see `LivePortraitModel.load`.
     """
-    remedy = "close programs that use it, or set ai_model.device to cpu"
-    with device_errors_as(f"LivePortrait cannot be loaded onto {choice.name}", remedy):
-        model = LivePortraitModel.load(
+    model = _loaded_model(weights_dir, choice, cache_dir, options, use_compile)
+    if choice.is_half and not _gives_numbers(model, choice):
+        logger.warning("%s gives no numbers in half precision", choice.name)
+        del model
+        release_memory(choice.device)
+        choice = choice.in_single_precision()
+        model = _loaded_model(weights_dir, choice, cache_dir, options, use_compile)
+    logger.info("LivePortrait %s on %s, %s", model.version[:12], choice.name, choice.dtype)
+    return Engine(model, choice, FeatureResidency(choice.device), SceneShelf(model))
+
+
+def _loaded_model(
+    weights_dir: Path, choice: DeviceChoice, cache_dir: Path | None, options: MotionOptions | None, use_compile: bool
+) -> LivePortraitModel:
+    with device_errors_as(f"LivePortrait cannot be loaded onto {choice.name}", _REMEDY, choice.device):
+        return LivePortraitModel.load(
             weights_dir,
             choice.device,
             choice.dtype,
@@ -71,8 +88,11 @@ def load_engine(
             _painter_maker(weights_dir, choice, cache_dir),
             use_compile,
         )
-    logger.info("LivePortrait %s on %s, %s", model.version[:12], choice.name, choice.dtype)
-    return Engine(model, choice, FeatureResidency(choice.device), SceneShelf(model))
+
+
+def _gives_numbers(model: LivePortraitModel, choice: DeviceChoice) -> bool:
+    with device_errors_as(f"{choice.name} cannot run LivePortrait", _REMEDY, choice.device):
+        return model.gives_numbers()
 
 
 def _painter_maker(

@@ -11,6 +11,7 @@ import torch
 
 from animator_core.characters.character import Character
 from animator_core.errors import CharacterError, ModelError
+from animator_core.liveportrait.cropping import DRIVING_CROP_SIZE
 from animator_core.liveportrait.driving_view import DrivingViews
 from animator_core.liveportrait.face_motion import FaceMotion
 from animator_core.liveportrait.live_motion import LiveMotion
@@ -22,7 +23,7 @@ from animator_core.motion.template import MotionTemplate
 from animator_core.motion.visible_change import lids_and_lips
 from animator_core.optimizer import InferenceOptimizer
 from animator_core.render.contract import Placement
-from animator_core.render.liveportrait.device_errors import device_errors_as
+from animator_core.render.liveportrait.device_errors import device_errors_as, release_memory
 from animator_core.render.liveportrait.landmarks import landmark_motion
 from animator_core.render.liveportrait.replay import template_keypoints
 from animator_core.render.liveportrait.scene import Scene
@@ -147,9 +148,21 @@ class LivePortraitRenderer:
             live.set_neutral(neutral_of_clip([self._seen(each) for each in beginning], moments), moments[0])
             self._views.recentre()
 
+    def warm_up(self) -> None:
+        """Extract a motion, of nobody, and draw a frame; see `Renderer.warm_up`. Raises ModelError."""
+        model = self._loaded()
+        with self._device_errors():
+            model.extract_motion(torch.full((1, 3, DRIVING_CROP_SIZE, DRIVING_CROP_SIZE), 0.5))
+        self.render(DrivingMotion())
+
     def close(self) -> None:
-        """Let go of every character and of the model."""
-        self._scene = self._scenes = self._motion = self._model = self._owner = None
+        """Let go of every character and of the model; the last renderer frees the device's memory."""
+        model, self._model = self._model, None
+        self._scene = self._scenes = self._motion = self._owner = None
+        if model is not None:
+            device = model.device
+            del model
+            release_memory(device)
 
     def _driven(self, live: LiveMotion, driven: DrivenFrame) -> torch.Tensor:
         self._follow_choices(live, driven.face, driven.captured_ns)
@@ -190,7 +203,8 @@ class LivePortraitRenderer:
             return scenes.scene(character, lambda each: self.optimizer.preprocess_character(each.name, each, model))
 
     def _device_errors(self) -> AbstractContextManager[None]:
-        return device_errors_as(f"{self.device} failed while LivePortrait used it", "close other programs that use it")
+        what, remedy = f"{self.device} failed while LivePortrait used it", "close other programs that use it"
+        return device_errors_as(what, remedy, self._loaded().device)
 
     def _loaded(self) -> LivePortraitModel:
         if self._model is None:

@@ -72,6 +72,10 @@ class WarpRenderer:
         """Return the character in ``motion``, see `draw`."""
         return self.draw(self.place(motion, driving_frame))
 
+    def warm_up(self) -> None:
+        """Draw a frame; see `Renderer.warm_up`."""
+        self.render(DrivingMotion())
+
     def close(self) -> None:
         """Forget every character."""
         self._prepared.clear()

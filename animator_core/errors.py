@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 
 def first_line(error: BaseException, most: int | None = None) -> str:
     """Return the first line of what a library's error says, cut to ``most`` characters, or its class's name."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:most]
+
+
+def described(error: BaseException) -> str:
+    """Return an unexpected error as ``class: first line``."""
+    return f"{type(error).__name__}: {first_line(error, 160)}"
 
 
 class AnimatorError(Exception):
@@ -46,3 +54,18 @@ class DeviceLostError(ModelError):
 
 class MotionError(AnimatorError):
     """A motion file cannot be read."""
+
+
+@contextlib.contextmanager
+def loading(package: str) -> Iterator[None]:
+    """Turn whatever importing ``package`` raises into a ModelError that names it and the remedy.
+
+    A package that lacks a library, does not fit another one or is half there fails in any way: ImportError, OSError,
+    AttributeError, RuntimeError.
+    """
+    try:
+        yield
+    except AnimatorError:
+        raise
+    except Exception as exc:
+        raise ModelError(f"the package {package} does not load ({described(exc)}); run install.py again") from exc

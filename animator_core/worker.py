@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from animator_core.errors import ConfigError
+from animator_core.errors import ConfigError, described
 from animator_core.frame_ring import remove_stale_rings
 from animator_core.protocol import WorkerProblem
 from animator_core.serving.channel import MessageChannel, claim_standard_streams
@@ -30,12 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     channel = claim_standard_streams()
     remove_stale_rings()
-    try:
-        status = _serve(channel, options)
-    except ImportError as exc:
-        logger.exception("the installation is incomplete")
-        channel.send(WorkerProblem(f"the installation is incomplete ({exc})", "run install.py again"))
-        status = INCOMPLETE
+    status = _serve(channel, options)
     logging.shutdown()
     # Threads and destructors of the libraries must neither delay the end nor spoil its exit status.
     end_process(status)
@@ -43,22 +38,27 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _serve(channel: MessageChannel, options: argparse.Namespace) -> int:
     """Serve, and return the process's exit code."""
-    from animator_core.serving.manners import (
-        ParentWatch,
-        limit_opencv_threads,
-        limit_threads,
-        lower_priority,
-        use_fine_timers,
-    )
+    try:
+        from animator_core.serving.manners import (
+            ParentWatch,
+            limit_opencv_threads,
+            limit_threads,
+            lower_priority,
+            use_fine_timers,
+        )
 
-    parent = ParentWatch(options.parent_pid)
-    # The number libraries read the limits of their threads once, while they are imported.
-    limit_opencv_threads(limit_threads())
-    lower_priority()
-    use_fine_timers()
-    from animator_core.serving.service import FilterService
-    from animator_core.serving.wiring import build_parts
-
+        parent = ParentWatch(options.parent_pid)
+        # The number libraries read the limits of their threads once, while they are imported.
+        limit_opencv_threads(limit_threads())
+        lower_priority()
+        use_fine_timers()
+        from animator_core.serving.service import FilterService
+        from animator_core.serving.wiring import build_parts
+    except Exception as exc:
+        # Packages that lack a library or do not fit another one fail in any way.
+        logger.exception("the installation is incomplete")
+        channel.send(WorkerProblem(f"the installation is incomplete ({described(exc)})", "run install.py again"))
+        return INCOMPLETE
     config, problem = _load_config(options.config)
     if problem is not None:
         channel.send(problem)

@@ -23,6 +23,7 @@ from animator_core.frame_statistics import FrameStatistics
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.protocol import AnimationSettings, Ready, Shutdown, decode, encode
 from animator_core.serving import animation
+from animator_core.serving import stage as stage_module
 from animator_core.serving.animation import Animation
 from animator_core.serving.channel import MessageChannel
 from animator_core.serving.driving import DrivingFrames
@@ -210,6 +211,77 @@ def test_without_weights_the_stage_falls_back_to_warp_and_says_so(library, prepa
     stage.character("a.png")
     wait_until(lambda: stage.character("a.png") is not None)
     assert isinstance(stage.renderer_problem, WeightsError)
+
+
+@pytest.mark.parametrize(
+    "error", [ImportError("Numba needs NumPy 2.0 or less"), OSError(28, "No space left on device"), KeyError("numpy")]
+)
+def test_a_renderer_that_does_not_load_is_told_once_and_tried_again_later_and_later(
+    library, preparation, monkeypatch, caplog, error
+):
+    attempts: list[float] = []
+    now = [1000.0]
+    is_broken = [True]
+    monkeypatch.setattr(stage_module.time, "monotonic", lambda: now[0])
+
+    def create(name: str) -> QuietRenderer:
+        attempts.append(now[0])
+        if is_broken[0]:
+            raise error
+        return QuietRenderer()
+
+    stage = make_stage(library, preparation, create)
+
+    def ask(seconds: float) -> None:
+        for _ in range(round(seconds * 4)):
+            now[0] += 0.25
+            stage.character("a.png")
+            stage.character("b.png")
+            idle = threading.Event()
+            preparation.submit(SOON, idle.set)
+            assert idle.wait(10)
+
+    ask(300)
+    gaps = [later - earlier for earlier, later in zip(attempts, attempts[1:])]
+    assert gaps[0] == pytest.approx(2, abs=0.3)
+    assert all(later >= earlier for earlier, later in zip(gaps, gaps[1:]))
+    assert gaps[-1] == pytest.approx(60, abs=0.3)
+    assert len(attempts) == 9
+    assert type(error).__name__ in str(stage.error("a.png"))
+    assert "run install.py again" in str(stage.error("b.png")).partition("; ")[2]
+    assert len(caplog.records) == 1
+    is_broken[0] = False
+    ask(61)
+    assert stage.character("a.png") is not None and stage.character("b.png") is not None
+    assert stage.error("a.png") is None and stage.renderer_problem is None
+
+
+def test_a_refresh_tries_a_renderer_that_does_not_load_at_once(library, preparation):
+    is_broken = [True]
+
+    def create(name: str) -> QuietRenderer:
+        if is_broken[0]:
+            raise ImportError("no numba")
+        return QuietRenderer()
+
+    stage = make_stage(library, preparation, create)
+    stage.character("a.png")
+    wait_until(lambda: stage.error("a.png") is not None)
+    is_broken[0] = False
+    assert stage.character("a.png") is None
+    stage.refresh()
+    wait_until(lambda: stage.character("a.png") is not None)
+
+
+def test_a_character_folder_that_cannot_be_looked_at_is_the_characters_error(library, preparation, monkeypatch):
+    def fail(name: str) -> tuple[int, ...]:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(library, "fingerprint", fail)
+    stage = make_stage(library, preparation)
+    stage.character("a.png")
+    wait_until(lambda: stage.error("a.png") is not None)
+    assert "Input/output error" in str(stage.error("a.png"))
 
 
 def test_without_any_renderer_the_stage_reports_the_error(library, preparation):

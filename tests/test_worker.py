@@ -486,6 +486,53 @@ def test_the_real_worker_ends_on_sigterm_with_status_0(folder):
         assert worker.exit_code() == 0
 
 
+def broken_package(folder: Path, name: str, error: str) -> tuple[str, ...]:
+    """Return the command of a real worker in whose Python a package raises ``error`` when it is imported."""
+    package = folder / "packages" / name
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(f"raise {error}\n")
+    path = str(folder / "packages")
+    return ("-c", f"import sys; sys.path.insert(0, {path!r}); from animator_core.worker import main; main()")
+
+
+def test_the_real_worker_says_once_that_numba_does_not_load_and_goes_on(folder):
+    command = broken_package(folder, "numba", "ImportError('Numba needs NumPy 2.0 or less. Got NumPy 2.3.')")
+    with WorkerHarness(folder, "--config", str(write_config(folder)), command=command) as worker:
+        worker.open(character="red.png")
+        status = worker.wait_for_state("error")
+        assert status.message == (
+            "the package numba does not load (ImportError: Numba needs NumPy 2.0 or less. Got NumPy 2.3.)"
+        )
+        assert status.remedy == "run install.py again"
+        list(worker.frames("a", 3.0))
+        worker.send(Shutdown())
+        assert worker.exit_code() == 0
+        assert worker.log_path.read_text().count("numba does not load") == 1
+
+
+@pytest.mark.parametrize("renderer", ["auto", "liveportrait"])
+def test_the_real_worker_draws_by_the_warp_where_torch_does_not_load(folder, renderer):
+    (folder / "models").mkdir()
+    (folder / "models" / "spade_generator.pth").write_bytes(b"weights")
+    config = write_config(folder, f"ai_model: {{model_path: '{folder / 'models'}'}}\n")
+    command = broken_package(folder, "torch", "OSError('[WinError 126] c10.dll')")
+    with WorkerHarness(folder, "--config", str(config), command=command) as worker:
+        worker.open(character="red.png", renderer=renderer)
+        worker.next_frame()
+        status = worker.wait_for(FilterStatus, lambda status: bool(status.renderer))
+        assert (status.renderer, status.remedy) == ("warp", "run install.py again")
+        assert status.message == "the package torch does not load (OSError: [WinError 126] c10.dll)"
+
+
+@pytest.mark.parametrize("error", ["OSError('cannot load libGL')", "AttributeError('_ARRAY_API not found')"])
+def test_the_real_worker_says_what_to_do_where_a_package_does_not_fit(folder, error):
+    with WorkerHarness(folder, command=broken_package(folder, "cv2", error)) as worker:
+        problem = worker.wait_for(WorkerProblem)
+        assert error.split("'")[1] in problem.message
+        assert "install.py" in problem.remedy
+        assert worker.exit_code() == process_end.INCOMPLETE
+
+
 @pytest.mark.parametrize("module", ["cv2", "psutil", "yaml", "numpy"])
 def test_the_real_worker_says_what_to_do_when_a_package_is_missing(tmp_path, module):
     code = f"import sys; sys.modules['{module}'] = None; from animator_core.worker import main; main([])"

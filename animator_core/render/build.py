@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
-from animator_core.errors import AnimatorError, DeviceLostError, ModelError, WeightsError
+from animator_core.errors import AnimatorError, DeviceLostError, ModelError, WeightsError, loading
 from animator_core.liveportrait.options import MotionOptions
 from animator_core.render.contract import Renderer
 
@@ -92,7 +92,8 @@ class RendererSource:
         return self._warp(note)
 
     def _warp(self, note: str = "") -> Renderer:
-        from animator_core.render.warp.renderer import WarpRenderer
+        with loading("numba"):
+            from animator_core.render.warp.renderer import WarpRenderer
 
         if self._failed_device:
             from animator_core.render.liveportrait.device_errors import release_memory
@@ -133,7 +134,8 @@ class RendererSource:
         return engine.make_renderer(features, enable_optimizer)
 
     def _loaded(self, must_be_capable: bool) -> Engine:
-        from animator_core.render.liveportrait.backend import choose_backend, torch_instead
+        with loading("torch"):
+            from animator_core.render.liveportrait.backend import choose_backend, torch_instead
 
         settings = self.settings
         backend, provider = settings.backend, settings.onnx_provider

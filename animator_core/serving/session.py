@@ -8,7 +8,7 @@ import threading
 import time
 from typing import Callable
 
-from animator_core.errors import AnimatorError, DeviceLostError
+from animator_core.errors import AnimatorError, DeviceLostError, described
 from animator_core.frame_ring import RingMemory, RingReader, RingWriter, now_ns
 from animator_core.frame_statistics import FrameStatistics
 from animator_core.live.newest import Newest
@@ -141,8 +141,11 @@ class FilterSession:
                 return
             except Exception as exc:
                 # The boundary of this thread: no other filter shall suffer.
-                self._faults[name] = str(exc) if isinstance(exc, AnimatorError) else f"{type(exc).__name__}: {exc}"
-                logger.exception("the %s of filter %s failed and is started again", name, self.filter_id)
+                fault = str(exc) if isinstance(exc, AnimatorError) else described(exc)
+                is_known = fault == self._faults.get(name)
+                self._faults[name] = fault
+                if not is_known:
+                    logger.exception("the %s of filter %s failed and is started again", name, self.filter_id)
             if time.monotonic() - started > _STEADY_SECONDS:
                 delay = _FIRST_RESTART_SECONDS
             self._wait_alive(delay, is_beating=name == "render")

@@ -9,7 +9,7 @@ from typing import Callable
 
 from animator_core.characters.character import Character
 from animator_core.characters.library import CharacterLibrary
-from animator_core.errors import AnimatorError, CharacterError, ModelError
+from animator_core.errors import AnimatorError, CharacterError, ModelError, described
 from animator_core.render.contract import Renderer
 from animator_core.serving.preparation import SOON, WANTED, PreparationThread
 
@@ -17,6 +17,9 @@ logger = logging.getLogger(__name__)
 
 CreateRenderer = Callable[[str], Renderer]
 _FALLBACK = "warp"
+_REPORT = "run install.py again, and report this if it stays"
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 2.0, 60.0
+"""Before a renderer that could not be had is tried again by itself, each time twice as long."""
 
 
 class Stage:
@@ -49,13 +52,15 @@ class Stage:
         self._errors: dict[str, AnimatorError] = {}
         self._requested: set[tuple[str, int]] = set()
         self._is_closed = False
+        self._pause_seconds = _FIRST_PAUSE_SECONDS
+        self._try_again_at = 0.0
 
     def character(self, name: str) -> Character | None:
         """Return the prepared character with the file name ``name``; None, and it is prepared soon, where it is not."""
         prepared = self._characters.get(name)
         if prepared is not None:
             return prepared[0]
-        if name not in self._errors:
+        if name not in self._errors or self._may_try_again():
             self._request(name, WANTED)
         return None
 
@@ -77,6 +82,7 @@ class Stage:
     def refresh(self) -> None:
         """Forget the characters whose files changed, and every failure: the files may have been mended."""
         self._errors.clear()
+        self._pause_seconds, self._try_again_at = _FIRST_PAUSE_SECONDS, 0.0
         for name, (_, fingerprint) in tuple(self._characters.items()):
             if self._library.fingerprint(name) != fingerprint:
                 self._characters.pop(name, None)
@@ -91,24 +97,45 @@ class Stage:
             self._requested.add((name, priority))
             self._preparation.submit(priority, lambda: self._prepare(name, priority))
 
+    def _may_try_again(self) -> bool:
+        return self.renderer is None and time.monotonic() >= self._try_again_at
+
     def _prepare(self, name: str, priority: int) -> None:
         try:
             if self._is_closed or name in self._characters:
                 return
-            try:
-                self._ready_renderer()
-            except AnimatorError as exc:
-                self._errors[name] = self.renderer_problem = exc.without_traceback()
-                return
-            self._prepare_character(name)
+            if self._may_try_again():
+                self._try_renderer()
+            if self.renderer is not None:
+                self._prepare_character(name)
+            elif self.renderer_problem is not None:
+                self._errors[name] = self.renderer_problem
         finally:
             self._requested.discard((name, priority))
+
+    def _try_renderer(self) -> None:
+        """Make the renderer; says once why there is none, and waits longer and longer for the next attempt."""
+        unexpected: Exception | None = None
+        try:
+            self._make_renderer()
+            self._errors.clear()
+            return
+        except AnimatorError as exc:
+            problem = exc.without_traceback()
+        except Exception as exc:
+            # A boundary: whatever a library raises, the thread goes on and the streamer is told.
+            problem, unexpected = ModelError(f"the renderer cannot be started ({described(exc)}); {_REPORT}"), exc
+        if str(problem) != str(self.renderer_problem):
+            logger.warning("%s; it is tried again by itself, later and later", problem, exc_info=unexpected)
+        self.renderer_problem = problem
+        self._try_again_at = time.monotonic() + self._pause_seconds
+        self._pause_seconds = min(2 * self._pause_seconds, _LONGEST_PAUSE_SECONDS)
 
     def _prepare_character(self, name: str) -> None:
         renderer = self.renderer
         assert renderer is not None
-        fingerprint = self._library.fingerprint(name)
         try:
+            fingerprint = self._library.fingerprint(name)
             character = self._library.load(name, self.max_pixels)
             renderer.prepare(character)
             if not self._characters and self._warmup_frames:
@@ -124,25 +151,23 @@ class Stage:
             # A picture that a library chokes on is that picture's fault, for the streamer.
             logger.exception("%s cannot be prepared", name)
             self._errors[name] = CharacterError(
-                f"{name} cannot be prepared ({type(exc).__name__}: {exc}); use another picture and report this one"
+                f"{name} cannot be prepared ({described(exc)}); use another picture and report this one"
             )
         else:
             self._characters[name] = (character, fingerprint)
 
-    def _ready_renderer(self) -> None:
-        if self.renderer is not None:
-            return
+    def _make_renderer(self) -> None:
+        renderer, problem = None, None
         try:
             renderer = self._create_renderer(self.renderer_name)
         except ModelError as exc:
-            logger.warning("%s", exc)
-            self.renderer_problem = exc.without_traceback()
-            renderer = None
+            problem = exc.without_traceback()
         if renderer is None:
             renderer = self._create_renderer(_FALLBACK)
+            logger.warning("%s", problem)
         elif renderer.note:
-            self.renderer_problem = AnimatorError(renderer.note)
-        self.renderer = renderer
+            problem = AnimatorError(renderer.note)
+        self.renderer, self.renderer_problem = renderer, problem
 
     def _free(self) -> None:
         renderer, self.renderer = self.renderer, None

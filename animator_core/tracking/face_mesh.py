@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from animator_core.errors import ModelError
+from animator_core.errors import ModelError, loading
 from animator_core.tracking.observation import FaceObservation
 
 
@@ -17,9 +17,9 @@ class FaceMeshTracker:
         self, min_detection_confidence: float = 0.5, min_tracking_confidence: float = 0.5, is_static: bool = False
     ) -> None:
         """Load the models; raises ModelError where this mediapipe has none."""
-        try:
+        with loading("mediapipe"):
             from mediapipe.python.solutions.face_mesh import FaceMesh
-
+        try:
             self._mesh = FaceMesh(
                 static_image_mode=is_static,
                 max_num_faces=1,
@@ -27,7 +27,7 @@ class FaceMeshTracker:
                 min_detection_confidence=min_detection_confidence,
                 min_tracking_confidence=min_tracking_confidence,
             )
-        except (ImportError, RuntimeError, OSError, ValueError) as exc:
+        except (RuntimeError, OSError, ValueError) as exc:
             raise ModelError(f"the face mesh cannot be loaded ({exc}); run install.py again") from exc
 
     def track(self, frame: np.ndarray, captured_ns: int) -> FaceObservation | None:

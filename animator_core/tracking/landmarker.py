@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from animator_core.errors import ModelError
+from animator_core.errors import ModelError, loading
 from animator_core.tracking.landmark_packets import LandmarkPackets
 from animator_core.tracking.observation import FaceObservation
 
@@ -28,11 +28,11 @@ class LandmarkerTracker:
         with_blendshapes: bool = True,
     ) -> None:
         """Load the model; raises ModelError where it is missing or damaged."""
-        try:
+        with loading("mediapipe"):
             import mediapipe
             from mediapipe.tasks.python import vision
             from mediapipe.tasks.python.core.base_options import BaseOptions
-
+        try:
             self._image, self._srgb = mediapipe.Image, mediapipe.ImageFormat.SRGB
             # The bytes, not the path: MediaPipe cannot open paths with non-ASCII letters on Windows.
             bundle = model.read_bytes() if with_blendshapes else without_blendshapes(model.read_bytes())
@@ -46,7 +46,7 @@ class LandmarkerTracker:
                 output_face_blendshapes=with_blendshapes,
             )
             self._landmarker = vision.FaceLandmarker.create_from_options(options)
-        except (ImportError, RuntimeError, OSError, ValueError) as exc:
+        except (RuntimeError, OSError, ValueError) as exc:
             raise ModelError(f"{model} cannot be loaded ({exc}); run install.py again") from exc
         self._packets = None if is_static or with_blendshapes else packets_of(self._landmarker)
         self._is_static = is_static

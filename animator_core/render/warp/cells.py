@@ -5,12 +5,12 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from animator_core.render.warp.compiling import compiled
 from animator_core.render.warp.painting import CLEAR, LEAVE, MAP, PAINT
 
 
-@numba.njit(
+@compiled(
     "void(float32[:,:,::1], float32, boolean[:,::1], float32[:,::1], int32[:,::1], boolean[::1])",
-    cache=True,
     nogil=True,
     error_model="numpy",
 )
@@ -74,9 +74,8 @@ def _shows(places, row, column, shown_before, side):  # type: ignore[no-untyped-
     return below[right] - above[right] - below[left] + above[left] > 0
 
 
-@numba.njit(
+@compiled(
     "void(uint8[:,::1], uint8[:,::1], float32[:,:,:,::1], float32[:,:,::1], int32[:,::1], int64, boolean[:,::1])",
-    cache=True,
     nogil=True,
     error_model="numpy",
 )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import cv2
-import numba
 import numpy as np
 
+from animator_core.render.warp.compiling import compiled
 from animator_core.render.warp.openings import Opening, blend_into, frontal_plane, opening, spread
 from animator_core.tracking.pose import HeadPose
 
@@ -68,9 +68,8 @@ class Eyeball:
         return cv2.remap(texture, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-@numba.njit(
+@compiled(
     "void(float32[:,::1], float32[:,::1], float64[:,::1], float64[::1], float64[::1], float64)",
-    cache=True,
     nogil=True,
     error_model="numpy",
 )

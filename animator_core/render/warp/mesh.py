@@ -7,6 +7,8 @@ import math
 import numba
 import numpy as np
 
+from animator_core.render.warp.compiling import compiled
+
 EMPTY = -8.0
 """What a map holds where nothing is shown."""
 _EDGE = 1e-3
@@ -53,9 +55,8 @@ def _plane(triangle, inverse, at_a, at_b, at_c):  # type: ignore[no-untyped-def]
     return dx, dy, at_a - ax * dx - ay * dy
 
 
-@numba.njit(
+@compiled(
     "void(float32[:,::1], float32[:,::1], float32[:,::1], float32[:,::1], float32[::1], int32[:,::1], int64, int64)",
-    cache=True,
     nogil=True,
     error_model="numpy",
 )

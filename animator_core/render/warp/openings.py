@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import cv2
-import numba
 import numpy as np
 
+from animator_core.render.warp.compiling import compiled
 from animator_core.tracking.pose import HeadPose
 
 _SUBPIXEL_BITS = 4
@@ -57,7 +57,7 @@ def blend_into(frame: np.ndarray, where: Opening, layer: np.ndarray) -> None:
     lay_over(where.region(frame), layer, where.mask)
 
 
-@numba.njit("void(uint8[:,:,:], uint8[:,:,:], float32[:,::1])", cache=True, nogil=True, error_model="numpy")
+@compiled("void(uint8[:,:,:], uint8[:,:,:], float32[:,::1])", nogil=True, error_model="numpy")
 def lay_over(below: np.ndarray, layer: np.ndarray, alpha: np.ndarray) -> None:
     """Lay a layer over what is below, in place; its alpha stays as it is.
 

@@ -16,6 +16,8 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from animator_core.render.warp.compiling import compiled
+
 LEAVE, CLEAR, PAINT, MAP = range(4)
 """What to do with a cell, see `paint_cells`."""
 _FRACTION_BITS = 32
@@ -236,10 +238,9 @@ def _is_within(places, row, column, most):  # type: ignore[no-untyped-def]
     return low > -0.9 and high < most - 0.1 and high - low < _MOST_SPAN
 
 
-@numba.njit(
+@compiled(
     "void(uint32[:,::1], uint32[:,::1], float32[:,::1], float32[:,::1], int64, int64, float32[:,:,::1], "
     "int64, uint8[:,::1], int64, int64)",
-    cache=True,
     nogil=True,
     error_model="numpy",
 )
@@ -302,9 +303,8 @@ def paint_cells(
                     )
 
 
-@numba.njit(
+@compiled(
     "void(uint32[:,::1], uint32[:,::1], float32[:,::1], float32[:,::1], int64, int64, int64, int64)",
-    cache=True,
     nogil=True,
     error_model="numpy",
 )

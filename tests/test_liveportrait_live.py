@@ -12,6 +12,7 @@ from animator_core.liveportrait.face_crop import DrivingCrop, driving_square, se
 from animator_core.liveportrait.face_motion import FaceMotion, rotation_from_vector
 from animator_core.liveportrait.landmark_motion import LandmarkMotion
 from animator_core.liveportrait.live_motion import LiveMotion, MotionSmoother
+from animator_core.liveportrait.neutral import NeutralWatch
 from animator_core.liveportrait.options import MotionOptions
 from animator_core.tracking.face_model import face_model
 
@@ -132,3 +133,19 @@ def test_a_head_far_outside_keeps_the_character_in_its_crop():
     for index in range(30):
         shown = live.drive(face(shift=3.0), 1 + index * FRAME_NS)
     assert float((shown - live.keypoints_source)[..., 0].abs().max()) <= 0.5 + 1e-4
+
+
+@pytest.mark.parametrize("fps", [60, 30, 10, 7, 5, 3, 2, 1])
+def test_a_calm_driver_is_calibrated_within_some_six_seconds_at_any_pace(fps):
+    watch, seconds, found = NeutralWatch(), 0.0, None
+    while found is None:
+        seconds += 1 / fps
+        found = watch.watch(face(turn=0.05), round(seconds * 1e9))
+    assert seconds <= 6 + 2 / fps
+    if fps >= 3:
+        assert seconds <= max(2.2, 9 / fps)
+
+
+def test_a_driver_who_moves_at_a_slow_pace_is_not_calibrated_before_six_seconds():
+    watch = NeutralWatch()
+    assert all(watch.watch(face(turn=0.4 * (number % 2)), number * 200_000_000) is None for number in range(30))

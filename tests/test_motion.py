@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Callable
 
 import numpy as np
@@ -112,6 +113,30 @@ def test_a_moving_head_does_not_become_the_neutral_pose() -> None:
     for number in range(1, 60):
         estimator.update(seen(number, angles=(25 * np.sin(number * 0.3), 0, 0)), number * FRAME_NS)
     assert not estimator.is_calibrated
+
+
+@pytest.mark.parametrize("fps", [60, 30, 15, 10, 8, 7.5, 7, 6, 5, 3, 2, 1])
+def test_a_calm_face_is_calibrated_within_some_six_seconds_at_any_pace(fps: float) -> None:
+    estimator = MotionEstimator(MotionSettings(smoothing=0.0))
+    seconds = 0.0
+    while not estimator.is_calibrated:
+        seconds += 1 / fps
+        now_ns = round(seconds * 1e9)
+        estimator.update(replace(seen(1), captured_ns=now_ns), now_ns)
+    assert seconds <= 6 + 2 / fps
+    if fps >= 8:
+        assert seconds <= 2.2
+    elif fps >= 3:
+        assert seconds <= 9 / fps
+
+
+def test_a_moving_head_at_a_slow_pace_is_not_calibrated_before_six_seconds() -> None:
+    estimator = MotionEstimator(MotionSettings(smoothing=0.0))
+    for number in range(1, 30):
+        now_ns = number * 200_000_000
+        turned = seen(1, angles=(25 * np.sin(number), 0, 0))
+        estimator.update(replace(turned, captured_ns=now_ns), now_ns)
+        assert not estimator.is_calibrated
 
 
 def test_calibrating_makes_the_present_pose_the_neutral_one() -> None:

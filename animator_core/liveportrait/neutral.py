@@ -15,6 +15,8 @@ _STABLE_NS = 1_000_000_000
 _GIVE_UP_NS = 6_000_000_000
 _BUTTON_NS = 400_000_000
 _LEAST_FRAMES = 8
+"""A slow camera needs longer for as many, but none is looked at that is older than `_OLDEST_NS`."""
+_OLDEST_NS = 3_000_000_000
 _MAX_TURN = math.radians(3.0)
 _MAX_ASIDE = math.radians(25.0)
 _MAX_LIP_CHANGE = 0.03
@@ -48,7 +50,11 @@ def neutral_of_clip(motions: Sequence[FaceMotion], captured_ns: Sequence[int]) -
 
 
 class NeutralWatch:
-    """Watches faces until one second of them is still and frontal; after six seconds it takes the calmest one seen."""
+    """Watches faces until a second of them is still and frontal; after six seconds it takes the calmest one seen.
+
+    A camera of fewer than eight frames a second is given the time that eight take; of one that is slower still, what
+    there is counts after six seconds.
+    """
 
     def __init__(self) -> None:
         self._recent: deque[tuple[int, FaceMotion]] = deque()
@@ -61,9 +67,12 @@ class NeutralWatch:
         self._first_ns = self._best = None
 
     def remember(self, motion: FaceMotion, captured_ns: int) -> None:
-        """Keep a face (N = 1) of the last second, for `from_recent`."""
+        """Keep a face (N = 1) of the last moments, for `from_recent`."""
         self._recent.append((captured_ns, motion))
-        while captured_ns - self._recent[0][0] > _STABLE_NS:
+        while True:
+            age = captured_ns - self._recent[0][0]
+            if age <= _STABLE_NS or (len(self._recent) <= _LEAST_FRAMES and age <= _OLDEST_NS):
+                break
             self._recent.popleft()
 
     def watch(self, motion: FaceMotion, captured_ns: int) -> FaceMotion | None:
@@ -79,8 +88,9 @@ class NeutralWatch:
                 self._best = unrest, median_motion(_resting(motions))
             if unrest <= 1:
                 return self._best[1]
-        is_over = captured_ns - self._first_ns > _GIVE_UP_NS
-        return self._best[1] if self._best is not None and is_over else None
+        if captured_ns - self._first_ns < _GIVE_UP_NS:
+            return None
+        return self._best[1] if self._best is not None else median_motion(_resting([each for _, each in self._recent]))
 
     def from_recent(self) -> FaceMotion | None:
         """Return the neutral face of the last moment: the person has pressed "calibrate"."""

@@ -12,6 +12,9 @@ from animator_core.motion.face_state import FaceState
 from animator_core.tracking.pose import HeadPose, rotation_from_vector, vector_from_rotation
 
 STABLE_SECONDS = 1.0
+_LEAST_STATES = 8
+"""A slow camera needs longer for as many, but none is looked at that is older than `_OLDEST_SECONDS`."""
+_OLDEST_SECONDS = 3.0
 _GIVE_UP_SECONDS = 6.0
 _BUTTON_SECONDS = 0.4
 _MAX_TURN_DEGREES = 3.0
@@ -62,7 +65,11 @@ def _mouth_opening(state: FaceState) -> float:
 
 
 class Calibration:
-    """Watches face states until one second of them is stable; after six seconds it takes the calmest second seen."""
+    """Watches face states until a second of them is stable; after six seconds it takes the calmest second seen.
+
+    A camera of fewer than eight frames a second is given the time that eight take; of one that is slower still, what
+    there is counts after six seconds.
+    """
 
     def __init__(self) -> None:
         self._recent: deque[FaceState] = deque()
@@ -80,20 +87,23 @@ class Calibration:
         if self._first_ns is None:
             self._first_ns = state.captured_ns
         span = (state.captured_ns - self._recent[0].captured_ns) * 1e-9
-        if span >= STABLE_SECONDS * 0.9 and len(self._recent) >= 8:
+        if span >= STABLE_SECONDS * 0.9 and len(self._recent) >= _LEAST_STATES:
             unrest = _unrest(self._recent)
             if self._best is None or unrest < self._best[0]:
                 self._best = (unrest, neutral_of(resting(self._recent)))
             if unrest <= 1.0:
                 return self._best[1]
-        if self._best and (state.captured_ns - self._first_ns) * 1e-9 > _GIVE_UP_SECONDS:
-            return self._best[1]
+        if (state.captured_ns - self._first_ns) * 1e-9 >= _GIVE_UP_SECONDS:
+            return self._best[1] if self._best else neutral_of(resting(self._recent))
         return None
 
     def remember(self, state: FaceState) -> None:
-        """Keep a state of the last second, for `from_recent`."""
+        """Keep a state of the last moments, for `from_recent`."""
         self._recent.append(state)
-        while (state.captured_ns - self._recent[0].captured_ns) * 1e-9 > STABLE_SECONDS:
+        while True:
+            age = (state.captured_ns - self._recent[0].captured_ns) * 1e-9
+            if age <= STABLE_SECONDS or (len(self._recent) <= _LEAST_STATES and age <= _OLDEST_SECONDS):
+                break
             self._recent.popleft()
 
     def from_recent(self) -> Neutral | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 
 from animator_core.errors import ModelError
 from animator_core.model_files import FACE_LANDMARKER, verified_path
+from animator_core.tracking.finder import finder_of_bundle, finder_of_package
+from animator_core.tracking.main_face import MainFace
 from animator_core.tracking.observation import FaceTracker
 from animator_core.tracking.unchanged import OncePerPicture
 
@@ -24,7 +27,8 @@ def create_tracker(
 ) -> FaceTracker:
     """Return a tracker of ``kind``; "auto" takes the landmarker where its model file is, else the face mesh.
 
-    A frame that equals the one before is not looked at again, except by static trackers.
+    But for static trackers, a frame that equals the one before is not looked at again, and the main face stays the one
+    that is tracked, see `MainFace`.
 
     The landmarker takes half as long again, but its head pose shakes a third as much (docs/PERFORMANCE.md).
     models_dir: where ``face_landmarker.task`` lies. with_blendshapes: have the landmarker score them too.
@@ -34,7 +38,11 @@ def create_tracker(
     if kind not in TRACKERS:
         raise ModelError(f"tracker {kind!r} is unknown; choose one of {', '.join(TRACKERS)}")
     tracker = _create(models_dir, min_detection_confidence, min_tracking_confidence, kind, is_static, with_blendshapes)
-    return tracker if is_static else OncePerPicture(tracker)
+    if is_static:
+        return tracker
+    is_mesh = tracker.name == "face_mesh"
+    find = finder_of_package if is_mesh else partial(finder_of_bundle, models_dir / FACE_LANDMARKER.name)
+    return OncePerPicture(MainFace(tracker, find))
 
 
 def _create(

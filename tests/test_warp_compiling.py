@@ -64,6 +64,7 @@ def test_what_is_wrong_with_the_function_itself_is_not_hidden():
     compiled = Compiler()
     with pytest.raises(Exception, match="No implementation of function"):
         compiled("void(int64)")(adds_text)
+    assert compiled.is_caching
 
 
 def test_numba_itself_compiles_where_its_cache_has_no_place():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pickle
 from typing import Any, Callable
 
 import numba
@@ -11,9 +10,6 @@ import numba
 from animator_core.errors import first_line
 
 logger = logging.getLogger(__name__)
-
-_NO_CACHE = (OSError, RuntimeError, EOFError, pickle.UnpicklingError)
-"""What Numba raises of a cache that has no place, no room, or is damaged."""
 
 Function = Callable[..., Any]
 
@@ -28,17 +24,23 @@ class Compiler:
         """Return a decorator; signature, options: see ``numba.njit``."""
 
         def compile_for_types(function: Function) -> Any:
+            reason = ""
             if self.is_caching:
                 try:
                     return numba.njit(signature, cache=True, **options)(function)
-                except _NO_CACHE as exc:
-                    self.is_caching = False
-                    logger.warning(
-                        "Numba's cache cannot be used (%s), so every start takes longer; free disk space, or make the "
-                        "folder writable",
-                        first_line(exc, 160),
-                    )
-            return numba.njit(signature, **options)(function)
+                except Exception as exc:
+                    # A cache without a place, a full disk and a damaged file raise all kinds of errors.
+                    reason = first_line(exc, 160)
+            compiled = numba.njit(signature, **options)(function)
+            if reason:
+                # It was the cache, then, and not the function.
+                self.is_caching = False
+                logger.warning(
+                    "Numba's cache cannot be used (%s), so every start takes longer; free disk space, or make the "
+                    "folder writable",
+                    reason,
+                )
+            return compiled
 
         return compile_for_types
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Dict, List, Tuple, Type, Union
 
 from animator_core.frame_ring import RingAddress
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 MAX_LINE_BYTES = 1 << 20
 
 RENDERERS = ("auto", "liveportrait", "warp")
@@ -67,13 +67,17 @@ class CharacterEntry:
 
 @dataclass(frozen=True)
 class OpenFilter:
-    """A filter exists: read driving frames from one ring, write animated frames to the other."""
+    """A filter exists: read driving frames from one ring, write animated frames to the other.
+
+    neutral: what the last `NeutralPose` of the filter had, so that another run of the worker need not calibrate; or "".
+    """
 
     type: ClassVar[str] = "open_filter"
     filter_id: str
     driving: RingAddress
     animated: RingAddress
     settings: AnimationSettings
+    neutral: str = ""
 
 
 @dataclass(frozen=True)
@@ -171,6 +175,18 @@ class FilterStatus:
     remedy: str = ""
 
 
+@dataclass(frozen=True)
+class NeutralPose:
+    """A filter's calibration was found, or forgotten.
+
+    neutral: ten kilobytes of text that mean something to the worker alone, for `OpenFilter`; "" for none.
+    """
+
+    type: ClassVar[str] = "neutral_pose"
+    filter_id: str
+    neutral: str
+
+
 def may_be_slow(renderer: str, device: str) -> bool:
     """Return whether a frame may take longer than a worker may be silent: LivePortrait without a GPU."""
     return renderer == "liveportrait" and device.startswith("CPU")
@@ -196,6 +212,7 @@ Message = Union[
     FilterOpened,
     CharacterList,
     FilterStatus,
+    NeutralPose,
     WorkerProblem,
 ]
 _TYPES: Dict[str, Type[Any]] = {  # noqa: UP006
@@ -211,6 +228,7 @@ _TYPES: Dict[str, Type[Any]] = {  # noqa: UP006
         FilterOpened,
         CharacterList,
         FilterStatus,
+        NeutralPose,
         WorkerProblem,
     )
 }

@@ -24,6 +24,7 @@ from animator_core.protocol import (
     FilterOpened,
     FilterStatus,
     Message,
+    NeutralPose,
     OpenFilter,
     Ready,
     RefreshCharacters,
@@ -69,6 +70,7 @@ class _Client:
 
     settings: AnimationSettings
     deliver: Callable[[FilterLink], None]
+    neutral: str = ""
     link: FilterLink | None = None
     sent_at: float = 0.0
     frames_seen: tuple[int, int] = (0, 0)
@@ -213,7 +215,8 @@ class Supervisor:
             self._set_problem(None)
         client.sent_at = time.monotonic()
         client.frames_seen, client.starved_since = (0, 0), 0.0
-        self._send(OpenFilter(filter_id, client.link.driving.address, client.link.animated.address, client.settings))
+        driving, animated = client.link.driving.address, client.link.animated.address
+        self._send(OpenFilter(filter_id, driving, animated, client.settings, client.neutral))
 
     # --- the worker's messages, on the thread that reads them ---
 
@@ -241,6 +244,10 @@ class Supervisor:
                     client.link = None
                 self.statuses[message.filter_id] = message
                 self._on_change(message.filter_id)
+        elif isinstance(message, NeutralPose):
+            client = self._clients.get(message.filter_id)
+            if client is not None:
+                client.neutral = message.neutral
         elif isinstance(message, WorkerProblem):
             logger.warning("%s", Problem(message.message, message.remedy))
             self.notice = Problem(message.message, message.remedy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +66,16 @@ class FlatRenderer:
     """Draws the picture as it is, premultiplied in linear light, and remembers the motions."""
 
     name, device, note = "flat", "nowhere", ""
+    neutral: Mapping[str, np.ndarray] = {}
 
     def __init__(self) -> None:
         self.motions: list[DrivingMotion] = []
         self.prepared: list[str] = []
         self.is_closed = False
         self._frame = np.zeros((1, 1, 4), np.uint8)
+
+    def set_neutral(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self.given_neutral = arrays
 
     def prepare(self, character: Character) -> None:
         self.prepared.append(character.name)

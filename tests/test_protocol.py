@@ -19,6 +19,7 @@ from animator_core.protocol import (
     FilterStatus,
     LineDecoder,
     MessageError,
+    NeutralPose,
     OpenFilter,
     Ready,
     RefreshCharacters,
@@ -32,6 +33,7 @@ from animator_core.protocol import (
 SETTINGS = AnimationSettings("ada löwe.png", "warp", True, 1.5, 0.5, 0.25, 59.94)
 MESSAGES = [
     OpenFilter("f-1", RingAddress("/run/a", 4096), RingAddress("b", 8192), SETTINGS),
+    OpenFilter("f-1", RingAddress("/run/a", 4096), RingAddress("b", 8192), SETTINGS, "UEsDBBQ="),
     UpdateFilter("f-1", AnimationSettings()),
     CloseFilter("f-1"),
     FilterAction("f-1", "calibrate"),
@@ -45,6 +47,7 @@ MESSAGES = [
     CharacterList((CharacterEntry("a.png", "Ada\n„Löwe“", "/c/a.png"), CharacterEntry("b.png", "b", "/c/b.png"))),
     FilterStatus("f-1", "tracking", 29.97, 41.5, "warp", "CPU", "a.png", "what is wrong", "what to do"),
     FilterStatus("f-1", "error"),
+    NeutralPose("f-1", "UEsDBBQ="),
     WorkerProblem("the disk is full", "free some space"),
 ]
 

@@ -14,6 +14,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -56,10 +57,14 @@ class RendererDouble:
     name = "warp"
     device = "CPU"
     note = ""
+    neutral: Mapping[str, np.ndarray] = {}
 
     def __init__(self) -> None:
         self._character: Character | None = None
         self._drawn_count = 0
+
+    def set_neutral(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self.given_neutral = arrays
 
     def prepare(self, character: Character) -> None:
         if character.name == "slow.png":

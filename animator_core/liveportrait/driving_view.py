@@ -47,6 +47,19 @@ class DrivingViews:
         """Put the crop where the head is in the next frame; motions stay in the same coordinates."""
         self._crop.recentre()
 
+    @property
+    def reference(self) -> FaceSquare | None:
+        """The crop in whose coordinates motions are; None before the first view."""
+        return self._crop.reference
+
+    @reference.setter
+    def reference(self, square: FaceSquare) -> None:
+        self._crop.reference = square
+
+    def mirror(self, frame_width: int) -> None:
+        """Look at mirrored frames from now on, or no longer; coordinates are mirrored with them."""
+        self._crop.mirror(frame_width)
+
     def look(
         self, frame: np.ndarray, landmarks: np.ndarray, captured_ns: int, is_mirrored: bool = False
     ) -> DrivingView:

@@ -113,6 +113,13 @@ class DrivingCrop:
         """Put the crop where the head is in the next frame: at calibration, or after the face was lost."""
         self._square = None
 
+    def mirror(self, frame_width: int) -> None:
+        """Follow the same head in mirrored frames from now on."""
+        self.reference, self._square = (
+            None if each is None else replace(each, centre=np.array([frame_width - each.centre[0], each.centre[1]]))
+            for each in (self.reference, self._square)
+        )
+
     def update(self, landmarks: np.ndarray, captured_ns: int) -> FaceSquare:
         """Return the square to crop from this frame; landmarks: (478, 2 or more) pixels."""
         wanted = driving_square(landmarks)

@@ -90,6 +90,11 @@ class LiveMotion:
         return self._transfer.keypoints_source
 
     @property
+    def neutral(self) -> FaceMotion | None:
+        """The driver's neutral face (N = 1) that was found; None before."""
+        return self._neutral if self.is_calibrated else None
+
+    @property
     def is_easing(self) -> bool:
         """Whether the keypoints still change by themselves."""
         return self._ease.is_easing
@@ -117,10 +122,14 @@ class LiveMotion:
         """Make the present moment the neutral face; without a face, the next calm second will be it."""
         neutral = self._watch.from_recent() if self._is_driven else None
         if neutral is None:
-            self._neutral, self.is_calibrated = None, False
-            self._watch.restart()
+            self.forget()
         else:
             self.set_neutral(neutral, now_ns)
+
+    def forget(self) -> None:
+        """Forget the driver's neutral face and everything seen."""
+        self._neutral, self.is_calibrated = None, False
+        self._watch.restart()
 
     def drive(self, seen: FaceMotion, captured_ns: int) -> torch.Tensor:
         """Return the driving keypoints, (1, 21, 3), for what the motion extractor saw in one frame (N = 1).

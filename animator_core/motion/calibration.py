@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from animator_core.motion.face_state import FaceState
+from animator_core.tracking.face_model import face_model
 from animator_core.tracking.pose import HeadPose, rotation_from_vector, vector_from_rotation
 
 STABLE_SECONDS = 1.0
@@ -27,12 +28,31 @@ _MAX_FRONTAL_DEGREES = 25.0
 
 @dataclass(frozen=True)
 class Neutral:
-    """The neutral pose: a pose, a shape ((478, 3) face units), eye ratios (2,) and gaze (2, 2)."""
+    """The neutral pose: a pose, a shape ((478, 3) face units), eye ratios (2,) and gaze (2, 2).
+
+    frame_width: of the frames it was seen in, in pixels.
+    """
 
     pose: HeadPose
     shape: np.ndarray
     eye_ratio: np.ndarray
     gaze: np.ndarray
+    frame_width: int
+
+    def mirrored(self) -> Neutral:
+        """Return the neutral pose that the mirrored frames would have given, see `face_state.mirrored`."""
+        flip = np.array([-1.0, 1.0, 1.0], np.float32)
+        pose, x = self.pose, self.frame_width - self.pose.translation[0]
+        return Neutral(
+            # M R M, for M that turns x round
+            HeadPose(
+                pose.rotation * np.outer(flip, flip), np.array([x, *pose.translation[1:]], np.float32), pose.scale
+            ),
+            self.shape[face_model().mirror] * flip,
+            self.eye_ratio[::-1].copy(),
+            self.gaze[::-1] * flip[:2],
+            self.frame_width,
+        )
 
 
 def neutral_of(states: Sequence[FaceState]) -> Neutral:
@@ -49,6 +69,7 @@ def neutral_of(states: Sequence[FaceState]) -> Neutral:
         np.median([s.shape for s in states], axis=0).astype(np.float32),
         np.median([s.eye_ratio for s in states], axis=0).astype(np.float32),
         np.median([s.gaze for s in states], axis=0).astype(np.float32),
+        states[0].frame_width,
     )
 
 

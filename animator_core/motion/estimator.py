@@ -45,6 +45,8 @@ class MotionEstimator:
         self._idle = IdleMotion()
         self._make_filters(MotionSettings())
         self.is_calibrated = False
+        self.neutral_changes = 0
+        """How often the neutral pose became another one, or none."""
         self.has_face = False
         self._live: DrivingMotion | None = None
         self._shown = DrivingMotion()
@@ -63,12 +65,25 @@ class MotionEstimator:
         return not self.has_face or self._left is not None
 
     def set_settings(self, settings: MotionSettings) -> None:
-        """Take other settings; mirroring changes the neutral pose, so it is measured anew."""
+        """Take other settings; mirroring mirrors the neutral pose with everything else."""
         if getattr(self, "settings", settings).mirror != settings.mirror:
-            self._calibrations += 1
-            self._forget_neutral()
+            self._calibration.restart()
+            if self._neutral is not None:
+                self._neutral = self._neutral.mirrored()
+                self._begin_ease()
         self._make_filters(settings)
         self.settings = settings
+
+    @property
+    def neutral(self) -> Neutral | None:
+        """The neutral pose that was found, of the frames as they are, not mirrored; None before."""
+        if not self.is_calibrated or self._neutral is None:
+            return None
+        return self._neutral.mirrored() if self.settings.mirror else self._neutral
+
+    def set_neutral(self, neutral: Neutral) -> None:
+        """Take a neutral pose that `neutral` gave before, in another run for example."""
+        self._take_neutral(neutral.mirrored() if self.settings.mirror else neutral)
 
     def calibrate(self) -> None:
         """Make the present moment the neutral pose; without a face, the next stable second will be it."""
@@ -171,11 +186,13 @@ class MotionEstimator:
 
     def _take_neutral(self, neutral: Neutral) -> None:
         self._neutral, self.is_calibrated = neutral, True
+        self.neutral_changes += 1
         self._reset_filters()
         self._begin_ease()
 
     def _forget_neutral(self) -> None:
         self._neutral, self.is_calibrated = None, False
+        self.neutral_changes += 1
         self._calibration.restart()
 
     def _begin_ease(self) -> None:

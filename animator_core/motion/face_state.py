@@ -24,7 +24,7 @@ class FaceState:
 
     pose: where the head is in the frame. shape: (478, 3) float32 face units in the head's axes.
     eye_ratio: (2,) lid opening by eye width, right and left. gaze: (2, 2) iris from the eye's middle, in eye widths.
-    captured_ns: capture time of the frame.
+    captured_ns: capture time of the frame. frame_width: its width in pixels.
     """
 
     pose: HeadPose
@@ -32,6 +32,7 @@ class FaceState:
     eye_ratio: np.ndarray
     gaze: np.ndarray
     captured_ns: int
+    frame_width: int
 
     @functools.cached_property
     def angles(self) -> tuple[float, float, float]:
@@ -45,7 +46,7 @@ def face_state(observation: FaceObservation, neutral_shape: np.ndarray | None = 
     pose = fit_pose(landmarks, neutral_shape)
     shape = pose.to_head(landmarks)
     _, ratio, gaze = eye_measures(shape)
-    return FaceState(pose, shape, ratio, gaze, observation.captured_ns)
+    return FaceState(pose, shape, ratio, gaze, observation.captured_ns, observation.frame_width)
 
 
 def eye_measures(shape: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

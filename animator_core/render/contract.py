@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -32,6 +33,13 @@ class Renderer(Protocol):
     """Where it runs, for the status line: "CPU", "NVIDIA …"."""
     note: str
     """Why it is not the renderer or device that could be expected, ``what; what to do``, or ""."""
+
+    neutral: Mapping[str, np.ndarray]
+    """The driver's neutral face as this renderer sees it, for `set_neutral` of another one; empty for none."""
+
+    def set_neutral(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take the driver's neutral face that ``neutral`` of another renderer was; nothing if it is of another kind."""
+        ...
 
     def prepare(self, character: Character) -> None:
         """Compute and keep what `set_character` needs, so that a later switch is quick."""

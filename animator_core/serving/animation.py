@@ -8,12 +8,14 @@ from collections import deque
 from animator_core.errors import AnimatorError, CharacterError, DeviceLostError, ModelError
 from animator_core.frame_ring import RingWriter, now_ns
 from animator_core.frame_statistics import FrameStatistics
+from animator_core.motion.estimator import MotionEstimator
 from animator_core.pipeline import AnimatedFrame, CharacterPipeline
 from animator_core.protocol import AnimationSettings, may_be_slow
 from animator_core.publishing import publish_picture
 from animator_core.render.contract import Renderer
 from animator_core.render_reuse import RenderReuse
 from animator_core.serving.driving import TrackedFrame
+from animator_core.serving.neutral import KeptNeutral
 from animator_core.serving.pace import Pace
 from animator_core.serving.parts import WorkerParts, motion_settings, nearest_first, renderer_name
 from animator_core.serving.review import Review
@@ -37,8 +39,14 @@ class Animation:
     """
 
     def __init__(
-        self, settings: AnimationSettings, parts: WorkerParts, writer: RingWriter, statistics: FrameStatistics
+        self,
+        settings: AnimationSettings,
+        parts: WorkerParts,
+        writer: RingWriter,
+        statistics: FrameStatistics,
+        neutral: str = "",
     ) -> None:
+        """neutral: what `neutral_text` was in another run of the worker, or "" for none."""
         self._wanted = self._settings = settings
         self._actions: deque[str] = deque()
         self._is_refresh_wanted = False
@@ -52,7 +60,8 @@ class Animation:
         self._stage: Stage | None = None
         self._incoming: Stage | None = None
         self._pipeline: CharacterPipeline | None = None
-        self._estimator = parts.create_estimator(motion_settings(settings))
+        self._neutral = KeptNeutral(neutral)
+        self._estimator = self._new_estimator()
         performance = parts.config.performance
         self._review = Review(performance, statistics, now_ns())
         self._small_pixels: int | None = None
@@ -95,6 +104,11 @@ class Animation:
         return _message_and_remedy(stage.renderer_problem if stage else None)
 
     @property
+    def neutral_text(self) -> str:
+        """The driver's neutral pose, for another run of the worker; "" before it was found."""
+        return self._neutral.text
+
+    @property
     def skips_frames(self) -> bool:
         """Whether only every second driving frame is to be looked at."""
         return self._review.rung.is_half_rate
@@ -133,8 +147,13 @@ class Animation:
             self._distrusted = self.character_name
         self.close()
         self._stage = self._incoming = self._pipeline = None
-        self._estimator = self._parts.create_estimator(motion_settings(self._wanted))
+        self._estimator = self._new_estimator()
         self._list_characters()
+
+    def _new_estimator(self) -> MotionEstimator:
+        estimator = self._parts.create_estimator(motion_settings(self._wanted))
+        self._neutral.give(estimator)
+        return estimator
 
     def close(self) -> None:
         """Let go of renderer and characters."""
@@ -180,6 +199,8 @@ class Animation:
         self._publish(frame)
         self._pace.rest(moment, now_ns())
         self._last_shown = self.character_name
+        if self._pipeline is not None:
+            self._neutral.note(self._estimator, self._pipeline.renderer)
         return True
 
     def _moves_by_itself(self) -> bool:
@@ -228,6 +249,7 @@ class Animation:
             action = self._actions.popleft()
             if action == "calibrate":
                 self._estimator.calibrate()
+                self._neutral.forget_face()
             elif action in ("hide", "show"):
                 self._is_hidden = action == "hide"
                 self._is_redraw_due = True
@@ -363,6 +385,7 @@ class Animation:
         if self._stage is not None:
             self._stage.close()
         self._stage, self._incoming = stage, None
+        stage.renderer.set_neutral(self._neutral.face)
         if not self._review.rung.is_warp:
             self._device_error = None
             self._review.quality.use(stage.renderer.name == "liveportrait")

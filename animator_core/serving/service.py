@@ -18,6 +18,7 @@ from animator_core.protocol import (
     FilterOpened,
     FilterStatus,
     Message,
+    NeutralPose,
     OpenFilter,
     Ready,
     RefreshCharacters,
@@ -50,6 +51,7 @@ class FilterService:
         self._parts = parts
         self._parent = parent
         self._sessions: dict[str, FilterSession] = {}
+        self._neutrals: dict[str, str] = {}
         self._sent: dict[str, tuple[FilterStatus, float]] = {}
         self._is_leaving = threading.Event()
 
@@ -116,11 +118,13 @@ class FilterService:
             logger.error("filter %s cannot be opened: %s", message.filter_id, exc)
             self._channel.send(FilterStatus(message.filter_id, "error", message=str(exc), remedy=_OPEN_AGAIN))
             return
+        self._neutrals[message.filter_id] = message.neutral
         self._channel.send(FilterOpened(message.filter_id))
 
     def _close(self, filter_id: str) -> None:
         session = self._sessions.pop(filter_id, None)
         self._sent.pop(filter_id, None)
+        self._neutrals.pop(filter_id, None)
         if session is not None:
             session.close(_CLOSE_SECONDS)
 
@@ -145,6 +149,10 @@ class FilterService:
             if is_news or now - sent_at >= _STATUS_SECONDS:
                 self._sent[filter_id] = (status, now)
                 self._channel.send(status)
+            neutral = session.neutral
+            if neutral != self._neutrals[filter_id]:
+                self._neutrals[filter_id] = neutral
+                self._channel.send(NeutralPose(filter_id, neutral))
 
     def _close_all(self, status: int) -> None:
         last_resort = threading.Timer(_LAST_RESORT_SECONDS, end_process, (status,))

@@ -52,7 +52,7 @@ class FilterSession:
         self._tracked: Newest[TrackedFrame] = Newest()
         self._faults: dict[str, str] = {}
         self._stop = threading.Event()
-        self._animation = Animation(opening.settings, parts, self._writer, self.statistics)
+        self._animation = Animation(opening.settings, parts, self._writer, self.statistics, opening.neutral)
         self._drawing_since: float | None = None
         self.is_device_lost = False
         """Whether only another process can have the graphics card again."""
@@ -91,6 +91,11 @@ class FilterSession:
             problem or note,
             remedy or note_remedy,
         )
+
+    @property
+    def neutral(self) -> str:
+        """The driver's neutral pose, see `protocol.NeutralPose`."""
+        return self._animation.neutral_text
 
     def ask_to_end(self) -> None:
         """Have both threads leave at their next step."""

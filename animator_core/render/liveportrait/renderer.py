@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import numpy as np
@@ -12,8 +12,8 @@ import torch
 from animator_core.characters.character import Character
 from animator_core.errors import CharacterError, ModelError
 from animator_core.liveportrait.cropping import DRIVING_CROP_SIZE
-from animator_core.liveportrait.driving_view import DrivingViews
-from animator_core.liveportrait.face_motion import FaceMotion
+from animator_core.liveportrait.driving_view import DrivingView, DrivingViews
+from animator_core.liveportrait.face_motion import FaceMotion, face_motion
 from animator_core.liveportrait.live_motion import LiveMotion
 from animator_core.liveportrait.model import LivePortraitModel, to_tensor
 from animator_core.liveportrait.neutral import neutral_of_clip
@@ -24,6 +24,7 @@ from animator_core.motion.visible_change import lids_and_lips
 from animator_core.optimizer import InferenceOptimizer
 from animator_core.render.contract import Placement
 from animator_core.render.liveportrait.device_errors import device_errors_as, release_memory
+from animator_core.render.liveportrait.kept_face import RecentViews, from_arrays, mirrored, to_arrays
 from animator_core.render.liveportrait.landmarks import landmark_motion
 from animator_core.render.liveportrait.replay import template_keypoints
 from animator_core.render.liveportrait.scene import Scene
@@ -64,6 +65,12 @@ class LivePortraitRenderer:
         self._motion: LiveMotion | None = None
         self._views = DrivingViews()
         self._calibrations: int | None = None
+        self._is_mirrored: bool | None = None
+        self._recent_views = RecentViews()
+        self._neutral_pixels: np.ndarray | None = None
+        self._neutral: FaceMotion | None = None
+        self._given: Mapping[str, np.ndarray] = {}
+        self.neutral: Mapping[str, np.ndarray] = {}
         self._driven_ns = 0
         self._keypoints: torch.Tensor | None = None
 
@@ -83,6 +90,7 @@ class LivePortraitRenderer:
         model = self._loaded()
         if self._motion is None:
             self._motion = LiveMotion(self._scene.source_motion, model.retargeters, model.options)
+            self.set_neutral(self._given)
         else:
             self._motion.set_source(self._scene.source_motion)
         self._keypoints = None
@@ -155,6 +163,16 @@ class LivePortraitRenderer:
             model.extract_motion(torch.full((1, 3, DRIVING_CROP_SIZE, DRIVING_CROP_SIZE), 0.5))
         self.render(DrivingMotion())
 
+    def set_neutral(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take the driver's neutral face that ``neutral`` of another renderer was; nothing where it is none."""
+        self._given = arrays
+        found = from_arrays(arrays)
+        if self._motion is None or found is None:
+            return
+        neutral, self._views.reference, self._is_mirrored = found
+        self._motion.set_neutral(neutral, 0)
+        self._neutral, self._neutral_pixels, self.neutral = neutral, None, arrays
+
     def close(self) -> None:
         """Let go of every character and of the model; the last renderer frees the device's memory."""
         model, self._model = self._model, None
@@ -166,12 +184,51 @@ class LivePortraitRenderer:
 
     def _driven(self, live: LiveMotion, driven: DrivenFrame) -> torch.Tensor:
         self._follow_choices(live, driven.face, driven.captured_ns)
-        seen = self._seen(driven)
+        self._follow_mirror(live, driven)
+        view = self._view(driven)
+        seen = self._motion_in(view)
+        self._recent_views.add(view, seen, driven.captured_ns)
         self._driven_ns = driven.captured_ns
-        return live.drive(seen, driven.captured_ns)
+        keypoints = live.drive(seen, driven.captured_ns)
+        if live.neutral is not self._neutral:
+            self._note_neutral(live.neutral)
+        return keypoints
+
+    def _note_neutral(self, neutral: FaceMotion | None) -> None:
+        """Keep what another renderer, and this one in the mirror, has to know of a new neutral face."""
+        self._neutral, self.neutral, self._neutral_pixels = neutral, {}, None
+        reference = self._views.reference
+        if neutral is not None and reference is not None:
+            self.neutral = to_arrays(neutral, reference, bool(self._is_mirrored))
+            self._neutral_pixels = self._recent_views.nearest(neutral)
+
+    def _follow_mirror(self, live: LiveMotion, driven: DrivenFrame) -> None:
+        """Mirror the neutral face with the frames; one of which no picture is left is found anew."""
+        was_mirrored, self._is_mirrored = self._is_mirrored, driven.face.is_mirrored
+        if was_mirrored is None or was_mirrored == self._is_mirrored:
+            return
+        self._views.mirror(driven.frame.shape[1])
+        neutral, pixels = live.neutral, self._neutral_pixels
+        self._recent_views.clear()
+        self.optimizer.forget_motions()
+        live.forget()
+        if neutral is None or pixels is None:
+            return
+        neutral = mirrored(neutral, pixels, self._extracted)
+        live.set_neutral(neutral, driven.captured_ns)
+        self._note_neutral(neutral)
+        self._neutral_pixels = np.ascontiguousarray(pixels[:, ::-1])
+
+    def _extracted(self, pixels: np.ndarray) -> FaceMotion:
+        return face_motion(self._loaded().extract_motion(to_tensor(pixels))).to("cpu")
 
     def _seen(self, driven: DrivenFrame) -> FaceMotion:
-        view = self._views.look(driven.frame, driven.face.landmarks, driven.captured_ns, driven.face.is_mirrored)
+        return self._motion_in(self._view(driven))
+
+    def _view(self, driven: DrivenFrame) -> DrivingView:
+        return self._views.look(driven.frame, driven.face.landmarks, driven.captured_ns, driven.face.is_mirrored)
+
+    def _motion_in(self, view: DrivingView) -> FaceMotion:
         model = self._loaded()
         return view.motion(self.optimizer.driving_motion(model, to_tensor(view.pixels), view.landmarks_in_square))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -45,8 +46,13 @@ class WarpRenderer:
 
     def __init__(self, note: str = "") -> None:
         self.note = note
+        self.neutral: Mapping[str, np.ndarray] = {}
+        """Nothing: the motion tells everything."""
         self._prepared: OrderedDict[str, _Puppet] = OrderedDict()
         self._puppet: _Puppet | None = None
+
+    def set_neutral(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take nothing, see ``neutral``."""
 
     def prepare(self, character: Character) -> None:
         """Compute and keep what drawing ``character`` needs; raises CharacterError where it cannot be drawn."""

@@ -1,0 +1,72 @@
+"""The driver's neutral pose as arrays and as text, to be given back to another run of the worker."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+from collections.abc import Mapping
+
+import numpy as np
+
+from animator_core.motion.calibration import Neutral
+from animator_core.motion.npz_file import DAMAGE
+from animator_core.tracking.observation import LANDMARK_COUNT
+from animator_core.tracking.pose import HeadPose
+
+Arrays = Mapping[str, np.ndarray]
+_SHAPES = {
+    "rotation": (3, 3),
+    "translation": (3,),
+    "scale": (),
+    "shape": (LANDMARK_COUNT, 3),
+    "eye_ratio": (2,),
+    "gaze": (2, 2),
+    "frame_width": (),
+}
+
+
+def neutral_arrays(neutral: Neutral) -> dict[str, np.ndarray]:
+    """Return the numbers of a neutral pose by name."""
+    pose = neutral.pose
+    values = (pose.rotation, pose.translation, pose.scale, neutral.shape, neutral.eye_ratio, neutral.gaze)
+    return {name: np.asarray(value, np.float32) for name, value in zip(_SHAPES, (*values, neutral.frame_width))}
+
+
+def neutral_of_arrays(arrays: Arrays) -> Neutral | None:
+    """Return the neutral pose of such numbers, None where they are none."""
+    if not are_sound(arrays, _SHAPES):
+        return None
+    pose = HeadPose(arrays["rotation"], arrays["translation"], float(arrays["scale"]))
+    if pose.scale <= 0:
+        return None
+    return Neutral(pose, arrays["shape"], arrays["eye_ratio"], arrays["gaze"], int(arrays["frame_width"]))
+
+
+def are_sound(arrays: Arrays, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Return whether there is a finite float32 array of each shape."""
+    return all(
+        name in arrays
+        and arrays[name].shape == shape
+        and arrays[name].dtype == np.float32
+        and bool(np.isfinite(arrays[name]).all())
+        for name, shape in shapes.items()
+    )
+
+
+def to_text(arrays: Arrays) -> str:
+    """Return arrays by name as one line of ASCII, some ten kilobytes; "" for none."""
+    if not arrays:
+        return ""
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def from_text(text: str) -> dict[str, np.ndarray]:
+    """Return the arrays of such a line; none where it is damaged."""
+    try:
+        with np.load(io.BytesIO(base64.b64decode(text, validate=True)), allow_pickle=False) as archive:
+            return {name: np.asarray(archive[name]) for name in archive.files}
+    except (*DAMAGE, OSError, binascii.Error):
+        return {}

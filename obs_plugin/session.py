@@ -227,7 +227,7 @@ class Session:
             self._supervisor.act(instance.filter_id, "freeze" if is_frozen else "unfreeze")
 
     def refresh(self) -> None:
-        """Look at the character folder again, load the stills again, and try a worker again that was given up."""
+        """Look at the character folder again, load the stills again, and try at once a worker that does not start."""
         if self._supervisor is not None:
             self._supervisor.refresh()
         for instance in self.filters():

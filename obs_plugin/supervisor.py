@@ -1,4 +1,4 @@
-"""Keeps a worker running while filters want one: start, watch, restart (bounded), replay.
+"""Keeps a worker running while filters want one: start, watch, restart (quickly, then rarely), replay.
 
 One thread owns all state; every public method only leaves a request for it, so none of them can block OBS.
 """
@@ -53,6 +53,7 @@ class Timing:
     poll: float = 0.25
     restart_delays: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0)
     restart_window: float = 60.0
+    rare_restart: float = 45.0
     missing_interpreter: float = 3.0
     ready: float = 90.0
     opened: float = 45.0
@@ -103,6 +104,7 @@ class Supervisor:
         self._start_at = 0.0
         self._idle_since = 0.0
         self._starts: deque[float] = deque()
+        self._is_rare = False
         self._is_stopping = False
         self.problem: Problem | None = None
         """What keeps the worker from running, or None; read by any thread."""
@@ -134,7 +136,7 @@ class Supervisor:
         self._requests.put(lambda: self._send(FilterAction(filter_id, action)))
 
     def refresh(self) -> None:
-        """Ask for the characters again, and try again where the supervisor had given up."""
+        """Ask for the characters again, and try at once a worker that is only tried now and then."""
         self._requests.put(self._refresh)
 
     def retire(self, link: FilterLink) -> None:
@@ -192,6 +194,7 @@ class Supervisor:
     def _refresh(self) -> None:
         if self._run is None and self.problem is not None:
             self._starts.clear()
+            self._is_rare = False
             self._start_at = 0.0
             self._set_problem(None)
         for filter_id, client in self._clients.items():
@@ -335,13 +338,17 @@ class Supervisor:
         logger.info("the worker was started (process %d)", process.pid)
 
     def _restart_later(self, now: float, what: str, *, is_hung: bool) -> None:
+        timing, run = self._timing, self._run
         self._end_run(is_hung=is_hung)
-        recent = [start for start in self._starts if now - start < self._timing.restart_window]
-        delays = self._timing.restart_delays
-        if len(recent) > len(delays):
-            self._start_at = float("inf")
-            times = f"{what}, {len(delays)} restarts in {self._timing.restart_window:.0f} seconds did not help"
-            self._set_problem(Problem(times, _SEE_LOG))
+        recent = [start for start in self._starts if now - start < timing.restart_window]
+        delays = timing.restart_delays
+        was_steady = run is not None and now - run.started_at > timing.restart_window
+        self._is_rare = len(recent) > len(delays) or (self._is_rare and not was_steady)
+        if self._is_rare:
+            # Never for good: a game that starved it ends some time.
+            self._start_at = now + timing.rare_restart
+            times = f"{what}, {len(delays)} restarts in {timing.restart_window:.0f} seconds did not help"
+            self._set_problem(Problem(times, f"It is tried again every {timing.rare_restart:.0f} seconds. {_SEE_LOG}"))
             return
         self._start_at = now + delays[max(0, len(recent) - 1)]
         self._set_problem(Problem(what, "It is being restarted", is_passing=len(recent) <= _PASSING_RESTARTS))

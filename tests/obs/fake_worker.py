@@ -31,6 +31,7 @@ from animator_core.protocol import (
     FilterOpened,
     FilterStatus,
     LineDecoder,
+    NeutralPose,
     OpenFilter,
     Ready,
     RefreshCharacters,
@@ -121,6 +122,8 @@ class FakeWorker:
                 self.say(FilterStatus(message.filter_id, "error", message=str(exc)))
             else:
                 self.say(FilterOpened(message.filter_id))
+                if "neutral" in self.control:
+                    self.say(NeutralPose(message.filter_id, self.control["neutral"]))
         elif isinstance(message, UpdateFilter):
             if message.filter_id in self.filters:
                 self.filters[message.filter_id].settings = message.settings

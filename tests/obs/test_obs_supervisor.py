@@ -83,6 +83,13 @@ class Rig:
         lines = path.read_text().splitlines() if path.exists() else []
         return list(dict.fromkeys(json.loads(line)[0] for line in lines))
 
+    def opened(self, filter_id: str) -> list[str]:
+        """Return the neutral pose of every opening of a filter."""
+        messages = [json.loads(line)[1] for line in Path(f"{self.control}.log").read_text().splitlines()]
+        return [
+            each["neutral"] for each in messages if each["type"] == "open_filter" and each["filter_id"] == filter_id
+        ]
+
     def ring_files(self) -> list[str]:
         return [path.name for path in self.control.parent.glob("stream-motion-animator-*")]
 
@@ -164,7 +171,7 @@ def test_a_dead_worker_is_restarted_with_every_filter_replayed(rig: Rig) -> None
     assert supervisor.problem is None
 
 
-def test_a_worker_that_dies_at_start_is_restarted_five_times_and_then_given_up(rig: Rig) -> None:
+def test_a_worker_that_dies_at_start_is_restarted_five_times_and_then_rarely(rig: Rig) -> None:
     rig.set_control(mode="die_at_start")
     supervisor = rig.open()
     wait_for(lambda: "5 restarts" in str(supervisor.problem))
@@ -176,6 +183,34 @@ def test_a_worker_that_dies_at_start_is_restarted_five_times_and_then_given_up(r
     supervisor.refresh()
     exchange(rig.next_link())
     assert supervisor.problem is None
+
+
+def test_a_worker_is_never_given_up_for_good(rig: Rig) -> None:
+    rig.timing = dataclasses.replace(QUICK, rare_restart=0.3)
+    rig.set_control(mode="die_at_start")
+    supervisor = rig.open()
+    wait_for(lambda: "5 restarts" in str(supervisor.problem))
+    problem = supervisor.problem
+    assert "every 0 seconds" in str(problem), "how often, as the panel says it"
+    starts: set[float] = set(supervisor._starts)
+    wait_for(lambda: starts.update(supervisor._starts) or len(starts) >= 9)
+    rare = sorted(starts)[6:]
+    assert all(later - earlier >= 0.3 for earlier, later in zip(rare, rare[1:])), "rarely, not in bursts"
+    assert supervisor.problem == problem, "and said once"
+    rig.set_control(mode="run")
+    exchange(rig.next_link())
+    assert supervisor.problem is None
+
+
+def test_a_neutral_pose_is_given_back_to_the_next_worker(rig: Rig) -> None:
+    rig.set_control(neutral="UEsDBBQ=")
+    rig.open()
+    exchange(rig.next_link())
+    assert rig.opened("1") == [""]
+    wait_for(lambda: rig.supervisor is not None and rig.supervisor._clients["1"].neutral)
+    os.kill(rig.pids()[-1], signal.SIGKILL)
+    exchange(rig.next_link())
+    assert rig.opened("1") == ["", "UEsDBBQ="]
 
 
 def test_a_worker_that_never_gets_ready_is_restarted(rig: Rig) -> None:

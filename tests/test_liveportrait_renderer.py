@@ -12,8 +12,11 @@ from stand_ins import FRAME_HEIGHT, FRAME_WIDTH, face_landmarks
 
 from animator_core.characters.residency import FeatureResidency
 from animator_core.errors import CharacterError, ModelError
+from animator_core.liveportrait.face_motion import FaceMotion, rotation_from_vector
 from animator_core.motion.driving import DrivenFace, DrivingMotion
+from animator_core.motion.kept_neutral import from_text, to_text
 from animator_core.optimizer import InferenceOptimizer
+from animator_core.render.liveportrait import kept_face
 from animator_core.render.liveportrait.device import DeviceChoice
 from animator_core.render.liveportrait.engine import Engine
 from animator_core.render.liveportrait.renderer import LivePortraitRenderer
@@ -121,6 +124,100 @@ def test_a_mirrored_face_is_looked_at_in_the_mirror():
     straight, mirrored = seen
     assert straight[128, -20:].mean() > straight[128, :20].mean() + 0.1
     assert mirrored[128, :20].mean() > mirrored[128, -20:].mean() + 0.1
+
+
+class SidedModel(StandInModel):
+    """Reads the yaw from how much redder the right half of the crop is: the other way round in the mirror."""
+
+    def extract_motion(self, driving_tensor):
+        self.motions += 1
+        red = driving_tensor[:, 0]
+        return self._motion(driving_tensor * 0 + 0.5 + (red[..., 128:].mean() - red[..., :128].mean()))
+
+
+def test_mirroring_keeps_the_neutral_face_whatever_face_is_shown_then():
+    model = SidedModel()
+    renderer, driver = make_renderer(engine=make_engine(model)), Driver()
+
+    def hold(split: int, is_mirrored: bool, frames: int = 25) -> int:
+        for _ in range(frames):
+            frame = driver.show(renderer, is_mirrored=is_mirrored, split=split)
+        return shown(frame)[1] - STILL
+
+    hold(20, False, frames=40)
+    turned = hold(60, False)
+    assert abs(turned) > 10
+    assert hold(60, True) == pytest.approx(-turned, abs=2), "not on the pose that was held"
+    assert hold(20, True) == pytest.approx(0, abs=2)
+    assert hold(60, False) == pytest.approx(turned, abs=2), "and back"
+
+
+def test_a_neutral_face_of_which_there_is_no_picture_is_found_anew_in_the_mirror():
+    engine = make_engine()
+    renderer, driver = make_renderer(engine=engine), Driver()
+    driver.hold(renderer)
+    other = engine.make_renderer(None, enable_motion_cache=False)
+    other.set_character(face_character())
+    other.set_neutral(renderer.neutral)
+    driver.show(other, is_mirrored=True)
+    assert not other._motion.is_calibrated
+    assert other.neutral == {}
+
+
+def test_pose_and_lids_of_a_neutral_face_are_mirrored_and_its_keypoints_seen_in_the_mirror():
+    seen_crops = []
+
+    def look(pixels: np.ndarray) -> FaceMotion:
+        seen_crops.append(pixels)
+        return neutral_face(expression=0.25)
+
+    pixels = np.arange(256 * 256 * 3, dtype=np.uint8).reshape(256, 256, 3)
+    before = neutral_face(expression=0.5, yaw=0.3, shift=0.1, lids=(0.2, 0.4))
+    after = kept_face.mirrored(before, pixels, look)
+    assert np.array_equal(seen_crops[0], pixels[:, ::-1])
+    assert torch.allclose(after.rotation, neutral_face(yaw=-0.3).rotation, atol=1e-6)
+    assert after.translation[0].tolist() == pytest.approx([-0.1, 0.05, 0.0])
+    assert after.eye_ratios[0].tolist() == pytest.approx([0.4, 0.2])
+    assert torch.equal(after.expression, torch.full((1, 21, 3), 0.25))
+    assert torch.equal(after.scale, before.scale)
+
+
+def test_the_neutral_face_goes_to_another_renderer():
+    engine = make_engine()
+    renderer, driver = make_renderer(engine=engine), Driver()
+    assert renderer.neutral == {}
+    driver.hold(renderer, red=140)
+    arrays = from_text(to_text(renderer.neutral))
+    other = engine.make_renderer(None, enable_motion_cache=False)
+    other.set_neutral(arrays)
+    other.set_character(face_character())
+    assert other.neutral is arrays
+    first = driver.show(other, red=140)
+    assert shown(first) == (200, pytest.approx(STILL, abs=2)), "measured against the same neutral face at once"
+    assert abs(shown(driver.hold(other, red=170, frames=20))[1] - STILL) > 20
+    driver.calibrations += 1
+    driver.show(other, red=170)
+    assert other.neutral is not arrays
+    assert not np.array_equal(other.neutral["liveportrait_rotation"], arrays["liveportrait_rotation"])
+
+
+@pytest.mark.parametrize("arrays", [{}, {"liveportrait_scale": np.ones((1, 1), np.float32)}])
+def test_what_is_no_neutral_face_is_not_taken(arrays):
+    renderer = make_renderer()
+    renderer.set_neutral(arrays)
+    assert not renderer._motion.is_calibrated
+
+
+def neutral_face(expression: float = 0.0, yaw: float = 0.0, shift: float = 0.0, lids=(0.3, 0.3)) -> FaceMotion:
+    return FaceMotion(
+        rotation_from_vector(torch.tensor([[0.0, yaw, 0.0]])),
+        torch.full((1, 21, 3), expression),
+        torch.full((1, 1), 1.2),
+        torch.tensor([[shift, 0.05, 0.0]]),
+        torch.zeros(1, 21, 3),
+        torch.tensor([lids]),
+        torch.zeros(1, 1),
+    )
 
 
 def test_a_lost_face_eases_back_and_a_found_one_eases_in_without_a_jump():

@@ -8,8 +8,11 @@ from typing import Callable
 import numpy as np
 import pytest
 
+from animator_core.motion.calibration import neutral_of
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.estimator import MotionEstimator, MotionSettings
+from animator_core.motion.face_state import face_state, mirrored
+from animator_core.motion.kept_neutral import from_text, neutral_arrays, neutral_of_arrays, to_text
 from animator_core.motion.one_euro import OneEuroFilter
 from animator_core.tracking.face_model import LEFT_EYE, RIGHT_EYE, face_model
 from animator_core.tracking.observation import FaceObservation
@@ -73,6 +76,76 @@ def test_mirroring_turns_the_other_way_and_swaps_the_eyes() -> None:
     other_yaw, _, other_roll = euler_angles(mirror.rotation)
     assert (other_yaw, other_roll) == (pytest.approx(-yaw, abs=0.3), pytest.approx(-roll, abs=0.3))
     assert mirror.translation[0] == pytest.approx(-plain.translation[0], abs=0.01)
+
+
+def test_a_mirrored_neutral_pose_is_that_of_the_mirrored_frames() -> None:
+    noise = np.random.default_rng(2)
+    observations = [seen(n, angles=(12 + n % 3, -5, 3), shift=(30, 10), mouth=0.02, eyes=0.9) for n in range(9)]
+    observations = [
+        replace(each, landmarks=each.landmarks + noise.normal(0, 1, (478, 3)).astype(np.float32))
+        for each in observations
+    ]
+    computed = neutral_of([face_state(each) for each in observations]).mirrored()
+    seen_so = neutral_of([face_state(mirrored(each)) for each in observations])
+    np.testing.assert_allclose(computed.pose.rotation, seen_so.pose.rotation, atol=1e-5)
+    np.testing.assert_allclose(computed.pose.translation, seen_so.pose.translation, atol=1e-3)
+    assert computed.pose.scale == pytest.approx(seen_so.pose.scale)
+    for name in ("shape", "eye_ratio", "gaze"):
+        np.testing.assert_allclose(getattr(computed, name), getattr(seen_so, name), atol=1e-5)
+
+
+def test_mirroring_keeps_the_neutral_pose_whatever_pose_is_held_then() -> None:
+    def turned(number: int) -> FaceObservation:
+        return seen(number, angles=(15, 4, 6), shift=(40, 0), mouth=0.05)
+
+    estimator = calibrated(MotionSettings(smoothing=0.0))
+    plain = settled(estimator, turned)
+    estimator.set_settings(MotionSettings(mirror=True, smoothing=0.0))
+    assert estimator.is_calibrated
+    first = estimator.update(turned(100), 100 * FRAME_NS)
+    assert abs(euler_angles(first.rotation)[0] - euler_angles(plain.rotation)[0]) < 3, "eased, without a jump"
+    mirror = settled(estimator, turned, first=101)
+    yaw, pitch, roll = euler_angles(plain.rotation)
+    np.testing.assert_allclose(euler_angles(mirror.rotation), (-yaw, pitch, -roll), atol=0.05)
+    np.testing.assert_allclose(mirror.translation, plain.translation * (-1, 1), atol=1e-3)
+    np.testing.assert_allclose(mirror.expression[14, 1], plain.expression[14, 1], atol=1e-3)
+    assert mirror.face is not None and plain.face is not None
+    assert mirror.face.calibrations == plain.face.calibrations, "renderers keep theirs as well"
+    estimator.set_settings(MotionSettings(smoothing=0.0))
+    np.testing.assert_allclose(settled(estimator, turned, first=200).rotation, plain.rotation, atol=1e-3)
+
+
+@pytest.mark.parametrize("was_mirrored", [False, True])
+@pytest.mark.parametrize("is_mirrored", [False, True])
+def test_a_neutral_pose_goes_to_another_run_as_text(was_mirrored: bool, is_mirrored: bool) -> None:
+    def turned(number: int) -> FaceObservation:
+        return seen(number, angles=(15, 4, 6))
+
+    before = calibrated(MotionSettings(mirror=was_mirrored, smoothing=0.0))
+    assert before.neutral is not None
+    text = to_text(neutral_arrays(before.neutral))
+    assert text.isascii() and len(text) < 20_000
+    neutral = neutral_of_arrays(from_text(text))
+    assert neutral is not None
+    after = MotionEstimator(MotionSettings(mirror=is_mirrored, smoothing=0.0))
+    after.set_neutral(neutral)
+    assert after.is_calibrated
+    yaw = euler_angles(settled(after, turned).rotation)[0]
+    assert yaw == pytest.approx(-15 if is_mirrored else 15, abs=0.3)
+
+
+@pytest.mark.parametrize("text", ["", "no base64!", "AAAA", "UEsDBBQ="])
+def test_text_that_is_no_neutral_pose_is_none(text: str) -> None:
+    assert neutral_of_arrays(from_text(text)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("shape", np.zeros((3, 3), np.float32)), ("scale", np.float32("nan")), ("scale", np.float32(0))]
+)
+def test_numbers_that_are_no_neutral_pose_are_none(name: str, value: np.ndarray) -> None:
+    neutral = calibrated().neutral
+    assert neutral is not None
+    assert neutral_of_arrays({**neutral_arrays(neutral), name: np.asarray(value)}) is None
 
 
 def test_sensitivities_scale_pose_and_expression_apart() -> None:

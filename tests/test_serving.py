@@ -21,12 +21,13 @@ from animator_core.errors import AnimatorError, CharacterError, DeviceLostError,
 from animator_core.frame_ring import FORMAT_BGRA_PREMULTIPLIED, FORMAT_RGBA, RingMemory, RingReader, RingWriter
 from animator_core.frame_statistics import FrameStatistics
 from animator_core.motion.estimator import MotionEstimator
+from animator_core.motion.kept_neutral import from_text
 from animator_core.protocol import AnimationSettings, Ready, Shutdown, decode, encode
 from animator_core.serving import animation
 from animator_core.serving import stage as stage_module
 from animator_core.serving.animation import Animation
 from animator_core.serving.channel import MessageChannel
-from animator_core.serving.driving import DrivingFrames
+from animator_core.serving.driving import DrivingFrames, TrackedFrame
 from animator_core.serving.manners import ParentWatch
 from animator_core.serving.parts import WorkerParts
 from animator_core.serving.preparation import SOON, WANTED, PreparationThread
@@ -605,3 +606,45 @@ def test_main_limits_the_threads_of_the_number_libraries():
         "assert 1 <= threads <= 4"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
+
+
+class CalibratedDouble(LivePortraitDouble):
+    """Knows the driver's neutral face from the beginning, or from another renderer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.neutral = {"liveportrait_scale": np.ones((1, 1), np.float32)}
+        self.given_neutral = None
+
+
+def test_the_neutral_pose_survives_failures_other_renderers_and_other_sizes(memory, library, preparation):
+    made: list[QuietRenderer] = []
+
+    def create(name: str) -> QuietRenderer:
+        made.append(QuietRenderer() if name == "warp" else CalibratedDouble())
+        return made[-1]
+
+    parts = WorkerParts(Config(), library, preparation, TrackerDouble, create, MotionEstimator)
+    shown = Animation(AnimationSettings("a.png", frame_rate=1000), parts, RingWriter(memory), FrameStatistics())
+    shown.restart()
+    tracker, number = TrackerDouble(), [0]
+
+    def follow() -> bool:
+        number[0] += 1
+        frame = np.full((48, 64, 3), 128, np.uint8)
+        return shown.advance(TrackedFrame(tracker.track(frame, number[0] * 33_333_333), frame), False)
+
+    wait_until(lambda: (follow(), shown._estimator.is_calibrated)[1])
+    wait_until(lambda: follow() and shown.neutral_text)
+    text = shown.neutral_text
+    assert {"rotation", "shape", "liveportrait_scale"} <= set(from_text(text))
+    slow_down(shown, Rung(is_half_rate=True, is_small=True))
+    count = len(made)
+    wait_until(lambda: (follow(), len(made) > count and shown._incoming is None)[1])
+    assert made[-1].given_neutral["liveportrait_scale"] == 1, "the renderer of the smaller size"
+    shown.restart()
+    assert shown._estimator.is_calibrated, "after a failure"
+    assert shown.neutral_text == text
+    shown.act("calibrate")
+    wait_until(lambda: follow() and shown.neutral_text != text)
+    shown.close()

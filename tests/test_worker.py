@@ -22,6 +22,7 @@ from animator_core.protocol import (
     FilterAction,
     FilterOpened,
     FilterStatus,
+    NeutralPose,
     OpenFilter,
     Ready,
     RefreshCharacters,
@@ -343,6 +344,33 @@ def test_a_gpu_that_is_lost_ends_the_worker_so_that_another_one_starts(folder):
             time.sleep(0.01)
         assert worker.exit_code() == process_end.DEVICE_LOST
         assert "Traceback" in worker.log_path.read_text()
+
+
+def test_the_neutral_pose_goes_to_the_plugin_and_comes_back_with_the_next_run(folder):
+    with start(folder) as worker:
+        worker.open(character="red.png")
+        kept = worker.wait_for(NeutralPose).neutral
+        assert len(kept) > 1000
+        assert worker.wait_for_state("tracking")
+    with start(folder) as worker:
+        end = worker.open(character="red.png", neutral=kept)
+        worker.wait_for_state("tracking")
+        end.frame = GREY
+        list(worker.frames("a", 0.5))
+        assert not [each for each in worker.messages if isinstance(each, NeutralPose)], "it knows it already"
+        assert "calibrating" not in {each.state for each in worker.messages if isinstance(each, FilterStatus)}
+        end.frame = BLACK
+        worker.wait_for_state("no_face")
+        list(worker.frames("a", 1.2))
+        worker.send(FilterAction("a", "calibrate"))
+        worker.wait_for(NeutralPose, lambda message: message.neutral != kept)
+
+
+def test_a_damaged_neutral_pose_costs_nothing_but_a_calibration(folder):
+    with start(folder) as worker:
+        worker.open(character="red.png", neutral="UEsDBBQ=")
+        worker.wait_for_state("calibrating")
+        worker.wait_for_state("tracking")
 
 
 def test_missing_weights_mean_the_warp_renderer_and_a_word_about_it(folder):

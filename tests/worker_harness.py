@@ -41,8 +41,8 @@ class FilterEnd:
         self._buffer = np.zeros(animated_bytes, np.uint8)
         self._driven = 0.0
 
-    def opening(self, settings: AnimationSettings) -> OpenFilter:
-        return OpenFilter(self.filter_id, self.driving.address, self.animated.address, settings)
+    def opening(self, settings: AnimationSettings, neutral: str = "") -> OpenFilter:
+        return OpenFilter(self.filter_id, self.driving.address, self.animated.address, settings, neutral)
 
     def drive(self) -> None:
         """Publish the camera's frame if a thirtieth of a second has passed."""
@@ -102,9 +102,11 @@ class WorkerHarness:
             print(self.log_path.read_text(errors="replace")[-6000:])
         self.end()
 
-    def open(self, filter_id: str = "a", animated_bytes: int = 512 * 512 * 4, **settings: object) -> FilterEnd:
+    def open(
+        self, filter_id: str = "a", animated_bytes: int = 512 * 512 * 4, neutral: str = "", **settings: object
+    ) -> FilterEnd:
         end = self.ends[filter_id] = FilterEnd(filter_id, self.directory, animated_bytes)
-        self.send(end.opening(AnimationSettings(**settings)))
+        self.send(end.opening(AnimationSettings(**settings), neutral))
         return end
 
     def send(self, message: Message) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import shutil
 import struct
+import subprocess
 import sys
+import threading
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,9 +18,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from animator_core.config import PROJECT_ROOT
 from animator_core.errors import ModelError
 from animator_core.model_files import FACE_LANDMARKER
 from animator_core.tracking.build import create_tracker, has_face_mesh
+from animator_core.tracking.closing import Closer
 from animator_core.tracking.detect import detect_face
 from animator_core.tracking.landmark_packets import points_of
 from animator_core.tracking.landmarker import LandmarkerTracker, without_blendshapes
@@ -74,19 +79,17 @@ def drifting_frames(count: int) -> list[np.ndarray]:
 
 def test_landmarks_by_packets_equal_the_documented_ones_bit_for_bit(models_dir: Path) -> None:
     model = models_dir / FACE_LANDMARKER.name
-    direct, documented = LandmarkerTracker(model, with_blendshapes=False), LandmarkerTracker(model)
-    if direct._packets is None:
-        pytest.skip("this mediapipe has no such packets")
-    for number, frame in enumerate(drifting_frames(6)):
-        kept = frame.copy()
-        seen, expected = direct.track(frame, number), documented.track(frame, number)
-        assert seen is not None and expected is not None
-        np.testing.assert_array_equal(seen.landmarks, expected.landmarks)
-        np.testing.assert_array_equal(frame, kept)
-    nobody = np.zeros((480, 640, 3), np.uint8)
-    assert [direct.track(nobody, number) for number in range(6, 9)] == [None] * 3
-    direct.close()
-    documented.close()
+    with LandmarkerTracker(model, with_blendshapes=False) as direct, LandmarkerTracker(model) as documented:
+        if direct._packets is None:
+            pytest.skip("this mediapipe has no such packets")
+        for number, frame in enumerate(drifting_frames(6)):
+            kept = frame.copy()
+            seen, expected = direct.track(frame, number), documented.track(frame, number)
+            assert seen is not None and expected is not None
+            np.testing.assert_array_equal(seen.landmarks, expected.landmarks)
+            np.testing.assert_array_equal(frame, kept)
+        nobody = np.zeros((480, 640, 3), np.uint8)
+        assert [direct.track(nobody, number) for number in range(6, 9)] == [None] * 3
 
 
 def test_a_mediapipe_with_other_internals_tracks_the_documented_way(
@@ -116,11 +119,10 @@ def test_the_model_without_blendshapes_keeps_every_other_part_in_its_place() -> 
 
 
 def test_nobody_computes_blendshapes_that_are_not_asked_for(models_dir: Path) -> None:
-    lean = LandmarkerTracker(models_dir / FACE_LANDMARKER.name, with_blendshapes=False)
-    if not hasattr(lean._landmarker, "get_graph_config"):
-        pytest.skip("this mediapipe does not tell its graph")
-    assert "faceblendshapesgraph" not in str(lean._landmarker.get_graph_config())
-    lean.close()
+    with LandmarkerTracker(models_dir / FACE_LANDMARKER.name, with_blendshapes=False) as lean:
+        if not hasattr(lean._landmarker, "get_graph_config"):
+            pytest.skip("this mediapipe does not tell its graph")
+        assert "faceblendshapesgraph" not in str(lean._landmarker.get_graph_config())
 
 
 class Landmarks:
@@ -218,3 +220,73 @@ def test_an_unchanged_frame_without_a_face_stays_without_one() -> None:
     assert inner.count == 1
     tracker.close()
     assert inner.count == -1
+
+
+class Task:
+    """Stands for one of MediaPipe's: being destroyed while it is open hangs for ever."""
+
+    def __init__(self) -> None:
+        self.is_closed = threading.Event()
+        self.closed_by: list[int] = []
+
+    def close(self) -> None:
+        self.closed_by.append(threading.get_ident())
+        self.is_closed.set()
+
+
+class Owner:
+    def __init__(self, task: Task) -> None:
+        self.close = Closer(self, task.close)
+        self.itself = self
+
+
+def test_a_task_that_somebody_forgot_is_closed_beside_the_garbage_collector() -> None:
+    task = Task()
+    Owner(task)
+    gc.collect()
+    assert task.is_closed.wait(10)
+    assert task.closed_by != [threading.get_ident()]
+
+
+def test_a_task_is_closed_once_and_by_whoever_closes_it() -> None:
+    task = Task()
+    owner = Owner(task)
+    owner.close()
+    owner.close()
+    del owner
+    gc.collect()
+    assert task.closed_by == [threading.get_ident()]
+
+
+def test_at_the_end_of_the_interpreter_a_task_is_closed_without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = Task()
+    monkeypatch.setattr(threading, "main_thread", lambda: SimpleNamespace(is_alive=lambda: False))
+    Owner(task)
+    gc.collect()
+    assert task.closed_by == [threading.get_ident()]
+
+
+@pytest.mark.parametrize("kind", ["face_landmarker", "face_mesh"])
+def test_real_trackers_that_die_open_in_a_circle_hang_nothing(tmp_path: Path, kind: str) -> None:
+    if kind == "face_landmarker":
+        shutil.copyfile(shared_file("models/face_landmarker_v2_with_blendshapes.task"), tmp_path / FACE_LANDMARKER.name)
+    elif not has_face_mesh():
+        pytest.skip("this mediapipe carries no face mesh")
+    code = (
+        "import gc, sys\n"
+        "from pathlib import Path\n"
+        "import numpy as np\n"
+        "from animator_core.tracking.build import create_tracker\n"
+        "for is_static in (True, False):\n"
+        "    tracker = create_tracker(Path(sys.argv[1]), kind=sys.argv[2], is_static=is_static)\n"
+        "    tracker.track(np.zeros((64, 64, 3), np.uint8), 1)\n"
+        "    tracker.itself = tracker\n"
+        "    if not is_static:\n"
+        "        tracker._tracker._tracker.itself = tracker\n"
+        "    del tracker\n"
+        "    gc.collect()\n"
+        "left = create_tracker(Path(sys.argv[1]), kind=sys.argv[2])\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path), kind]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, timeout=60, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from animator_core.errors import ModelError, loading
+from animator_core.tracking.closing import Closer
 from animator_core.tracking.observation import FaceObservation
 
 
@@ -29,6 +30,7 @@ class FaceMeshTracker:
             )
         except (RuntimeError, OSError, ValueError) as exc:
             raise ModelError(f"the face mesh cannot be loaded ({exc}); run install.py again") from exc
+        self._close = Closer(self, self._mesh.close)
 
     def track(self, frame: np.ndarray, captured_ns: int) -> FaceObservation | None:
         """Return the face in ``frame`` ((H, W, 3) uint8 RGB), or None where there is none."""
@@ -41,4 +43,10 @@ class FaceMeshTracker:
 
     def close(self) -> None:
         """Free the tracker's models."""
-        self._mesh.close()
+        self._close()
+
+    def __enter__(self) -> FaceMeshTracker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

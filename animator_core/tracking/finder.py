@@ -10,6 +10,7 @@ from typing import Any, Callable
 import numpy as np
 
 from animator_core.errors import ModelError, loading
+from animator_core.tracking.closing import Closer
 
 _LEAST_SCORE = 0.6
 _DETECTOR = "face_detector.tflite"
@@ -34,7 +35,7 @@ class FaceFinder:
     def __init__(self, detect: Callable[[np.ndarray], list[FoundFace]], close: Callable[[], None]) -> None:
         self.find = detect
         """Returns the faces in a frame ((H, W, 3) uint8 RGB)."""
-        self.close = close
+        self.close = Closer(self, close)
         """Frees the detector's model."""
 
 

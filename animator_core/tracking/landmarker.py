@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from animator_core.errors import ModelError, loading
+from animator_core.tracking.closing import Closer
 from animator_core.tracking.landmark_packets import LandmarkPackets
 from animator_core.tracking.observation import FaceObservation
 
@@ -48,6 +49,7 @@ class LandmarkerTracker:
             self._landmarker = vision.FaceLandmarker.create_from_options(options)
         except (RuntimeError, OSError, ValueError) as exc:
             raise ModelError(f"{model} cannot be loaded ({exc}); run install.py again") from exc
+        self._close = Closer(self, self._landmarker.close)
         self._packets = None if is_static or with_blendshapes else packets_of(self._landmarker)
         self._is_static = is_static
         self._last_ms = -1
@@ -80,7 +82,13 @@ class LandmarkerTracker:
 
     def close(self) -> None:
         """Free the tracker's models."""
-        self._landmarker.close()
+        self._close()
+
+    def __enter__(self) -> LandmarkerTracker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def without_blendshapes(bundle: bytes) -> bytes:

@@ -81,6 +81,12 @@ class MainFace:
         if self._finder is not None:
             self._finder.close()
 
+    def __enter__(self) -> MainFace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def _may_follow(self, face: FoundFace, now_ns: int) -> bool:
         """Return whether a tracked face is the main one, or is to be from now on."""
         main = self._main

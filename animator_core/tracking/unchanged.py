@@ -44,3 +44,9 @@ class OncePerPicture:
     def close(self) -> None:
         """Free the tracker's models."""
         self._tracker.close()
+
+    def __enter__(self) -> OncePerPicture:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -28,8 +28,11 @@ class Installation:
 
     def worker_environment(self) -> dict[str, str]:
         """Return the worker's environment: ours, without what would bend another interpreter."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-        environment.update(PYTHONPATH=str(self.root), PYTHONUNBUFFERED="1", PYTHONUTF8="1")
+        # The last one is what a framework build of Python on macOS leaves behind.
+        bends = ("PYTHON", "__PYVENV_LAUNCHER__")
+        environment = {name: value for name, value in os.environ.items() if not name.upper().startswith(bends)}
+        # Packages of the user's own, of another version, are not taken for those of the virtual environment either.
+        environment.update(PYTHONPATH=str(self.root), PYTHONNOUSERSITE="1", PYTHONUNBUFFERED="1", PYTHONUTF8="1")
         return environment
 
 

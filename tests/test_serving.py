@@ -23,7 +23,7 @@ from animator_core.frame_statistics import FrameStatistics
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.kept_neutral import from_text
 from animator_core.protocol import AnimationSettings, Ready, Shutdown, decode, encode
-from animator_core.serving import animation
+from animator_core.serving import animation, fallback
 from animator_core.serving import stage as stage_module
 from animator_core.serving.animation import Animation
 from animator_core.serving.channel import MessageChannel
@@ -373,7 +373,7 @@ def test_a_device_error_that_is_told_keeps_no_networks_alive(memory, library, pr
     shown = animation_of(memory, library, preparation, [])
     held: list[weakref.ref[object]] = []
     # pytest keeps what is logged.
-    monkeypatch.setattr(animation.logger, "warning", lambda *given, **more: None)
+    monkeypatch.setattr(fallback.logger, "warning", lambda *given, **more: None)
 
     def fail(self, motion, driving_frame=None):
         networks = type("Networks", (), {})()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 
-from animator_core.errors import AnimatorError, CharacterError, DeviceLostError, ModelError
+from animator_core.errors import AnimatorError, CharacterError, ModelError
 from animator_core.frame_ring import RingWriter, now_ns
 from animator_core.frame_statistics import FrameStatistics
 from animator_core.motion.estimator import MotionEstimator
@@ -15,6 +15,7 @@ from animator_core.publishing import publish_picture
 from animator_core.render.contract import Renderer
 from animator_core.render_reuse import RenderReuse
 from animator_core.serving.driving import TrackedFrame
+from animator_core.serving.fallback import Fallback
 from animator_core.serving.neutral import KeptNeutral
 from animator_core.serving.pace import Pace
 from animator_core.serving.parts import WorkerParts, motion_settings, nearest_first, renderer_name
@@ -67,10 +68,9 @@ class Animation:
         self._small_pixels: int | None = None
         self._pace = Pace(min(settings.frame_rate, performance.target_fps), performance.max_render_share)
         self._pending: TrackedFrame | None = None
-        self._device_error: AnimatorError | None = None
+        self._fallback = Fallback(self._review.quality)
         self.is_warming_up = False
         """Whether the render thread readies a renderer for itself, which may take seconds."""
-        self._has_shown_liveportrait = False
         self._is_face_lost = False
         self._is_frozen = False
         self._is_hidden = False
@@ -95,8 +95,8 @@ class Animation:
     def note(self) -> tuple[str, str]:
         """What the streamer should know although all is well: it is not animated just as it was asked for."""
         less = self._review.rung.description
-        if self._device_error is not None:
-            what, remedy = _message_and_remedy(self._device_error)
+        if self._fallback.error is not None:
+            what, remedy = _message_and_remedy(self._fallback.error)
             return f"{what}, so the warp renderer draws for now", remedy
         if less:
             return f"the computer is too slow just now, so it is animated {less}", _TOO_SLOW_REMEDY
@@ -194,7 +194,7 @@ class Animation:
         if frame is None:
             return False
         self._is_redraw_due = False
-        self._has_shown_liveportrait |= self.renderer_name == "liveportrait"
+        self._fallback.shown(self.renderer_name)
         self._pace.count(moment)
         self._publish(frame)
         self._pace.rest(moment, now_ns())
@@ -239,8 +239,7 @@ class Animation:
         wanted = self._wanted
         if wanted is not self._settings:
             if wanted.renderer != self._settings.renderer:
-                self._review.quality.use(is_liveportrait=False)
-                self._device_error = None
+                self._fallback.forget()
             self._settings = wanted
             self._estimator.set_settings(motion_settings(wanted))
         frame_rate = min(wanted.frame_rate, self._parts.config.performance.target_fps)
@@ -275,7 +274,8 @@ class Animation:
         if name == self._distrusted and stage.error(name) is None:
             stage.reject(name, CharacterError(f"{name} cannot be drawn; use another picture and report this one"))
         character = stage.character(name)
-        failure = self._failure(stage, name)
+        is_new = stage is self._incoming
+        failure = self._fallback.failure(stage, name, is_new)
         if failure is not None:
             self._review.quality.use(is_liveportrait=True)
             self._give_way(failure)
@@ -287,9 +287,9 @@ class Animation:
             character = stage.character(name)
         if character is None:
             return
-        is_new = stage is self._incoming
         if is_new:
-            if self._review.quality.refuses(stage.frame_seconds) or self._is_too_slow_for_auto(stage):
+            is_chosen = renderer_name(self._settings, self._parts.config) == "liveportrait"
+            if self._fallback.refuses(stage, is_chosen):
                 return
             self._enter(stage)
         pipeline = self._pipeline
@@ -310,43 +310,9 @@ class Animation:
         count = _MOST_PRELOADED if self._parts.config.character.preload_all else _NEIGHBOURS
         stage.preload(nearest_first(self._names, name)[:count])
 
-    def _failure(self, stage: Stage, name: str) -> AnimatorError | None:
-        """Return why the device fails by which ``stage`` draws or is to draw, None if it does not."""
-        error, problem = stage.error(name), stage.renderer_problem
-        if self._has_shown_liveportrait:
-            for each in (error, problem):
-                if isinstance(each, DeviceLostError):
-                    return each
-        if self._review.rung.is_warp or stage is not self._incoming or stage.renderer is None:
-            return None
-        if stage.renderer.name == "liveportrait":
-            return error if isinstance(error, ModelError) else None
-        # It failed before, is tried again, and the stage could not have it.
-        return (problem or self._device_error) if self._device_error is not None else None
-
-    def _is_too_slow_for_auto(self, stage: Stage) -> bool:
-        """Return whether LivePortrait, which nobody asked for by name, is refused for its speed before it is shown."""
-        assert stage.renderer is not None
-        is_chosen = renderer_name(self._settings, self._parts.config) == "liveportrait"
-        if is_chosen or stage.renderer.name != "liveportrait":
-            return False
-        return self._review.quality.refuses_liveportrait(stage.frame_seconds)
-
     def _give_way(self, error: AnimatorError) -> None:
-        """Have the warp draw for now: the device failed, a game may have taken its memory; it is tried again later.
-
-        Raises DeviceLostError if this process cannot try it again.
-        """
-        if isinstance(error, DeviceLostError) and self._has_shown_liveportrait:
-            # Another process may have it again; one in which it never worked would only start over and over.
-            raise error
-        was_warp = self._review.rung.is_warp
-        if not self._review.quality.give_way():
-            raise error
-        self._device_error = error.without_traceback()
+        self._fallback.give_way(error)
         self._is_redraw_due = True
-        if not was_warp:
-            logger.warning("%s; the warp renderer draws for now", error, exc_info=error)
 
     def _wanted_stage(self) -> Stage:
         """Return the stage whose renderer is the wanted one, begun in the background where it is not there yet."""
@@ -386,9 +352,7 @@ class Animation:
             self._stage.close()
         self._stage, self._incoming = stage, None
         stage.renderer.set_neutral(self._neutral.face)
-        if not self._review.rung.is_warp:
-            self._device_error = None
-            self._review.quality.use(stage.renderer.name == "liveportrait")
+        self._fallback.entered(stage.renderer.name)
         performance = self._parts.config.performance
         self._pipeline = CharacterPipeline(
             self._estimator,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Callable
 
@@ -117,7 +118,9 @@ def test_mirroring_keeps_the_neutral_pose_whatever_pose_is_held_then() -> None:
 
 @pytest.mark.parametrize("was_mirrored", [False, True])
 @pytest.mark.parametrize("is_mirrored", [False, True])
-def test_a_neutral_pose_goes_to_another_run_as_text(was_mirrored: bool, is_mirrored: bool) -> None:
+def test_a_neutral_pose_goes_to_another_run_as_text(
+    was_mirrored: bool, is_mirrored: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def turned(number: int) -> FaceObservation:
         return seen(number, angles=(15, 4, 6))
 
@@ -125,6 +128,9 @@ def test_a_neutral_pose_goes_to_another_run_as_text(was_mirrored: bool, is_mirro
     assert before.neutral is not None
     text = to_text(neutral_arrays(before.neutral))
     assert text.isascii() and len(text) < 20_000
+    with monkeypatch.context() as later:
+        later.setattr(time, "localtime", lambda *given: time.struct_time((2030, 1, 1, 0, 0, 0, 0, 1, 0)))
+        assert to_text(neutral_arrays(before.neutral)) == text, "what is the same is not sent again"
     neutral = neutral_of_arrays(from_text(text))
     assert neutral is not None
     after = MotionEstimator(MotionSettings(mirror=is_mirrored, smoothing=0.0))

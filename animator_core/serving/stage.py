@@ -50,6 +50,8 @@ class Stage:
         self._warmup_frames = warmup_frames
         self._characters: dict[str, tuple[Character, tuple[int, ...]]] = {}
         self._errors: dict[str, AnimatorError] = {}
+        self._unserved: set[str] = set()
+        """Those whose error is that there is no renderer."""
         self._requested: set[tuple[str, int]] = set()
         self._is_closed = False
         self._pause_seconds = _FIRST_PAUSE_SECONDS
@@ -60,7 +62,7 @@ class Stage:
         prepared = self._characters.get(name)
         if prepared is not None:
             return prepared[0]
-        if name not in self._errors or self._may_try_again():
+        if name not in self._errors or (name in self._unserved and time.monotonic() >= self._try_again_at):
             self._request(name, WANTED)
         return None
 
@@ -97,19 +99,17 @@ class Stage:
             self._requested.add((name, priority))
             self._preparation.submit(priority, lambda: self._prepare(name, priority))
 
-    def _may_try_again(self) -> bool:
-        return self.renderer is None and time.monotonic() >= self._try_again_at
-
     def _prepare(self, name: str, priority: int) -> None:
         try:
             if self._is_closed or name in self._characters:
                 return
-            if self._may_try_again():
+            if self.renderer is None and time.monotonic() >= self._try_again_at:
                 self._try_renderer()
             if self.renderer is not None:
                 self._prepare_character(name)
             elif self.renderer_problem is not None:
                 self._errors[name] = self.renderer_problem
+                self._unserved.add(name)
         finally:
             self._requested.discard((name, priority))
 
@@ -118,7 +118,9 @@ class Stage:
         unexpected: Exception | None = None
         try:
             self._make_renderer()
-            self._errors.clear()
+            for name in self._unserved:
+                self._errors.pop(name, None)
+            self._unserved.clear()
             return
         except AnimatorError as exc:
             problem = exc.without_traceback()

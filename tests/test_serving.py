@@ -528,6 +528,13 @@ def test_at_half_the_size_a_quarter_of_the_pixels_is_drawn(memory, preparation, 
     shown.close()
 
 
+def test_a_reduced_picture_fits_a_ring_that_is_smaller_than_the_least_size(memory, library, preparation):
+    shown = animation_of(memory, library, preparation, [])
+    slow_down(shown, Rung(is_half_rate=True, is_small=True))
+    assert shown._max_pixels() * 4 == memory.capacity
+    shown.close()
+
+
 def test_a_hidden_filter_renders_nothing_and_shows_the_present_when_seen_again(memory, library, preparation):
     parts = WorkerParts(Config(), library, preparation, TrackerDouble, lambda name: QuietRenderer(), MotionEstimator)
     shown = Animation(AnimationSettings("a.png", frame_rate=1000), parts, RingWriter(memory), FrameStatistics())
@@ -617,7 +624,8 @@ class CalibratedDouble(LivePortraitDouble):
         self.given_neutral = None
 
 
-def test_the_neutral_pose_survives_failures_other_renderers_and_other_sizes(memory, library, preparation):
+def test_the_neutral_pose_survives_failures_other_renderers_and_other_sizes(memory, library, preparation, monkeypatch):
+    monkeypatch.setattr(animation, "_LEAST_PIXELS", 1)
     made: list[QuietRenderer] = []
 
     def create(name: str) -> QuietRenderer:

@@ -338,12 +338,13 @@ class Animation:
     def _max_pixels(self) -> int:
         """Return what a picture is reduced to: what the ring takes, or a quarter of the pixels shown in full."""
         character = self._pipeline.character if self._pipeline else None
+        most = self._writer.memory.capacity // _PIXEL_BYTES
         if not self._review.rung.is_small or character is None:
             self._small_pixels = None
-            return self._writer.memory.capacity // _PIXEL_BYTES
+            return most
         if self._small_pixels is None:
             height, width = character.picture.shape[:2]
-            self._small_pixels = max(height * width // 4, _LEAST_PIXELS)
+            self._small_pixels = min(max(height * width // 4, _LEAST_PIXELS), most)
         return self._small_pixels
 
     def _enter(self, stage: Stage) -> None:

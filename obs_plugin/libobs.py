@@ -25,6 +25,7 @@ from ctypes import (
 from typing import Any, Callable, Dict, Tuple
 
 SOURCE_TYPE_FILTER = 1
+SOURCE_TYPE_TRANSITION = 2
 OUTPUT_VIDEO = 1 << 0
 OUTPUT_ASYNC = 1 << 2
 OUTPUT_CUSTOM_DRAW = 1 << 3
@@ -162,6 +163,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {  # result, then arguments
     "obs_data_get_bool": (c_bool, c_void_p, c_char_p),
     "obs_data_get_double": (c_double, c_void_p, c_char_p),
     "obs_data_set_string": (_VOID, c_void_p, c_char_p, c_char_p),
+    "obs_data_get_obj": (c_void_p, c_void_p, c_char_p),
     "obs_data_get_array": (c_void_p, c_void_p, c_char_p),
     "obs_data_array_count": (c_size_t, c_void_p),
     "obs_data_array_item": (c_void_p, c_void_p, c_size_t),
@@ -174,6 +176,10 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {  # result, then arguments
     "obs_data_set_default_double": (_VOID, c_void_p, c_char_p, c_double),
     # sources
     "obs_save_sources": (c_void_p,),
+    "obs_save_source": (c_void_p, c_void_p),
+    "obs_get_output_source": (c_void_p, c_uint32),
+    "obs_source_get_type": (c_int, c_void_p),
+    "obs_transition_get_active_source": (c_void_p, c_void_p),
     "obs_get_source_by_name": (c_void_p, c_char_p),
     "obs_load_source": (c_void_p, c_void_p),
     "obs_obj_get_data": (c_void_p, c_void_p),

@@ -7,7 +7,7 @@ filter. It cannot be given its type later, so each one is replaced by a new filt
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
+from contextlib import ExitStack
 from typing import Iterator
 
 from obs_plugin import libobs
@@ -19,75 +19,114 @@ _LONGEST_CHAIN = 256
 
 
 def revive(lib: LibObs, type_id: bytes) -> int:
-    """Replace every dead filter of ``type_id`` and return how many there were; user interface thread only.
+    """Replace every dead filter of ``type_id`` and return how many there were; user interface thread only."""
+    with ExitStack() as owned:
+        return _Revival(lib, type_id, owned).run()
 
-    Saving is how the dead ones are found: unlike every function that enumerates sources, it calls nothing of ours
-    while it holds the lock of all sources, so it cannot deadlock with a thread that has the GIL and wants that lock.
+
+class _Revival:
+    """One search. What libobs hands out is released when ``owned`` closes.
+
+    Saving is how the dead ones are found: unlike every function that enumerates sources, it calls nothing of ours while
+    it holds the lock of all sources, so it cannot deadlock with a thread that has the GIL and wants that lock.
     """
-    count = 0
-    with _owned(lib, lib.obs_save_sources(), "obs_data_array_release") as sources:
-        for data in _items(lib, sources):
-            with _owned(lib, lib.obs_data_get_array(data, b"filters"), "obs_data_array_release") as filters:
-                for filter_data in _items(lib, filters):
-                    if lib.obs_data_get_string(filter_data, b"id") == type_id:
-                        count += _replace(lib, data, filter_data)
-    return count
 
+    def __init__(self, lib: LibObs, type_id: bytes, owned: ExitStack) -> None:
+        self._lib = lib
+        self._type_id = type_id
+        self._owned = owned
 
-def _replace(lib: LibObs, parent_data: int, filter_data: int) -> bool:
-    """Replace one saved filter if it is dead; return whether it was."""
-    name = lib.obs_data_get_string(filter_data, b"name")
-    with _owned(lib, _find_source(lib, parent_data), "obs_source_release") as parent:
-        if not parent:
+    def run(self) -> int:
+        count = 0
+        for data in self._items(self._own_array(self._lib.obs_save_sources())):
+            count += self._revive_in(self._find_source(data, b"uuid"), data)
+        # Nobody saves the copies of scenes and sources that studio mode has on program.
+        scene = self._program_scene()
+        data = self._save(scene)
+        count += self._revive_in(scene, data)
+        settings = self._own_data(self._lib.obs_data_get_obj(data, b"settings")) if data else 0
+        for item in self._items(self._array(settings, b"items")):
+            source = self._find_source(item, b"source_uuid")
+            count += self._revive_in(source, self._save(source))
+        return count
+
+    def _revive_in(self, source: int, data: int) -> int:
+        """Replace a source's dead filters and return how many there were; data: the source as saved."""
+        count = 0
+        for saved in self._items(self._array(data, b"filters")) if source else ():
+            if self._lib.obs_data_get_string(saved, b"id") == self._type_id:
+                count += self._replace(source, self._text(data, b"name"), saved)
+        return count
+
+    def _replace(self, parent: int, parent_name: str, saved: int) -> bool:
+        """Replace one saved filter if it is dead; return whether it was."""
+        lib, name = self._lib, self._text(saved, b"name")
+        dead = self._own_source(lib.obs_source_get_filter_by_name(parent, name.encode("utf-8", "surrogateescape")))
+        if not dead or lib.obs_obj_get_data(dead):
             return False
-        with _owned(lib, lib.obs_source_get_filter_by_name(parent, name), "obs_source_release") as dead:
-            if not dead or lib.obs_obj_get_data(dead):
-                return False
-            with _owned(lib, lib.obs_load_source(filter_data), "obs_source_release") as revived:
-                place = f"“{_text(name)}” on “{_text(lib.obs_data_get_string(parent_data, b'name'))}”"
-                if not revived or not lib.obs_obj_get_data(revived):
-                    logger.error("The filter %s does not work: OBS shows the camera. Remove it and add it again", place)
-                    return True
-                lib.obs_source_filter_add(parent, revived)
-                _move_beside(lib, parent, revived, dead)
-                lib.obs_source_filter_remove(parent, dead)
-    logger.warning(
-        "The filter %s was loaded before this script: OBS showed the camera until now. It works again", place
-    )
-    return True
+        place = f"“{name}” on “{parent_name}”"
+        revived = self._own_source(lib.obs_load_source(saved))
+        if not revived or not lib.obs_obj_get_data(revived):
+            logger.error("The filter %s does not work: OBS shows the camera. Remove it and add it again", place)
+            return True
+        lib.obs_source_filter_add(parent, revived)
+        self._move_beside(parent, revived, dead)
+        lib.obs_source_filter_remove(parent, dead)
+        logger.warning(
+            "The filter %s was loaded before this script: OBS showed the camera until now. It works again", place
+        )
+        return True
 
+    def _move_beside(self, parent: int, revived: int, dead: int) -> None:
+        """Move a filter from the end of the chain, where OBS adds it, to the dead one."""
+        lib = self._lib
+        for _ in range(_LONGEST_CHAIN):
+            # A step may pass the dead one, as it goes beyond filters of sound.
+            if dead == lib.obs_filter_get_target(revived) or revived == lib.obs_filter_get_target(dead):
+                return
+            lib.obs_source_filter_set_order(parent, revived, libobs.ORDER_MOVE_UP)
 
-def _move_beside(lib: LibObs, parent: int, revived: int, dead: int) -> None:
-    """Move a filter from the end of the chain, where OBS adds it, to the dead one."""
-    for _ in range(_LONGEST_CHAIN):
-        # A step may pass the dead one, as it goes beyond filters of sound.
-        if dead == lib.obs_filter_get_target(revived) or revived == lib.obs_filter_get_target(dead):
-            return
-        lib.obs_source_filter_set_order(parent, revived, libobs.ORDER_MOVE_UP)
+    def _find_source(self, data: int, uuid_key: bytes) -> int:
+        """Return a saved source, or 0. Only the UUID, which OBS 30 and later have, tells canvases and copies apart."""
+        uuid = self._text(data, uuid_key)
+        if uuid and self._lib.obs_get_source_by_uuid is not None:
+            return self._own_source(self._lib.obs_get_source_by_uuid(uuid.encode()))
+        return self._own_source(
+            self._lib.obs_get_source_by_name(self._text(data, b"name").encode("utf-8", "surrogateescape"))
+        )
 
+    def _program_scene(self) -> int:
+        """Return the scene on program, or 0."""
+        shown = self._own_source(self._lib.obs_get_output_source(0))
+        if not shown or self._lib.obs_source_get_type(shown) != libobs.SOURCE_TYPE_TRANSITION:
+            return 0
+        return self._own_source(self._lib.obs_transition_get_active_source(shown))
 
-def _find_source(lib: LibObs, data: int) -> int:
-    """Return a saved source, to be released, or 0; names are unique only up to OBS 31, which has canvases."""
-    uuid = lib.obs_data_get_string(data, b"uuid")
-    if uuid and lib.obs_get_source_by_uuid is not None:
-        return lib.obs_get_source_by_uuid(uuid) or 0
-    return lib.obs_get_source_by_name(lib.obs_data_get_string(data, b"name")) or 0
+    def _save(self, source: int) -> int:
+        return self._own_data(self._lib.obs_save_source(source)) if source else 0
 
+    # --- data; every function takes 0 for nothing ---
 
-@contextmanager
-def _owned(lib: LibObs, handle: int | None, release: str) -> Iterator[int]:
-    try:
-        yield handle or 0
-    finally:
+    def _text(self, data: int, key: bytes) -> str:
+        return (self._lib.obs_data_get_string(data, key) or b"").decode("utf-8", "surrogateescape")
+
+    def _array(self, data: int, key: bytes) -> int:
+        return self._own_array(self._lib.obs_data_get_array(data, key)) if data else 0
+
+    def _items(self, array: int) -> Iterator[int]:
+        for index in range(self._lib.obs_data_array_count(array) if array else 0):
+            yield self._own_data(self._lib.obs_data_array_item(array, index))
+
+    def _own_source(self, handle: int | None) -> int:
+        return self._own(handle, "obs_source_release")
+
+    def _own_data(self, handle: int | None) -> int:
+        return self._own(handle, "obs_data_release")
+
+    def _own_array(self, handle: int | None) -> int:
+        return self._own(handle, "obs_data_array_release")
+
+    def _own(self, handle: int | None, release: str) -> int:
         if handle:
-            getattr(lib, release)(handle)
-
-
-def _items(lib: LibObs, array: int) -> Iterator[int]:
-    for index in range(lib.obs_data_array_count(array) if array else 0):
-        with _owned(lib, lib.obs_data_array_item(array, index), "obs_data_release") as item:
-            yield item
-
-
-def _text(value: bytes | None) -> str:
-    return (value or b"").decode("utf-8", "replace")
+            self._owned.callback(getattr(self._lib, release), handle)
+        return handle or 0

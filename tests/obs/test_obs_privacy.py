@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,6 +102,12 @@ def test_a_script_that_is_loaded_after_its_filters_brings_them_to_life(
     session.set_saved_scripts([HELPER_SCRIPT])
     session.start()
     wait_for(lambda: shows_camera(session.screenshot()), "the camera is seen, as nobody can protect it yet")
+    # Studio mode has a copy of the scene, and of its filter, on program.
+    session.client.set_studio_mode_enabled(True)
+    session.client.set_current_program_scene("Third")
+    program = lambda: session.client.get_current_program_scene().current_program_scene_name  # noqa: E731
+    wait_for(lambda: program() == "Third", "the scene with a filter is on program")
+    time.sleep(1)  # nothing tells when the transition is over
     assert session.call(f"result = add_script({str(installation.script)!r})")
     with session.recording() as path:
         wait_for(lambda: shows(session, WORKER_FRAME), "the filter works")
@@ -108,9 +115,10 @@ def test_a_script_that_is_loaded_after_its_filters_brings_them_to_life(
     assert camera_frames(path[0]) == []
     assert shows_camera(session.screenshot("Second camera")), "a filter that was off stays off"
     assert {name: chain(session, name) for name in before} == before
-    assert session.log().count("was loaded before this script") == 3
+    assert session.log().count("was loaded before this script") == 4
+    session.client.set_studio_mode_enabled(False)
     assert session.call("result = reload_script('stream_motion_animator')") is True
-    assert session.log().count("was loaded before this script") == 3, "a live filter is left alone"
+    assert session.log().count("was loaded before this script") == 4, "a live filter is left alone"
     assert session.quit() == 0
 
 

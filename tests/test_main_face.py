@@ -31,6 +31,7 @@ class Room:
         self.prefers = ("guest", "partner", "streamer")
         """Whom the tracker takes first, where it has nobody."""
         self.fps = fps
+        self.wall = 0
         self.number = 0
         self.has_finder = has_finder
         self._followed: str | None = None
@@ -70,7 +71,7 @@ class Room:
         return FaceFinder(lambda frame: [FoundFace(*place) for place in self.faces.values()], lambda: None)
 
     def frame(self) -> np.ndarray:
-        made = np.zeros((360, 640, 3), np.uint8)
+        made = np.full((360, 640, 3), self.wall, np.uint8)
         for name, (x, y, size) in self.faces.items():
             half = size / 2
             made[int(y - half) : int(y + half), int(x - half) : int(x + half)] = _LEVELS[name]
@@ -161,6 +162,15 @@ def test_a_streamer_who_walks_back_is_followed_all_the_way():
         share = step / 60
         seen += room.watch(1 / 30, streamer=(200 + 200 * share, 200 - 60 * share, 120 - 80 * share))
     assert set(seen) == {"s"}
+
+
+def test_after_a_cut_the_smaller_face_of_the_new_scene_is_followed_at_once():
+    room = Room()
+    room.watch(2, streamer=STREAMER)
+    room.wall = 130
+    seen = room.watch(2, guest=GUEST)
+    assert seen.index("g") < 5
+    assert set(seen[seen.index("g") :]) == {"g"}
 
 
 def test_without_a_detector_it_tracks_as_before_but_for_smaller_faces():

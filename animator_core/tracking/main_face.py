@@ -1,7 +1,8 @@
 """Whose face it is that is tracked: the streamer's, also after a moment in which only somebody else's was in view.
 
 A tracker follows one face from frame to frame, and takes any other one as soon as it loses it. Here a face that is not
-where the one before was counts as somebody else's: a clearly smaller one is not followed for some seconds. Whenever
+where the one before was counts as somebody else's: a clearly smaller one is not followed for some seconds, unless
+the whole picture changed with it, as where a film is cut. Whenever
 the streamer's face, or a clearly larger one, is seen beside the tracked one, the tracked one is painted over in what
 the tracker is given, until it has let go of it.
 """
@@ -31,6 +32,9 @@ _NEAR = 0.8
 _LOOKS_OF_A_LARGER = 4
 """Somebody who leans over to the camera for a moment does not count."""
 _MOST_HIDDEN_FRAMES = 10
+_STEP = 16
+_CHANGED_LEVELS, _CUT_SHARE = 20, 0.8
+"""So many of the looked-at pixels change by more than so many levels at a cut."""
 _FIRST_PAUSE_NS, _LONGEST_PAUSE_NS = 4 * _SECOND, 64 * _SECOND
 """After a face was found that the tracker could not take, before the next one is believed."""
 
@@ -52,6 +56,8 @@ class MainFace:
         self._is_deputy = True
         """Whether the tracked face is the main one only because no larger one was in view."""
         self._stranger_since_ns: int | None = None
+        self._scene = np.empty((0, 0, 3), np.int16)
+        """Some of the pixels of the last frame in which the main face was."""
         self._hidden: FoundFace | None = None
         self._wanted: FoundFace | None = None
         self._hidden_frames = 0
@@ -67,11 +73,11 @@ class MainFace:
             return None
         if face is None:
             return None
-        if not self._may_follow(face, captured_ns):
+        if not self._may_follow(frame, face, captured_ns):
             self._look_for_another(frame, face, captured_ns)
             return None
         self._stranger_since_ns = None
-        self._main = face
+        self._main, self._scene = face, _looked_at(frame)
         self._look_for_another(frame, face, captured_ns)
         return seen
 
@@ -87,10 +93,13 @@ class MainFace:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _may_follow(self, face: FoundFace, now_ns: int) -> bool:
+    def _may_follow(self, frame: np.ndarray, face: FoundFace, now_ns: int) -> bool:
         """Return whether a tracked face is the main one, or is to be from now on."""
         main = self._main
         if main is None or face.distance(main) < _NEAR:
+            return True
+        if self._is_cut(frame):
+            self._home, self._is_deputy, self._look_ns = None, True, 0
             return True
         # It jumped: it is another one, or the same person after a gap.
         if self._stranger_since_ns is None:
@@ -101,6 +110,13 @@ class MainFace:
             self._home, self._home_until_ns = main, now_ns + _HOME_NS
         self._is_deputy = True
         return True
+
+    def _is_cut(self, frame: np.ndarray) -> bool:
+        """Return whether the frame shows another scene than the last one in which the main face was."""
+        now = _looked_at(frame)
+        if now.shape != self._scene.shape:
+            return True
+        return float((np.abs(now - self._scene).max(2) > _CHANGED_LEVELS).mean()) > _CUT_SHARE
 
     def _look_for_another(self, frame: np.ndarray, face: FoundFace, now_ns: int) -> None:
         """Now and then, see whether the main face is another one than the tracked ``face``; have that one let go."""
@@ -160,6 +176,10 @@ class MainFace:
             except ModelError as exc:
                 logger.info("other faces are not looked for: %s", exc)
         return self._finder
+
+
+def _looked_at(frame: np.ndarray) -> np.ndarray:
+    return frame[::_STEP, ::_STEP].astype(np.int16)
 
 
 def _is_same(face: FoundFace, before: FoundFace) -> bool:

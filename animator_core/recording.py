@@ -15,6 +15,7 @@ import numpy as np
 
 from animator_core.errors import MotionError
 from animator_core.motion.face_state import mirrored
+from animator_core.motion.steady_frame import SteadyFrame
 from animator_core.motion.template import MotionTemplate, template_from_arrays, write_template
 from animator_core.motion.track_file import track_from_observations, write_track
 from animator_core.tracking.observation import FaceObservation
@@ -34,13 +35,16 @@ class LandmarkRecorder:
     def __init__(self) -> None:
         self._times_ns: list[int] = []
         self._observations: list[FaceObservation | None] = []
+        self._frame = SteadyFrame()
         self._frame_size = (0, 0)
 
-    def add(self, frame_size: tuple[int, int], seen: FaceObservation | None, captured_ns: int) -> None:
-        """Take what was seen in one more frame; frame_size: (width, height)."""
+    def add(self, seen: FaceObservation | None, captured_ns: int) -> None:
+        """Take what was seen in one more frame; all are kept in pixels of the first one with a face."""
         self._times_ns.append(captured_ns)
-        self._observations.append(seen)
-        self._frame_size = frame_size
+        steady = None if seen is None else self._frame.observe(seen)
+        self._observations.append(steady)
+        if steady is not None:
+            self._frame_size = (steady.frame_width, steady.frame_height)
 
     def write(self, path: Path, fps: float | None = None) -> int:
         """Write the motion at ``fps``, at the frames' own pace where None, and return its length; see `write_track`."""

@@ -23,13 +23,14 @@ ALLOWED = {
     "frame_ring": set(),
     "protocol": {"frame_ring"},
     "errors": set(),
+    "frame_change": set(),
     "whole_file": set(),
     "config": {"errors", "liveportrait"},  # its options: each with its range, standard library only
     "timing": set(),
     "model_files": {"errors"},
     "tracking": {"errors", "model_files", "tracking"},
-    "liveportrait": {"errors", "liveportrait", "whole_file"},
-    "motion": {"errors", "motion", "tracking", "whole_file"},
+    "liveportrait": {"errors", "frame_change", "liveportrait", "whole_file"},
+    "motion": {"errors", "frame_change", "motion", "tracking", "whole_file"},
     "characters": {"errors", "config", "protocol", "characters", "liveportrait", "tracking", "whole_file"},
     "render": {
         "characters",

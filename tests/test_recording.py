@@ -140,7 +140,7 @@ def test_a_recording_that_is_full_keeps_what_it_has(tmp_path: Path):
 def test_nothing_is_written_where_nobody_was_seen(tmp_path: Path):
     template, landmarks = TemplateRecorder(brightness), LandmarkRecorder()
     record(template, [None, None])
-    landmarks.add(SIZE, None, 1)
+    landmarks.add(None, 1)
     for recorder in (template, landmarks):
         with pytest.raises(MotionError, match="no face was seen"):
             recorder.write(tmp_path / "t.npz", 25.0)
@@ -156,7 +156,7 @@ def test_landmarks_keep_their_gaps_and_are_no_template(tmp_path: Path):
     recorder = LandmarkRecorder()
     for number in range(4):
         moment = 1 + number * FRAME_NS
-        recorder.add(SIZE, None if number == 2 else observed(moment), moment)
+        recorder.add(None if number == 2 else observed(moment), moment)
     assert recorder.write(tmp_path / "m.npz") == 4
     track = read_track(tmp_path / "m.npz")
     assert track.fps == 25.0

@@ -167,7 +167,7 @@ class _Watch:
         self._found += moment.observation is not None or self._recordings is None
         if self._recordings is not None and self._recordings.is_recording:
             with times.measure("record"):
-                self._recordings.add(moment.picture, moment.frame_size, moment.observation, moment.captured_ns)
+                self._recordings.add(moment.picture, moment.observation, moment.captured_ns)
 
     def write(self) -> None:
         """Write what is to be saved."""

@@ -71,12 +71,10 @@ class Recordings:
         """How many frames LivePortrait is to look at when the files are written."""
         return self._template.waiting_count if self._template is not None else 0
 
-    def add(
-        self, frame: np.ndarray | None, frame_size: tuple[int, int], seen: FaceObservation | None, captured_ns: int
-    ) -> None:
-        """Take one more frame, (H, W, 3) uint8 RGB, and the face in it; frame_size: (width, height)."""
+    def add(self, frame: np.ndarray | None, seen: FaceObservation | None, captured_ns: int) -> None:
+        """Take one more frame, (H, W, 3) uint8 RGB, and the face in it."""
         if self._landmarks is not None:
-            self._landmarks.add(frame_size, seen, captured_ns)
+            self._landmarks.add(seen, captured_ns)
         if self._template is not None:
             self._template.add(frame, seen, captured_ns)
             if not self._is_live:

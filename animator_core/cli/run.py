@@ -110,8 +110,7 @@ def _recorder(recorded: recordings.Recordings) -> Callable[[TrackedFrame], None]
 
     def take(tracked: TrackedFrame) -> None:
         nonlocal has_told
-        height, width = tracked.frame.picture.shape[:2]
-        recorded.add(tracked.frame.picture, (width, height), tracked.observation, tracked.frame.captured_ns)
+        recorded.add(tracked.frame.picture, tracked.observation, tracked.frame.captured_ns)
         if recorded.is_full and not has_told:
             has_told = True
             _tell(f"warning: the template is full after {_MOST_WAITING} frames; it ends here")

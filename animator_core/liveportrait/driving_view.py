@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from animator_core.frame_change import frame_change
 from animator_core.liveportrait.cropping import FaceSquare
-from animator_core.liveportrait.face_crop import DrivingCrop, crop_driving, seen_from
+from animator_core.liveportrait.face_crop import DrivingCrop, crop_driving, driving_square, seen_from
 from animator_core.liveportrait.face_motion import FaceMotion, face_motion
 from animator_core.liveportrait.keypoints import KeypointMotion
 from animator_core.liveportrait.retargeting import ratio_tensors
@@ -42,6 +43,8 @@ class DrivingViews:
 
     def __init__(self) -> None:
         self._crop = DrivingCrop()
+        self._frame_size = (0, 0)
+        self._face_size = 0.0
 
     def recentre(self) -> None:
         """Put the crop where the head is in the next frame; motions stay in the same coordinates."""
@@ -64,7 +67,13 @@ class DrivingViews:
         self, frame: np.ndarray, landmarks: np.ndarray, captured_ns: int, is_mirrored: bool = False
     ) -> DrivingView:
         """Return the view of a frame, (H, W, 3) uint8 RGB; landmarks: (478, 2 or 3), of the mirrored frame if so."""
+        self._follow_size((frame.shape[1], frame.shape[0]), driving_square(landmarks).size)
         square = self._crop.update(landmarks, captured_ns)
         assert self._crop.reference is not None
         shown = np.ascontiguousarray(frame[:, ::-1]) if is_mirrored else frame
         return DrivingView(crop_driving(shown, square), landmarks, square, self._crop.reference)
+
+    def _follow_size(self, frame_size: tuple[int, int], face_size: float) -> None:
+        if self._face_size and frame_size != self._frame_size:
+            self._crop.follow(frame_change(self._frame_size, frame_size, face_size / self._face_size))
+        self._frame_size, self._face_size = frame_size, face_size

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from animator_core.errors import CharacterError
+from animator_core.frame_change import FrameChange
 from animator_core.liveportrait.cropping import (
     DRIVING_CROP_SIZE,
     SOURCE_CROP_SIZE,
@@ -120,6 +121,11 @@ class DrivingCrop:
             for each in (self.reference, self._square)
         )
 
+    def follow(self, change: FrameChange) -> None:
+        """Stay at the same place of a picture that comes in another size from now on."""
+        self.reference = _changed(self.reference, change)
+        self._square = _changed(self._square, change)
+
     def update(self, landmarks: np.ndarray, captured_ns: int) -> FaceSquare:
         """Return the square to crop from this frame; landmarks: (478, 2 or more) pixels."""
         wanted = driving_square(landmarks)
@@ -143,6 +149,13 @@ class DrivingCrop:
         assert self._square is not None
         offset = float(np.abs(wanted.centre - self._square.centre).max()) / self._square.size
         return max(offset / _FOLLOW_OFFSET, abs(math.log(wanted.size / self._square.size)) / _FOLLOW_SIZE)
+
+
+def _changed(square: FaceSquare | None, change: FrameChange) -> FaceSquare | None:
+    if square is None:
+        return None
+    centre = (square.centre - np.array(change.old_middle)) * change.factor + np.array(change.new_middle)
+    return replace(square, centre=centre, size=square.size * change.factor)
 
 
 def _square(landmarks: np.ndarray, scale: float, shift: float) -> FaceSquare:

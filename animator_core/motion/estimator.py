@@ -13,6 +13,7 @@ from animator_core.motion.driving import DrivenFace, DrivingMotion
 from animator_core.motion.face_state import FaceState, face_state, mirrored
 from animator_core.motion.idle import IdleMotion
 from animator_core.motion.one_euro import OneEuroFilter
+from animator_core.motion.steady_frame import SteadyFrame
 from animator_core.tracking.observation import FaceObservation
 from animator_core.tracking.pose import euler_angles, rotation_from_euler, rotation_from_vector, vector_from_rotation
 
@@ -41,6 +42,7 @@ class MotionEstimator:
 
     def __init__(self, settings: MotionSettings | None = None) -> None:
         self._calibration = Calibration()
+        self._frame = SteadyFrame()
         self._neutral: Neutral | None = None
         self._idle = IdleMotion()
         self._make_filters(MotionSettings())
@@ -97,8 +99,8 @@ class MotionEstimator:
     def calibrate_from(self, observations: Sequence[FaceObservation]) -> None:
         """Find the neutral pose in observations that are known beforehand (a clip's beginning)."""
         found: Neutral | None = None
-        watcher = Calibration()
-        states = [self._state(observation, None) for observation in observations]
+        watcher, frame = Calibration(), SteadyFrame()
+        states = [self._state(frame.observe(observation), None) for observation in observations]
         for state in states:
             found = found or watcher.watch(state)
         if states:
@@ -138,14 +140,15 @@ class MotionEstimator:
 
     def _observe(self, observation: FaceObservation) -> None:
         self._lost_ns = None
-        state = self._state(observation, self._neutral.shape if self._neutral else None)
+        steady = self._frame.observe(observation)
+        state = self._state(steady, self._neutral.shape if self._neutral else None)
         if self._neutral is None:
             self._neutral = neutral_of([state])
         if not self.is_calibrated:
             found = self._calibration.watch(state)
             if found is not None:
                 self._take_neutral(found)
-                state = self._state(observation, found.shape)
+                state = self._state(steady, found.shape)
         else:
             self._calibration.remember(state)
         if not self.has_face:

@@ -5,24 +5,55 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 UNFINISHED_SUFFIX = ".part"
+_MOST_OF_NAME = 40
+"""Letters of a file's name that its unfinished file has: a name may be as long as the file system takes."""
+_ATTEMPTS, _PAUSE_SECONDS = 20, 0.05
 
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield the name of a file to write, which becomes ``path`` at the end of the block in place of what was there.
 
-    A block that ends early leaves the old file as it was and nothing beside it. Several threads and processes may write
-    the same file: the last one to end wins. Raises OSError; the folder must exist.
+    A link is kept, and the file that it names is written. A block that ends early leaves the old file as it was and
+    nothing beside it. Several threads and processes may write the same file: the last one to end wins. Raises OSError;
+    the folder must exist.
     """
-    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}{UNFINISHED_SUFFIX}")
+    unfinished = unfinished_file(path)
     try:
         yield unfinished
-        os.replace(unfinished, path)
+        put_in_place(unfinished, path)
     except BaseException:
         with contextlib.suppress(OSError):
             unfinished.unlink()
         raise
+
+
+def unfinished_file(path: Path) -> Path:
+    """Return a free name beside the file that ``path`` is, or links to."""
+    target = link_target(path)
+    return target.with_name(f"{target.name[:_MOST_OF_NAME]}.{secrets.token_hex(4)}{UNFINISHED_SUFFIX}")
+
+
+def put_in_place(unfinished: Path, path: Path) -> None:
+    """Give a finished file the name ``path``, or that of the file it links to; raises OSError.
+
+    Windows refuses while another program has the old file open, virus scanners for a moment: tried for a second.
+    """
+    for attempt in range(_ATTEMPTS):
+        try:
+            os.replace(unfinished, link_target(path))
+            return
+        except PermissionError:
+            if attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+
+
+def link_target(path: Path) -> Path:
+    """Return the file that a link names in the end, there or not; ``path`` itself where it is none."""
+    return Path(os.path.realpath(path)) if os.path.islink(path) else path

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
+from animator_core import whole_file
 from animator_core.whole_file import written_whole
 
 
@@ -40,3 +44,72 @@ def test_two_who_write_the_same_file_do_not_disturb_each_other(tmp_path):
         other.write_text("other")
     assert path.read_text() == "one"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def link_or_skip(link: Path, target: Path) -> None:
+    try:
+        link.symlink_to(target)
+    except OSError:
+        pytest.skip("this Windows user may not make links")
+
+
+def test_a_link_is_kept_and_the_file_that_it_names_is_written(tmp_path):
+    (tmp_path / "big").mkdir()
+    (tmp_path / "big" / "target.txt").write_text("old")
+    link_or_skip(tmp_path / "link.txt", Path("big") / "target.txt")
+    link_or_skip(tmp_path / "chain.txt", Path("link.txt"))
+    link_or_skip(tmp_path / "dangling.txt", Path("big") / "new.txt")
+    for name in ("chain.txt", "dangling.txt"):
+        with written_whole(tmp_path / name) as unfinished:
+            assert unfinished.parent == tmp_path / "big"
+            unfinished.write_text(name)
+    assert (tmp_path / "chain.txt").is_symlink()
+    assert (tmp_path / "dangling.txt").is_symlink()
+    assert (tmp_path / "big" / "target.txt").read_text() == "chain.txt"
+    assert (tmp_path / "big" / "new.txt").read_text() == "dangling.txt"
+
+
+@pytest.mark.parametrize("name", ["n" * 251 + ".txt", "ü" * 125 + ".txt", "100%d: a.txt", "trailing.", "-.txt"])
+@pytest.mark.skipif(os.name == "nt", reason="Windows has stricter names")
+def test_a_name_may_be_as_long_and_strange_as_the_file_system_takes(tmp_path, name):
+    with written_whole(tmp_path / name) as unfinished:
+        unfinished.write_text("new")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+class Locked:
+    """Stands for `os.replace` of Windows while another program has the old file open."""
+
+    def __init__(self, refusals: int) -> None:
+        self.refusals, self.slept = refusals, 0.0
+        self._replace = os.replace
+
+    def replace(self, source: Path, target: Path) -> None:
+        if self.refusals and target.name == "file.txt":
+            self.refusals -= 1
+            raise PermissionError(13, "Access is denied")
+        self._replace(source, target)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+
+    def put_in_place(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(whole_file.os, "replace", self.replace)
+        monkeypatch.setattr(whole_file.time, "sleep", self.sleep)
+
+
+def test_a_file_that_is_open_elsewhere_for_a_moment_is_replaced_all_the_same(tmp_path, monkeypatch):
+    locked = Locked(refusals=5)
+    locked.put_in_place(monkeypatch)
+    with written_whole(tmp_path / "file.txt") as unfinished:
+        unfinished.write_text("new")
+    assert (tmp_path / "file.txt").read_text() == "new"
+
+
+def test_a_file_that_stays_open_elsewhere_is_an_error_after_a_second(tmp_path, monkeypatch):
+    locked = Locked(refusals=1000)
+    locked.put_in_place(monkeypatch)
+    with pytest.raises(PermissionError), written_whole(tmp_path / "file.txt") as unfinished:
+        unfinished.write_text("new")
+    assert locked.slept == pytest.approx(1.0, abs=0.1)
+    assert list(tmp_path.iterdir()) == []

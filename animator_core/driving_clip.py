@@ -94,6 +94,7 @@ class VideoClip:
         self._frames = iter(reader)
         self.rate, self.time_base, self.frame_count = reader.rate, reader.time_base, reader.frame_count
         self.tracker_name = tracker.name
+        self._sound: Soundtrack | None = None
 
     def read_ahead(self, most_frames: int, most_bytes: int) -> None:
         held: list[VideoFrame] = []
@@ -117,12 +118,21 @@ class VideoClip:
             yield DrivingMoment(frame.time, captured_ns, observation, frame.picture, (width, height))
 
     def soundtrack(self) -> Soundtrack | None:
-        return Soundtrack.of(self._reader.path, self._reader.first_time or Fraction(0))
+        self._sound = Soundtrack.of(self._reader.path, self._reader.first_time or Fraction(0))
+        return self._sound
 
     @property
     def notice(self) -> str:
-        damaged = self._reader.damaged_count
-        return f"{self._reader.path}: {damaged} damaged frames were left out" if damaged else ""
+        reader, faults = self._reader, []
+        if reader.damaged_count:
+            faults.append(f"{reader.damaged_count} damaged frames were left out")
+        if reader.missing_seconds:
+            faults.append(
+                f"the video ends {reader.missing_seconds:.1f} s before the file's end; it may be cut off, copy it again"
+            )
+        if self._sound is not None and self._sound.notice:
+            faults.append(self._sound.notice)
+        return f"{reader.path}: {'; '.join(faults)}" if faults else ""
 
     def close(self) -> None:
         self._tracker.close()

@@ -1,7 +1,8 @@
-"""Carries the sound of a driving clip over into the video that is written."""
+"""Carries the sound of a driving clip over into the video that is written; a fault in it never costs the video."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -9,32 +10,47 @@ from typing import Any
 
 import av
 
+from animator_core.media_file import find_stream, media_url, undecodable_codecs
+from animator_core.sample_line import LAYOUT, RATE, SampleLine
+
 _COPIED = {
     "mp4": ("aac", "mp3", "ac3", "eac3"),
     "mov": ("aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le"),
     "webm": ("opus", "vorbis"),
 }
 _ENCODED = {"mp4": "aac", "mov": "aac", "webm": "libopus"}
-_RATE = 48000
+_STEADY_CONTAINERS = ("mp4", "matroska")
+"""Those that describe a stream once, for all of it; in others the sound may change its kind on the way."""
 
 
 class Soundtrack:
-    """The first sound stream of a clip: copied as it is where the new file can hold it, else encoded anew."""
+    """The first sound of a clip that can be decoded: copied where the new file can hold it as it is, else encoded.
+
+    notice: what is wrong with it, or "".
+    """
 
     def __init__(self, container: Any, first_time: Fraction) -> None:
+        self.notice = ""
         self._source = container
+        self._stream = find_stream(container, "audio")
         self._first_time = first_time
         self._target: Any = None
         self._out: Any = None
         self._packets: Iterator[Any] = iter(())
         self._pending: Any = None
         self._is_copied = False
+        self._is_over = self._stream is None
+        self._last_dts: int | None = None
+        self._line = SampleLine()
+        if self._stream is None:
+            kinds = ", ".join(undecodable_codecs(container, "audio"))
+            self.notice = f"its sound ({kinds}) cannot be decoded and was left out; convert it to AAC to have it"
 
     @classmethod
     def of(cls, path: Path, first_time: Fraction) -> Soundtrack | None:
         """Return the sound of a clip whose first frame has the time ``first_time``, or None where it has none."""
         try:
-            container = av.open(str(path))
+            container = av.open(media_url(path))
         except (av.FFmpegError, OSError):
             return None
         if not container.streams.audio:
@@ -44,49 +60,91 @@ class Soundtrack:
 
     def start(self, target: Any, container_name: str) -> None:
         """Add a sound stream to the file being written."""
-        stream = self._source.streams.audio[0]
+        if self._is_over:
+            return
         self._target = target
-        self._is_copied = stream.codec_context.name in _COPIED[container_name]
+        self._is_copied = self._can_be_copied(container_name)
         if self._is_copied:
-            self._out = target.add_stream_from_template(stream)
+            self._out = target.add_stream_from_template(self._stream)
         else:
-            self._out = target.add_stream(_ENCODED[container_name], rate=_RATE)
-            self._out.codec_context.layout = "stereo"
-        self._packets = self._source.demux(stream)
+            self._out = target.add_stream(_ENCODED[container_name], rate=RATE)
+            self._out.codec_context.layout = LAYOUT
+        self._packets = self._source.demux(self._stream)
         self._pending = next(self._packets, None)
 
     def copy_until(self, time: Fraction) -> None:
         """Write the sound that starts before ``time``, in seconds after the first frame."""
-        while self._pending is not None and self._time_of(self._pending) < time:
+        while not self._is_over and self._pending is not None and self._reached(self._pending) < time:
             self._carry(self._pending)
-            self._pending = next(self._packets, None)
+            try:
+                self._pending = next(self._packets, None)
+            except (av.FFmpegError, ValueError):
+                self._end()
 
     def finish(self) -> None:
         """Write what the encoder still holds."""
-        if not self._is_copied:
-            self._target.mux(self._out.encode(None))
+        if self._out is not None and not self._is_copied:
+            self._encode(self._line.flush())
+            self._encode([None])
         self._source.close()
 
-    def _time_of(self, packet: Any) -> Fraction:
+    def _can_be_copied(self, container_name: str) -> bool:
+        is_steady = any(name in self._source.format.name for name in _STEADY_CONTAINERS)
+        if not is_steady or self._stream.codec_context.name not in _COPIED[container_name]:
+            return False
+        try:
+            # A stream that the file cannot hold would be noticed with the first frame only, and end the video.
+            with av.open(io.BytesIO(), "w", format=container_name) as trial:
+                trial.add_stream_from_template(self._stream)
+                trial.start_encoding()
+        except (av.FFmpegError, ValueError):
+            return False
+        return True
+
+    def _reached(self, packet: Any) -> Fraction:
+        """Return where in the new file the sound has got to, in seconds."""
+        if not self._is_copied:
+            return Fraction(self._line.position, RATE)
         if packet.pts is None:
             return Fraction(-1)
         return Fraction(packet.pts * packet.time_base - self._first_time)
 
     def _carry(self, packet: Any) -> None:
-        if packet.pts is None or self._time_of(packet) < 0:
-            return
-        shift = round(self._first_time / packet.time_base)
         if self._is_copied:
-            packet.pts -= shift
-            packet.dts = packet.pts
-            packet.stream = self._out
-            self._target.mux(packet)
+            self._copy(packet)
             return
         try:
             frames = packet.decode()
-        except av.FFmpegError:
+        except (av.FFmpegError, ValueError):
             return  # a damaged spot in the sound costs that spot, not the video
+        try:
+            for frame in frames:
+                start = None if frame.pts is None else frame.pts * frame.time_base - self._first_time
+                self._encode(self._line.add(frame, start))
+        except (av.FFmpegError, ValueError):
+            self._end()
+
+    def _copy(self, packet: Any) -> None:
+        if packet.pts is None or self._reached(packet) < 0:
+            return
+        packet.pts -= round(self._first_time / packet.time_base)
+        if self._last_dts is not None and packet.pts <= self._last_dts:
+            return  # a file cannot hold stamps that do not rise
+        packet.dts = self._last_dts = packet.pts
+        packet.stream = self._out
+        self._target.mux(packet)
+
+    def _encode(self, frames: list[Any]) -> None:
         for frame in frames:
-            if frame.pts is not None:
-                frame.pts -= shift
-            self._target.mux(self._out.encode(frame))
+            try:
+                packets = self._out.encode(frame)
+            except (av.FFmpegError, ValueError):
+                self._end()
+                return
+            self._target.mux(packets)
+
+    def _end(self) -> None:
+        """Give up the rest of the sound, and say so."""
+        if not self._is_over:
+            self._is_over = True
+            self.notice = f"its sound ends after {self._line.position / RATE:.1f} s; what follows cannot be converted"

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,11 +21,16 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
+from animator_core.display_matrix import upright
 from animator_core.errors import AnimatorError, CameraError
+from animator_core.media_file import find_stream, media_url, undecodable_codecs
+from animator_core.sample_line import CLOCK_AHEAD, CLOCK_BACK
 from animator_core.soundtrack import Soundtrack
+from animator_core.whole_file import put_in_place, unfinished_file
 
 _DEFAULT_RATE = Fraction(30)
 _MAX_RATE = 1000
+_MISSING_SECONDS, _MISSING_SHARE = 1.0, 0.05
 # FFmpeg's numbers (ISO/IEC 23091-2); without them players guess the colours by the picture's size.
 _LIMITED_RANGE, _BT709, _SRGB_TRANSFER = 1, 1, 13
 
@@ -43,28 +49,40 @@ class VideoReader:
     rate: frames a second (the average where it varies). time_base: what every frame's time is a multiple of.
     frame_count: how many frames there will be, an estimate; None where the file does not say.
     damaged_count: packets so far that could not be decoded and were skipped.
+    missing_seconds: by how much the file is shorter than it says, known at its end; 0.0 where it is whole.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.damaged_count = 0
-        if path.is_dir():
+        self.missing_seconds = 0.0
+        if os.path.isdir(path):
             raise CameraError(f"{path} is a folder; give a video file")
-        if not path.exists():
+        if not os.path.exists(path):
             raise CameraError(f"there is no video {path}; check the path")
         try:
-            self._container = av.open(str(path))
+            self._container = av.open(media_url(path))
         except (av.FFmpegError, OSError) as exc:
             raise CameraError(f"{path} is no video that can be read ({_reason(exc)}); try another file") from exc
-        if not self._container.streams.video:
+        self._stream = find_stream(self._container, "video")
+        if self._stream is None:
+            unknown = undecodable_codecs(self._container, "video")
             self._container.close()
-            raise CameraError(f"{path} has no video in it, only sound; give a video of a face")
-        self._stream = self._container.streams.video[0]
+            if unknown:
+                raise CameraError(
+                    f"the video in {path} is {unknown[0]}, which has no decoder here; convert it to MP4 (H.264)"
+                )
+            raise CameraError(f"{path} has no video in it, only sound or a cover; give a video of a face")
         self._stream.thread_type = "AUTO"
         rate = self._stream.average_rate or self._stream.guessed_rate or _DEFAULT_RATE
         self.rate = rate if 0 < rate <= _MAX_RATE else _DEFAULT_RATE
         self.time_base: Fraction = self._stream.time_base or 1 / self.rate
         self.first_time: Fraction | None = None
+        self._origin = Fraction(0)
+        self._has_new_clock = False
+        # A container's own pixel aspect counts more than the codec's, which may change on the way.
+        aspect, codec_aspect = self._stream.sample_aspect_ratio, self._stream.codec_context.sample_aspect_ratio
+        self._aspect = aspect if aspect and aspect != codec_aspect else None
         self.frame_count = self._stream.frames or self._estimated_count()
 
     def __enter__(self) -> VideoReader:
@@ -84,9 +102,13 @@ class VideoReader:
                 continue
             for frame in decoded:
                 time = self._time_of(frame, time)
-                yield VideoFrame(_upright(frame, self._stream.codec_context.sample_aspect_ratio), time)
+                yield VideoFrame(_seen(frame, self._aspect or self._stream.codec_context.sample_aspect_ratio), time)
         if time is None:
             raise CameraError(f"{self.path} has no frame that can be read; it is empty or damaged")
+        stated = self._stated_seconds()
+        missing = stated - float(time + 1 / self.rate)
+        if missing > max(_MISSING_SECONDS, _MISSING_SHARE * stated) and not self._has_new_clock:
+            self.missing_seconds = missing
 
     def close(self) -> None:
         self._container.close()
@@ -96,25 +118,33 @@ class VideoReader:
             return None
         return max(1, round(Fraction(self._container.duration, 1_000_000) * self.rate))
 
+    def _stated_seconds(self) -> float:
+        """Return how long the video is by what the file says of it, 0.0 where it says nothing."""
+        stream = self._stream
+        if stream.duration is not None:
+            return float(stream.duration * stream.time_base)
+        return (self._container.duration or 0) / 1_000_000
+
     def _time_of(self, frame: Any, previous: Fraction | None) -> Fraction:
         stamped = None if frame.pts is None else frame.pts * Fraction(frame.time_base or self.time_base)
         if previous is None:
-            self.first_time = stamped or Fraction(0)
+            self.first_time = self._origin = stamped or Fraction(0)
             return Fraction(0)
-        assert self.first_time is not None
         # A missing stamp or one that does not rise (cut streams, broken muxers) is replaced by the nominal step.
-        if stamped is None or stamped - self.first_time <= previous:
-            return previous + max(self.time_base, round(1 / self.rate / self.time_base) * self.time_base)
-        return Fraction(stamped - self.first_time)
+        following = previous + max(self.time_base, round(1 / self.rate / self.time_base) * self.time_base)
+        if stamped is None:
+            return following
+        if not -CLOCK_BACK <= stamped - self._origin - previous <= CLOCK_AHEAD:
+            self._origin, self._has_new_clock = stamped - following, True
+        time = Fraction(stamped - self._origin)
+        return time if time > previous else following
 
 
-def _upright(frame: Any, sample_aspect: Fraction | None) -> np.ndarray:
-    """Return a decoded frame as the viewer shall see it: square pixels, turned as the file says (phones)."""
+def _seen(frame: Any, sample_aspect: Fraction | None) -> np.ndarray:
+    """Return a decoded frame as the viewer shall see it: square pixels, turned and mirrored as the file says."""
     if sample_aspect and sample_aspect != 1:
         frame = frame.reformat(width=max(1, round(frame.width * sample_aspect)))
-    picture: np.ndarray = frame.to_ndarray(format="rgb24")
-    quarters = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(picture, quarters)) if quarters else picture
+    return upright(frame, frame.to_ndarray(format="rgb24"))
 
 
 @dataclass(frozen=True)
@@ -161,34 +191,38 @@ class VideoWriter:
     """A video file in the making; it appears under its name when it is complete, or not at all.
 
     Used as a context manager: leaving it normally finishes the file, leaving it by an exception removes it.
+    path: where it is in the end; another name beside it where another program has the old file open, see ``notice``.
     """
 
     def __init__(
         self, path: Path, encoding: Encoding, rate: Fraction, time_base: Fraction, soundtrack: Soundtrack | None = None
     ) -> None:
-        self.path = path
+        self.path, self.notice = path, ""
         self._encoding = encoding
         self._rate, self._time_base = rate, time_base
         self._soundtrack = soundtrack
-        self._unfinished = path.with_name(path.name + ".part")
+        self._unfinished = unfinished_file(path)
         self._last_time = Fraction(0)
         self._stream: Any = None
         self._container: Any = None
 
     def __enter__(self) -> VideoWriter:
         """Create the file; raises AnimatorError where it cannot be written."""
-        if self.path.is_dir():
+        if os.path.isdir(self.path):
             raise AnimatorError(f"cannot write {self.path}: it is a folder; give a file name")
         # The file is made in here, not by the constructor: a signal between the two would leave it behind.
         try:
             # PyAV opens the file only with the first frame; a folder that is wrong shall be named before the work.
             self._unfinished.touch()
             self._container = av.open(
-                str(self._unfinished), "w", format=self._encoding.container, options=self._encoding.container_options
+                media_url(self._unfinished),
+                "w",
+                format=self._encoding.container,
+                options=self._encoding.container_options,
             )
         except BaseException as exc:
             self._discard()
-            if isinstance(exc, av.FFmpegError | OSError):
+            if isinstance(exc, (av.FFmpegError, OSError)):
                 raise self._unwritable(exc) from exc
             raise
         return self
@@ -255,9 +289,23 @@ class VideoWriter:
                 self._soundtrack.copy_until(self._last_time + 1 / self._rate)
                 self._soundtrack.finish()
             self._container.close()
-            os.replace(self._unfinished, self.path)
+            self._appear()
         except (av.FFmpegError, OSError) as exc:
             raise self._unwritable(exc) from exc
+
+    def _appear(self) -> None:
+        """Give the finished file its name; a rendering that took an hour is not lost to a player that has it open."""
+        try:
+            put_in_place(self._unfinished, self.path)
+        except PermissionError:
+            wanted, beside = self.path, self._unfinished.with_name
+            self.path = next(
+                each
+                for each in (beside(f"{wanted.stem} ({number}){wanted.suffix}") for number in count(2))
+                if not each.exists()
+            )
+            put_in_place(self._unfinished, self.path)
+            self.notice = f"{wanted} is open in another program; the video is in {self.path}"
 
     def _discard(self) -> None:
         if self._container is not None:

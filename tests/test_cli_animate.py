@@ -170,7 +170,11 @@ def test_in_an_mp4_a_transparent_character_stands_before_the_background(
         ("out.mp4", ("--driving", "nothing.npz"), "nothing.npz"),
         ("out.mp4", ("--driving", "nothing.pkl"), "nothing.pkl"),
         ("out.mp4", ("--save-template", "t.mp4"), "end its name so"),
-        ("out.mp4", ("--save-template", "t.npz", "--save-motion", "t.npz"), "give two names"),
+        (
+            "out.mp4",
+            ("--save-template", "t.npz", "--save-motion", "t.npz"),
+            "--save-template and --save-motion are the same file",
+        ),
         ("out.mp4", ("--save-template", "missing/t.npz"), "there is no folder"),
         ("out.mp4", ("--option", "region"), "NAME=VALUE"),
         ("out.mp4", ("--option", "regoin=eyes"), "did you mean 'region'?"),

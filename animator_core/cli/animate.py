@@ -63,6 +63,8 @@ def run(options: argparse.Namespace) -> int:
     background = parse_colour(options.background)
     _require_possible(options)
     config = parts.with_options(load_config(options.config), options.option)
+    outputs = {"--output": options.output, "--stats": options.stats}
+    recordings.require_apart(options, config, outputs, options.driving)
     if options.output is None:
         return _record(options, config)
     character = assembly.load_character(options.character, config)
@@ -79,8 +81,8 @@ def run(options: argparse.Namespace) -> int:
         times = StageTimes()
         animated = _animated(options, config, clip, renderer, watch, times)
         encoding = choose_encoding(options.output, character.has_alpha)
-        _write_video(options, clip, animated, encoding, _pixels_for(encoding, background), times)
-        _report(options, clip, renderer, watch, times, time.perf_counter() - started)
+        path = _write_video(options, clip, animated, encoding, _pixels_for(encoding, background), times)
+        _report(options, path, clip, renderer, watch, times, time.perf_counter() - started)
         watch.write()
     return 0
 
@@ -194,7 +196,8 @@ def _write_video(
     encoding: Encoding,
     to_pixels: Callable[[np.ndarray], np.ndarray],
     times: StageTimes,
-) -> None:
+) -> Path:
+    """Write the video and return the file."""
     first = next(animated, None)
     if first is None:
         raise AnimatorError(f"{options.driving} has no frames; give another clip")
@@ -206,6 +209,9 @@ def _write_video(
             with times.measure("write"):
                 writer.write(to_pixels(frame), moment.time)
             progress.update()
+    if writer.notice:
+        print(f"warning: {writer.notice}", file=sys.stderr)
+    return writer.path
 
 
 def _progress_bar(options: argparse.Namespace, clip: DrivingClip, name: str) -> tqdm[Any]:
@@ -227,6 +233,7 @@ def _warn(options: argparse.Namespace, clip: DrivingClip, watch: _Watch) -> None
 
 def _report(
     options: argparse.Namespace,
+    path: Path,
     clip: DrivingClip,
     renderer: Renderer,
     watch: _Watch,
@@ -238,7 +245,7 @@ def _report(
     if options.stats is not None:
         parts.write_json(options.stats, statistics(clip, renderer, count, share, times, wall_seconds))
     rate, label = f"{float(clip.rate):.5g} fps", f"{renderer.name} on {renderer.device}"
-    print(f"wrote {options.output}: {count} frames at {rate} in {wall_seconds:.1f} s, drawn by {label}")
+    print(f"wrote {path}: {count} frames at {rate} in {wall_seconds:.1f} s, drawn by {label}")
 
 
 def statistics(

@@ -73,6 +73,7 @@ def run(options: argparse.Namespace) -> int:
     if options.characters > _MOST_CHARACTERS:
         raise AnimatorError(f"--characters {options.characters} is too many; give {_MOST_CHARACTERS} at most")
     parts.require_writable((options.json, options.plot))
+    parts.require_apart({"--json": options.json, "--plot": options.plot}, {"--driving": options.driving})
     config = load_config(options.config)
     if options.backend is not None:
         model = dataclasses.replace(config.ai_model, backend=options.backend, use_tensorrt=False)

@@ -7,7 +7,8 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from animator_core.config import Config
 from animator_core.errors import AnimatorError, ConfigError
 from animator_core.liveportrait.options import MotionOptions, options_from
 from animator_core.protocol import RENDERERS
-from animator_core.whole_file import written_whole
+from animator_core.whole_file import link_target, written_whole
 
 if TYPE_CHECKING:
     from animator_core.render.contract import Renderer
@@ -96,14 +97,48 @@ def progress_interval() -> float:
 def require_writable(paths: Sequence[Path | None]) -> None:
     """Raise AnimatorError unless every path is one where a file can be written, so that it is told before the work."""
     for path in paths:
+        if path is not None:
+            _require_writable(path)
+
+
+def _require_writable(path: Path) -> None:
+    if os.path.isdir(path):
+        raise AnimatorError(f"cannot write {path}: it is a folder; give a file name")
+    target = link_target(path).absolute()
+    if not os.path.isdir(target.parent):
+        raise AnimatorError(f"cannot write {path}: there is no folder {target.parent}; make it first")
+    try:
+        if not os.path.exists(target):
+            # Its very name: a file system may not take it.
+            with open(target, "xb"):
+                pass
+            os.unlink(target)
+            return
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as exc:
+        raise AnimatorError(f"cannot write {path}: {exc.strerror}; choose another folder or name") from exc
+    if not os.path.isfile(target) or not os.access(target, os.W_OK):
+        raise AnimatorError(f"cannot write {path}: it may not be overwritten; give another name")
+
+
+def require_apart(outputs: Mapping[str, Path | None], inputs: Mapping[str, Path | None]) -> None:
+    """Raise AnimatorError where a file that is to be written is an input, or another output; by option."""
+    written: dict[str, Path] = {}
+    for option, path in outputs.items():
         if path is None:
             continue
-        if path.is_dir():
-            raise AnimatorError(f"cannot write {path}: it is a folder; give a file name")
-        if not path.absolute().parent.is_dir():
-            raise AnimatorError(f"cannot write {path}: there is no folder {path.absolute().parent}; make it first")
-        if not os.access(path.absolute().parent, os.W_OK):
-            raise AnimatorError(f"cannot write {path}: its folder may not be written; choose another folder")
+        for other, taken in (*inputs.items(), *written.items()):
+            if taken is not None and _is_same_file(path, taken):
+                raise AnimatorError(f"cannot write {path}: {option} and {other} are the same file; give another name")
+        written[option] = path
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return os.path.normcase(os.path.realpath(one)) == os.path.normcase(os.path.realpath(other))
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from pathlib import Path
 from typing import Callable
 
@@ -11,7 +12,7 @@ import numpy as np
 from animator_core import assembly
 from animator_core.cli import parts
 from animator_core.config import Config
-from animator_core.errors import AnimatorError
+from animator_core.errors import AnimatorError, CharacterError
 from animator_core.motion.template import SUFFIX
 from animator_core.recording import LandmarkRecorder, TemplateRecorder
 from animator_core.tracking.observation import FaceObservation
@@ -41,8 +42,18 @@ def require_writable(options: argparse.Namespace) -> None:
     for path in paths:
         if path is not None and path.suffix.lower() != SUFFIX:
             raise AnimatorError(f"cannot write {path}: motions and templates are {SUFFIX} files; end its name so")
-    if options.save_motion is not None and options.save_motion == options.save_template:
-        raise AnimatorError(f"cannot write both a motion and a template to {options.save_motion}; give two names")
+
+
+def require_apart(
+    options: argparse.Namespace, config: Config, outputs: dict[str, Path | None], driving: Path | None
+) -> None:
+    """Raise AnimatorError where a file that is to be written is one that is read, or two of them are one file."""
+    outputs = {**outputs, "--save-motion": options.save_motion, "--save-template": options.save_template}
+    character = None
+    if options.character is not None:
+        with contextlib.suppress(CharacterError):  # one that is not there is told when it is loaded
+            character = assembly.picture_path(options.character, assembly.make_library(config))
+    parts.require_apart(outputs, {"--driving": driving, "--character": character, "--config": options.config})
 
 
 class Recordings:

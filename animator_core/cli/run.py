@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import dataclasses
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
 from tqdm import tqdm
@@ -57,6 +58,7 @@ def run(options: argparse.Namespace) -> int:
     use_fine_timers()
     recordings.require_writable(options)
     config = parts.with_options(load_config(options.config), options.option)
+    recordings.require_apart(options, config, {}, None if options.camera is None else Path(options.camera))
     recorded = recordings.Recordings(options, config, _MOST_WAITING)
     if recorded.is_recording and not config.tracking.face_enabled:
         raise AnimatorError("there is nothing to record without tracking; set tracking.face_enabled to true")

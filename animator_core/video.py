@@ -26,7 +26,7 @@ from animator_core.errors import AnimatorError, CameraError
 from animator_core.media_file import find_stream, media_url, undecodable_codecs
 from animator_core.sample_line import CLOCK_AHEAD, CLOCK_BACK
 from animator_core.soundtrack import Soundtrack
-from animator_core.whole_file import put_in_place, unfinished_file
+from animator_core.whole_file import link_target, replace_file, unfinished_file
 
 _DEFAULT_RATE = Fraction(30)
 _MAX_RATE = 1000
@@ -296,7 +296,7 @@ class VideoWriter:
     def _appear(self) -> None:
         """Give the finished file its name; a rendering that took an hour is not lost to a player that has it open."""
         try:
-            put_in_place(self._unfinished, self.path)
+            replace_file(self._unfinished, link_target(self.path))
         except PermissionError:
             wanted, beside = self.path, self._unfinished.with_name
             self.path = next(
@@ -304,7 +304,7 @@ class VideoWriter:
                 for each in (beside(f"{wanted.stem} ({number}){wanted.suffix}") for number in count(2))
                 if not each.exists()
             )
-            put_in_place(self._unfinished, self.path)
+            replace_file(self._unfinished, self.path)
             self.notice = f"{wanted} is open in another program; the video is in {self.path}"
 
     def _discard(self) -> None:

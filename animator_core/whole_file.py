@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,24 @@ from pathlib import Path
 UNFINISHED_SUFFIX = ".part"
 _MOST_OF_NAME = 40
 """Letters of a file's name that its unfinished file has: a name may be as long as the file system takes."""
-_ATTEMPTS, _PAUSE_SECONDS = 20, 0.05
+_LOCK_SECONDS, _PAUSE_SECONDS = 1.0, 0.05
+
+
+def replace_file(source: Path, target: Path) -> None:
+    """Rename ``source`` to ``target``, in place of what was there; raises OSError.
+
+    Windows refuses this while a virus scanner, an indexer or another reader has either file open. Most close it within
+    moments, so there it is tried for one second.
+    """
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            if sys.platform != "win32" or time.monotonic() >= deadline:
+                raise
+        time.sleep(_PAUSE_SECONDS)
 
 
 @contextlib.contextmanager
@@ -26,7 +44,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     unfinished = unfinished_file(path)
     try:
         yield unfinished
-        put_in_place(unfinished, path)
+        replace_file(unfinished, link_target(path))
     except BaseException:
         with contextlib.suppress(OSError):
             unfinished.unlink()
@@ -37,21 +55,6 @@ def unfinished_file(path: Path) -> Path:
     """Return a free name beside the file that ``path`` is, or links to."""
     target = link_target(path)
     return target.with_name(f"{target.name[:_MOST_OF_NAME]}.{secrets.token_hex(4)}{UNFINISHED_SUFFIX}")
-
-
-def put_in_place(unfinished: Path, path: Path) -> None:
-    """Give a finished file the name ``path``, or that of the file it links to; raises OSError.
-
-    Windows refuses while another program has the old file open, virus scanners for a moment: tried for a second.
-    """
-    for attempt in range(_ATTEMPTS):
-        try:
-            os.replace(unfinished, link_target(path))
-            return
-        except PermissionError:
-            if attempt == _ATTEMPTS - 1:
-                raise
-            time.sleep(_PAUSE_SECONDS)
 
 
 def link_target(path: Path) -> Path:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from animator_core import whole_file
 from animator_core.whole_file import written_whole
 
 
@@ -75,41 +74,3 @@ def test_a_name_may_be_as_long_and_strange_as_the_file_system_takes(tmp_path, na
     with written_whole(tmp_path / name) as unfinished:
         unfinished.write_text("new")
     assert [path.name for path in tmp_path.iterdir()] == [name]
-
-
-class Locked:
-    """Stands for `os.replace` of Windows while another program has the old file open."""
-
-    def __init__(self, refusals: int) -> None:
-        self.refusals, self.slept = refusals, 0.0
-        self._replace = os.replace
-
-    def replace(self, source: Path, target: Path) -> None:
-        if self.refusals and target.name == "file.txt":
-            self.refusals -= 1
-            raise PermissionError(13, "Access is denied")
-        self._replace(source, target)
-
-    def sleep(self, seconds: float) -> None:
-        self.slept += seconds
-
-    def put_in_place(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(whole_file.os, "replace", self.replace)
-        monkeypatch.setattr(whole_file.time, "sleep", self.sleep)
-
-
-def test_a_file_that_is_open_elsewhere_for_a_moment_is_replaced_all_the_same(tmp_path, monkeypatch):
-    locked = Locked(refusals=5)
-    locked.put_in_place(monkeypatch)
-    with written_whole(tmp_path / "file.txt") as unfinished:
-        unfinished.write_text("new")
-    assert (tmp_path / "file.txt").read_text() == "new"
-
-
-def test_a_file_that_stays_open_elsewhere_is_an_error_after_a_second(tmp_path, monkeypatch):
-    locked = Locked(refusals=1000)
-    locked.put_in_place(monkeypatch)
-    with pytest.raises(PermissionError), written_whole(tmp_path / "file.txt") as unfinished:
-        unfinished.write_text("new")
-    assert locked.slept == pytest.approx(1.0, abs=0.1)
-    assert list(tmp_path.iterdir()) == []

@@ -37,7 +37,9 @@ def make_library(config: Config) -> CharacterLibrary:
 
 def find_in_library(library: CharacterLibrary, text: str) -> str | None:
     """Return the file name of a character named by its file name, its file name's stem or its display name."""
-    entries = library.list()
+    from animator_core.character_names import as_text
+
+    entries, text = library.list(), as_text(text)
     for key in (
         lambda entry: entry.file,
         lambda entry: Path(entry.file).stem,

@@ -17,6 +17,7 @@ from typing import Any, Callable
 
 from animator_core.errors import ConfigError
 from animator_core.liveportrait.options import MotionOptions, options_from
+from animator_core.yaml_text import parse_yaml
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ MODELS_DIR = PROJECT_ROOT / "assets" / "models"
 DEFAULT_CONFIG_FILE = PROJECT_ROOT / "assets" / "config.yaml"
 MAX_FILE_BYTES = 1 << 20
 
+_TEXT_KEYS = ("current_character",)
 NAMED_KEYS = ("left", "right", "up", "down", "space", "enter", "tab", "escape", "home", "end", "pageup", "pagedown")
 """What a hotkey may be besides a single character."""
 
@@ -261,7 +263,7 @@ def _read_yaml(file: Path) -> Any:
     try:
         if file.stat().st_size > MAX_FILE_BYTES:
             raise ConfigError(f"{file} is larger than {MAX_FILE_BYTES} bytes; this is no configuration file")
-        return yaml.safe_load(file.read_text(encoding="utf-8-sig"))
+        return parse_yaml(file.read_text(encoding="utf-8-sig"), _TEXT_KEYS)
     except OSError as exc:
         raise ConfigError(f"cannot read the configuration {file}: {exc.strerror}; check the path") from exc
     except UnicodeDecodeError as exc:

@@ -5,31 +5,26 @@ from __future__ import annotations
 import os
 from typing import Sequence
 
+from animator_core import character_names
 from animator_core.protocol import CharacterEntry
-
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def list_pictures(folder: str) -> tuple[CharacterEntry, ...]:
-    """Return the pictures of the character folder, sorted by name; none where the folder cannot be read."""
+    """Return the pictures of the character folder in order; none where the folder cannot be read."""
     try:
-        names = sorted(os.listdir(folder), key=lambda name: (name.lower(), name))
+        names = character_names.list_names(folder)
     except OSError:
         return ()
-    return tuple(
-        CharacterEntry(name, _display_name(name), os.path.join(folder, name))
-        for name in names
-        if name.lower().endswith(PICTURE_SUFFIXES) and not name.startswith(".") and is_utf8(name)
-    )
+    text = character_names.as_text(folder)
+    return tuple(CharacterEntry(name, character_names.display_name(name), os.path.join(text, name)) for name in names)
 
 
-def is_utf8(name: str) -> bool:
-    """Return whether OBS can keep the name: its settings are UTF-8, and a file's name need not be."""
-    return name.encode("utf-8", "replace").decode() == name
-
-
-def _display_name(file_name: str) -> str:
-    return os.path.splitext(file_name)[0].replace("_", " ").replace("-", " ").strip() or file_name
+def missing_picture(folder: str) -> str:
+    """Return what to tell where there is no character: pictures of other kinds are named."""
+    others = character_names.list_other_pictures(folder)
+    if others:
+        return f"{others[0]} in assets/characters cannot be used; save it as PNG, JPEG or WebP and press Refresh"
+    return "There is no picture in assets/characters; put a PNG, JPEG or WebP file there and press Refresh"
 
 
 def find(characters: Sequence[CharacterEntry], file_name: str) -> CharacterEntry | None:

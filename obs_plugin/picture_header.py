@@ -5,12 +5,14 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO
 
+from animator_core.character_names import system_path
+
 _JPEG_SIZE_MARKERS = frozenset(set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC})
 
 
 def read_size(path: str) -> tuple[int, int] | None:
     """Return (width, height) of a PNG, JPEG or WebP file, or None where it is none of these; raises OSError."""
-    with open(path, "rb") as file:
+    with open(system_path(path), "rb") as file:
         head = file.read(32)
         try:
             if head[:8] == b"\x89PNG\r\n\x1a\n":

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from animator_core.characters.description import read_description
 from animator_core.characters.face_search import find_landmarks
 from animator_core.characters.landmark_cache import LandmarkCache
 from animator_core.characters.library import CharacterLibrary
@@ -166,7 +167,7 @@ def test_points_without_depth_get_the_depth_of_the_face_model(library):
     ("text", "says"),
     [
         ("nmae: Ada", "nmae is not a known key; did you mean 'name'"),
-        ("name: 5", "name is 5"),
+        ("name: [5]", r"name is \[5\]"),
         ("name: ''", "name is ''"),
         ("crop: [1, 2, 3]", r"write \[x, y, width, height\]"),
         ("crop: [-1, 2, 3, 4]", "crop is"),
@@ -286,3 +287,38 @@ def test_the_projects_detector_finds_real_faces(name, tmp_path):
     assert height <= 1080
     assert (character.landmarks[:, 0] > 0).all()
     assert (character.landmarks[:, :2] < (width, height)).all()
+
+
+@pytest.mark.parametrize("name", ["No", "13", "2026-11-28", "1.0", "on", "null", "0x1F", "1_000", "12:30:45", "Ada"])
+def test_a_name_is_the_text_that_is_written(library, name):
+    save_picture(library.directory / "ada.png")
+    (library.directory / "ada.yaml").write_text(f"name: {name}\ncrop: [1, 2, 90, 80]\n")
+    assert [entry.display_name for entry in library.list()] == [name]
+    assert read_description(library.directory / "ada.png").crop == (1, 2, 90, 80)
+
+
+@pytest.mark.parametrize("text", ["name:", "name: ~", "name:   # later"])
+def test_an_empty_name_is_none(library, text):
+    save_picture(library.directory / "ada.png")
+    (library.directory / "ada.yaml").write_text(f"{text}\n")
+    assert [entry.display_name for entry in library.list()] == ["ada"]
+
+
+def test_a_description_may_end_in_yml_and_yaml_counts_more(library, caplog):
+    save_picture(library.directory / "ada.png")
+    (library.directory / "ada.yml").write_text("name: Countess\n")
+    before = library.fingerprint("ada.png")
+    assert [entry.display_name for entry in library.list()] == ["Countess"]
+    assert caplog.text == ""
+    (library.directory / "ada.yaml").write_text("name: Lovelace\n")
+    assert [entry.display_name for entry in library.list()] == ["Lovelace"]
+    assert "ada.yml is not read, because there is ada.yaml" in caplog.text
+    assert library.fingerprint("ada.png") != before
+
+
+def test_a_description_full_of_references_is_read_as_quickly_as_any(library):
+    save_picture(library.directory / "ada.png")
+    lines = ["a0: &a0 {name: x}", *(f"a{n}: &a{n} {{p: *a{n - 1}, q: *a{n - 1}}}" for n in range(1, 60))]
+    (library.directory / "ada.yaml").write_text("\n".join(lines))
+    with pytest.raises(CharacterError, match="a0 is not a known key"):
+        read_description(library.directory / "ada.png")

@@ -180,3 +180,10 @@ def test_a_wrong_motion_option_is_named_with_its_file(tmp_path, text, named):
     with pytest.raises(ConfigError, match=named) as raised:
         load(tmp_path, text)
     assert "config.yaml" in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["No", "13", "2026-11-28", "1.0", "on"])
+def test_a_character_may_be_called_like_a_number_or_a_truth_value(tmp_path, name):
+    path = tmp_path / "config.yaml"
+    path.write_text(f"character: {{current_character: {name}}}\n")
+    assert load_config(path).character.current_character == name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import math
 import shutil
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,9 @@ import yaml
 from animator_core.errors import CharacterError
 from animator_core.tracking.observation import LANDMARK_COUNT
 from animator_core.whole_file import written_whole
+from animator_core.yaml_text import parse_yaml
+
+logger = logging.getLogger(__name__)
 
 MAX_FILE_BYTES = 1 << 20
 _KEYS = ("name", "crop", "landmarks")
@@ -37,8 +41,9 @@ class CharacterDescription:
 
 
 def description_path(picture_path: Path) -> Path:
-    """Return where the description of a picture is, if it has one."""
-    return picture_path.with_suffix(".yaml")
+    """Return where the description of a picture is, if it has one: ``.yaml``, or ``.yml`` if only that is there."""
+    yaml_path, yml_path = picture_path.with_suffix(".yaml"), picture_path.with_suffix(".yml")
+    return yml_path if yml_path.exists() and not yaml_path.exists() else yaml_path
 
 
 def read_description(picture_path: Path) -> CharacterDescription:
@@ -46,6 +51,8 @@ def read_description(picture_path: Path) -> CharacterDescription:
     path = description_path(picture_path)
     if not path.exists():
         return CharacterDescription()
+    if path.suffix == ".yaml" and path.with_suffix(".yml").exists():
+        logger.warning("%s is not read, because there is %s", path.with_suffix(".yml"), path.name)
     content = _read_yaml(path)
     if content is None:
         return CharacterDescription()
@@ -91,7 +98,7 @@ def _read_yaml(path: Path) -> Any:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise CharacterError(f"{path} is larger than {MAX_FILE_BYTES} bytes; this is no character description")
-        return yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        return parse_yaml(path.read_text(encoding="utf-8-sig"), ("name",))
     except OSError as exc:
         raise CharacterError(f"cannot read {path}: {exc.strerror}; correct or delete it") from exc
     except (yaml.YAMLError, ValueError, RecursionError) as exc:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from animator_core import character_names
 from animator_core.characters.character import Character
 from animator_core.characters.description import CharacterDescription, description_path, read_description
 from animator_core.characters.face_search import DetectFace, find_landmarks
 from animator_core.characters.landmark_cache import LandmarkCache
-from animator_core.characters.picture import SUFFIXES, fit_within, load_picture
+from animator_core.characters.picture import fit_within, load_picture
 from animator_core.errors import CharacterError, NoFaceFound
 from animator_core.protocol import CharacterEntry
 
@@ -50,21 +49,20 @@ class CharacterLibrary:
         self._detect = detect
 
     def list(self) -> tuple[CharacterEntry, ...]:
-        """Return the characters in natural order of their file names (`2.png` before `10.png`)."""
+        """Return the characters in the order of `character_names.natural_key`."""
         try:
-            names = [entry.name for entry in os.scandir(self.directory) if _is_picture(entry.name) and entry.is_file()]
+            names = character_names.list_names(self.directory)
         except OSError as exc:
             logger.warning("cannot look into %s: %s; create the folder and put pictures there", self.directory, exc)
             return ()
-        names.sort(key=_natural_key)
         return tuple(self._entry(name) for name in names)
 
     def path(self, name: str) -> Path:
         """Return the file of a character by its file name; raises CharacterError for anything that is not one."""
-        is_plain = _is_picture(name) and "/" not in name and "\\" not in name and "\0" not in name and ":" not in name
-        path = self.directory / name
-        if is_plain and path.is_file():
-            return path
+        with contextlib.suppress(OSError):
+            # Only what is listed: a name from elsewhere must not lead out of the folder.
+            if name in character_names.list_names(self.directory):
+                return self._file(name)
         known = ", ".join(entry.file for entry in self.list()[:10]) or "none"
         raise CharacterError(
             f"there is no character {name!r} in {self.directory}; "
@@ -88,17 +86,22 @@ class CharacterLibrary:
         factor = np.array([reduced.shape[1] / picture.shape[1], reduced.shape[0] / picture.shape[0]], np.float32)
         scaled = landmarks * np.append(factor, factor.mean(dtype=np.float32))
         scaled[:, :2] += (factor - 1) / 2
-        digest = hashlib.sha256(repr((path.name, reduced.shape)).encode())
+        name = character_names.as_text(path.name)
+        digest = hashlib.sha256(repr((name, reduced.shape)).encode())
         digest.update(reduced)
         digest.update(np.ascontiguousarray(scaled, np.float32))
         return Character(
-            path.name, description.name or path.stem, reduced, scaled.astype(np.float32), digest.hexdigest()
+            name,
+            description.name or character_names.display_name(name),
+            reduced,
+            scaled.astype(np.float32),
+            digest.hexdigest(),
         )
 
     def fingerprint(self, name: str) -> tuple[int, ...]:
         """Return numbers that change when the picture or its description does; zeros where there is no such file."""
         numbers: list[int] = []
-        for path in (self.directory / name, description_path(self.directory / name)):
+        for path in (self._file(name), description_path(self._file(name))):
             try:
                 status = path.stat()
                 numbers += [status.st_mtime_ns, status.st_size]
@@ -106,14 +109,19 @@ class CharacterLibrary:
                 numbers += [0, 0]
         return tuple(numbers)
 
+    def _file(self, name: str) -> Path:
+        return self.directory / character_names.system_path(name)
+
     def _entry(self, name: str) -> CharacterEntry:
-        path = self.directory / name
+        path = self._file(name)
         try:
             display_name = read_description(path).name
         except CharacterError as exc:
             logger.warning("%s", exc)
             display_name = ""
-        return CharacterEntry(name, display_name or path.stem, str(path.resolve()))
+        return CharacterEntry(
+            name, display_name or character_names.display_name(name), character_names.as_text(path.resolve())
+        )
 
     def _landmarks(self, picture: np.ndarray, description: CharacterDescription, path: Path) -> np.ndarray:
         height, width = picture.shape[:2]
@@ -182,14 +190,3 @@ def _check_on_picture(landmarks: np.ndarray, width: int, height: int, path: Path
             f"{path}: the landmarks lie around ({middle[0]:.0f}, {middle[1]:.0f}), outside the picture of "
             f"{width}x{height}; write them in pixels of the picture"
         )
-
-
-def _is_picture(name: str) -> bool:
-    # OBS keeps names as UTF-8; a file's name from an old archive need not be.
-    is_utf8 = name.encode("utf-8", "replace").decode() == name
-    return name.lower().endswith(SUFFIXES) and not name.startswith(".") and is_utf8
-
-
-def _natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
-    parts = re.split(r"(\d+)", name.casefold())
-    return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts if part], name

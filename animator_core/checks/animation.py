@@ -7,6 +7,7 @@ import time
 import numpy as np
 
 from animator_core import assembly
+from animator_core.character_names import list_other_pictures
 from animator_core.characters.character import Character
 from animator_core.checks.finding import FAILURE, OK, WARNING, Finding, Surroundings, failure_of
 from animator_core.errors import AnimatorError
@@ -20,10 +21,14 @@ def check_characters(surroundings: Surroundings) -> list[Finding]:
     config = surroundings.config
     library = assembly.make_library(config)
     entries = library.list()
+    findings = []
+    others = list_other_pictures(library.directory)
+    if others:
+        detail = f"{', '.join(others)} in {library.directory} cannot be used"
+        findings.append(Finding("other pictures", WARNING, detail, "save as PNG, JPEG or WebP"))
     if not entries:
         detail = f"there is no picture in {library.directory}"
-        return [Finding("characters", FAILURE, detail, "put a PNG, JPEG or WebP of a face there")]
-    findings = []
+        return [Finding("characters", FAILURE, detail, "put a PNG, JPEG or WebP of a face there"), *findings]
     for entry in entries:
         try:
             library.load(entry.file)

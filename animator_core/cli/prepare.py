@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from animator_core import assembly
+from animator_core.character_names import list_other_pictures
 from animator_core.characters.character import Character
 from animator_core.cli import parts
 from animator_core.config import Config, load_config
@@ -44,7 +45,9 @@ def run(options: argparse.Namespace) -> int:
             print("nothing was changed", flush=True)
             return 1
         names = [str(path), *names]
-    names = names or [entry.file for entry in library.list()]
+    if not names:
+        names = [entry.file for entry in library.list()]
+        _tell_other_pictures(library.directory)
     if not names:
         raise CharacterError(f"there is no picture in {library.directory}; put a PNG, JPEG or WebP of a face there")
     failures = 0
@@ -64,6 +67,13 @@ def run(options: argparse.Namespace) -> int:
     if failures:
         print(f"{failures} of {len(names)} characters cannot be used", file=sys.stderr)
     return 1 if failures else 0
+
+
+def _tell_other_pictures(folder: Path) -> None:
+    others = list_other_pictures(folder)
+    if others:
+        text = f"{', '.join(others)} in {folder} cannot be used; save as PNG, JPEG or WebP"
+        print(f"note: {text}", file=sys.stderr, flush=True)
 
 
 def _pick(path: Path, config: Config) -> bool:

@@ -9,6 +9,7 @@ import threading
 import time
 from dataclasses import replace
 
+from animator_core.character_names import list_other_pictures
 from animator_core.frame_ring import RingError
 from animator_core.protocol import (
     PROTOCOL_VERSION,
@@ -131,13 +132,13 @@ class FilterService:
     def _send_characters(self) -> None:
         characters = self._parts.library.list()
         self._channel.send(CharacterList(characters))
+        directory = self._parts.library.directory
+        others = list_other_pictures(directory)
+        if others:
+            logger.warning("%s in %s cannot be used; save as PNG, JPEG or WebP", ", ".join(others), directory)
         if not characters:
-            directory = self._parts.library.directory
-            self._channel.send(
-                WorkerProblem(
-                    f"there is no picture in {directory}", "put a PNG, JPEG or WebP there, then press Refresh"
-                )
-            )
+            remedy = f"save {others[0]} as PNG, JPEG or WebP" if others else "put a PNG, JPEG or WebP there"
+            self._channel.send(WorkerProblem(f"there is no picture in {directory}", f"{remedy}, then press Refresh"))
 
     def _send_statuses(self) -> None:
         now = time.monotonic()

@@ -53,7 +53,7 @@ class Session:
         if self.is_running:
             return
         self._known_characters = self.characters()
-        self._loader = StillLoader(self._lib)
+        self._loader = StillLoader(self._lib, str(self._installation.characters))
         self._supervisor = Supervisor(self._installation, self._on_change)
         self._supervisor.start()
         for instance in self.filters():

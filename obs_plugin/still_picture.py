@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import logging
 import os
 import queue
+import tempfile
 import threading
-from dataclasses import dataclass
-from typing import Callable, Optional, Tuple
+from dataclasses import dataclass, replace
+from typing import Callable, Iterator, Optional, Tuple
 
+from animator_core import character_names
 from animator_core.protocol import CharacterEntry
-from obs_plugin import libobs, picture_header
+from obs_plugin import character_list, libobs, picture_header, picture_parts
 from obs_plugin.libobs import LibObs
 from obs_plugin.texture import Texture
 
@@ -20,13 +23,22 @@ logger = logging.getLogger(__name__)
 _MAX_SIDE = 8192
 _MAX_PIXELS = 40_000_000
 _STOP_SECONDS = 3.0
+_PIXEL_BYTES = {
+    libobs.GS_R8: 1,
+    libobs.GS_RGBA: 4,
+    libobs.GS_BGRX: 4,
+    libobs.GS_BGRA: 4,
+    libobs.GS_RGBA16: 8,
+    libobs.GS_RGBA16F: 8,
+}
 
 
 @dataclass(frozen=True)
 class DecodedPicture:
-    """Pixels that libobs decoded (``pixels`` is the address of memory to be freed with `free`), or why there are none.
+    """Pixels that libobs decoded (``pixels`` is their address, to be freed with `free`), or why there are none.
 
-    character: the file name that was asked for. problem: "" or what is wrong with the file.
+    character: the file name that was asked for. problem: "" or what is wrong with the file. own: what holds the pixels
+    where they are not libobs's any more.
     """
 
     character: str
@@ -36,6 +48,7 @@ class DecodedPicture:
     height: int = 0
     format: int = 0
     problem: str = ""
+    own: object = None
 
     def make_texture(self) -> Texture | None:
         """Return the picture as a texture, or None; needs the graphics context. Free the pixels afterwards."""
@@ -46,7 +59,7 @@ class DecodedPicture:
         return Texture(handle, self.width, self.height) if handle else None
 
     def free(self) -> None:
-        if self.pixels:
+        if self.pixels and self.own is None:
             self.lib.bfree(self.pixels)
 
 
@@ -62,28 +75,67 @@ def decode(lib: LibObs, character: str, entry: CharacterEntry) -> DecodedPicture
     if max(size) > _MAX_SIDE or size[0] * size[1] > _MAX_PIXELS:
         problem = f"{name} has {size[0]}x{size[1]} pixels; make it {_MAX_SIDE // 2} pixels or less a side"
         return DecodedPicture(character, lib, problem=problem)
+    try:
+        parts = picture_parts.read_parts(path)
+        with _decodable(path, parts) as decodable:
+            picture = _decode_file(lib, character, decodable)
+    except OSError as exc:
+        return DecodedPicture(character, lib, problem=f"{name} cannot be read: {exc.strerror or exc}")
+    if not picture.pixels:
+        reason = "is animated in a way that has no still" if parts.is_animated else "is damaged"
+        return DecodedPicture(character, lib, problem=f"{name} {reason}; save it again as PNG")
+    return _as_seen(picture, parts)
+
+
+@contextlib.contextmanager
+def _decodable(path: str, parts: picture_parts.PictureParts) -> Iterator[str]:
+    """Yield the name of a file that libobs decodes as it lies: the picture itself, or a copy that is then deleted."""
+    # FFmpeg takes a percent sign for the pattern of numbered pictures.
+    if (parts.is_plain and "%" not in path) or not parts.kept:
+        yield path
+        return
+    handle, copy = tempfile.mkstemp(suffix=os.path.splitext(path)[1])
+    try:
+        with os.fdopen(handle, "wb") as file:
+            picture_parts.write_copy(path, parts, file)
+        yield character_names.as_text(copy)
+    finally:
+        os.unlink(copy)
+
+
+def _decode_file(lib: LibObs, character: str, path: str) -> DecodedPicture:
     pixel_format, width, height, space = ctypes.c_int(), ctypes.c_uint32(), ctypes.c_uint32(), ctypes.c_int()
     pixels = lib.gs_create_texture_file_data3(
-        os.fsencode(path) if os.name != "nt" else path.encode(),
+        path.encode("utf-8", "surrogateescape"),
         libobs.GS_IMAGE_ALPHA_PREMULTIPLY_SRGB,
         ctypes.byref(pixel_format),
         ctypes.byref(width),
         ctypes.byref(height),
         ctypes.byref(space),
     )
-    if not pixels:
-        return DecodedPicture(character, lib, problem=f"{name} is damaged; save it again as PNG")
-    return DecodedPicture(character, lib, pixels, width.value, height.value, pixel_format.value)
+    return DecodedPicture(character, lib, pixels or 0, width.value, height.value, pixel_format.value)
+
+
+def _as_seen(picture: DecodedPicture, parts: picture_parts.PictureParts) -> DecodedPicture:
+    """Return the pixels of a copy as the picture is to be seen."""
+    pixel_bytes = _PIXEL_BYTES.get(picture.format)
+    if (parts.orientation == 1 and parts.canvas is None) or pixel_bytes is None or (parts.canvas and pixel_bytes != 4):
+        return picture
+    decoded = (ctypes.c_uint8 * (picture.width * picture.height * pixel_bytes)).from_address(picture.pixels)
+    content, width, height = picture_parts.seen(memoryview(decoded), picture.width, pixel_bytes, parts)
+    own = (ctypes.c_uint8 * len(content)).from_buffer_copy(content)
+    picture.free()
+    return replace(picture, pixels=ctypes.addressof(own), width=width, height=height, own=own)
 
 
 _Request = Tuple[str, Callable[[], Optional[CharacterEntry]], Callable[[DecodedPicture], None], Callable[[], bool]]
 
 
 class StillLoader:
-    """Decodes pictures one after the other; started and stopped with the script."""
+    """Decodes pictures one after the other; started and stopped with the script. folder: of the characters."""
 
-    def __init__(self, lib: LibObs) -> None:
-        self._lib = lib
+    def __init__(self, lib: LibObs, folder: str) -> None:
+        self._lib, self._folder = lib, folder
         self._requests: queue.Queue[_Request | None] = queue.Queue()
         self._thread = threading.Thread(target=self._run, name="sma-stills", daemon=True)
         self._thread.start()
@@ -127,8 +179,7 @@ class StillLoader:
             problem = f"{character} is not in assets/characters; choose another character"
             picture = DecodedPicture(character, self._lib, problem=problem)
         else:
-            problem = "There is no picture in assets/characters; put a PNG, JPEG or WebP file there and press Refresh"
-            picture = DecodedPicture(character, self._lib, problem=problem)
+            picture = DecodedPicture(character, self._lib, problem=character_list.missing_picture(self._folder))
         if picture.problem:
             logger.warning("%s", picture.problem)
         deliver(picture)

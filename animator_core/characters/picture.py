@@ -9,17 +9,27 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms
 
+from animator_core.characters.colour_key import keyed_alpha
 from animator_core.errors import CharacterError
 
 logger = logging.getLogger(__name__)
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 MIN_SIDE = 64
 MAX_SIDE = 8192
 MAX_FILE_BYTES = 200 << 20
 _FORMATS = ("PNG", "JPEG", "WEBP")
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_EXIF_ORIENTATION = 0x0112
 _DECODER_ERRORS = (
     OSError,
     SyntaxError,
@@ -50,7 +60,11 @@ def load_picture(path: Path) -> np.ndarray:
             raise CharacterError(f"{path} has {size >> 20} MB, more than {MAX_FILE_BYTES >> 20}; save it smaller")
         with Image.open(path, formats=_FORMATS) as image:
             _check_size(image, path)
-            picture = _to_rgba(ImageOps.exif_transpose(image))
+            if getattr(image, "is_animated", False) and image.format in ("PNG", "WEBP"):
+                logger.warning("%s is animated; its first picture is used", path)
+            turn = _TURNS.get(_orientation(image))
+            rgba = _to_rgba(image, path)
+            picture = np.asarray(rgba if turn is None else rgba.transpose(turn)).copy()
     except _DECODER_ERRORS as exc:
         raise CharacterError(f"{path} cannot be read as a picture ({exc}); save it again as PNG, JPEG or WebP") from exc
     if not picture[..., 3].any():
@@ -82,30 +96,55 @@ def _check_size(image: Image.Image, path: Path) -> None:
         raise CharacterError(f"{path} has {width}x{height} pixels; use a picture of at least {MIN_SIDE} on a side")
 
 
-def _to_rgba(image: Image.Image) -> np.ndarray:
+def _orientation(image: Image.Image) -> int:
+    """Return EXIF's orientation, 1 where it says none: what `obs_plugin.picture_parts` reads, and nothing else."""
+    image.load()  # a PNG may have it after the pixels
+    exif = Image.Exif()
+    try:
+        exif.load(image.info.get("exif") or b"")
+        return int(exif.get(_EXIF_ORIENTATION, 1))
+    except (*_DECODER_ERRORS, TypeError):
+        return 1
+
+
+def _to_rgba(image: Image.Image, path: Path) -> Image.Image:
+    alpha = keyed_alpha(image, path)
     if image.mode.startswith("I"):
         # 16-bit greyscale; Pillow's own conversion would clip it at 255.
-        grey = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255).astype(np.uint8)
-        image = Image.fromarray(grey)
-    profile = image.info.get("icc_profile")
-    has_alpha = "A" in image.getbands() or "transparency" in image.info
-    if has_alpha or not profile or image.mode not in ("RGB", "CMYK", "L"):
-        rgba = image.convert("RGBA")
-        if profile and image.mode in ("RGB", "RGBA"):
-            rgb = _to_srgb(rgba.convert("RGB"), profile)
-            rgb.putalpha(rgba.getchannel("A"))
-            rgba = rgb
-    else:
-        rgba = _to_srgb(image, profile).convert("RGBA")
-    return np.asarray(rgba).copy()
+        image_8_bit = Image.fromarray(np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255).astype(np.uint8))
+        image_8_bit.info = image.info
+        image = image_8_bit
+    if alpha is None and ("A" in image.getbands() or "transparency" in image.info):
+        alpha = image.convert("RGBA").getchannel("A")
+    rgb = _to_srgb(image)
+    if alpha is not None:
+        rgb.putalpha(alpha)
+    return rgb.convert("RGBA")
 
 
-def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """Convert from the picture's own colour profile; one that cannot be used is ignored."""
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError) as exc:
-        logger.info("colour profile ignored: %s", exc)
-        converted = None
-    return converted if converted is not None else image.convert("RGB")
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """Return the colours as sRGB, from the picture's own profile; one that cannot be used is ignored."""
+    content = image.info.get("icc_profile")
+    # A palette's transparency is looked at elsewhere; without this step Pillow warns of it.
+    colours = image.convert("RGBA") if image.mode == "P" else image
+    if content:
+        try:
+            profile = ImageCms.ImageCmsProfile(io.BytesIO(content))
+            mode = _mode_for(profile.profile.xcolor_space.strip(), image)
+            if mode:
+                srgb = ImageCms.createProfile("sRGB")
+                converted = ImageCms.profileToProfile(colours.convert(mode), profile, srgb, outputMode="RGB")
+                if converted is not None:
+                    return converted
+        except (ImageCms.PyCMSError, OSError, ValueError) as exc:
+            logger.info("colour profile ignored: %s", exc)
+    return colours.convert("RGB")
+
+
+def _mode_for(colour_space: str, image: Image.Image) -> str:
+    """Return the mode in which a colour profile is applied to a picture, "" where it is not meant for such a one."""
+    if image.mode == "CMYK" or colour_space == "CMYK":
+        return "CMYK" if image.mode == colour_space else ""
+    if colour_space == "GRAY":
+        return "L" if image.getbands()[0] in ("L", "1") else ""
+    return "RGB" if colour_space == "RGB" else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 from animator_core import assembly
 from animator_core.__main__ import main
 from animator_core.cli import run
+from animator_core.live import outputs, screen
+from animator_core.live.screen import Screen
 from animator_core.live.session import LiveSession
 from animator_core.motion.template import read_template
 from animator_core.motion.track_file import read_track
@@ -72,12 +75,38 @@ def test_a_headless_opencv_is_explained(
     def refuse(*arguments: object) -> None:
         raise cv2.error("The function is not implemented")
 
-    monkeypatch.setenv("DISPLAY", ":99")
+    monkeypatch.setattr(outputs, "find_screen", lambda: Screen(True))
     monkeypatch.setattr(cv2, "namedWindow", refuse)
     assert main(["run", "--camera", str(clip)]) == 1
     complaint = capsys.readouterr().err
-    assert "headless" in complaint
+    assert "a headless build" in complaint
     assert "--virtual-camera" in complaint
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux can be without a screen like this")
+@pytest.mark.parametrize("display", [{"DISPLAY": ":399"}, {"WAYLAND_DISPLAY": "wayland-399"}])
+def test_a_display_that_does_not_answer_is_an_error_and_no_abort(
+    clip: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], display: dict[str, str]
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in display.items():
+        monkeypatch.setenv(name, value)
+    assert main(["run", "--camera", str(clip)]) == 1
+    complaint = capsys.readouterr().err
+    assert "there is no screen for a window; use --virtual-camera, or --no-window" in complaint
+    (named,) = (f"{name}={value}" for name, value in display.items())
+    assert f"({named} cannot be used" in complaint
+
+
+def test_a_display_that_hangs_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(*_: object, timeout: float, **__: object) -> None:
+        raise subprocess.TimeoutExpired("python", timeout)
+
+    monkeypatch.setenv("DISPLAY", "localhost:10.0")
+    monkeypatch.setattr(screen.sys, "platform", "linux")
+    monkeypatch.setattr(screen.subprocess, "run", hang)
+    assert not screen.find_screen().is_there
 
 
 def test_a_missing_virtual_camera_has_a_remedy(

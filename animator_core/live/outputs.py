@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any, Protocol
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from animator_core.compositing import StraightAlpha
 from animator_core.errors import AnimatorError, first_line
+from animator_core.live.screen import find_screen
 
 WINDOW_TITLE = "Stream Motion Animator"
 _KEY_CODES = {
@@ -39,8 +39,10 @@ _VIRTUAL_CAMERA_REMEDY = {
 
 def open_window(title: str, flags: int, remedy: str) -> None:
     """Open a window of OpenCV's; raises AnimatorError with the ``remedy`` where there can be none."""
-    if not _has_display():
-        raise AnimatorError(f"there is no screen for a window; {remedy}")
+    screen = find_screen()
+    if not screen.is_there:
+        detail = f" ({screen.name} cannot be used; is this machine headless?)" if screen.name else ""
+        raise AnimatorError(f"there is no screen for a window; {remedy}{detail}")
     try:
         cv2.namedWindow(title, flags)
     except cv2.error as exc:
@@ -194,8 +196,3 @@ def key_name(code: int) -> str | None:
     if plain in _NAMES_BY_CODE:
         return _NAMES_BY_CODE[plain]
     return chr(plain) if 33 <= plain < 127 else None
-
-
-def _has_display() -> bool:
-    # Qt ends the whole process where it finds no display, so it is not asked.
-    return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

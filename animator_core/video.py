@@ -63,7 +63,9 @@ class VideoReader:
         try:
             self._container = av.open(media_url(path))
         except (av.FFmpegError, OSError) as exc:
-            raise CameraError(f"{path} is no video that can be read ({_reason(exc)}); try another file") from exc
+            raise CameraError(
+                f"{path} is no video that can be read ({_reason(exc)}); copy or convert it again"
+            ) from exc
         self._stream = find_stream(self._container, "video")
         if self._stream is None:
             unknown = undecodable_codecs(self._container, "video")

@@ -77,3 +77,17 @@ def test_what_could_be_better_is_said() -> None:
     assert "60 px tall" in warnings_for(_big_face(low=100, high=160))[0]
     assert "over the picture's edge" in warnings_for(_big_face(low=-20, high=250))[0]
     assert "little room" in warnings_for(_big_face(low=5, high=250))[0]
+
+
+def test_pictures_of_other_kinds_are_named_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("g.gif", "ada.HEIC"):
+        (tmp_path / name).touch()
+    for names, status in (("ada.png",), 0), ((), 1):
+        library = _Library(*names)
+        library.directory = tmp_path
+        _put(monkeypatch, library)
+        assert main(["prepare"]) == status
+        told = capsys.readouterr().err
+        assert f"note: ada.HEIC, g.gif in {tmp_path} cannot be used; save as PNG, JPEG or WebP" in told

@@ -306,3 +306,13 @@ def test_the_version_is_read_from_what_obs_says(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(machine.subprocess, "run", answer)
     assert machine.obs_version(Path("obs")) == (29, 0)
+
+
+def test_pictures_of_other_kinds_are_a_warning_with_the_remedy(surroundings: Surroundings, tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "ada.heic").touch()
+    config = Config(character=CharacterConfig(images_path=tmp_path / "pictures"))
+    none, other = animation.check_characters(dataclasses.replace(surroundings, config=config))
+    assert none.state == FAILURE
+    assert (other.state, other.remedy) == (WARNING, "save as PNG, JPEG or WebP")
+    assert "ada.heic" in other.detail

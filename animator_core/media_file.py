@@ -10,6 +10,7 @@ from typing import Any
 
 import av
 import av.logging
+from av.format import Flags
 from av.stream import Disposition
 
 
@@ -26,6 +27,11 @@ def find_stream(container: Any, kind: str) -> Any:
 def undecodable_codecs(container: Any, kind: str) -> list[str]:
     """Return the names of the codecs of a ``kind`` ("video", "audio") for which there is no decoder."""
     return [_codec_name(container, each.index) for each in _streams(container, kind) if each.codec_context is None]
+
+
+def may_restart_clock(container: Any) -> bool:
+    """Return whether time stamps of this kind of file may jump, as in joined segments of a transport stream."""
+    return bool(container.format.flags & Flags.ts_discont.value)
 
 
 def _streams(container: Any, kind: str) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -12,7 +13,7 @@ RATE = 48000
 LAYOUT = "stereo"
 _FORMAT = "fltp"
 CLOCK_BACK, CLOCK_AHEAD = Fraction(1, 2), Fraction(60)
-"""Seconds by which stamps jump back or ahead where a recording's clock was started anew (joined .ts segments)."""
+"""Seconds by which stamps jump where a recording's clock was started anew; ahead only in files where it may be."""
 _TOLERANCE = RATE // 10
 """Samples by which a stamp may be off: stamps are rounded, and clocks drift."""
 
@@ -20,54 +21,55 @@ _TOLERANCE = RATE // 10
 class SampleLine:
     """Has no gaps, starts at 0 and never goes back; 48 kHz stereo, whatever the frames are.
 
-    position: how many samples there are so far.
+    position: how many samples there are so far. may_jump: whether stamps far ahead are those of another clock.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, may_jump: bool = True) -> None:
         self.position = 0
+        self._may_jump = may_jump
         self._resampler: Any = None
         self._kind: tuple[object, ...] = ()
         self._shift = Fraction(0)
 
-    def add(self, frame: Any, start: Fraction | None) -> list[Any]:
-        """Return the frames that come next in the line; ``start``: the time of ``frame`` in s, None follows on."""
-        frames = []
+    def add(self, frame: Any, start: Fraction | None) -> Iterator[Any]:
+        """Yield the frames that come next in the line; ``start``: the time of ``frame`` in s, None follows on."""
         kind = (frame.format.name, frame.layout.name, len(frame.layout.channels), frame.sample_rate)
         if kind != self._kind:
-            frames = self.flush()
+            yield from self.flush()
             self._kind = kind
             self._resampler = av.AudioResampler(format=_FORMAT, layout=LAYOUT, rate=RATE)
         frame.pts = None
         samples = _joined(self._resampler.resample(frame))
-        return frames + self._framed(self._placed(samples, start))
+        ahead = 0 if start is None else self._ahead(start)
+        while ahead > 0:
+            silence = min(ahead, RATE)
+            yield from self._framed(np.zeros((2, silence), np.float32))
+            ahead -= silence
+        yield from self._framed(samples[:, -ahead:] if ahead < 0 else samples)
 
-    def flush(self) -> list[Any]:
-        """Return the frames that the conversion still holds."""
-        if self._resampler is None:
-            return []
-        resampler, self._resampler, self._kind = self._resampler, None, ()
-        return self._framed(_joined(resampler.resample(None)))
+    def flush(self) -> Iterator[Any]:
+        """Yield the frames that the conversion still holds."""
+        if self._resampler is not None:
+            resampler, self._resampler, self._kind = self._resampler, None, ()
+            yield from self._framed(_joined(resampler.resample(None)))
 
-    def _placed(self, samples: np.ndarray, start: Fraction | None) -> np.ndarray:
-        """Return ``samples``, (2, N), with silence before them or cut at their start so that they follow on."""
-        if start is None:
-            return samples
+    def _ahead(self, start: Fraction) -> int:
+        """Return how many samples of silence are missing before ``start``, less than 0: how many are there already."""
         is_first = self.position == 0
         ahead = round((start - self._shift) * RATE) - self.position
-        if ahead > CLOCK_AHEAD * RATE or (ahead < -CLOCK_BACK * RATE and not is_first):
+        is_other_clock = ahead < -CLOCK_BACK * RATE and not is_first
+        if is_other_clock or (ahead > CLOCK_AHEAD * RATE and self._may_jump):
             self._shift += Fraction(ahead, RATE)
-            return samples
-        if abs(ahead) <= _TOLERANCE and not is_first:
-            return samples
-        return samples[:, -ahead:] if ahead < 0 else np.pad(samples, ((0, 0), (ahead, 0)))
+            return 0
+        return 0 if abs(ahead) <= _TOLERANCE and not is_first else ahead
 
-    def _framed(self, samples: np.ndarray) -> list[Any]:
+    def _framed(self, samples: np.ndarray) -> Iterator[Any]:
         if not samples.shape[1]:
-            return []
+            return
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format=_FORMAT, layout=LAYOUT)
         frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), self.position
         self.position += samples.shape[1]
-        return [frame]
+        yield frame
 
 
 def _joined(frames: list[Any]) -> np.ndarray:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 
-from animator_core.media_file import find_stream, media_url, undecodable_codecs
+from animator_core.media_file import find_stream, may_restart_clock, media_url, undecodable_codecs
 from animator_core.sample_line import LAYOUT, RATE, SampleLine
 
 _COPIED = {
@@ -41,7 +41,7 @@ class Soundtrack:
         self._is_copied = False
         self._is_over = self._stream is None
         self._last_dts: int | None = None
-        self._line = SampleLine()
+        self._line = SampleLine(may_restart_clock(container))
         if self._stream is None:
             kinds = ", ".join(undecodable_codecs(container, "audio"))
             self.notice = f"its sound ({kinds}) cannot be decoded and was left out; convert it to AAC to have it"
@@ -134,7 +134,7 @@ class Soundtrack:
         packet.stream = self._out
         self._target.mux(packet)
 
-    def _encode(self, frames: list[Any]) -> None:
+    def _encode(self, frames: Iterable[Any]) -> None:
         for frame in frames:
             try:
                 packets = self._out.encode(frame)

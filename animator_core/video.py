@@ -23,14 +23,15 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from animator_core.display_matrix import upright
 from animator_core.errors import AnimatorError, CameraError
-from animator_core.media_file import find_stream, media_url, undecodable_codecs
+from animator_core.media_file import find_stream, may_restart_clock, media_url, undecodable_codecs
 from animator_core.sample_line import CLOCK_AHEAD, CLOCK_BACK
 from animator_core.soundtrack import Soundtrack
 from animator_core.whole_file import link_target, replace_file, unfinished_file
 
 _DEFAULT_RATE = Fraction(30)
 _MAX_RATE = 1000
-_MISSING_SECONDS, _MISSING_SHARE = 1.0, 0.05
+_ROUNDING, _SOUND_ALONE = (0.25, 0.02), (1.0, 0.05)
+"""Seconds and shares of a video by which it may be shorter than its file says."""
 # FFmpeg's numbers (ISO/IEC 23091-2); without them players guess the colours by the picture's size.
 _LIMITED_RANGE, _BT709, _SRGB_TRANSFER = 1, 1, 13
 
@@ -82,6 +83,8 @@ class VideoReader:
         self.first_time: Fraction | None = None
         self._origin = Fraction(0)
         self._has_new_clock = False
+        self._most_ahead = CLOCK_AHEAD if may_restart_clock(self._container) else None
+        self._end = Fraction(0)
         # A container's own pixel aspect counts more than the codec's, which may change on the way.
         aspect, codec_aspect = self._stream.sample_aspect_ratio, self._stream.codec_context.sample_aspect_ratio
         self._aspect = aspect if aspect and aspect != codec_aspect else None
@@ -97,6 +100,9 @@ class VideoReader:
         """Yield every frame in order of time; raises CameraError where there is none at all."""
         time = None
         for packet in self._container.demux(self._stream):
+            if packet.pts is not None:
+                # A frame may be shown for long: its packet says so.
+                self._end = max(self._end, (packet.pts + (packet.duration or 0)) * self.time_base)
             try:
                 decoded = packet.decode()
             except (av.FFmpegError, ValueError):
@@ -107,10 +113,8 @@ class VideoReader:
                 yield VideoFrame(_seen(frame, self._aspect or self._stream.codec_context.sample_aspect_ratio), time)
         if time is None:
             raise CameraError(f"{self.path} has no frame that can be read; it is empty or damaged")
-        stated = self._stated_seconds()
-        missing = stated - float(time + 1 / self.rate)
-        if missing > max(_MISSING_SECONDS, _MISSING_SHARE * stated) and not self._has_new_clock:
-            self.missing_seconds = missing
+        if not self._has_new_clock:
+            self.missing_seconds = self._missing_seconds()
 
     def close(self) -> None:
         self._container.close()
@@ -120,12 +124,17 @@ class VideoReader:
             return None
         return max(1, round(Fraction(self._container.duration, 1_000_000) * self.rate))
 
-    def _stated_seconds(self) -> float:
-        """Return how long the video is by what the file says of it, 0.0 where it says nothing."""
+    def _missing_seconds(self) -> float:
+        """Return by how much the file ended earlier than it says, 0.0 for what may be rounding."""
         stream = self._stream
+        read = float(self._end - (stream.start_time or 0) * self.time_base)
         if stream.duration is not None:
-            return float(stream.duration * stream.time_base)
-        return (self._container.duration or 0) / 1_000_000
+            stated, tolerance = float(stream.duration * self.time_base), _ROUNDING
+        else:
+            # The longest stream's: the sound may go on for a little.
+            stated, tolerance = (self._container.duration or 0) / 1_000_000, _SOUND_ALONE
+        missing = stated - read
+        return missing if missing > max(tolerance[0], tolerance[1] * stated) else 0.0
 
     def _time_of(self, frame: Any, previous: Fraction | None) -> Fraction:
         stamped = None if frame.pts is None else frame.pts * Fraction(frame.time_base or self.time_base)
@@ -136,7 +145,8 @@ class VideoReader:
         following = previous + max(self.time_base, round(1 / self.rate / self.time_base) * self.time_base)
         if stamped is None:
             return following
-        if not -CLOCK_BACK <= stamped - self._origin - previous <= CLOCK_AHEAD:
+        ahead = stamped - self._origin - previous
+        if ahead < -CLOCK_BACK or (self._most_ahead is not None and ahead > self._most_ahead):
             self._origin, self._has_new_clock = stamped - following, True
         time = Fraction(stamped - self._origin)
         return time if time > previous else following

@@ -6,7 +6,9 @@ import itertools
 import struct
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 import pytest
 from made_media import HEIGHT, WIDTH, Tone, grey, joined, make_clip, set_codec, set_matrix
@@ -132,3 +134,23 @@ def test_a_video_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_name_that_no_file_can_have_is_no_video() -> None:
     with pytest.raises(CameraError, match="there is no video"):
         VideoReader(Path("n" * 300 + ".mp4"))
+
+
+def test_a_pause_of_minutes_and_a_long_last_frame_are_kept_and_no_fault(tmp_path: Path) -> None:
+    path = tmp_path / "still.mp4"
+    times = [Fraction(0), Fraction(1, 25), Fraction(150), Fraction(150) + Fraction(1, 25)]
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt, stream.options = WIDTH, HEIGHT, "yuv420p", {"bf": "0"}
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        packets = []
+        for number, time in enumerate(times):
+            frame = av.VideoFrame.from_ndarray(grey(50 + number), format="rgb24").reformat(format="yuv420p")
+            frame.pts, frame.time_base = int(time * 1000), Fraction(1, 1000)
+            packets += stream.encode(frame)
+        packets += stream.encode(None)
+        packets[-1].duration = 30_000
+        container.mux(packets)
+    with VideoReader(path) as reader:
+        assert [frame.time for frame in reader] == times
+        assert reader.missing_seconds == 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,8 @@ from made_media import RATE, Tone, grey, joined, make_clip, set_codec
 
 from animator_core import soundtrack
 from animator_core.driving_clip import VideoClip
+from animator_core.sample_line import RATE as RATE_OF_LINE
+from animator_core.sample_line import SampleLine
 from animator_core.timing import StageTimes
 from animator_core.video import VideoReader, VideoWriter, choose_encoding
 
@@ -139,3 +142,15 @@ def test_sound_that_cannot_be_converted_ends_and_the_video_does_not(
     count, levels = frames_and_levels(tmp_path / "out.mp4")
     assert count == RATE
     assert 3 <= len(levels) <= 5
+
+
+@pytest.mark.parametrize(("may_jump", "seconds"), [(True, 1.0), (False, 100.5)])
+def test_a_long_pause_is_silence_except_where_clocks_start_again(may_jump: bool, seconds: float) -> None:
+    line, sizes = SampleLine(may_jump), []
+    for start in (0, 100):
+        frame = av.AudioFrame.from_ndarray(np.full((1, RATE_OF_LINE), 9000, np.int16), format="s16", layout="stereo")
+        frame.sample_rate = RATE_OF_LINE
+        sizes += [each.samples for each in line.add(frame, Fraction(start))]
+    sizes += [each.samples for each in line.flush()]
+    assert sum(sizes) == line.position == round(seconds * RATE_OF_LINE)
+    assert max(sizes) <= RATE_OF_LINE, "an hour of silence must not be made at once"

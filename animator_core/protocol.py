@@ -55,11 +55,15 @@ class AnimationSettings:
 
 @dataclass(frozen=True)
 class CharacterEntry:
-    """A character of the library: its file name, the name to show, and the absolute path of its picture."""
+    """A character of the library: its file name, the name to show, and the absolute path of its picture.
+
+    problem: why it cannot be shown, as far as it is known, or "".
+    """
 
     file: str
     display_name: str
     path: str
+    problem: str = ""
 
 
 # --- from the plugin to the worker ---

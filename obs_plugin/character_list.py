@@ -8,6 +8,9 @@ from typing import Sequence
 from animator_core import character_names
 from animator_core.protocol import CharacterEntry
 
+NUMBERS = 9
+"""How many characters have a hotkey of their own."""
+
 
 def list_pictures(folder: str) -> tuple[CharacterEntry, ...]:
     """Return the pictures of the character folder in order; none where the folder cannot be read."""
@@ -28,17 +31,36 @@ def missing_picture(folder: str) -> str:
 
 
 def find(characters: Sequence[CharacterEntry], file_name: str) -> CharacterEntry | None:
-    """Return the character with this file name, the first one for "", or None."""
+    """Return the character with this file name, for "" the first one that can be shown, or None."""
     if not file_name:
-        return characters[0] if characters else None
+        return next((entry for entry in characters if not entry.problem), characters[0] if characters else None)
     return next((entry for entry in characters if entry.file == file_name), None)
 
 
 def neighbour(characters: Sequence[CharacterEntry], file_name: str, step: int) -> CharacterEntry | None:
-    """Return the character ``step`` places after this one, round and round; the first one where it is unknown."""
-    if not characters:
-        return None
+    """Return the next character in the direction of ``step`` (1 or -1) that can be shown, round and round.
+
+    The first one where ``file_name`` is unknown, None where there is no other.
+    """
     current = find(characters, file_name)
     if current is None:
-        return characters[0]
-    return characters[(characters.index(current) + step) % len(characters)]
+        return find(characters, "")
+    place = characters.index(current)
+    others = [characters[(place + step * count) % len(characters)] for count in range(1, len(characters))]
+    return next((entry for entry in others if not entry.problem), None)
+
+
+def give_numbers(numbers: Sequence[str], characters: Sequence[CharacterEntry]) -> tuple[str, ...]:
+    """Return which file each number from 1 to `NUMBERS` stands for, "" for none.
+
+    numbers: the same as it was. A character keeps its number, also while its file is gone; new ones take free
+    numbers in the order of the list and, where none is left, those whose files are gone.
+    """
+    kept = [*numbers[:NUMBERS], *[""] * (NUMBERS - len(numbers))]
+    present = [entry.file for entry in characters]
+    free = [place for place, name in enumerate(kept) if not name]
+    free += [place for place, name in enumerate(kept) if name and name not in present]
+    new = (name for name in present if name not in kept)
+    for place, name in zip(free, list(new)):
+        kept[place] = name
+    return tuple(kept)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Optional
 
 from animator_core.protocol import FilterStatus
+from obs_plugin.wording import sentences
 
 
 @dataclass(frozen=True)
@@ -24,13 +26,22 @@ class Condition:
     """One line for the panel.
 
     is_problem: whether the streamer should act. kind: stays the same while only numbers change. is_urgent: whether
-    nothing is animated, so that no later report can be counted on.
+    nothing is animated, so that no later report can be counted on. fps, latency_ms: the numbers in the text.
     """
 
     text: str
     is_problem: bool = False
     kind: str = ""
     is_urgent: bool = False
+    fps: float = 0.0
+    latency_ms: float = 0.0
+
+    def is_news_after(self, shown: Optional[Condition]) -> bool:  # noqa: UP045 - read at run time by Python 3.8
+        """Return whether somebody who reads the line ``shown`` is misled by it now."""
+        if shown is None or shown.kind != self.kind:
+            return True
+        numbers = ((shown.fps, self.fps, 1.0), (shown.latency_ms, self.latency_ms, 3.0))
+        return any(abs(now - before) > max(least, 0.1 * before) for before, now, least in numbers)
 
 
 _STATE_TEXTS = {
@@ -50,16 +61,20 @@ def describe(
     status: FilterStatus | None,
     still_problem: str,
     is_hidden: bool,
+    folder: str = "",
 ) -> Condition:
     """Return the panel's line for a filter.
 
     problem: why the worker does not run. notice: what it complains of while it runs. still_problem: what is wrong
-    with the character's picture, or "". is_hidden: whether a hotkey hides the character.
+    with the character's picture and, after a semicolon, what to do, or "". is_hidden: whether a hotkey hides the
+    character. folder: the installation's, from which paths are told.
     """
     if problem is not None:
-        return Condition(f"Problem: {problem}", True, str(problem), True)
+        words = sentences(problem.message, problem.remedy, folder)
+        return Condition(f"Problem: {words}", True, words, True)
     if still_problem:
-        return Condition(f"Problem: {still_problem}.", True, still_problem)
+        message, _, remedy = still_problem.partition("; ")
+        return Condition(f"Problem: {sentences(message, remedy, folder)}", True, still_problem)
     if status is None:
         return Condition("Starting the animation …", kind="starting")
     text = _STATE_TEXTS.get(status.state, status.state)
@@ -70,6 +85,9 @@ def describe(
     if is_hidden:
         text += " · hidden by hotkey"
     complaint = Problem(status.message, status.remedy) if status.message else notice
-    if complaint is not None:
-        text += f"\n{complaint}"
-    return Condition(text, status.state == "error" or complaint is not None, f"{status.state} {complaint}")
+    words = sentences(complaint.message, complaint.remedy, folder) if complaint is not None else ""
+    if words:
+        text += f"\n{words}"
+    kind = f"{status.state} {status.renderer} {status.device} {status.fps > 0} {is_hidden} {words}"
+    is_problem = status.state == "error" or complaint is not None
+    return Condition(text, is_problem, kind, False, status.fps, status.latency_ms)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable
 
+from obs_plugin.character_list import NUMBERS
 from obs_plugin.session import Session
 
 
@@ -18,11 +19,11 @@ class Hotkey:
 
 
 def _step(places: int) -> Callable[[Session], None]:
-    return lambda session: session.select_character(places, is_step=True)
+    return lambda session: session.step(places)
 
 
-def _select(place: int) -> Callable[[Session], None]:
-    return lambda session: session.select_character(place, is_step=False)
+def _select(number: int) -> Callable[[Session], None]:
+    return lambda session: session.select_number(number)
 
 
 def _calibrate(session: Session) -> None:
@@ -49,10 +50,21 @@ def _hotkey(name: str, description: str, press: Callable[[Session], None]) -> Ho
 
 
 HOTKEYS = (
-    _hotkey("next_character", "next character", _step(1)),
-    _hotkey("previous_character", "previous character", _step(-1)),
-    *(_hotkey(f"character_{place + 1}", f"character {place + 1}", _select(place)) for place in range(9)),
-    _hotkey("calibrate", "calibrate, this is my neutral face", _calibrate),
-    _hotkey("freeze", "freeze or go on", _toggle_freeze),
-    _hotkey("show_hide", "show or hide the character", _toggle_hidden),
+    _hotkey("next_character", "Next character", _step(1)),
+    _hotkey("previous_character", "Previous character", _step(-1)),
+    *(_hotkey(f"character_{number}", f"Character {number}", _select(number)) for number in range(1, NUMBERS + 1)),
+    _hotkey("calibrate", "Calibrate: this is my neutral face", _calibrate),
+    _hotkey("freeze", "Freeze the character, or let it move again", _toggle_freeze),
+    _hotkey("show_hide", "Show or hide the character", _toggle_hidden),
 )
+
+
+def descriptions(session: Session) -> dict[str, str]:
+    """Return the text of each numbered hotkey with the name of its character, by the hotkey's name."""
+    names = {entry.file: entry.display_name for entry in session.characters()}
+    texts = {}
+    for number, file in enumerate(session.numbers, 1):
+        name = names.get(file, "")
+        hotkey = _hotkey(f"character_{number}", f"Character {number}" + (f": {name}" if name else ""), _select(number))
+        texts[hotkey.name] = hotkey.description
+    return texts

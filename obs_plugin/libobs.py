@@ -160,6 +160,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {  # result, then arguments
     "bfree": (_VOID, c_void_p),
     "obs_queue_task": (_VOID, c_int, c_void_p, c_void_p, c_bool),
     "obs_hotkey_save": (c_void_p, c_size_t),
+    "obs_hotkey_set_description": (_VOID, c_size_t, c_char_p),
     # settings
     "obs_data_create": (c_void_p,),
     "obs_data_release": (_VOID, c_void_p),
@@ -208,6 +209,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {  # result, then arguments
     "obs_filter_get_parent": (c_void_p, c_void_p),
     # the panel
     "obs_properties_create": (c_void_p,),
+    "obs_properties_set_param": (_VOID, c_void_p, c_void_p, c_void_p),
     "obs_properties_get": (c_void_p, c_void_p, c_char_p),
     "obs_properties_add_bool": (c_void_p, c_void_p, c_char_p, c_char_p),
     "obs_properties_add_float_slider": (c_void_p, c_void_p, c_char_p, c_char_p, c_double, c_double, c_double),
@@ -215,10 +217,12 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {  # result, then arguments
     "obs_properties_add_list": (c_void_p, c_void_p, c_char_p, c_char_p, c_int, c_int),
     "obs_properties_add_button": (c_void_p, c_void_p, c_char_p, c_char_p, c_void_p),
     "obs_properties_add_group": (c_void_p, c_void_p, c_char_p, c_char_p, c_int, c_void_p),
-    "obs_property_list_clear": (_VOID, c_void_p),
     "obs_property_list_add_string": (c_size_t, c_void_p, c_char_p, c_char_p),
     "obs_property_set_description": (_VOID, c_void_p, c_char_p),
     "obs_property_set_long_description": (_VOID, c_void_p, c_char_p),
+    "obs_property_name": (c_char_p, c_void_p),
+    "obs_property_set_enabled": (_VOID, c_void_p, c_bool),
+    "obs_property_set_visible": (_VOID, c_void_p, c_bool),
     "obs_property_text_set_info_type": (_VOID, c_void_p, c_int),
     # graphics
     "obs_enter_graphics": (_VOID,),

@@ -1,4 +1,4 @@
-"""The filter's settings: keys, defaults, reading, and the panel that edits them."""
+"""The filter's settings: keys, defaults, reading."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Sequence
 
-from animator_core.protocol import RENDERERS, AnimationSettings, CharacterEntry
-from obs_plugin import libobs
-from obs_plugin.condition import Condition
+from animator_core.protocol import RENDERERS, AnimationSettings
 from obs_plugin.libobs import LibObs
 
 FITS = ("frame", "cover", "character")
@@ -17,10 +15,7 @@ PROBLEM_DISPLAYS = ("character", "camera", "transparent")
 _FRAME_SIZE_KEYS = (b"frame_width", b"frame_height")
 _LARGEST_FRAME_SIDE = 16384
 
-_FIT_LABELS = ("The whole character inside the camera's frame", "Fill the camera's frame", "The character's own size")
-_PROBLEM_LABELS = ("The still character (private)", "The camera", "Nothing")
-_RENDERER_LABELS = ("Automatic", "LivePortrait (GPU)", "Warp (any computer)")
-_SLIDERS = (
+SLIDERS = (
     ("sensitivity_expression", "Expression strength", 0.0, 2.0),
     ("sensitivity_pose", "Head movement strength", 0.0, 2.0),
     ("smoothing", "Smoothing", 0.0, 1.0),
@@ -59,7 +54,7 @@ def set_defaults(lib: LibObs, settings: int) -> None:
     for key in ("character", "renderer", "fit", "on_problem"):
         lib.obs_data_set_default_string(settings, key.encode(), getattr(default, key).encode())
     lib.obs_data_set_default_bool(settings, b"mirror", default.mirror)
-    for key, *_ in _SLIDERS:
+    for key, *_ in SLIDERS:
         lib.obs_data_set_default_double(settings, key.encode(), getattr(default, key))
 
 
@@ -100,65 +95,3 @@ def write_frame_size(lib: LibObs, settings: int, size: tuple[int, int]) -> None:
     """Keep the camera's size, which the character has until the camera sends its first picture."""
     for key, value in zip(_FRAME_SIZE_KEYS, size):
         lib.obs_data_set_int(settings, key, value)
-
-
-def build_panel(
-    lib: LibObs,
-    characters: Sequence[CharacterEntry],
-    condition: Condition,
-    on_refresh: int,
-    on_calibrate: int,
-) -> int:
-    """Return a new ``obs_properties_t``; on_refresh, on_calibrate: addresses of permanent button callbacks."""
-    panel = lib.obs_properties_create()
-    _add_list(lib, panel, "character", "Character")
-    lib.obs_properties_add_button(panel, b"refresh", b"Refresh characters and status", on_refresh)
-    lib.obs_properties_add_button(panel, b"calibrate", b"Calibrate: this is my neutral face", on_calibrate)
-    lib.obs_properties_add_text(panel, b"status", b" ", libobs.TEXT_INFO)
-    advanced = lib.obs_properties_create()
-    _fill(lib, _add_list(lib, advanced, "renderer", "Renderer"), RENDERERS, _RENDERER_LABELS)
-    _fill(lib, _add_list(lib, advanced, "fit", "Size"), FITS, _FIT_LABELS)
-    lib.obs_properties_add_bool(advanced, b"mirror", b"Mirror my movements")
-    shown = _add_list(lib, advanced, "on_problem", "If the animation fails, show")
-    _fill(lib, shown, PROBLEM_DISPLAYS, _PROBLEM_LABELS)
-    for key, label, least, most in _SLIDERS:
-        lib.obs_properties_add_float_slider(advanced, key.encode(), label.encode(), least, most, 0.05)
-    lib.obs_properties_add_group(panel, b"advanced", b"Advanced", libobs.GROUP_NORMAL, advanced)
-    refresh_panel(lib, panel, characters, condition)
-    return int(panel)
-
-
-def refresh_panel(lib: LibObs, panel: int, characters: Sequence[CharacterEntry], condition: Condition) -> None:
-    """Bring an open panel's character list and status line up to date."""
-    character_list = lib.obs_properties_get(panel, b"character")
-    if character_list:
-        lib.obs_property_list_clear(character_list)
-        # An unset character is "": without an entry of that value the list would pick, and save, another one.
-        first = (
-            f"First in the folder ({characters[0].display_name})" if characters else "No picture in assets/characters"
-        )
-        lib.obs_property_list_add_string(character_list, _shown(first), b"")
-        for entry in characters:
-            lib.obs_property_list_add_string(character_list, _shown(entry.display_name), entry.file.encode())
-    status = lib.obs_properties_get(panel, b"status")
-    if status:
-        lib.obs_property_set_description(status, _shown(condition.text))
-        kind = libobs.TEXT_INFO_WARNING if condition.is_problem else libobs.TEXT_INFO_NORMAL
-        lib.obs_property_text_set_info_type(status, kind)
-
-
-def _shown(text: str) -> bytes:
-    return text.encode("utf-8", "replace")
-
-
-def _add_list(lib: LibObs, panel: int, key: str, label: str) -> int:
-    return int(
-        lib.obs_properties_add_list(
-            panel, key.encode(), label.encode(), libobs.COMBO_TYPE_LIST, libobs.COMBO_FORMAT_STRING
-        )
-    )
-
-
-def _fill(lib: LibObs, choices: int, values: Sequence[str], labels: Sequence[str]) -> None:
-    for value, label in zip(values, labels):
-        lib.obs_property_list_add_string(choices, label.encode(), value.encode())

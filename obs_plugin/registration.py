@@ -16,10 +16,11 @@ import logging
 from ctypes import CFUNCTYPE, c_bool, c_float, c_int, c_size_t, c_uint32, c_void_p
 from typing import Any, Callable
 
-from obs_plugin import libobs, properties, revival
+from obs_plugin import libobs, panel, properties, revival
 from obs_plugin.condition import Condition
 from obs_plugin.filter import AnimatorFilter
 from obs_plugin.libobs import LibObs, SourceInfo
+from obs_plugin.panel import PanelView
 from obs_plugin.session import Session
 
 logger = logging.getLogger(__name__)
@@ -68,8 +69,8 @@ class Registration:
         self._name = ctypes.create_string_buffer(TYPE_NAME)
         self._callbacks: list[Any] = []
         self.info = self._make_info()
-        self._on_refresh = self._keep(self._refresh, False, c_bool, c_void_p, c_void_p, c_void_p)
-        self._on_calibrate = self._keep(self._calibrate, False, c_bool, c_void_p, c_void_p, c_void_p)
+        self._on_press = self._keep(self._press, False, c_bool, c_void_p, c_void_p, c_void_p)
+        self._on_panel_gone = self._keep(lambda key: session.close_panel(str(key)), None, None, c_void_p)
 
     def _keep(self, function: Callable[..., Any], default: Any, result: Any, *arguments: Any) -> int:
         """Return the address of a C callback that calls ``function`` for as long as the process lives."""
@@ -142,19 +143,19 @@ class Registration:
 
     def _get_properties(self, key: int | None) -> int:
         instance = self._instances.get(key or 0)
-        condition = self.session.condition(instance) if instance is not None else Condition("")
-        characters = self.session.characters()
-        return properties.build_panel(self._lib, characters, condition, self._on_refresh, self._on_calibrate)
+        if instance is None:
+            return panel.build(self._lib, PanelView(Condition("")), self._on_press)
+        made = panel.build(self._lib, self.session.open_panel(instance), self._on_press)
+        self._lib.obs_properties_set_param(made, key, self._on_panel_gone)
+        return made
 
-    def _refresh(self, panel: int, _button: int, key: int) -> bool:
-        self.session.refresh()
-        condition = self.session.condition(self._instances[key])
-        properties.refresh_panel(self._lib, panel, self.session.characters(), condition)
-        return True
-
-    def _calibrate(self, _panel: int, _button: int, key: int) -> bool:
-        self.session.calibrate(self._instances[key])
-        return False
+    def _press(self, shown: int, button: int, key: int) -> bool:
+        instance = self._instances[key]
+        name = (self._lib.obs_property_name(button) or b"").decode()
+        is_changed = panel.press(self.session, instance, name)
+        if is_changed:
+            panel.arrange(self._lib, shown, self.session.panel_view(instance))
+        return is_changed
 
 
 def _forget(lib: LibObs, source: int, key: int) -> None:

@@ -1,6 +1,10 @@
 """One way into OBS's script log: helper threads leave records, a timer on OBS's side writes them out.
 
 Helper threads must never call obspython, whose functions keep the GIL while they wait for OBS.
+
+OBS shows and raises its log window at every line of level warning or worse, over whatever the streamer does. Warnings
+are in the filter's panel too, so they go out as information that begins with "Warning:"; only errors, which no panel
+may be there to show, bring the window up.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ _KEPT_RECORDS = 200
 _LINES_PER_FLUSH = 20
 
 # OBS's numbers for levels.
-_LOG_ERROR, _LOG_WARNING, _LOG_INFO, _LOG_DEBUG = 100, 200, 300, 400
+_LOG_ERROR, _LOG_INFO, _LOG_DEBUG = 100, 300, 400
 
 
 class ScriptLogHandler(logging.Handler):
@@ -27,13 +31,13 @@ class ScriptLogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         level = _LOG_INFO
+        prefix = "worker: " if record.name.endswith(".worker") else ""
         if record.levelno >= logging.ERROR:
             level = _LOG_ERROR
         elif record.levelno >= logging.WARNING:
-            level = _LOG_WARNING
+            prefix = "Warning: "
         elif record.levelno < logging.INFO:
             level = _LOG_DEBUG
-        prefix = "worker: " if record.name.endswith(".worker") else ""
         self._records.append((level, prefix + self.format(record)))
         if len(self._records) > _KEPT_RECORDS:
             self._records.popleft()
@@ -43,7 +47,7 @@ class ScriptLogHandler(logging.Handler):
         """Write a handful of kept lines with ``script_log`` (level, line); call it a few times a second."""
         dropped, self._dropped_count = self._dropped_count, 0
         if dropped:
-            script_log(_LOG_WARNING, f"{dropped} lines were dropped here")
+            script_log(_LOG_INFO, f"{dropped} lines were dropped here")
         for _ in range(min(_LINES_PER_FLUSH, len(self._records))):
             script_log(*self._records.popleft())
 

@@ -5,25 +5,28 @@ Filters outlive a session: OBS destroys them after it unloaded the script, and a
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 import time
 from typing import Callable
 
 from animator_core.protocol import CharacterEntry, MessageError
-from obs_plugin import character_list, properties
+from obs_plugin import character_list, properties, still_picture
 from obs_plugin.condition import Condition, describe
 from obs_plugin.filter import AnimatorFilter
 from obs_plugin.installation import Installation, find_installation
 from obs_plugin.libobs import LibObs
 from obs_plugin.link import FilterLink
+from obs_plugin.panel import PanelState, PanelView, Section
 from obs_plugin.still_picture import StillLoader
 from obs_plugin.supervisor import Supervisor
 from obs_plugin.ui_thread import UiThread
 
 logger = logging.getLogger(__name__)
 
-_PANEL_REFRESH_SECONDS = 2.0
+_PANEL_REFRESH_SECONDS = 0.9
+"""The worker tells its numbers once a second."""
 _DEFAULT_FRAME_RATE = 60.0
 
 
@@ -40,9 +43,13 @@ class Session:
         self._supervisor: Supervisor | None = None
         self._loader: StillLoader | None = None
         self._known_characters: tuple[CharacterEntry, ...] = ()
+        self._broken: dict[str, str] = {}
         self._defaults: dict[str, str] = {}
-        self._shown_kinds: dict[str, str] = {}
-        self._panel_refreshed_at: dict[str, float] = {}
+        self._panels: dict[str, PanelState] = {}
+        self.numbers: tuple[str, ...] = ()
+        """Which file each number from 1 stands for, "" for none; set before `start` to what was saved."""
+        self.on_numbers: Callable[[], None] = lambda: None
+        """Called, on any thread, when ``numbers`` or the characters' names changed."""
 
     @property
     def is_running(self) -> bool:
@@ -52,7 +59,9 @@ class Session:
         """Start the threads and take up every filter that lives."""
         if self.is_running:
             return
-        self._known_characters = self.characters()
+        # The hotkeys of a script that was loaded anew have no names yet.
+        self._known_characters = ()
+        self._take_note_of_characters()
         self._loader = StillLoader(self._lib, str(self._installation.characters))
         self._supervisor = Supervisor(self._installation, self._on_change)
         self._supervisor.start()
@@ -82,8 +91,7 @@ class Session:
         with self._lock:
             self._filters.pop(instance.filter_id, None)
         self._defaults.pop(instance.filter_id, None)
-        self._shown_kinds.pop(instance.filter_id, None)
-        self._panel_refreshed_at.pop(instance.filter_id, None)
+        self._panels.pop(instance.filter_id, None)
         if self._supervisor is not None:
             self._supervisor.close(instance.filter_id)
 
@@ -126,7 +134,23 @@ class Session:
         """Return the characters in the order of panel and hotkeys: the worker's, or the folder's before it answers."""
         supervisor = self._supervisor
         known = supervisor.characters if supervisor is not None else ()
-        return known or character_list.list_pictures(str(self._installation.characters))
+        known = known or character_list.list_pictures(str(self._installation.characters))
+        return tuple(
+            dataclasses.replace(entry, problem=entry.problem or self._broken.get(entry.file, "")) for entry in known
+        )
+
+    def _take_note_of_characters(self) -> None:
+        """Look at the characters anew: which are broken, which numbers they have."""
+        broken = ((entry.file, still_picture.header_problem(entry)) for entry in self.characters())
+        self._broken = {name: problem for name, problem in broken if problem}
+        characters = self.characters()
+        numbers = character_list.give_numbers(self.numbers, characters)
+        if characters != self._known_characters or numbers != self.numbers:
+            self._known_characters, self.numbers = characters, numbers
+            self.on_numbers()
+            for instance in self.filters():
+                self.request_still(instance)
+                self._panel(instance).is_outdated = True
 
     def request_still(self, instance: AnimatorFilter) -> None:
         """Have the filter's still picture decoded; it arrives in ``instance.stills``."""
@@ -150,43 +174,63 @@ class Session:
                 return preferred
         return character_list.find(characters, name)
 
-    def select_character(self, choose: int, *, is_step: bool) -> None:
-        """Give every filter another character: ``choose`` places on, or the one at that place (from 0)."""
+    def step(self, places: int) -> None:
+        """Give every filter the next character that can be shown, in the direction of ``places`` (1 or -1)."""
         characters = self.characters()
+
+        def choose(current: str) -> str:
+            entry = character_list.neighbour(characters, current, places)
+            return entry.file if entry is not None else current
+
+        self._choose_everywhere(choose)
+
+    def select_number(self, number: int) -> None:
+        """Give every filter the character of this number (from 1), unless there is none or it cannot be shown."""
+        name = self.numbers[number - 1] if number <= len(self.numbers) else ""
+        entry = character_list.find(self.characters(), name) if name else None
+        if entry is None or entry.problem:
+            logger.info("character %d cannot be shown: %s", number, entry.problem if entry else "there is none")
+            return
+        self._choose_everywhere(lambda _: name)
+
+    def _choose_everywhere(self, choose: Callable[[str], str]) -> None:
         for instance in self.filters():
-            self._choose_later(instance, characters, choose, is_step)
+            self._choose_later(instance, choose)
 
-    def _choose_later(
-        self, instance: AnimatorFilter, characters: tuple[CharacterEntry, ...], choose: int, is_step: bool
-    ) -> None:
-        self._ui_thread.run(
-            lambda: self._change_settings(instance, lambda data: self._choose(characters, data, choose, is_step))
-        )
+    def _choose_later(self, instance: AnimatorFilter, choose: Callable[[str], str]) -> None:
+        def work() -> None:
+            self.choose(instance, choose)
+            self._reload_panel(instance)
 
-    def _choose(self, characters: tuple[CharacterEntry, ...], data: int, choose: int, is_step: bool) -> None:
-        entry: CharacterEntry | None = None
-        if is_step:
+        self._ui_thread.run(work)
+
+    def choose(self, instance: AnimatorFilter, choose: Callable[[str], str]) -> None:
+        """Set the character that ``choose`` makes of the present setting; on the user interface thread only."""
+
+        def change(data: int) -> None:
             # OBS hands changed settings to the filter one tick late; a quick second press must build on the first.
-            current = properties.read_settings(self._lib, data).character
-            entry = character_list.neighbour(characters, current, choose)
-        elif choose < len(characters):
-            entry = characters[choose]
-        if entry is not None:
-            self._lib.obs_data_set_string(data, b"character", entry.file.encode())
+            name = choose(properties.read_settings(self._lib, data).character)
+            self._lib.obs_data_set_string(data, b"character", name.encode())
+
+        self._with_settings(instance, change, is_change=True)
+
+    def _wanted_character(self, instance: AnimatorFilter) -> str:
+        # The filter itself hears of a choice one tick later.
+        names: list[str] = []
+        self._with_settings(instance, lambda data: names.append(properties.read_settings(self._lib, data).character))
+        return names[0] if names else instance.settings.character
 
     def keep_frame_size(self, instance: AnimatorFilter) -> None:
         """Keep the size of a filter's camera in its settings."""
-        self._ui_thread.run(lambda: self._write_frame_size(instance))
 
-    def _write_frame_size(self, instance: AnimatorFilter) -> None:
-        source = self._reference(instance)
-        if source:
-            data = self._lib.obs_source_get_settings(source)
+        def write(data: int) -> None:
             properties.write_frame_size(self._lib, data, instance.frame_size)
-            self._lib.obs_data_release(data)
-            self._lib.obs_source_release(source)
 
-    def _change_settings(self, instance: AnimatorFilter, change: Callable[[int], None]) -> None:
+        self._ui_thread.run(lambda: self._with_settings(instance, write))
+
+    def _with_settings(
+        self, instance: AnimatorFilter, use: Callable[[int], object], *, is_change: bool = False
+    ) -> None:
         lib = self._lib
         source = self._reference(instance)
         if not source:
@@ -194,11 +238,11 @@ class Session:
         try:
             data = lib.obs_source_get_settings(source)
             try:
-                change(data)
+                use(data)
             finally:
                 lib.obs_data_release(data)
-            lib.obs_source_update(source, None)
-            lib.obs_source_update_properties(source)
+            if is_change:
+                lib.obs_source_update(source, None)
         finally:
             lib.obs_source_release(source)
 
@@ -239,17 +283,51 @@ class Session:
         """Return the panel's status line of a filter."""
         supervisor = self._supervisor
         if supervisor is None:
-            return Condition("The script is not loaded. Add it in Tools → Scripts", True)
+            return Condition("The script is not loaded. Add it in Tools → Scripts.", True)
         status = supervisor.statuses.get(instance.filter_id)
-        return describe(supervisor.problem, supervisor.notice, status, instance.still_problem, instance.is_hidden)
+        return describe(
+            supervisor.problem,
+            supervisor.notice,
+            status,
+            instance.still_problem,
+            instance.is_hidden,
+            str(self._installation.root),
+        )
+
+    def _panel(self, instance: AnimatorFilter) -> PanelState:
+        return self._panels.setdefault(instance.filter_id, PanelState())
+
+    def open_panel(self, instance: AnimatorFilter) -> PanelView:
+        """Return what a panel that OBS opens or makes anew is to show; `close_panel` must follow for each."""
+        self._panel(instance).open_count += 1
+        return self.panel_view(instance)
+
+    def close_panel(self, filter_id: str) -> None:
+        """Note that OBS let go of a panel; once the last one is gone, the next one opens folded."""
+        state = self._panels.get(filter_id)
+        if state is not None:
+            state.open_count -= 1
+            if not state.open_count:
+                state.section = Section.NONE
+
+    def panel_view(self, instance: AnimatorFilter) -> PanelView:
+        """Return what the panel is to show, and take it for shown."""
+        state = self._panel(instance)
+        state.shown, state.shown_at, state.is_outdated = self.condition(instance), time.monotonic(), False
+        characters = self.characters()
+        name = self._wanted_character(instance)
+        current = self._find_picture(instance.filter_id, name)
+        return PanelView(state.shown, characters, self.numbers, current, name, state.section)
+
+    def unfold(self, instance: AnimatorFilter, section: Section) -> None:
+        """Unfold a section of the panel, or fold it where it is unfolded; there is one at a time."""
+        state = self._panel(instance)
+        state.section = Section.NONE if state.section is section else section
 
     def _on_change(self, filter_id: str | None) -> None:
         """Follow what the supervisor learnt (on its thread): the list of characters, a filter's condition."""
-        characters = self.characters()
-        if characters != self._known_characters:
-            self._known_characters = characters
-            for instance in self.filters():
-                self.request_still(instance)
+        if filter_id is None:
+            self._take_note_of_characters()
         for instance in self.filters():
             if filter_id in (None, instance.filter_id):
                 self._follow_failure(instance)
@@ -281,18 +359,20 @@ class Session:
             self.request_still(instance)
 
     def _follow_condition(self, instance: AnimatorFilter) -> None:
-        """Reload an open panel where the condition is another one, rarely enough to leave its user in peace."""
-        now = time.monotonic()
-        condition = self.condition(instance)
-        waited = now - self._panel_refreshed_at.get(instance.filter_id, 0.0)
-        is_too_soon = waited < _PANEL_REFRESH_SECONDS and not condition.is_urgent
-        if condition.kind == self._shown_kinds.get(instance.filter_id) or is_too_soon:
+        """Have an open panel made anew where it misleads, at most once a second, and never under an open list."""
+        state = self._panel(instance)
+        if not state.open_count:
             return
-        self._shown_kinds[instance.filter_id] = condition.kind
-        self._panel_refreshed_at[instance.filter_id] = now
-        self._ui_thread.run(lambda: self._reload_panel(instance))
+        condition = self.condition(instance)
+        waited = time.monotonic() - state.shown_at
+        is_due = state.is_outdated or condition.is_urgent or waited >= _PANEL_REFRESH_SECONDS
+        if is_due and (state.is_outdated or condition.is_news_after(state.shown)):
+            self._ui_thread.run(lambda: self._reload_panel(instance))
 
     def _reload_panel(self, instance: AnimatorFilter) -> None:
+        state = self._panel(instance)
+        if not state.open_count or state.section is Section.ADVANCED:
+            return
         source = self._reference(instance)
         if source:
             self._lib.obs_source_update_properties(source)

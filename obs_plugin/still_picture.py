@@ -63,17 +63,25 @@ class DecodedPicture:
             self.lib.bfree(self.pixels)
 
 
+def header_problem(entry: CharacterEntry) -> str:
+    """Return why the picture's first bytes say that it cannot be shown, and what to do, or ""."""
+    name = entry.file
+    try:
+        size = picture_header.read_size(entry.path)
+    except OSError as exc:
+        return f"{name} cannot be read: {exc.strerror or exc}; make the file readable and press Refresh"
+    if size is None:
+        return f"{name} is no PNG, JPEG or WebP picture; save it as one of these and press Refresh"
+    if max(size) > _MAX_SIDE or size[0] * size[1] > _MAX_PIXELS:
+        return f"{name} has {size[0]}x{size[1]} pixels; make it {_MAX_SIDE // 2} pixels or less a side"
+    return ""
+
+
 def decode(lib: LibObs, character: str, entry: CharacterEntry) -> DecodedPicture:
     """Return the picture of ``entry`` as OBS's own image source would load it, for the setting ``character``."""
     path, name = entry.path, entry.file
-    try:
-        size = picture_header.read_size(path)
-    except OSError as exc:
-        return DecodedPicture(character, lib, problem=f"{name} cannot be read: {exc.strerror or exc}")
-    if size is None:
-        return DecodedPicture(character, lib, problem=f"{name} is no PNG, JPEG or WebP picture")
-    if max(size) > _MAX_SIDE or size[0] * size[1] > _MAX_PIXELS:
-        problem = f"{name} has {size[0]}x{size[1]} pixels; make it {_MAX_SIDE // 2} pixels or less a side"
+    problem = header_problem(entry)
+    if problem:
         return DecodedPicture(character, lib, problem=problem)
     try:
         parts = picture_parts.read_parts(path)

@@ -5,6 +5,7 @@ OBS imports this one file anew on "Reload script"; everything that must outlive 
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from pathlib import Path
@@ -13,24 +14,35 @@ from typing import Any, Callable
 import obspython as obs
 
 _ROOT = str(Path(__file__).resolve().parents[1])
+_problem = ""
 # In front, so that no other folder's obs_plugin is taken, and only meanwhile, so that no other script finds our files.
 sys.path.insert(0, _ROOT)
 try:
     from obs_plugin import libobs, registration, script_log
-    from obs_plugin.hotkeys import HOTKEYS, Hotkey
+    from obs_plugin.hotkeys import HOTKEYS, Hotkey, descriptions
     from obs_plugin.session import Session
+except Exception as exc:
+    # The file was copied alone, or its neighbours are of another release; a traceback would not say what to do.
+    _problem = (
+        f"The files that belong to this script are missing, or of another release ({exc}). "
+        "Remove this entry with the - button, keep the whole Stream Motion Animator folder together, press + and "
+        "choose stream_motion_animator.py in its folder obs_plugin. After an update, restart OBS first."
+    )
 finally:
     sys.path.remove(_ROOT)
 
 logger = logging.getLogger("obs_plugin.script")
 
 _LOG_INTERVAL_MS = 250
+_NUMBERS_KEY = "character_numbers"
 _lib: libobs.LibObs | None = None
 _session: Session | None = None
 _hotkey_ids: dict[str, int] = {}
 
 
 def script_description() -> str:
+    if _problem:
+        return f"<h2>Stream Motion Animator cannot start</h2>{_problem}"
     return (
         "<h2>Stream Motion Animator</h2>Shows you as an animated character. Right-click your camera, choose "
         "<b>Filters</b>, press <b>+</b> under Effect Filters and choose <b>Stream Motion Animator</b>."
@@ -39,6 +51,9 @@ def script_description() -> str:
 
 def script_load(settings: Any) -> None:
     global _lib, _session
+    if _problem:
+        obs.script_log(obs.LOG_WARNING, _problem)
+        return
     script_log.set_up()
     obs.timer_add(_flush_log, _LOG_INTERVAL_MS)
     # First, while nothing here has let another script run: OBS counts a hotkey to the script that runs at the moment.
@@ -48,6 +63,7 @@ def script_load(settings: Any) -> None:
         obs.obs_hotkey_load(identifier, saved)
         obs.obs_data_array_release(saved)
         _hotkey_ids[hotkey.name] = identifier
+    numbers = _read_numbers(obs.obs_data_get_string(settings, _NUMBERS_KEY))
     try:
         _lib = libobs.load()
         _session = registration.register(_lib)
@@ -62,6 +78,7 @@ def script_load(settings: Any) -> None:
             ", ".join(others),
         )
     if _session is not None:
+        _session.numbers, _session.on_numbers = numbers, _name_hotkeys
         _session.start()
 
 
@@ -74,14 +91,37 @@ def script_save(settings: Any) -> None:
         keys = _lib.obs_hotkey_save(identifier)
         _lib.obs_data_set_array(int(settings), name.encode(), keys)
         _lib.obs_data_array_release(keys)
+    if _session is not None:
+        _lib.obs_data_set_string(int(settings), _NUMBERS_KEY.encode(), json.dumps(_session.numbers).encode())
 
 
 def script_unload() -> None:
+    if _problem:
+        return
     registration.hide()
     if _session is not None:
+        _session.on_numbers = lambda: None
         _session.stop()
     _hotkey_ids.clear()
     _flush_log()
+
+
+def _read_numbers(saved: str) -> tuple[str, ...]:
+    """Return which file each numbered hotkey stood for when OBS saved the script."""
+    try:
+        numbers = json.loads(saved or "[]")
+    except ValueError:
+        return ()
+    return tuple(str(name) for name in numbers) if isinstance(numbers, list) else ()
+
+
+def _name_hotkeys() -> None:
+    """Write the characters' names into Settings → Hotkeys."""
+    if _lib is None or _session is None:
+        return
+    for name, text in descriptions(_session).items():
+        if name in _hotkey_ids:
+            _lib.obs_hotkey_set_description(_hotkey_ids[name], text.encode("utf-8", "replace"))
 
 
 def _other_python_scripts() -> list[str]:

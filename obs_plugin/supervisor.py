@@ -201,6 +201,8 @@ class Supervisor:
             if client.link is None:
                 self._open_link(filter_id, client)
         self._send(RefreshCharacters())
+        # Without a worker nobody answers, and the folder may have changed all the same.
+        self._on_change(None)
 
     def _send(self, message: Message) -> None:
         if self._run is not None and self._run.is_ready and self._run.process is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import re
 import subprocess
 import threading
 from typing import Callable
@@ -21,6 +22,16 @@ _TERMINATE_SECONDS = 0.5
 _KILL_SECONDS = 0.5
 _JOIN_SECONDS = 0.5
 _LONGEST_LOG_LINE = 500
+
+_NATIVE_NOISE = re.compile(
+    r"[IW](?:\d{4}|\d{8}) [\d:.]+ +\d+ \S+\.\w+:\d+\]"  # glog and absl: MediaPipe and TensorFlow Lite
+    r"|WARNING: All log messages before absl::InitializeLog"
+    r"|(?:INFO|VERBOSE): \w.*(?:TensorFlow Lite|delegate|XNNPACK|OpenGL)"
+    r"|[\d-]+ [\d:.]+ \[[VIW]:\w+"  # onnxruntime
+    r"|\[ *(?:DEBUG|INFO|WARN)[:@]"  # OpenCV
+    r"|libpng warning:"
+)
+"""Lines of native libraries below the level of an error; each has a form of its own, unlike our own lines."""
 
 
 class WorkerProcess:
@@ -113,7 +124,9 @@ class WorkerProcess:
                 *lines, rest = (rest + data).split(b"\n")
                 rest = rest[-_LONGEST_LOG_LINE:]
                 for line in lines:
-                    worker_logger.info("%s", line.decode("utf-8", "replace").rstrip()[:_LONGEST_LOG_LINE])
+                    text = line.decode("utf-8", "replace").rstrip()[:_LONGEST_LOG_LINE]
+                    if not _NATIVE_NOISE.match(text):
+                        worker_logger.info("%s", text)
         except (OSError, ValueError):
             logger.debug("the worker's log was closed")
         finally:

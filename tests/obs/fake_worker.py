@@ -3,9 +3,9 @@
 The control file (environment variable FAKE_WORKER_CONTROL, JSON, read again whenever it changes) may hold:
   mode: "run" (default), "die_at_start", "silent" (does not say Ready), "hang" (stops everything once it was seen)
   frame: path of raw BGRA pixels to publish for every driving frame; frame_size: [width, height]
-  characters: [[file, display name, path], ...]
+  characters: [[file, display name, path, problem], ...]
   version: the protocol version to claim
-  state, renderer, message, remedy: what the statuses say
+  state, fps, latency_ms, renderer, message, remedy: what the statuses say
   dump: path to which each driving frame is written (raw RGBA rows, tight; its size in "<dump>.json")
 It appends every message that it gets to "<control>.log", one JSON object a line.
 """
@@ -165,8 +165,9 @@ class FakeWorker:
     def report(self, each: FakeFilter) -> None:
         texts = {name: self.control.get(name, "") for name in ("message", "remedy")}
         renderer = self.control.get("renderer", "warp")
+        numbers = (self.control.get("fps", 30.0), self.control.get("latency_ms", 12.0))
         self.say(
-            FilterStatus(each.id, self.control["state"], 30.0, 12.0, renderer, "CPU", each.settings.character, **texts)
+            FilterStatus(each.id, self.control["state"], *numbers, renderer, "CPU", each.settings.character, **texts)
         )
 
 

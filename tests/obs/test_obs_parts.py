@@ -15,7 +15,7 @@ from fake_libobs import FakeLibObs
 from PIL import Image
 
 from animator_core.protocol import CharacterEntry, FilterStatus
-from obs_plugin import character_list, picture_header, properties, script_log, still_picture
+from obs_plugin import character_list, picture_header, properties, script_log, still_picture, worker_process
 from obs_plugin.capture import tracking_size
 from obs_plugin.condition import Problem, describe
 from obs_plugin.drawing import place
@@ -180,7 +180,7 @@ def test_the_panel_line_names_the_most_important_thing_first() -> None:
     assert describe(None, None, status, "", False).text == "Live · 30 fps · 41 ms · warp on CPU"
     problem = Problem("The worker is gone", "Run install.py")
     line = describe(problem, None, status, "a.png is damaged", False)
-    assert line.text == "Problem: The worker is gone. Run install.py" and line.is_problem
+    assert line.text == "Problem: The worker is gone. Run install.py." and line.is_problem
     assert "a.png is damaged" in describe(None, None, status, "a.png is damaged", False).text
     assert not describe(None, None, None, "", False).is_problem
 
@@ -192,8 +192,53 @@ def test_a_flood_of_log_lines_loses_the_oldest_and_says_so() -> None:
     written: list[tuple[int, str]] = []
     for _ in range(20):
         handler.flush_to(lambda level, line: written.append((level, line)))
-    assert written[0] == (200, "300 lines were dropped here")
+    assert written[0] == (300, "300 lines were dropped here")
     assert written[-1] == (300, "worker: line 499") and len(written) == 201
+
+
+def test_only_errors_bring_up_the_log_window() -> None:
+    # OBS shows and raises it at its level 200, a warning, and at what is worse.
+    handler = script_log.ScriptLogHandler()
+    for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+        handler.emit(logging.LogRecord("obs_plugin.supervisor", level, "", 0, "it happened", (), None))
+    written: list[tuple[int, str]] = []
+    handler.flush_to(lambda level, line: written.append((level, line)))
+    assert written == [
+        (400, "it happened"),
+        (300, "it happened"),
+        (300, "Warning: it happened"),
+        (100, "it happened"),
+    ]
+
+
+NATIVE_LINES = (
+    "W0000 00:00:1795838400.123456   12345 inference_feedback_manager.cc:114] Feedback manager requires a model",
+    "I0000 00:00:1795838400.123456   12345 gl_context.cc:369] GL version: 3.2",
+    "I20261128 04:00:00.123456 12345 task_runner.cc:85] started",
+    "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",
+    "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.",
+    "2026-11-28 04:00:00.1234567 [W:onnxruntime:, graph.cc:4285 Clean] Removing initializer",
+    "[ WARN:0@1.234] global cap.cpp:480 open VIDEOIO(V4L2): backend is generally available",
+    "libpng warning: iCCP: known incorrect sRGB profile",
+)
+OUR_LINES = (
+    "INFO animator_core.worker: it is up",
+    "WARNING animator_core.serving.stage: no face found",
+    "E0000 00:00:1795838400.123456   12345 graph.cc:12] it cannot go on",
+    "F20261128 04:00:00.123456 12345 check.cc:85] Check failed",
+    "2026-11-28 04:00:00.1234567 [E:onnxruntime:, session.cc:12] failed",
+    "Traceback (most recent call last):",
+)
+
+
+@pytest.mark.parametrize("line", NATIVE_LINES)
+def test_chatter_of_native_libraries_is_kept_out_of_the_log(line: str) -> None:
+    assert worker_process._NATIVE_NOISE.match(line)
+
+
+@pytest.mark.parametrize("line", OUR_LINES)
+def test_our_own_lines_and_native_errors_reach_the_log(line: str) -> None:
+    assert not worker_process._NATIVE_NOISE.match(line)
 
 
 def test_the_worker_does_not_inherit_python_settings(monkeypatch: pytest.MonkeyPatch) -> None:

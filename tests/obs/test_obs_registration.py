@@ -165,10 +165,12 @@ def test_a_source_under_destruction_is_reached_through_its_weak_reference_only()
     pointer = ctypes.c_void_p
     key = ctypes.CFUNCTYPE(pointer, pointer, pointer)(made.info.create)(1, 2)
     (instance,) = session.filters()
+    session._panel(instance).open_count = 1
     session._reload_panel(instance)
     assert lib.names()[-1] == "obs_weak_source_get_source", "a dead source is left alone"
     ctypes.CFUNCTYPE(None, pointer)(made.info.destroy)(key)
     lib.calls.clear()
+    session._panel(instance).open_count = 1
     session._reload_panel(instance)
     assert lib.calls == []
 
@@ -212,7 +214,7 @@ def test_settings_are_changed_on_the_user_interface_thread_only(monkeypatch: pyt
     ctypes.CFUNCTYPE(pointer, pointer, pointer)(made.info.create)(1, 2)
     queued: list[Any] = []
     lib.obs_queue_task = lambda kind, task, *_: queued.append((kind, task))
-    session.select_character(0, is_step=False)
+    session.step(1)
     assert "obs_data_set_string" not in lib.names()
     ((kind, task),) = queued
     assert kind == libobs.TASK_UI

@@ -1,0 +1,182 @@
+"""The filter's panel: status first, what it shows, and what its buttons do.
+
+OBS cannot change a line of an open panel: it makes every widget anew, which closes a list that is open. So what is
+refreshed by itself has no such list: the characters are buttons, unfolded on demand. The lists are under Advanced,
+and while that is unfolded the panel rests.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Optional, Sequence, Tuple
+
+from animator_core import __version__
+from animator_core.protocol import RENDERERS, CharacterEntry
+from obs_plugin import libobs
+from obs_plugin.condition import Condition
+from obs_plugin.libobs import LibObs
+from obs_plugin.properties import FITS, PROBLEM_DISPLAYS, SLIDERS
+from obs_plugin.wording import sentences
+
+if TYPE_CHECKING:
+    from obs_plugin.filter import AnimatorFilter
+    from obs_plugin.session import Session
+
+_FIT_LABELS = ("Whole character in the frame", "Fill the frame", "The character's own size")
+_PROBLEM_LABELS = ("The still character (private)", "The camera", "Nothing")
+_RENDERER_LABELS = ("Automatic", "LivePortrait (GPU)", "Warp (any computer)")
+_LONGEST_LABEL = 48
+"""Characters of a button: a longer one makes the panel wider than OBS's window, which then cuts its right edge off."""
+_CHOICE = "character:"
+_HELP = Path(__file__).resolve().parents[1] / "README.md"
+
+
+class Section(enum.Enum):
+    """What of the panel is unfolded."""
+
+    NONE = 1
+    CHARACTERS = 2
+    ADVANCED = 3
+
+
+@dataclass
+class PanelState:
+    """What a filter's open panel shows at present."""
+
+    section: Section = Section.NONE
+    open_count: int = 0
+    shown: Optional[Condition] = None  # noqa: UP045 - read at run time by Python 3.8
+    shown_at: float = 0.0
+    is_outdated: bool = False
+
+
+@dataclass(frozen=True)
+class PanelView:
+    """What a panel is to show.
+
+    numbers: the files of the numbers from 1. current: the character in use, if it is known. setting: the file that is
+    set, "" for the first one.
+    """
+
+    condition: Condition
+    characters: Tuple[CharacterEntry, ...] = ()  # noqa: UP006
+    numbers: Tuple[str, ...] = ()  # noqa: UP006
+    current: Optional[CharacterEntry] = None  # noqa: UP045
+    setting: str = ""
+    section: Section = Section.NONE
+
+
+def build(lib: LibObs, view: PanelView, on_press: int) -> int:
+    """Return a new ``obs_properties_t``; on_press: address of the permanent callback of all buttons."""
+    panel = lib.obs_properties_create()
+    lib.obs_properties_add_text(panel, b"status", b" ", libobs.TEXT_INFO)
+    lib.obs_properties_add_button(panel, b"characters", b" ", on_press)
+    choices = lib.obs_properties_create()
+    for entry in view.characters:
+        lib.obs_properties_add_button(choices, (_CHOICE + entry.file).encode(), b" ", on_press)
+    lib.obs_properties_add_group(panel, b"choices", b"Choose a character", libobs.GROUP_NORMAL, choices)
+    lib.obs_properties_add_button(panel, b"calibrate", b"Calibrate: this is my neutral face", on_press)
+    lib.obs_properties_add_bool(panel, b"mirror", b"Mirror my movements")
+    lib.obs_properties_add_button(panel, b"refresh", b"Refresh characters and status", on_press)
+    lib.obs_properties_add_button(panel, b"unfold", b" ", on_press)
+    lib.obs_properties_add_group(panel, b"advanced", b"Advanced", libobs.GROUP_NORMAL, _advanced(lib))
+    about = f'Stream Motion Animator {__version__} · <a href="{_HELP.as_uri()}">Help</a>'
+    lib.obs_properties_add_text(panel, b"about", about.encode(), libobs.TEXT_INFO)
+    arrange(lib, panel, view)
+    return int(panel)
+
+
+def arrange(lib: LibObs, panel: int, view: PanelView) -> None:
+    """Bring a panel's texts, and what of it is unfolded, up to date; a new character needs a new panel."""
+    is_advanced, is_choosing = view.section is Section.ADVANCED, view.section is Section.CHARACTERS
+    status = lib.obs_properties_get(panel, b"status")
+    rests = "\n(This line rests while Advanced is open.)" if is_advanced else ""
+    lib.obs_property_set_description(status, _shown(view.condition.text + rests))
+    kind = libobs.TEXT_INFO_WARNING if view.condition.is_problem else libobs.TEXT_INFO_NORMAL
+    lib.obs_property_text_set_info_type(status, kind)
+    label = f"{'▴' if is_choosing else '▾'} Character: {_current_label(view)}"
+    lib.obs_property_set_description(lib.obs_properties_get(panel, b"characters"), _shown(_cut(label)))
+    lib.obs_property_set_visible(lib.obs_properties_get(panel, b"choices"), is_choosing)
+    for entry in view.characters:
+        choice = lib.obs_properties_get(panel, (_CHOICE + entry.file).encode())
+        if choice:
+            lib.obs_property_set_description(choice, _shown(_choice_label(entry, view)))
+            lib.obs_property_set_enabled(choice, not entry.problem)
+            if entry.problem:
+                lib.obs_property_set_long_description(choice, _shown(_reason(entry)))
+    label = "▴ Hide advanced settings" if is_advanced else "▾ Advanced settings"
+    lib.obs_property_set_description(lib.obs_properties_get(panel, b"unfold"), label.encode())
+    lib.obs_property_set_visible(lib.obs_properties_get(panel, b"advanced"), is_advanced)
+
+
+def press(session: Session, instance: AnimatorFilter, button: str) -> bool:
+    """Do what a button says, and return whether the panel is to be arranged anew."""
+    if button.startswith(_CHOICE):
+        session.choose(instance, lambda _: button[len(_CHOICE) :])
+        session.unfold(instance, Section.CHARACTERS)
+    elif button == "characters":
+        session.unfold(instance, Section.CHARACTERS)
+    elif button == "unfold":
+        session.unfold(instance, Section.ADVANCED)
+    elif button == "calibrate":
+        session.calibrate(instance)
+        return False
+    else:
+        # The panel follows by itself as soon as the worker has answered.
+        session.refresh()
+        return False
+    return True
+
+
+def _advanced(lib: LibObs) -> int:
+    panel = lib.obs_properties_create()
+    for key, label, values, labels in (
+        ("renderer", "Renderer", RENDERERS, _RENDERER_LABELS),
+        ("fit", "Size", FITS, _FIT_LABELS),
+        ("on_problem", "If the animation fails, show", PROBLEM_DISPLAYS, _PROBLEM_LABELS),
+    ):
+        choices = lib.obs_properties_add_list(
+            panel, key.encode(), label.encode(), libobs.COMBO_TYPE_LIST, libobs.COMBO_FORMAT_STRING
+        )
+        _fill(lib, choices, values, labels)
+    for key, label, least, most in SLIDERS:
+        lib.obs_properties_add_float_slider(panel, key.encode(), label.encode(), least, most, 0.05)
+    return int(panel)
+
+
+def _fill(lib: LibObs, choices: int, values: Sequence[str], labels: Sequence[str]) -> None:
+    for value, label in zip(values, labels):
+        lib.obs_property_list_add_string(choices, label.encode(), value.encode())
+
+
+def _choice_label(entry: CharacterEntry, view: PanelView) -> str:
+    if entry.problem:
+        return _cut(f"✕ {_cut(_numbered(entry, view), _LONGEST_LABEL // 2)}: {_reason(entry)}")
+    is_current = view.current is not None and entry.file == view.current.file
+    return _cut(f"{'●' if is_current else '○'} {_numbered(entry, view)}")
+
+
+def _reason(entry: CharacterEntry) -> str:
+    message, _, remedy = entry.problem.partition("; ")
+    return sentences(message, remedy, str(_HELP.parent))
+
+
+def _current_label(view: PanelView) -> str:
+    if view.current is None:
+        return f"{view.setting} is missing" if view.setting else "there is no picture yet"
+    return _numbered(view.current, view) + ("" if view.setting else " (default)")
+
+
+def _numbered(entry: CharacterEntry, view: PanelView) -> str:
+    number = view.numbers.index(entry.file) + 1 if entry.file in view.numbers else 0
+    return f"{number} {entry.display_name}" if number else entry.display_name
+
+
+def _cut(text: str, longest: int = _LONGEST_LABEL) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def _shown(text: str) -> bytes:
+    return text.encode("utf-8", "replace")

@@ -1,0 +1,347 @@
+"""What the filter's panel shows, what its buttons do, and when OBS makes it anew."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_libobs import FakeLibObs
+from PIL import Image
+
+from animator_core import __version__
+from animator_core.protocol import CharacterEntry, FilterStatus
+from obs_plugin import hotkeys, registration
+from obs_plugin.condition import Problem, describe
+from obs_plugin.installation import Installation
+from obs_plugin.session import Session
+
+_POINTER = ctypes.c_void_p
+
+
+class PanelLibObs(FakeLibObs):
+    """Keeps properties as OBS does: in order, each with its kind, text, and whether it is visible and enabled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.settings.update({"renderer": "auto", "fit": "frame", "on_problem": "character"})
+        self.properties: dict[int, dict[str, Any]] = {}
+        self.panels: dict[int, list[int]] = {}
+        self._handles = itertools.count(5000)
+        self.reload_count = 0
+        self.gone: list[tuple[int, Any]] = []
+
+    def obs_weak_source_get_source(self, _weak: int) -> int:
+        return 5
+
+    def obs_data_set_string(self, _data: int, key: bytes, value: bytes) -> None:
+        self.settings[key.decode()] = value.decode()
+
+    def obs_source_update_properties(self, _source: int) -> None:
+        self.reload_count += 1
+
+    def obs_properties_create(self) -> int:
+        handle = next(self._handles)
+        self.panels[handle] = []
+        return handle
+
+    def _add(self, kind: str, panel: int, name: bytes, text: bytes, **more: Any) -> int:
+        handle = next(self._handles)
+        self.properties[handle] = {"kind": kind, "name": name.decode(), "text": text.decode(), **more}
+        self.properties[handle].update(visible=True, enabled=True, warns=False)
+        self.panels[panel].append(handle)
+        return handle
+
+    def obs_properties_add_text(self, panel: int, name: bytes, text: bytes, _type: int) -> int:
+        return self._add("text", panel, name, text)
+
+    def obs_properties_add_button(self, panel: int, name: bytes, text: bytes, callback: int) -> int:
+        return self._add("button", panel, name, text, callback=callback)
+
+    def obs_properties_add_bool(self, panel: int, name: bytes, text: bytes) -> int:
+        return self._add("bool", panel, name, text)
+
+    def obs_properties_add_list(self, panel: int, name: bytes, text: bytes, *_: int) -> int:
+        return self._add("list", panel, name, text)
+
+    def obs_properties_add_float_slider(self, panel: int, name: bytes, text: bytes, *_: float) -> int:
+        return self._add("slider", panel, name, text)
+
+    def obs_properties_add_group(self, panel: int, name: bytes, text: bytes, _type: int, content: int) -> int:
+        return self._add("group", panel, name, text, content=content)
+
+    def obs_properties_set_param(self, panel: int, key: int, callback: int) -> None:
+        self.gone.append((callback, key))
+
+    def close_panel(self) -> None:
+        callback, key = self.gone.pop(0)
+        ctypes.CFUNCTYPE(None, _POINTER)(callback)(key)
+
+    def walk(self, panel: int, *, only_visible: bool = False) -> Iterator[dict[str, Any]]:
+        for handle in self.panels[panel]:
+            each = self.properties[handle]
+            if only_visible and not each["visible"]:
+                continue
+            yield {**each, "handle": handle}
+            if each["kind"] == "group":
+                yield from self.walk(each["content"], only_visible=only_visible)
+
+    def obs_properties_get(self, panel: int, name: bytes) -> int:
+        return next((each["handle"] for each in self.walk(panel) if each["name"] == name.decode()), 0)
+
+    def obs_property_name(self, handle: int) -> bytes:
+        return str(self.properties[handle]["name"]).encode()
+
+    def obs_property_set_description(self, handle: int, text: bytes) -> None:
+        self.properties[handle]["text"] = text.decode()
+
+    def obs_property_set_visible(self, handle: int, is_visible: bool) -> None:
+        self.properties[handle]["visible"] = is_visible
+
+    def obs_property_set_enabled(self, handle: int, is_enabled: bool) -> None:
+        self.properties[handle]["enabled"] = is_enabled
+
+    def obs_property_text_set_info_type(self, handle: int, kind: int) -> None:
+        self.properties[handle]["warns"] = kind == 1
+
+
+class StandInSupervisor:
+    """What a session asks of its supervisor, without a worker."""
+
+    def __init__(self) -> None:
+        self.problem: Problem | None = None
+        self.notice: Problem | None = None
+        self.characters: tuple[CharacterEntry, ...] = ()
+        self.statuses: dict[str, FilterStatus] = {}
+        self.asked: list[tuple[Any, ...]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *arguments: self.asked.append((name, *arguments))
+
+
+class Desk:
+    """A filter in a session whose worker is played by the test, and the panel that OBS shows of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.lib: Any = PanelLibObs()
+        characters = folder / "assets" / "characters"
+        characters.mkdir(parents=True)
+        for name in ("a.png", "b.png", "c.png"):
+            Image.new("RGB", (8, 8)).save(characters / name)
+        self.folder = characters
+        session = Session(self.lib, Installation(folder, folder / "python"))
+        self.made = registration.Registration(self.lib, session)
+        self.session: Any = session
+        self.supervisor: Any = StandInSupervisor()
+        session._supervisor = self.supervisor
+        create = ctypes.CFUNCTYPE(_POINTER, _POINTER, _POINTER)(self.made.info.create)
+        self.key = create(1, 2)
+        (self.instance,) = session.filters()
+        session._take_note_of_characters()
+        self.panel = 0
+
+    def open(self) -> None:
+        self.panel = ctypes.CFUNCTYPE(_POINTER, _POINTER)(self.made.info.get_properties)(self.key) or 0
+
+    def shown(self) -> list[dict[str, Any]]:
+        return list(self.lib.walk(self.panel, only_visible=True))
+
+    def texts(self) -> list[str]:
+        return [each["text"] for each in self.shown()]
+
+    def press(self, name: str) -> bool:
+        """Press a button as OBS does, which makes the widgets anew where the callback returns true."""
+        (button,) = [each for each in self.shown() if each["name"] == name]
+        assert button["enabled"]
+        call = ctypes.CFUNCTYPE(ctypes.c_bool, _POINTER, _POINTER, _POINTER)(button["callback"])
+        return bool(call(self.panel, button["handle"], self.key))
+
+    def report(self, wait: bool = True, **fields: Any) -> int:
+        """Have the worker tell a status, and return how often the panel was made anew because of it."""
+        before = self.lib.reload_count
+        status = {"state": "tracking", "fps": 30.0, "latency_ms": 40.0, "renderer": "warp", **fields}
+        self.supervisor.statuses["1"] = FilterStatus("1", **status)
+        if wait:
+            self.session._panel(self.instance).shown_at -= 1.0
+        self.session._on_change("1")
+        if self.lib.reload_count > before:
+            self.reload()
+        return int(self.lib.reload_count - before)
+
+    def reload(self) -> None:
+        """Do what OBS does on `obs_source_update_properties`: the new panel is made before the old one goes."""
+        self.open()
+        self.lib.close_panel()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_the_status_comes_first_and_lists_only_under_advanced(desk: Desk) -> None:
+    desk.report()
+    desk.open()
+    shown = desk.shown()
+    assert shown[0]["name"] == "status" and shown[0]["text"].startswith("Live · 30 fps · 40 ms")
+    assert "mirror" in [each["name"] for each in shown]
+    assert not any(each["kind"] in ("list", "slider", "group") for each in shown), "nothing that could be open"
+    assert __version__ in shown[-1]["text"] and 'README.md">Help</a>' in shown[-1]["text"]
+    desk.press("unfold")
+    assert [each["name"] for each in desk.shown() if each["kind"] == "list"] == ["renderer", "fit", "on_problem"]
+    desk.press("unfold")
+    assert not any(each["kind"] == "list" for each in desk.shown())
+
+
+def test_the_numbers_follow_within_a_second(desk: Desk) -> None:
+    desk.open()
+    assert desk.report() == 1
+    assert desk.report(fps=22.0, wait=False) == 0, "at most once a second"
+    assert desk.report(fps=30.2, latency_ms=41.0) == 0, "nobody is misled"
+    assert desk.report(fps=22.0) == 1
+    assert "22 fps" in desk.texts()[0]
+    assert desk.report(fps=22.0, latency_ms=95.0) == 1
+    assert "95 ms" in desk.texts()[0]
+
+
+def test_a_slow_drift_of_the_numbers_is_not_missed(desk: Desk) -> None:
+    desk.open()
+    desk.report()
+    for latency in range(40, 81):
+        desk.report(latency_ms=float(latency))
+        told = float(desk.texts()[0].split(" ms")[0].split()[-1])
+        assert abs(told - latency) <= max(3.0, 0.1 * told)
+
+
+def test_nothing_is_made_anew_while_a_list_may_be_open(desk: Desk) -> None:
+    desk.open()
+    desk.report()
+    desk.press("unfold")
+    assert desk.report(state="no_face") == 0
+    assert desk.report(state="error", message="it broke", remedy="mend it") == 0
+    assert "rests while Advanced is open" in desk.texts()[0]
+    desk.press("unfold")
+    assert desk.texts()[0].startswith("The character cannot be animated") and "rests" not in desk.texts()[0]
+    assert desk.report(state="no_face") == 1
+
+
+def test_the_list_of_characters_stays_unfolded_when_the_state_changes(desk: Desk) -> None:
+    desk.open()
+    desk.report()
+    desk.press("characters")
+    assert desk.report(state="no_face") == 1
+    assert desk.texts()[0].startswith("No face in the picture")
+    assert [each["text"] for each in desk.shown() if each["name"].startswith("character:")] == [
+        "● 1 a",
+        "○ 2 b",
+        "○ 3 c",
+    ]
+
+
+def test_a_closed_panel_is_left_alone_and_opens_folded(desk: Desk) -> None:
+    desk.open()
+    desk.press("unfold")
+    desk.lib.close_panel()
+    assert desk.report(state="no_face") == 0
+    desk.open()
+    assert not any(each["kind"] == "list" for each in desk.shown())
+    assert desk.texts()[0].startswith("No face")
+
+
+def test_pressing_a_character_sets_it_and_folds_the_list(desk: Desk) -> None:
+    desk.open()
+    assert "Character: 1 a (default)" in desk.texts()[1]
+    assert desk.press("characters")
+    assert desk.press("character:b.png")
+    assert desk.lib.settings["character"] == "b.png"
+    assert "obs_source_update" in desk.lib.names()
+    assert desk.lib.reload_count == 0, "a button must not be removed while OBS is inside of its press"
+    assert "Character: 2 b" in desk.texts()[1]
+    assert not any(each["name"].startswith("character:") for each in desk.shown())
+    desk.press("characters")
+    assert "● 2 b" in desk.texts() and "○ 1 a" in desk.texts()
+
+
+def test_refresh_pressed_once_shows_a_new_picture_and_keeps_the_place(desk: Desk) -> None:
+    desk.open()
+    desk.press("characters")
+    Image.new("RGB", (8, 8)).save(desk.folder / "d.png")
+    assert not desk.press("refresh"), "the answer makes the panel anew, not the press"
+    assert ("refresh",) in desk.supervisor.asked
+    desk.session._on_change(None)  # the worker's list is there, or the supervisor has none
+    assert desk.lib.reload_count == 1
+    desk.reload()
+    assert "○ 4 d" in desk.texts(), "and the list is still unfolded"
+
+
+def test_broken_pictures_are_marked_with_the_reason_and_cannot_be_chosen(desk: Desk) -> None:
+    (desk.folder / "b.png").write_bytes(b"text")
+    desk.session._on_change(None)
+    desk.supervisor.characters = tuple(
+        CharacterEntry(name, name[0], str(desk.folder / name), problem)
+        for name, problem in (("a.png", ""), ("b.png", ""), ("c.png", "no face found in /x/c.png; use another"))
+    )
+    desk.session._on_change(None)
+    desk.open()
+    desk.press("characters")
+    marked = {each["name"]: each for each in desk.shown() if each["name"].startswith("character:")}
+    assert marked["character:b.png"]["text"].startswith("✕ 2 b: The file b.png is no PNG")
+    assert marked["character:c.png"]["text"] == "✕ 3 c: No face found in c.png. Use another."
+    assert [each["enabled"] for each in marked.values()] == [True, False, False]
+
+
+def test_no_button_is_wide_enough_to_be_cut(desk: Desk) -> None:
+    names = ("a" * 200, "b" * 200)
+    desk.supervisor.characters = (
+        CharacterEntry("a.png", names[0], str(desk.folder / "a.png")),
+        CharacterEntry("b.png", names[1], str(desk.folder / "b.png"), "it is broken " * 50),
+    )
+    desk.open()
+    desk.press("characters")
+    assert max(len(each["text"]) for each in desk.shown() if each["kind"] == "button") <= 48
+
+
+def test_next_and_previous_pass_over_what_cannot_be_shown(desk: Desk) -> None:
+    (desk.folder / "b.png").write_bytes(b"")
+    desk.session._on_change(None)
+    next_, previous = (each for each in hotkeys.HOTKEYS if "next" in each.name or "previous" in each.name)
+    next_.press(desk.session)
+    assert desk.lib.settings["character"] == "c.png"
+    next_.press(desk.session)
+    assert desk.lib.settings["character"] == "a.png"
+    previous.press(desk.session)
+    assert desk.lib.settings["character"] == "c.png"
+
+
+def test_a_number_stays_with_its_character(desk: Desk) -> None:
+    assert desk.session.numbers[:4] == ("a.png", "b.png", "c.png", "")
+    Image.new("RGB", (8, 8)).save(desk.folder / "0 new.png")
+    (desk.folder / "b.png").unlink()
+    desk.session._on_change(None)
+    assert desk.session.numbers[:4] == ("a.png", "b.png", "c.png", "0 new.png")
+    desk.session.select_number(3)
+    assert desk.lib.settings["character"] == "c.png"
+    desk.session.select_number(2)
+    assert desk.lib.settings["character"] == "c.png", "its picture is gone"
+    Image.new("RGB", (8, 8)).save(desk.folder / "b.png")
+    desk.session._on_change(None)
+    desk.session.select_number(2)
+    assert desk.lib.settings["character"] == "b.png"
+
+
+def test_the_hotkeys_carry_the_names_of_their_characters(desk: Desk) -> None:
+    told: list[dict[str, str]] = []
+    desk.session.on_numbers = lambda: told.append(hotkeys.descriptions(desk.session))
+    desk.supervisor.characters = (CharacterEntry("b.png", "Mira", str(desk.folder / "b.png")),)
+    desk.session._on_change(None)
+    assert told[-1]["stream_motion_animator.character_2"] == "Stream Motion Animator: Character 2: Mira"
+    assert told[-1]["stream_motion_animator.character_1"] == "Stream Motion Animator: Character 1"
+
+
+def test_the_line_of_a_panel_is_sentences_without_paths() -> None:
+    problem = Problem("/opt/an imator/.venv/bin/python is missing", "run install.py")
+    line = describe(problem, None, None, "", False, "/opt/an imator")
+    assert line.text == "Problem: The file .venv/bin/python is missing. Run install.py."

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+if not __package__:
+    __import__("wrong_script").claim(globals())
+
 import enum
 from typing import TYPE_CHECKING
 

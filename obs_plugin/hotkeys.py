@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+if not __package__:
+    __import__("wrong_script").claim(globals())
+
 from dataclasses import dataclass
 from typing import Callable
 

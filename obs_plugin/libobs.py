@@ -6,6 +6,9 @@ take the GIL in our callbacks while they hold such locks.
 
 from __future__ import annotations
 
+if not __package__:
+    __import__("wrong_script").claim(globals())
+
 import ctypes
 import sys
 from ctypes import (

@@ -7,6 +7,9 @@ and while that is unfolded the panel rests.
 
 from __future__ import annotations
 
+if not __package__:
+    __import__("wrong_script").claim(globals())
+
 import enum
 from dataclasses import dataclass
 from pathlib import Path

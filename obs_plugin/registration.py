@@ -8,6 +8,9 @@ away from it (`Registration.end`): no callback may run afterwards.
 
 from __future__ import annotations
 
+if not __package__:
+    __import__("wrong_script").claim(globals())
+
 import atexit
 import ctypes
 import functools

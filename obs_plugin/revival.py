@@ -6,6 +6,9 @@ filter. It cannot be given its type later, so each one is replaced by a new filt
 
 from __future__ import annotations
 
+if not __package__:
+    __import__("wrong_script").claim(globals())
+
 import logging
 from contextlib import ExitStack
 from typing import Iterator

@@ -9,6 +9,9 @@ may be there to show, bring the window up.
 
 from __future__ import annotations
 
+if not __package__:
+    __import__("wrong_script").claim(globals())
+
 import logging
 from collections import deque
 from typing import Callable

@@ -5,6 +5,9 @@ Filters outlive a session: OBS destroys them after it unloaded the script, and a
 
 from __future__ import annotations
 
+if not __package__:
+    __import__("wrong_script").claim(globals())
+
 import dataclasses
 import logging
 import threading

@@ -13,14 +13,19 @@ from typing import Any, Callable
 
 import obspython as obs
 
+_RELEASE = "0.1.0"
 _ROOT = str(Path(__file__).resolve().parents[1])
 _problem = ""
 # In front, so that no other folder's obs_plugin is taken, and only meanwhile, so that no other script finds our files.
 sys.path.insert(0, _ROOT)
 try:
+    from animator_core import __version__
     from obs_plugin import libobs, registration, script_log
     from obs_plugin.hotkeys import HOTKEYS, Hotkey, descriptions
     from obs_plugin.session import Session
+
+    if __version__ != _RELEASE:
+        raise ImportError(f"they are of release {__version__}, the script of {_RELEASE}")
 except Exception as exc:
     # The file was copied alone, or its neighbours are of another release; a traceback would not say what to do.
     _problem = (

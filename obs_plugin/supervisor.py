@@ -5,6 +5,9 @@ One thread owns all state; every public method only leaves a request for it, so 
 
 from __future__ import annotations
 
+if not __package__:
+    __import__("wrong_script").claim(globals())
+
 import logging
 import queue
 import threading

@@ -5,6 +5,9 @@ A source's settings have no lock: OBS writes and saves them on that thread, so w
 
 from __future__ import annotations
 
+if not __package__:
+    __import__("wrong_script").claim(globals())
+
 import ctypes
 import logging
 from collections import deque

@@ -14,6 +14,7 @@ from obs_plugin.handover import Handover
 from obs_plugin.libobs import LibObs
 from obs_plugin.link import FilterLink
 from obs_plugin.properties import read_frame_size, read_settings
+from obs_plugin.reduction import Reduction
 from obs_plugin.still_picture import DecodedPicture
 from obs_plugin.texture import AnimatedTexture, Texture
 
@@ -58,6 +59,7 @@ class AnimatorFilter:
         self._capture = Capture(lib)
         self._animated = AnimatedTexture(lib)
         self._still: Texture | None = None
+        self._reduction = Reduction(lib)
         self._is_capture_due = False
         self._unseen_ticks = 0
         self._kept_frame_size = self.frame_size
@@ -148,7 +150,7 @@ class AnimatorFilter:
         frame_size = self._character_size if self.settings.fit == "character" else self.frame_size
         fit = "frame" if self.settings.fit == "character" else self.settings.fit
         where = drawing.place(fit, texture.width, texture.height, *frame_size)
-        drawing.draw(self._lib, texture, where)
+        drawing.draw(self._lib, *self._reduction.reduce(texture, where))
 
     def _take_still(self) -> None:
         picture = self.stills.take()
@@ -211,6 +213,7 @@ class AnimatorFilter:
         try:
             self._capture.destroy()
             self._animated.destroy()
+            self._reduction.destroy()
             self._drop_still()
         finally:
             self._lib.obs_leave_graphics()

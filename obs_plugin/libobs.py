@@ -44,11 +44,13 @@ GS_DYNAMIC = 1 << 1
 GS_ZS_NONE = 0
 GS_CS_SRGB = 0
 GS_CLEAR_COLOR = 1
+GS_BLEND_ZERO = 0
 GS_BLEND_ONE = 1
 GS_BLEND_SRCALPHA = 4
 GS_BLEND_INVSRCALPHA = 5
 GS_IMAGE_ALPHA_PREMULTIPLY_SRGB = 1
 EFFECT_DEFAULT = 0
+EFFECT_AREA = 9
 
 TASK_UI = 0
 TASK_DESTROY = 3
@@ -233,6 +235,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {  # result, then arguments
     "obs_get_base_effect": (c_void_p, c_int),
     "gs_effect_get_param_by_name": (c_void_p, c_void_p, c_char_p),
     "gs_effect_set_texture_srgb": (_VOID, c_void_p, c_void_p),
+    "gs_effect_set_vec2": (_VOID, c_void_p, c_void_p),
     "gs_effect_loop": (c_bool, c_void_p, c_char_p),
     "gs_draw_sprite_subregion": (_VOID, c_void_p, c_uint32, c_uint32, c_uint32, c_uint32, c_uint32),
     "gs_framebuffer_srgb_enabled": (c_bool,),

@@ -5,22 +5,28 @@ from __future__ import annotations
 if not __package__:
     __import__("wrong_script").claim(globals())
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, field
 
 from obs_plugin import libobs
 from obs_plugin.libobs import LibObs
 from obs_plugin.link import FilterLink
 
 _ATTEMPTS = 3
+_fills = itertools.count(1)
 
 
 @dataclass
 class Texture:
-    """A ``gs_texture_t`` and its size in pixels; colour premultiplied in linear light, sRGB-encoded."""
+    """A ``gs_texture_t`` and its size in pixels; colour premultiplied in linear light, sRGB-encoded.
+
+    version: another number after each time that a texture was filled; no two textures share one.
+    """
 
     handle: int
     width: int
     height: int
+    version: int = field(default_factory=_fills.__next__)
 
 
 class AnimatedTexture:
@@ -51,6 +57,7 @@ class AnimatedTexture:
             self._lib.gs_texture_set_image(self._back.handle, link.pixels(info), info.stride, False)
             if link.is_intact(info):
                 link.mark_shown(info)
+                self._back.version = next(_fills)
                 self._front, self._back = self._back, self._front
                 self.is_filled = True
                 return True

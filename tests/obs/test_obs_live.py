@@ -24,6 +24,8 @@ from obs_session import (  # noqa: E402
     ObsSession,
     blend,
     shows_camera,
+    to_linear,
+    to_srgb,
     wait_for,
 )
 from PIL import Image  # noqa: E402
@@ -195,6 +197,34 @@ def test_fit_frame_stands_on_the_bottom_edge(stage: Stage) -> None:
     stage.installation.set_frame(noise(640, 180, seed=7))
     wait_for(lambda: (stage.shot()[:, 320, 0] == 0).sum() == 180, "the wide picture is shown")
     assert (stage.shot()[:180, 320, 0] == 255).all()
+
+
+def box_reduced(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return an opaque picture with each pixel the mean, in linear light, of those it covers; size: (width, height)."""
+    linear = to_linear(picture[..., :3] / 255.0)
+    for axis, count in ((0, size[1]), (1, size[0])):
+        length = linear.shape[axis]
+        edges = np.arange(count + 1) * length / count
+        pixels = np.arange(length)
+        covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+        weights = np.clip(covered, 0, None) * count / length
+        linear = np.moveaxis(np.tensordot(weights, linear, (1, axis)), 0, axis)
+    return np.rint(to_srgb(linear) * 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("is_flipped", [False, True])
+def test_a_picture_larger_than_the_frame_is_reduced_without_aliasing(stage: Stage, is_flipped: bool) -> None:
+    # A fine pattern: of four pixels to each on the screen it would lose most.
+    picture = noise(1024, 1024, seed=11)
+    picture[::5, :, 1:3] = 255
+    stage.installation.set_frame(picture)
+    item = stage.add_camera()
+    if is_flipped:
+        transform = {"scaleX": -1.0, "positionX": float(CANVAS[0])}
+        stage.obs.client.set_scene_item_transform(stage.scene, item, transform)
+    expected = np.zeros((CANVAS[1], CANVAS[0], 3), np.uint8)
+    expected[:, 140:500] = box_reduced(picture, (360, 360))
+    stage.wait_to_show(expected[:, ::-1] if is_flipped else expected, tolerance=3)
 
 
 def test_fit_cover_fills_the_frame_and_not_more(stage: Stage) -> None:
@@ -461,37 +491,46 @@ def test_a_whole_scene_can_be_the_parent(stage: Stage) -> None:
     wait_for(lambda: (stage.shot() == CAMERA).all(), "the scene is itself again")
 
 
-def test_the_panel_lists_characters_and_says_how_it_goes(stage: Stage) -> None:
+def test_the_panel_says_how_it_goes_and_its_buttons_work(stage: Stage) -> None:
     stage.installation.set_control(message="the picture is very small", remedy="use a larger one")
     stage.add_camera()
     stage.wait_to_show(WORKER_FRAME)
-    wait_for(lambda: any("use a larger one" in text for text in stage.live.status()), "the remedy arrives")
+    wait_for(lambda: any("Use a larger one." in text for text in stage.live.status()), "the remedy arrives")
     code = f"""
-c_string, c_bool, c_size = ctypes.c_char_p, ctypes.c_bool, ctypes.c_size_t
+c_string, c_bool = ctypes.c_char_p, ctypes.c_bool
 source = native("obs_get_source_by_name", {stage.camera.encode()!r})
 found = native("obs_source_get_filter_by_name", source, b"Animator")
 panel = native("obs_source_properties", found)
-listed = native("obs_properties_get", panel, b"character")
-count = native("obs_property_list_item_count", listed, result=c_size)
-items = [native("obs_property_list_item_string", listed, c_size(i), result=c_string) for i in range(count)]
-characters = [item.decode() for item in items]
-status = native("obs_property_description", native("obs_properties_get", panel, b"status"), result=c_string).decode()
-clicked = native("obs_property_button_clicked", native("obs_properties_get", panel, b"refresh"), found, result=c_bool)
-native("obs_property_button_clicked", native("obs_properties_get", panel, b"calibrate"), found, result=c_bool)
-group = native("obs_property_group_content", native("obs_properties_get", panel, b"advanced"))
-names = "renderer fit mirror on_problem sensitivity_expression sensitivity_pose smoothing".split()
-advanced = [bool(native("obs_properties_get", group, name.encode())) for name in names]
+get = lambda name: native("obs_properties_get", panel, name.encode())
+press = lambda name: native("obs_property_button_clicked", get(name), found, result=c_bool)
+text = lambda name: native("obs_property_description", get(name), result=c_string).decode()
+visible = lambda name: native("obs_property_visible", get(name), result=c_bool)
+first = native("obs_property_name", native("obs_properties_first", panel), result=c_string).decode()
+status = text("status")
+folded = [visible("choices"), visible("advanced")]
+pressed = [press("characters"), press("calibrate"), press("refresh")]
+unfolded = [visible("choices"), visible("advanced")]
+choices = [text("character:" + name) for name in ("a.png", "b.png", "c.png")]
+pressed.append(press("character:b.png"))
+chosen = text("characters")
+pressed.append(press("unfold"))
+unfolded += [visible("choices"), visible("advanced")]
+names = "renderer fit on_problem sensitivity_expression sensitivity_pose smoothing mirror".split()
+has_all = all(get(name) for name in names)
 native("obs_properties_destroy", panel, result=None)
 native("obs_source_release", found, result=None)
 native("obs_source_release", source, result=None)
-result = [characters, status, clicked, all(advanced)]
+result = [first, status, folded, pressed, unfolded, choices, chosen, has_all]
 """
     before = len(stage.installation.messages("filter_action"))
-    characters, status, clicked, has_advanced = stage.obs.call(code)
-    assert characters == ["", "a.png", "b.png", "c.png"]
-    assert "Live" in status and "use a larger one" in status
-    assert clicked and has_advanced
+    first, status, folded, pressed, unfolded, choices, chosen, has_all = stage.obs.call(code)
+    assert first == "status" and status.startswith("Live") and "Use a larger one." in status
+    assert folded == [False, False] and unfolded == [True, False, False, True] and has_all
+    assert pressed == [True, False, False, True, True]
+    assert [choice[0] for choice in choices] == ["●", "○", "○"] and "2 b" in chosen
     wait_for(lambda: len(stage.installation.messages("filter_action")) > before, "the button calibrates")
+    settings = stage.obs.client.get_source_filter(stage.camera, "Animator").filter_settings
+    assert settings["character"] == "b.png"
 
 
 def test_obs_renders_without_skipping(stage: Stage) -> None:

@@ -1,4 +1,4 @@
-"""Draws assets/characters/ember.png, a fox, and the key points of his face: a drawing of this project's own.
+"""Draws assets/characters/amber.png, a fox, and the key points of his face: a drawing of this project's own.
 
 Run: ``python assets/sources/draw_fox.py`` (needs OpenCV and NumPy only).
 """
@@ -18,8 +18,8 @@ from drawing import Canvas, bezier, ellipse, gradient, radial, ribbon, smooth
 from drawn_eye import EyeColours, paint_eye
 from face_shape import SIZE, FaceShape, Side, as_drawn, both_halves, mirrored, shifted, write_character
 
-OUTPUT = Path(__file__).resolve().parents[1] / "characters" / "ember.png"
-NAME = "Ember"
+OUTPUT = Path(__file__).resolve().parents[1] / "characters" / "amber.png"
+NAME = "Amber"
 SUPERSAMPLING = 2
 
 # --- Colours ----------------------------------------------------------------------------------------------------
@@ -37,7 +37,7 @@ EYES = EyeColours(
 )
 
 # --- Key points ---
-EMBER = FaceShape(
+AMBER = FaceShape(
     upper_lid=((352.0, 436.0), (372.0, 386.0), (436.0, 394.0), (460.0, 462.0)),
     lower_lid=((352.0, 436.0), (368.0, 478.0), (428.0, 494.0), (460.0, 462.0)),
     lid_crease=((350.0, 410.0), (376.0, 362.0), (440.0, 372.0), (462.0, 432.0)),
@@ -73,7 +73,7 @@ MASK = ((512.0, 470.0), (494.0, 500.0), (458.0, 528.0), (392.0, 520.0), (318.0, 
 
 
 class FoxDrawing:
-    """Paints Ember from back to front."""
+    """Paints Amber from back to front."""
 
     def __init__(self) -> None:
         self.canvas = Canvas(SIZE, SIZE, SUPERSAMPLING)
@@ -89,7 +89,7 @@ class FoxDrawing:
             self._ear(side)
         self._head_fur()
         for side in (as_drawn, mirrored):
-            paint_eye(self.canvas, side, EMBER, EYES, self._random)
+            paint_eye(self.canvas, side, AMBER, EYES, self._random)
             self._eye_lines(side)
         self._muzzle()
         self._forelock()
@@ -194,14 +194,14 @@ class FoxDrawing:
             canvas.paint(canvas.soft(canvas.area(blush), 14), "#f08a76", 0.4, head)
 
     def _eye_lines(self, side: Side) -> None:
-        upper, lower = bezier(*EMBER.upper_lid), bezier(*EMBER.lower_lid)
+        upper, lower = bezier(*AMBER.upper_lid), bezier(*AMBER.lower_lid)
         wing = np.vstack([[(334, 420), (342, 429)], upper])
         self._line(side(shifted(wing, 0, -2.6)), 9, LINE, taper=(0.15, 0.5), thin=0.15)
         inner = np.vstack([upper[-12:], [(470, 474), (476, 484)]])
         self._line(side(inner), 7, LINE, taper=(0.3, 0.6))
         self._line(side(shifted(lower, 0, 1)), 4.5, LINE, 0.9, taper=(0.2, 0.4))
-        self._line(side(bezier(*EMBER.lid_crease)), 3, FUR_DARK, 0.6, taper=(0.3, 0.5))
-        brow = smooth([*EMBER.brow_top, EMBER.brow_top[-1], *EMBER.brow_bottom[::-1]], closed=True)
+        self._line(side(bezier(*AMBER.lid_crease)), 3, FUR_DARK, 0.6, taper=(0.3, 0.5))
+        brow = smooth([*AMBER.brow_top, AMBER.brow_top[-1], *AMBER.brow_bottom[::-1]], closed=True)
         self.canvas.fill(side(brow), FUR_DARK, 0.9)
 
     def _muzzle(self) -> None:
@@ -209,7 +209,7 @@ class FoxDrawing:
         muzzle = ellipse((512, 592), (112, 76))
         canvas.paint(canvas.soft(canvas.area(muzzle), 16), CREAM_LIGHT, 0.9, head)
         canvas.paint(canvas.soft(canvas.area(ellipse((512, 664), (84, 16))), 9), CREAM_SHADE, 0.55, head)
-        seam = bezier(*EMBER.lip_seam)
+        seam = bezier(*AMBER.lip_seam)
         below = shifted(seam, 0, 9)
         canvas.paint(canvas.soft(canvas.area(ribbon(below, 13, (0.3, 0.3))), 3), LIP, 0.8, head)
         self._line(seam, 5, MOUTH_LINE, taper=(0.3, 0.3), thin=0.35)
@@ -239,7 +239,7 @@ def main() -> None:
     """Write the picture and its key points."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=OUTPUT)
-    write_character(parser.parse_args().output, NAME, FoxDrawing().draw(), EMBER)
+    write_character(parser.parse_args().output, NAME, FoxDrawing().draw(), AMBER)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from animator_core.config import PROJECT_ROOT
 from animator_core.render.liveportrait.matte import MovingMatte
 
 SIDE, FINE = 512, 2
-SAMPLES = ("astronaut", "mira", "ember")
+SAMPLES = ("astronaut", "mira", "amber")
 STRENGTHS = (-1.0, -0.5, 0.5, 1.0)
 ERRORS_PX = (0.0, 0.5, 1.0, 2.0, 4.0)
 _SOFTNESS_PX = 0.8

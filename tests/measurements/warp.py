@@ -3,7 +3,7 @@
 `PYTHONPATH=tests python -m measurements.warp CLIP... --against REVISION [--rounds 1] [--pictures WORDS] [--json OUT]`
 
 Processor time is of all threads; it and the clock are medians, and beside the clock stands its quickest tenth, which
-other work on the machine disturbs least. The pictures are the samples, and Ember on a
+other work on the machine disturbs least. The pictures are the samples, and Amber on a
 background of lines and noise, which shows every error of interpolation.
 """
 
@@ -74,7 +74,7 @@ def pictures(config: Any) -> Iterator[tuple[str, Character]]:
         size = dataclasses.replace(config.character, target_size=(side, side))
         return assembly.load_character(name, dataclasses.replace(config, character=size))
 
-    mira, astronaut, ember = (sample(name, 1024) for name in ("mira", "astronaut", "ember"))
+    mira, astronaut, amber = (sample(name, 1024) for name in ("mira", "astronaut", "amber"))
     whole = 1080 / 1024
     yield "Mira 512x512", sample("mira", 512)
     yield "astronaut 512x482", sample("astronaut", 512)
@@ -82,10 +82,10 @@ def pictures(config: Any) -> Iterator[tuple[str, Character]]:
     yield "astronaut 1080x1018", placed(astronaut, 1080 / 832, (1080, 1018), (0, 0), False)
     yield "Mira within 1920x1080", placed(mira, whole, (1920, 1080), (420, 0), False)
     yield "astronaut within 1920x1080", placed(astronaut, 1080 / 832, (1920, 1080), (420, 62), False)
-    yield "opaque 512x512", placed(ember, 0.5, (512, 512), (0, 0), True)
-    yield "opaque 1080x1080", placed(ember, whole, (1080, 1080), (0, 0), True)
-    yield "opaque 1920x1080, head 500 pixels", placed(ember, whole, (1920, 1080), (420, 0), True)
-    yield "opaque 1920x1080, head 890 pixels", placed(ember, 1920 / 1024, (1920, 1080), (0, -300), True)
+    yield "opaque 512x512", placed(amber, 0.5, (512, 512), (0, 0), True)
+    yield "opaque 1080x1080", placed(amber, whole, (1080, 1080), (0, 0), True)
+    yield "opaque 1920x1080, head 500 pixels", placed(amber, whole, (1920, 1080), (420, 0), True)
+    yield "opaque 1920x1080, head 890 pixels", placed(amber, 1920 / 1024, (1920, 1080), (0, -300), True)
 
 
 def placed(

@@ -38,7 +38,7 @@ def _without_commands(remedy: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    text = text.strip()
+    text = text.strip().replace("`", "'")
     if _FILE.match(text.split()[0]):
         text = f"The file {text}"
     return text[0].upper() + text[1:] + ("" if text[-1] in ".!?…" else ".")

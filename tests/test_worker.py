@@ -78,6 +78,22 @@ def test_an_empty_library_is_a_problem_with_a_remedy(tmp_path):
         assert "no picture in" in worker.wait_for_state("error").message
 
 
+def test_pictures_that_cannot_be_shown_are_marked_and_the_default_passes_over_them(folder):
+    (folder / "characters" / "a broken.png").write_bytes(b"no picture")
+    with start(folder) as worker:
+        worker.open()
+        listed = worker.wait_for(CharacterList, lambda message: message.characters[0].problem)
+        assert "a broken.png" in listed.characters[0].problem and not any(e.problem for e in listed.characters[1:])
+        worker.next_frame(matches=is_colour("blue.png"))
+        assert worker.wait_for_state("tracking").character == "blue.png"
+        save_character(folder / "characters", "a broken.png", COLOURS["red.png"])
+        worker.send(RefreshCharacters())
+        assert (
+            not worker.wait_for(CharacterList, lambda message: not message.characters[0].problem).characters[0].problem
+        )
+        worker.next_frame(matches=is_colour("red.png"))
+
+
 def test_two_filters_show_their_own_characters(folder):
     with start(folder) as worker:
         worker.open("a", character="red.png")

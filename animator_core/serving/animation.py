@@ -109,6 +109,12 @@ class Animation:
         return self._neutral.text
 
     @property
+    def character_problems(self) -> dict[str, str]:
+        """Which characters are known not to be drawable, by file name, and why."""
+        stage = self._stage or self._incoming
+        return stage.problems() if stage is not None else {}
+
+    @property
     def skips_frames(self) -> bool:
         """Whether only every second driving frame is to be looked at."""
         return self._review.rung.is_half_rate
@@ -380,7 +386,13 @@ class Animation:
         if self._settings.character:
             return self._settings.character
         preferred = self._parts.config.character.current_character
-        return preferred if preferred in self._names else next(iter(self._names), "")
+        if preferred in self._names:
+            return preferred
+        stage = self._stage or self._incoming
+        for name in self._names:
+            if stage is None or not isinstance(stage.error(name), CharacterError):
+                return name
+        return next(iter(self._names), "")
 
     def _list_characters(self) -> None:
         self._names = tuple(entry.file for entry in self._parts.library.list())

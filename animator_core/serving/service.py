@@ -13,6 +13,7 @@ from animator_core.character_names import list_other_pictures
 from animator_core.frame_ring import RingError
 from animator_core.protocol import (
     PROTOCOL_VERSION,
+    CharacterEntry,
     CharacterList,
     CloseFilter,
     FilterAction,
@@ -53,6 +54,7 @@ class FilterService:
         self._parent = parent
         self._sessions: dict[str, FilterSession] = {}
         self._neutrals: dict[str, str] = {}
+        self._characters: tuple[CharacterEntry, ...] = ()
         self._sent: dict[str, tuple[FilterStatus, float]] = {}
         self._is_leaving = threading.Event()
 
@@ -130,7 +132,7 @@ class FilterService:
             session.close(_CLOSE_SECONDS)
 
     def _send_characters(self) -> None:
-        characters = self._parts.library.list()
+        characters = self._characters = self._with_problems(self._parts.library.list())
         self._channel.send(CharacterList(characters))
         directory = self._parts.library.directory
         others = list_other_pictures(directory)
@@ -140,7 +142,17 @@ class FilterService:
             remedy = f"save {others[0]} as PNG, JPEG or WebP" if others else "put a PNG, JPEG or WebP there"
             self._channel.send(WorkerProblem(f"there is no picture in {directory}", f"{remedy}, then press Refresh"))
 
+    def _with_problems(self, characters: tuple[CharacterEntry, ...]) -> tuple[CharacterEntry, ...]:
+        problems: dict[str, str] = {}
+        for session in self._sessions.values():
+            problems.update(session.character_problems())
+        return tuple(replace(entry, problem=problems.get(entry.file, "")) for entry in characters)
+
     def _send_statuses(self) -> None:
+        characters = self._with_problems(self._characters)
+        if characters != self._characters:
+            self._characters = characters
+            self._channel.send(CharacterList(characters))
         now = time.monotonic()
         for filter_id, session in self._sessions.items():
             status = session.status()

@@ -97,6 +97,10 @@ class FilterSession:
         """The driver's neutral pose, see `protocol.NeutralPose`."""
         return self._animation.neutral_text
 
+    def character_problems(self) -> dict[str, str]:
+        """Return which characters are known not to be drawable, by file name, and why."""
+        return self._animation.character_problems
+
     def ask_to_end(self) -> None:
         """Have both threads leave at their next step."""
         self._stop.set()

@@ -75,7 +75,8 @@ class _Revival:
         lib.obs_source_filter_add(parent, revived)
         self._move_beside(parent, revived, dead)
         lib.obs_source_filter_remove(parent, dead)
-        logger.warning(
+        # Of this level because it brings OBS's log window up: viewers may have seen the camera.
+        logger.error(
             "The filter %s was loaded before this script: OBS showed the camera until now. It works again", place
         )
         return True

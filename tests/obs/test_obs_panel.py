@@ -163,10 +163,11 @@ class Desk:
         """Have the worker tell a status, and return how often the panel was made anew because of it."""
         before = self.lib.reload_count
         status = {"state": "tracking", "fps": 30.0, "latency_ms": 40.0, "renderer": "warp", **fields}
-        self.supervisor.statuses["1"] = FilterStatus("1", **status)
+        name = self.instance.filter_id
+        self.supervisor.statuses[name] = FilterStatus(name, **status)
         if wait:
             self.session._panel(self.instance).shown_at -= 1.0
-        self.session._on_change("1")
+        self.session._on_change(name)
         if self.lib.reload_count > before:
             self.reload()
         return int(self.lib.reload_count - before)

@@ -156,7 +156,10 @@ def _fill(lib: LibObs, choices: int, values: Sequence[str], labels: Sequence[str
 
 def _choice_label(entry: CharacterEntry, view: PanelView) -> str:
     if entry.problem:
-        return _cut(f"✕ {_cut(_numbered(entry, view), _LONGEST_LABEL // 2)}: {_reason(entry)}")
+        name = _cut(_numbered(entry, view), _LONGEST_LABEL // 2)
+        reason, begin = _reason(entry), f"The file {entry.file}"
+        fault = reason[len(begin) :] if reason.startswith(begin) else f": {reason}"
+        return _cut(f"✕ {name}{fault}")
     is_current = view.current is not None and entry.file == view.current.file
     return _cut(f"{'●' if is_current else '○'} {_numbered(entry, view)}")
 

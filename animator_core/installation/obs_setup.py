@@ -60,7 +60,8 @@ def obs_steps(root: Path, system: str, version: tuple[int, int], base_prefix: Pa
             f"2. In Scripts, press + and choose {root / SCRIPT}",
             "3. Right-click your webcam source → Filters.",
             "4. Under Effect Filters press + and choose Stream Motion Animator.",
-            "5. Press Character, pick one and look straight at the camera for a second. Hotkeys are in Settings → Hotkeys.",
+            "5. Press Character, pick one and look straight at the camera for a second.",
+            "Hotkeys are in Settings → Hotkeys.",
             "OBS keeps scripts in the scene collection: for another collection, do step 2 there too.",
         )
     )

@@ -91,6 +91,74 @@ def test_obs_quits_cleanly_and_leaves_nothing(start: Starter, installation: Inst
     assert "stream_motion_animator.next_character" in script["settings"]
 
 
+HOTKEYS = """
+texts = {}
+@ctypes.CFUNCTYPE(ctypes.c_bool, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
+def note(_data, _identifier, key):
+    name, text = (native(f"obs_hotkey_get_{what}", key, result=ctypes.c_char_p) for what in ("name", "description"))
+    texts[name.decode()] = text.decode()
+    return True
+native("obs_enum_hotkeys", note, None, result=None)
+result = {name: text for name, text in texts.items() if name.startswith("stream_motion_animator.character_")}
+"""
+
+
+def test_a_character_keeps_its_number_from_start_to_start(start: Starter, installation: Installation) -> None:
+    installation.add_character("b.png", noise(200, 300, seed=3))
+    saved = {"character_numbers": json.dumps(["b.png", "gone.png"])}
+    scripts = [installation.script, HELPER_SCRIPT]
+    session = start(scripts, installation.environment, script_settings=saved)
+    session.add_color("Camera", CAMERA)
+    session.add_filter("Camera")
+    texts = session.call(HOTKEYS)
+    prefix = "stream_motion_animator.character_"
+    assert texts[f"{prefix}1"] == "Stream Motion Animator: Character 1: b"
+    assert texts[f"{prefix}2"] == "Stream Motion Animator: Character 2", "its picture may come back"
+    assert texts[f"{prefix}3"] == "Stream Motion Animator: Character 3: a"
+    session.press_hotkey("character_1")
+    wait_for(
+        lambda: session.client.get_source_filter("Camera", "Animator").filter_settings.get("character") == "b.png",
+        "the first hotkey chooses the character that had it",
+    )
+    assert session.call("result = reload_script('stream_motion_animator')")
+    wait_for(lambda: session.call(HOTKEYS) == texts, "a reload names the hotkeys again")
+    assert session.quit() == 0
+    kept = json.loads((session.folder / "config/obs-studio/basic/scenes/Untitled.json").read_text())
+    numbers = json.loads(kept["modules"]["scripts-tool"][0]["settings"]["character_numbers"])
+    assert numbers[:4] == ["b.png", "gone.png", "a.png", ""]
+
+
+def visible_windows(display: str) -> list[str]:
+    """Return the titles of the windows that are on the screen."""
+    from Xlib import X
+    from Xlib.display import Display
+
+    connection = Display(display)
+    try:
+        windows = connection.screen().root.query_tree().children
+        shown = [window for window in windows if window.get_attributes().map_state == X.IsViewable]
+        return [str(window.get_wm_name()) for window in shown]
+    finally:
+        connection.close()
+
+
+def test_only_what_no_panel_shows_brings_the_log_window_up(
+    start: Starter, installation: Installation, display: str
+) -> None:
+    (installation.characters / "b.png").write_bytes(b"no picture")
+    session = start([installation.script, HELPER_SCRIPT], installation.environment)
+    session.add_color("Camera", CAMERA)
+    session.add_filter("Camera", character="b.png")
+    wait_for(lambda: shows(session, WORKER_FRAME), "the animated frame is shown")
+    os.kill(installation.worker_pids()[-1], signal.SIGKILL)
+    wait_for(lambda: "Warning: The animation worker ended" in session.log(), "the log tells it all the same")
+    wait_for(lambda: "Warning: b.png is no PNG" in session.log(), "and of the broken picture")
+    log_window = "Script Log"
+    assert not any(log_window in title for title in visible_windows(display))
+    session.call("import logging\nlogging.getLogger('obs_plugin').error('it cannot go on')")
+    wait_for(lambda: any(log_window in title for title in visible_windows(display)), "an error brings it up")
+
+
 def test_a_killed_obs_leaves_no_worker_and_no_memory(start: Starter, installation: Installation) -> None:
     session = start([installation.script], installation.environment)
     session.add_color("Camera", CAMERA)

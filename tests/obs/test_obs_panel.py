@@ -289,7 +289,7 @@ def test_broken_pictures_are_marked_with_the_reason_and_cannot_be_chosen(desk: D
     desk.open()
     desk.press("characters")
     marked = {each["name"]: each for each in desk.shown() if each["name"].startswith("character:")}
-    assert marked["character:b.png"]["text"].startswith("✕ 2 b: The file b.png is no PNG")
+    assert marked["character:b.png"]["text"] == "✕ 2 b is no PNG, JPEG or WebP picture. Save it …"
     assert marked["character:c.png"]["text"] == "✕ 3 c: No face found in c.png. Use another."
     assert [each["enabled"] for each in marked.values()] == [True, False, False]
 

@@ -27,12 +27,17 @@ try:
     if __version__ != _RELEASE:
         raise ImportError(f"they are of release {__version__}, the script of {_RELEASE}")
 except Exception as exc:
-    # The file was copied alone, or its neighbours are of another release; a traceback would not say what to do.
-    _problem = (
-        f"The files that belong to this script are missing, or of another release ({exc}). "
-        "Remove this entry with the - button, keep the whole Stream Motion Animator folder together, press + and "
-        "choose stream_motion_animator.py in its folder obs_plugin. After an update, restart OBS first."
-    )
+    # A traceback would not say what to do.
+    if Path(_ROOT, "animator_core").is_dir():
+        _problem = (
+            f"Files beside this script are missing, or of another release ({exc}): restart OBS, and if that does not "
+            "help, put the whole Stream Motion Animator folder there anew."
+        )
+    else:
+        _problem = (
+            "This file works only in its own folder: remove this entry with the - button, press + and choose "
+            "obs_plugin/stream_motion_animator.py in the Stream Motion Animator folder."
+        )
 finally:
     sys.path.remove(_ROOT)
 

@@ -11,6 +11,9 @@ from typing import Callable
 from obs_plugin.character_list import NUMBERS
 from obs_plugin.session import Session
 
+_LONGEST_NAME = 40
+"""Characters; OBS's list of hotkeys is as wide as its longest text."""
+
 
 @dataclass(frozen=True)
 class Hotkey:
@@ -67,7 +70,7 @@ def descriptions(session: Session) -> dict[str, str]:
     names = {entry.file: entry.display_name for entry in session.characters()}
     texts = {}
     for number, file in enumerate(session.numbers, 1):
-        name = names.get(file, "")
+        name = names.get(file, "")[:_LONGEST_NAME]
         hotkey = _hotkey(f"character_{number}", f"Character {number}" + (f": {name}" if name else ""), _select(number))
         texts[hotkey.name] = hotkey.description
     return texts

@@ -159,6 +159,32 @@ def test_only_what_no_panel_shows_brings_the_log_window_up(
     wait_for(lambda: any(log_window in title for title in visible_windows(display)), "an error brings it up")
 
 
+OPEN_FILTERS = """
+show = ctypes.CDLL("libobs-frontend-api.so.0").obs_frontend_open_source_filters
+show.argtypes = [ctypes.c_void_p]
+source = native("obs_get_source_by_name", b"Camera")
+show(source)
+native("obs_source_release", source, result=None)
+"""
+PANELS = """
+session = __import__('obs_plugin.registration').registration._registration.session
+result = [[state.open_count, state.shown.text if state.shown else ""] for state in session._panels.values()]
+"""
+
+
+def test_an_open_panel_follows_by_itself_and_obs_quits_with_it(start: Starter, installation: Installation) -> None:
+    session = start([installation.script, HELPER_SCRIPT], installation.environment)
+    session.add_color("Camera", CAMERA)
+    session.add_filter("Camera")
+    wait_for(lambda: shows(session, WORKER_FRAME), "the animated frame is shown")
+    session.call(OPEN_FILTERS)
+    wait_for(lambda: [count for count, _ in session.call(PANELS)] == [1], "the panel is open")
+    installation.set_control(fps=21.0, latency_ms=77.0)
+    wait_for(lambda: "21 fps · 77 ms" in session.call(PANELS)[0][1], "the numbers in the panel follow")
+    wait_for(lambda: session.call(PANELS)[0][0] == 1, "OBS lets go of the panel that was made anew")
+    assert session.quit() == 0
+
+
 def test_a_killed_obs_leaves_no_worker_and_no_memory(start: Starter, installation: Installation) -> None:
     session = start([installation.script], installation.environment)
     session.add_color("Camera", CAMERA)

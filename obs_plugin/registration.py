@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 TYPE_ID = b"stream_motion_animator"
 TYPE_NAME = b"Stream Motion Animator"
+_NOT_MADE = "This filter cannot work. Remove it and add it again; Tools → Scripts → Script Log says why."
 
 _FIRST_KEY = 0x53_4D_41_00_00_00_00_01
 """Keys stand where other types keep a pointer; this is no address and no count, so that `_forget` finds one again."""
@@ -147,7 +148,7 @@ class Registration:
     def _get_properties(self, key: int | None) -> int:
         instance = self._instances.get(key or 0)
         if instance is None:
-            return panel.build(self._lib, PanelView(Condition("")), self._on_press)
+            return panel.build(self._lib, PanelView(Condition(_NOT_MADE, True)), self._on_press)
         made = panel.build(self._lib, self.session.open_panel(instance), self._on_press)
         self._lib.obs_properties_set_param(made, key, self._on_panel_gone)
         return made

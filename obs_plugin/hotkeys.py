@@ -69,7 +69,7 @@ def descriptions(session: Session) -> dict[str, str]:
     """Return the text of each numbered hotkey with the name of its character, by the hotkey's name."""
     names = {entry.file: entry.display_name for entry in session.characters()}
     texts = {}
-    for number, file in enumerate(session.numbers, 1):
+    for number, file in enumerate(session.roster.numbers, 1):
         name = names.get(file, "")[:_LONGEST_NAME]
         hotkey = _hotkey(f"character_{number}", f"Character {number}" + (f": {name}" if name else ""), _select(number))
         texts[hotkey.name] = hotkey.description

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional, Sequence, Tuple
 
-from animator_core import __version__
+import animator_core
 from animator_core.protocol import RENDERERS, CharacterEntry
 from obs_plugin import libobs
 from obs_plugin.condition import Condition
@@ -85,7 +85,7 @@ def build(lib: LibObs, view: PanelView, on_press: int) -> int:
     lib.obs_properties_add_button(panel, b"refresh", b"Refresh characters and status", on_press)
     lib.obs_properties_add_button(panel, b"unfold", b" ", on_press)
     lib.obs_properties_add_group(panel, b"advanced", b"Advanced", libobs.GROUP_NORMAL, _advanced(lib))
-    about = f'Stream Motion Animator {__version__} · <a href="{_HELP.as_uri()}">Help</a>'
+    about = f'Stream Motion Animator {animator_core.__version__} · <a href="{_HELP.as_uri()}">Help</a>'
     lib.obs_properties_add_text(panel, b"about", about.encode(), libobs.TEXT_INFO)
     arrange(lib, panel, view)
     return int(panel)

@@ -8,20 +8,20 @@ from __future__ import annotations
 if not __package__:
     __import__("wrong_script").claim(globals())
 
-import dataclasses
 import logging
 import threading
 import time
 from typing import Callable
 
 from animator_core.protocol import CharacterEntry, MessageError
-from obs_plugin import character_list, properties, still_picture
+from obs_plugin import character_list, properties
 from obs_plugin.condition import Condition, describe
 from obs_plugin.filter import AnimatorFilter
 from obs_plugin.installation import Installation, find_installation
 from obs_plugin.libobs import LibObs
 from obs_plugin.link import FilterLink
 from obs_plugin.panel import PanelState, PanelView, Section
+from obs_plugin.roster import Roster
 from obs_plugin.still_picture import StillLoader
 from obs_plugin.supervisor import Supervisor
 from obs_plugin.ui_thread import UiThread
@@ -45,14 +45,9 @@ class Session:
         self._lock = threading.Lock()
         self._supervisor: Supervisor | None = None
         self._loader: StillLoader | None = None
-        self._known_characters: tuple[CharacterEntry, ...] = ()
-        self._broken: dict[str, str] = {}
+        self.roster = Roster(self._list_characters)
         self._defaults: dict[str, str] = {}
         self._panels: dict[str, PanelState] = {}
-        self.numbers: tuple[str, ...] = ()
-        """Which file each number from 1 stands for, "" for none; set before `start` to what was saved."""
-        self.on_numbers: Callable[[], None] = lambda: None
-        """Called, on any thread, when ``numbers`` or the characters' names changed."""
 
     @property
     def is_running(self) -> bool:
@@ -62,9 +57,8 @@ class Session:
         """Start the threads and take up every filter that lives."""
         if self.is_running:
             return
-        # The hotkeys of a script that was loaded anew have no names yet.
-        self._known_characters = ()
-        self._take_note_of_characters()
+        self.roster.forget()
+        self._look_at_characters()
         self._loader = StillLoader(self._lib, str(self._installation.characters))
         self._supervisor = Supervisor(self._installation, self._on_change)
         self._supervisor.start()
@@ -134,23 +128,16 @@ class Session:
     # --- characters ---
 
     def characters(self) -> tuple[CharacterEntry, ...]:
-        """Return the characters in the order of panel and hotkeys: the worker's, or the folder's before it answers."""
+        """Return the characters in the order of panel and hotkeys."""
+        return self.roster.characters()
+
+    def _list_characters(self) -> tuple[CharacterEntry, ...]:
         supervisor = self._supervisor
         known = supervisor.characters if supervisor is not None else ()
-        known = known or character_list.list_pictures(str(self._installation.characters))
-        return tuple(
-            dataclasses.replace(entry, problem=entry.problem or self._broken.get(entry.file, "")) for entry in known
-        )
+        return known or character_list.list_pictures(str(self._installation.characters))
 
-    def _take_note_of_characters(self) -> None:
-        """Look at the characters anew: which are broken, which numbers they have."""
-        broken = ((entry.file, still_picture.header_problem(entry)) for entry in self.characters())
-        self._broken = {name: problem for name, problem in broken if problem}
-        characters = self.characters()
-        numbers = character_list.give_numbers(self.numbers, characters)
-        if characters != self._known_characters or numbers != self.numbers:
-            self._known_characters, self.numbers = characters, numbers
-            self.on_numbers()
+    def _look_at_characters(self) -> None:
+        if self.roster.look():
             for instance in self.filters():
                 self.request_still(instance)
                 self._panel(instance).is_outdated = True
@@ -189,11 +176,11 @@ class Session:
 
     def select_number(self, number: int) -> None:
         """Give every filter the character of this number (from 1), unless there is none or it cannot be shown."""
-        name = self.numbers[number - 1] if number <= len(self.numbers) else ""
-        entry = character_list.find(self.characters(), name) if name else None
+        entry = self.roster.numbered(number)
         if entry is None or entry.problem:
             logger.info("character %d cannot be shown: %s", number, entry.problem if entry else "there is none")
             return
+        name = entry.file
         self._choose_everywhere(lambda _: name)
 
     def _choose_everywhere(self, choose: Callable[[str], str]) -> None:
@@ -320,7 +307,7 @@ class Session:
         characters = self.characters()
         name = self._wanted_character(instance)
         current = self._find_picture(instance.filter_id, name)
-        return PanelView(state.shown, characters, self.numbers, current, name, state.section)
+        return PanelView(state.shown, characters, self.roster.numbers, current, name, state.section)
 
     def unfold(self, instance: AnimatorFilter, section: Section) -> None:
         """Unfold a section of the panel, or fold it where it is unfolded; there is one at a time."""
@@ -330,7 +317,7 @@ class Session:
     def _on_change(self, filter_id: str | None) -> None:
         """Follow what the supervisor learnt (on its thread): the list of characters, a filter's condition."""
         if filter_id is None:
-            self._take_note_of_characters()
+            self._look_at_characters()
         for instance in self.filters():
             if filter_id in (None, instance.filter_id):
                 self._follow_failure(instance)

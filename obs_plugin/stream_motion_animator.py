@@ -19,13 +19,13 @@ _problem = ""
 # In front, so that no other folder's obs_plugin is taken, and only meanwhile, so that no other script finds our files.
 sys.path.insert(0, _ROOT)
 try:
-    from animator_core import __version__
+    import animator_core
     from obs_plugin import libobs, registration, script_log
     from obs_plugin.hotkeys import HOTKEYS, Hotkey, descriptions
     from obs_plugin.session import Session
 
-    if __version__ != _RELEASE:
-        raise ImportError(f"they are of release {__version__}, the script of {_RELEASE}")
+    if animator_core.__version__ != _RELEASE:
+        raise ImportError(f"they are of release {animator_core.__version__}, the script of {_RELEASE}")
 except Exception as exc:
     # A traceback would not say what to do.
     if Path(_ROOT, "animator_core").is_dir():
@@ -88,7 +88,7 @@ def script_load(settings: Any) -> None:
             ", ".join(others),
         )
     if _session is not None:
-        _session.numbers, _session.on_numbers = numbers, _name_hotkeys
+        _session.roster.numbers, _session.roster.on_change = numbers, _name_hotkeys
         _session.start()
 
 
@@ -102,7 +102,7 @@ def script_save(settings: Any) -> None:
         _lib.obs_data_set_array(int(settings), name.encode(), keys)
         _lib.obs_data_array_release(keys)
     if _session is not None:
-        _lib.obs_data_set_string(int(settings), _NUMBERS_KEY.encode(), json.dumps(_session.numbers).encode())
+        _lib.obs_data_set_string(int(settings), _NUMBERS_KEY.encode(), json.dumps(_session.roster.numbers).encode())
 
 
 def script_unload() -> None:
@@ -110,7 +110,7 @@ def script_unload() -> None:
         return
     registration.hide()
     if _session is not None:
-        _session.on_numbers = lambda: None
+        _session.roster.on_change = lambda: None
         _session.stop()
     _hotkey_ids.clear()
     _flush_log()

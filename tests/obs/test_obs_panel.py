@@ -14,7 +14,7 @@ from PIL import Image
 
 from animator_core import __version__
 from animator_core.protocol import CharacterEntry, FilterStatus
-from obs_plugin import hotkeys, registration
+from obs_plugin import hotkeys, registration, still_picture
 from obs_plugin.condition import Problem, describe
 from obs_plugin.installation import Installation
 from obs_plugin.session import Session
@@ -140,7 +140,7 @@ class Desk:
         create = ctypes.CFUNCTYPE(_POINTER, _POINTER, _POINTER)(self.made.info.create)
         self.key = create(1, 2)
         (self.instance,) = session.filters()
-        session._take_note_of_characters()
+        session._look_at_characters()
         self.panel = 0
 
     def open(self) -> None:
@@ -294,6 +294,17 @@ def test_broken_pictures_are_marked_with_the_reason_and_cannot_be_chosen(desk: D
     assert [each["enabled"] for each in marked.values()] == [True, False, False]
 
 
+def test_a_name_that_the_locale_cannot_spell_stops_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_size(_path: str) -> None:
+        raise UnicodeEncodeError("ascii", "Яна", 0, 3, "ordinal not in range(128)")
+
+    monkeypatch.setattr(still_picture.picture_header, "read_size", read_size)
+    Image.new("RGB", (8, 8)).save(desk.folder / "d.png")
+    desk.session._on_change(None)
+    assert [entry.problem for entry in desk.session.characters()] == [""] * 4
+    assert desk.session.roster.numbers[3] == "d.png"
+
+
 def test_no_button_is_wide_enough_to_be_cut(desk: Desk) -> None:
     names = ("a" * 200, "b" * 200)
     desk.supervisor.characters = (
@@ -318,11 +329,11 @@ def test_next_and_previous_pass_over_what_cannot_be_shown(desk: Desk) -> None:
 
 
 def test_a_number_stays_with_its_character(desk: Desk) -> None:
-    assert desk.session.numbers[:4] == ("a.png", "b.png", "c.png", "")
+    assert desk.session.roster.numbers[:4] == ("a.png", "b.png", "c.png", "")
     Image.new("RGB", (8, 8)).save(desk.folder / "0 new.png")
     (desk.folder / "b.png").unlink()
     desk.session._on_change(None)
-    assert desk.session.numbers[:4] == ("a.png", "b.png", "c.png", "0 new.png")
+    assert desk.session.roster.numbers[:4] == ("a.png", "b.png", "c.png", "0 new.png")
     desk.session.select_number(3)
     assert desk.lib.settings["character"] == "c.png"
     desk.session.select_number(2)
@@ -335,7 +346,7 @@ def test_a_number_stays_with_its_character(desk: Desk) -> None:
 
 def test_the_hotkeys_carry_the_names_of_their_characters(desk: Desk) -> None:
     told: list[dict[str, str]] = []
-    desk.session.on_numbers = lambda: told.append(hotkeys.descriptions(desk.session))
+    desk.session.roster.on_change = lambda: told.append(hotkeys.descriptions(desk.session))
     desk.supervisor.characters = (CharacterEntry("b.png", "Mira", str(desk.folder / "b.png")),)
     desk.session._on_change(None)
     assert told[-1]["stream_motion_animator.character_2"] == "Stream Motion Animator: Character 2: Mira"

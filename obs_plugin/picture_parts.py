@@ -6,6 +6,9 @@ kind of file. From the copy, which has neither, every version gives the same pix
 
 from __future__ import annotations
 
+if not __package__:
+    __import__("wrong_script").claim(globals())
+
 import struct
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Iterator

@@ -253,9 +253,8 @@ class ObsSession:
         profile.mkdir(parents=True, exist_ok=True)
         scenes.mkdir(parents=True, exist_ok=True)
         self.runtime.mkdir(mode=0o700, exist_ok=True)
-        # OBS 31 and later keep most of it in user.ini.
-        for name in ("global.ini", "user.ini"):
-            (config / name).write_text(_GLOBAL_INI.format(port=self._port))
+        # OBS 31 and later make user.ini of it at their first start; 32.2 does not start with one that only has this.
+        (config / "global.ini").write_text(_GLOBAL_INI.format(port=self._port))
         (profile / "basic.ini").write_text(_BASIC_INI.format(*CANVAS, self.folder))
         for name, paths in {"Untitled": scripts, **collections}.items():
             path = scenes / f"{name}.json"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +22,27 @@ def interpret_kernels(has_cuda: bool) -> None:
 interpret_kernels(torch.cuda.is_available())
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--obs-root", metavar="FOLDER", help="run in a root folder that tests/obs/obs_root.py made")
+    parser.addoption("--obs-exit-runs", type=int, default=1, metavar="N", help="quit OBS so often in each way")
+
+
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Hand the whole run over to the Python and the OBS of another root folder, where that is asked for."""
+    if not config.option.obs_root:
+        return None
+    sys.path.insert(0, str(Path(__file__).with_name("obs")))
+    from obs_root import PYTHON, RootError, entry
+
+    # The later of two options holds.
+    arguments = [*config.invocation_params.args, "--obs-root="]
+    command = [str(PYTHON), "-m", "pytest", "-p", "no:cacheprovider", *map(str, arguments)]
+    try:
+        return subprocess.run(entry(Path(config.option.obs_root), command)).returncode
+    except RootError as exc:
+        raise pytest.UsageError(str(exc)) from exc
 
 
 def shared_file(relative: str) -> Path:

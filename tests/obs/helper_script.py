@@ -37,9 +37,15 @@ def native(name, *arguments, result=ctypes.c_void_p):
     return function(*(ctypes.c_void_p(a) if isinstance(a, int) else a for a in arguments))
 
 
+def _loaded(name):
+    """Return a library that this process has loaded, whatever number its file has."""
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    return ctypes.CDLL(next(line.split(maxsplit=5)[5] for line in lines if f"/{name}.so" in line))
+
+
 def _scripting(name, result, *arguments):
     """Call a function of OBS's scripting library, which this process has loaded, with the lock let go."""
-    function = getattr(ctypes.CDLL("libobs-scripting.so.1"), name)
+    function = getattr(_loaded("libobs-scripting"), name)
     function.restype = result
     return function(*arguments)
 

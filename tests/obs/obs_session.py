@@ -253,6 +253,7 @@ class ObsSession:
         profile.mkdir(parents=True, exist_ok=True)
         scenes.mkdir(parents=True, exist_ok=True)
         self.runtime.mkdir(mode=0o700, exist_ok=True)
+        # OBS 31 and later make user.ini of it at their first start; 32.2 does not start with one that only has this.
         (config / "global.ini").write_text(_GLOBAL_INI.format(port=self._port))
         (profile / "basic.ini").write_text(_BASIC_INI.format(*CANVAS, self.folder))
         for name, paths in {"Untitled": scripts, **collections}.items():
@@ -440,19 +441,21 @@ def _collection(name: str, scripts: list[Path], settings: dict[str, Any]) -> dic
 
 def _close_main_window(name: str) -> None:
     from Xlib import X, display
+    from Xlib.error import BadWindow, CatchError
     from Xlib.protocol import event
 
     connection = display.Display(name)
     try:
         delete, protocols = connection.intern_atom("WM_DELETE_WINDOW"), connection.intern_atom("WM_PROTOCOLS")
         for window in connection.screen().root.query_tree().children:
-            title = window.get_wm_name() or ""
-            if isinstance(title, str) and title.startswith("OBS "):
-                message = event.ClientMessage(
-                    window=window, client_type=protocols, data=(32, [delete, X.CurrentTime, 0, 0, 0])
-                )
-                window.send_event(message)
-        connection.flush()
+            # A small window of OBS may be gone since it was listed.
+            with contextlib.suppress(BadWindow):
+                title = window.get_wm_name() or ""
+                if isinstance(title, str) and title.startswith("OBS "):
+                    message = event.ClientMessage(
+                        window=window, client_type=protocols, data=(32, [delete, X.CurrentTime, 0, 0, 0])
+                    )
+                    window.send_event(message, onerror=CatchError(BadWindow))
         connection.sync()
     finally:
         connection.close()

@@ -248,6 +248,31 @@ def test_without_its_environment_the_filter_shows_the_still_and_says_what_to_do(
     assert session.quit() == 0
 
 
+def leaks_after_switches(session: ObsSession, is_ours: bool) -> int:
+    """Switch collections, with the script reload it in each, quit, and return how many blocks of memory leaked."""
+    current = lambda: session.client.get_scene_collection_list().current_scene_collection_name  # noqa: E731
+    for collection in ("Second", "Untitled", "Second"):
+        session.client.set_current_scene_collection(collection)
+        wait_for(lambda name=collection: current() == name, f"{collection} is loaded")
+        if not session.client.get_input_list().inputs:
+            session.add_color("Camera", CAMERA)
+            kind = "stream_motion_animator" if is_ours else "color_filter_v2"
+            session.client.create_source_filter("Camera", "Filter", kind, {})
+        for _ in range(2 * is_ours):
+            wait_for(lambda: shows(session, WORKER_FRAME), f"the filter works in {collection}")
+            assert session.call("result = reload_script('stream_motion_animator')") is True
+    assert session.quit() == 0
+    return session.memory_leaks()
+
+
+def test_reloads_and_switches_leak_no_more_than_without_the_script(start: Starter, installation: Installation) -> None:
+    scripts = [installation.script, HELPER_SCRIPT]
+    # OBS itself leaks at each switch.
+    plain = leaks_after_switches(start([], {}, collections={"Second": []}), is_ours=False)
+    ours = start(scripts, installation.environment, collections={"Second": scripts})
+    assert leaks_after_switches(ours, is_ours=True) == plain
+
+
 def test_scene_collections_can_be_switched(start: Starter, installation: Installation) -> None:
     scripts = [installation.script]
     session = start(scripts, installation.environment, collections={"Second": scripts, "Bare": []})

@@ -25,6 +25,7 @@ from animator_core.model_files import FACE_LANDMARKER, LIVEPORTRAIT
 from animator_core.protocol import CharacterEntry
 from animator_core.tracking import build
 from tests import stand_ins
+from tests.windows_doubles import folder_refusing_files
 
 
 @pytest.fixture
@@ -267,6 +268,14 @@ def test_a_cache_that_cannot_be_written_is_a_failure(tmp_path: Path, surrounding
     (found,) = machine.check_cache(dataclasses.replace(surroundings, config=blocked))
     assert found.state == FAILURE
     assert "performance.cache_dir" in found.remedy
+
+
+def test_a_protected_cache_is_told_at_once_on_windows(tmp_path: Path, surroundings: Surroundings) -> None:
+    (tmp_path / "cache").mkdir()
+    with folder_refusing_files():
+        (found,) = machine.check_cache(surroundings)
+    assert found.state == FAILURE
+    assert "(Permission denied)" in found.detail
 
 
 @pytest.mark.parametrize(("free", "state"), [(10**7, FAILURE), (5 * 10**8, WARNING), (10**11, OK)])

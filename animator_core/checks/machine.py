@@ -7,11 +7,11 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from animator_core.checks.finding import FAILURE, OK, WARNING, Finding, Surroundings
 from animator_core.installation.obs_setup import SCRIPT, first_obs_for_python
+from animator_core.installation.writable import writing_problem
 
 _DISK_FAILURE_BYTES, _DISK_WARNING_BYTES = 100_000_000, 1_000_000_000
 _OLDEST_OBS = 28
@@ -22,12 +22,9 @@ _VIDEO_DEVICES = Path("/sys/class/video4linux")
 def check_cache(surroundings: Surroundings) -> list[Finding]:
     """Whether generated files can be kept."""
     folder = surroundings.config.performance.cache_dir
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b"x" * 4096)
-    except OSError as exc:
-        detail = f"cannot write in {folder} ({exc.strerror}): everything is computed anew at every start"
+    problem = writing_problem(folder)
+    if problem:
+        detail = f"cannot write in {folder} ({problem}): everything is computed anew at every start"
         return [Finding("cache", FAILURE, detail, "make the folder writable, or set performance.cache_dir to another")]
     return [Finding("cache", OK, f"{folder} can be written")]
 

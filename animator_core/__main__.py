@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import animator_core
 from animator_core.errors import AnimatorError
 from animator_core.frame_ring import RingError
+from animator_core.installation.console import print_in_any_encoding
 
 COMMANDS = {
     "animate": "animate a character from a video or a recorded motion, into a video",
@@ -70,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main_in_terminal() -> int:
     """Run one command without native libraries' chatter; the worker's log takes everything."""
+    print_in_any_encoding()
     if sys.argv[1:2] == [WORKER]:
         return main()
     from animator_core.cli.native_noise import filtered_native_stderr

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 import animator_core
-from animator_core.errors import AnimatorError
+from animator_core.errors import AnimatorError, load_remedy
 from animator_core.frame_ring import RingError
 from animator_core.installation.console import print_in_any_encoding
 
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {exc}", file=sys.stderr)
         return EXIT_FAILURE
     except ImportError as exc:
-        print(f"error: a package is missing or broken ({exc}); run install.py again", file=sys.stderr)
+        print(f"error: a package is missing or broken ({exc}); {load_remedy(str(exc))}", file=sys.stderr)
         return EXIT_FAILURE
     except BrokenPipeError:
         # The reader of our output has left (`doctor | head`); Python would complain again on its way out.

@@ -27,6 +27,7 @@ ALLOWED = {
     "config": {"errors", "liveportrait"},  # its options: each with its range, standard library only
     "timing": set(),
     "model_files": {"errors"},
+    "installation": {"errors", "installation", "model_files", "whole_file"},
     "tracking": {"errors", "model_files", "tracking"},
     "liveportrait": {"errors", "liveportrait", "whole_file"},
     "motion": {"errors", "motion", "tracking", "whole_file"},
@@ -35,6 +36,7 @@ ALLOWED = {
         "characters",
         "errors",
         "frame_ring",
+        "installation",  # looks for cards; standard library only
         "liveportrait",
         "motion",
         "optimizer",

@@ -14,15 +14,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from animator_core import assembly, doctor
 from animator_core.__main__ import main
 from animator_core.checks import animation, installation, machine
 from animator_core.checks.finding import FAILURE, OK, WARNING, Finding, Surroundings
 from animator_core.config import CharacterConfig, Config, PerformanceConfig
-from animator_core.errors import CharacterError
+from animator_core.errors import CharacterError, ModelError, loading
 from animator_core.model_files import FACE_LANDMARKER, LIVEPORTRAIT
 from animator_core.protocol import CharacterEntry
+from animator_core.render.liveportrait import device
+from animator_core.render.liveportrait.device import DeviceChoice
 from animator_core.tracking import build
 from tests import stand_ins
 from tests.windows_doubles import folder_refusing_files
@@ -183,6 +186,72 @@ def test_a_package_that_does_not_load_is_named(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(builtins, "__import__", refuse)
     found = installation.check_packages(surroundings)
     assert found[0] == Finding("package av", FAILURE, found[0].detail, "run install.py again")
+
+
+_WINDOWS_WITHOUT_ITS_RUNTIME = (
+    OSError(r'[WinError 126] Das angegebene Modul wurde nicht gefunden. Error loading "C:\torch\lib\c10.dll"'),
+    OSError(r'[WinError 127] La procédure spécifiée est introuvable. Error loading "C:\torch\lib\shm.dll"'),
+    OSError(r'[WinError 1114] A dynamic link library (DLL) initialization routine failed. Error loading "c10.dll"'),
+    ImportError("DLL load failed while importing _framework_bindings: The specified module could not be found."),
+)
+
+
+@pytest.mark.parametrize("error", _WINDOWS_WITHOUT_ITS_RUNTIME)
+@pytest.mark.parametrize("check", ["packages", "opencv", "mediapipe", "torch"])
+def test_windows_without_its_runtime_is_told_which_to_install(
+    monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings, check: str, error: Exception
+) -> None:
+    def fail(module: str) -> None:
+        raise error
+
+    monkeypatch.setattr(installation.importlib, "import_module", fail)
+    found = getattr(installation, f"check_{check}")(surroundings)[0]
+    assert found.state == (WARNING if check == "torch" else FAILURE)
+    assert "Microsoft's Visual C++ Redistributable (vc_redist.x64.exe" in found.remedy
+    with pytest.raises(ModelError, match="; install Microsoft's Visual C"), loading("torch"):
+        raise error
+
+
+def test_another_problem_of_loading_is_the_installers(
+    monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings
+) -> None:
+    def fail(module: str) -> None:
+        raise OSError("[WinError 1455] The paging file is too small for this operation to complete.")
+
+    monkeypatch.setattr(installation.importlib, "import_module", fail)
+    assert installation.check_torch(surroundings)[0].remedy == "run install.py again"
+
+
+def _torch_with(monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings, choice: DeviceChoice) -> Finding:
+    monkeypatch.setattr(device, "choose_device", lambda wanted, fp16: choice)
+    monkeypatch.setattr(torch, "__version__", "2.13.0")
+    (found,) = installation.check_torch(surroundings)
+    return found
+
+
+def test_the_device_that_torch_runs_on_is_named(monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings) -> None:
+    apple = DeviceChoice("mps", torch.float32, "Apple GPU")
+    assert _torch_with(monkeypatch, surroundings, apple) == Finding("torch", OK, "2.13.0 on Apple GPU")
+    none = DeviceChoice("cpu", torch.float32, "CPU", is_capable=False)
+    assert _torch_with(monkeypatch, surroundings, none) == Finding(
+        "torch", OK, "2.13.0 on the CPU, where the warp renderer is used"
+    )
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=24 * 10**9))
+    nvidia = DeviceChoice("cuda", torch.float16, "RTX 4090")
+    assert _torch_with(monkeypatch, surroundings, nvidia) == Finding("torch", OK, "2.13.0 on RTX 4090, 24 GB")
+
+
+def test_a_card_that_torch_cannot_use_is_told_as_in_the_panel(
+    monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings
+) -> None:
+    note = "RTX 3060 is not used (its driver is not installed); install it, restart; run install.py"
+    choice = DeviceChoice("cpu", torch.float32, "CPU", note, is_capable=False)
+    assert _torch_with(monkeypatch, surroundings, choice) == Finding(
+        "torch",
+        WARNING,
+        "2.13.0: RTX 3060 is not used (its driver is not installed)",
+        "install it, restart; run install.py",
+    )
 
 
 def test_a_damaged_model_is_a_failure(surroundings: Surroundings) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import json
-import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -356,31 +355,24 @@ def test_a_full_disk_is_told(
     assert found.state == state
 
 
-@pytest.mark.parametrize(("version", "state"), [((27, 2), FAILURE), ((29, 0), OK), (None, OK)])
-def test_an_old_obs_is_a_failure(
-    monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings, version: tuple[int, int] | None, state: str
+@pytest.mark.parametrize(
+    ("path", "service"),
+    [
+        ("Users/ann/OneDrive/Desktop/animator", "OneDrive"),
+        ("Users/ann/OneDrive - Contoso/animator", "OneDrive"),
+        ("Users/ann/Cloud/animator", "OneDrive"),  # another name for it, see below
+        ("Users/ann/Dropbox/animator", "Dropbox"),
+        ("Users/ann/Dropbox (Contoso)/animator", "Dropbox"),
+        ("Users/ann/Library/Mobile Documents/com~apple~CloudDocs/animator", "iCloud"),
+        ("Users/ann/Library/CloudStorage/Box-Box/animator", "a cloud service"),
+        ("Users/ann/Documents/my OneDrive backup/animator", ""),
+        ("Users/ann/animator", ""),
+    ],
+)
+def test_a_project_that_is_uploaded_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, surroundings: Surroundings, path: str, service: str
 ) -> None:
-    (surroundings.root / "obs_plugin").mkdir()
-    (surroundings.root / "obs_plugin" / "stream_motion_animator.py").write_bytes(b"")
-    monkeypatch.setattr(machine, "find_obs", lambda: Path("obs"))
-    monkeypatch.setattr(machine, "obs_version", lambda program: version)
-    assert machine.check_obs(surroundings)[0].state == state
-
-
-def test_a_missing_script_is_a_failure_and_a_missing_obs_is_not(
-    monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings
-) -> None:
-    assert machine.check_obs(surroundings)[0].state == FAILURE
-    (surroundings.root / "obs_plugin").mkdir()
-    (surroundings.root / "obs_plugin" / "stream_motion_animator.py").write_bytes(b"")
-    monkeypatch.setattr(machine, "find_obs", lambda: None)
-    assert machine.check_obs(surroundings)[0].state == WARNING
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="OBS is asked for its version on Linux only")
-def test_the_version_is_read_from_what_obs_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    def answer(command: list[str], **options: Any) -> Any:
-        return subprocess.CompletedProcess(command, 0, "OBS Studio - 29.0.2.1-1+b1 (linux)\n", "")
-
-    monkeypatch.setattr(machine.subprocess, "run", answer)
-    assert machine.obs_version(Path("obs")) == (29, 0)
+    monkeypatch.setenv("OneDriveConsumer", str(tmp_path / "Users/ann/Cloud"))
+    (found,) = machine.check_folder(dataclasses.replace(surroundings, root=tmp_path / path))
+    assert found.state == (WARNING if service else OK)
+    assert (f"uploaded by {service}" in found.detail, "move" in found.remedy) == (bool(service), bool(service))

@@ -46,7 +46,7 @@ def _cause_and_remedy(card: Card) -> tuple[str, str]:
         return f"{driver} is too old for CUDA {torch.version.cuda}", "update NVIDIA's driver and restart the computer"
     if _NO_CARD in problem and _HIDES_CARDS in os.environ:
         return f"the environment variable {_HIDES_CARDS} hides it", "remove the variable and start OBS again"
-    return problem, "restart the computer; if that does not help, install NVIDIA's driver anew"
+    return problem, "restart the computer, or install NVIDIA's driver anew"
 
 
 def _problem() -> str:

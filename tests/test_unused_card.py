@@ -13,6 +13,7 @@ import torch
 
 from animator_core.installation import graphics_card
 from animator_core.installation.graphics_card import Card, find_card
+from animator_core.installation.requirements import Gpu
 from animator_core.render.liveportrait import unused_card as module
 from animator_core.render.liveportrait.unused_card import UnusedCard, unused_card
 
@@ -149,6 +150,7 @@ def pytorch(monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(torch.version, "cuda", cuda)
         monkeypatch.setattr(torch, "__version__", "2.13.0+cu130" if cuda else "2.13.0+cpu")
         monkeypatch.setattr(module, "find_card", lambda: card)
+        monkeypatch.setattr(module, "detect_gpu", lambda: Gpu(RTX.name, 581, 8.6))
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
     return make
@@ -163,12 +165,23 @@ def test_the_cpu_build_is_told_with_the_way_to_the_other_one(pytorch) -> None:
     )
 
 
+def test_running_the_installer_again_is_no_remedy_while_it_does_not_see_the_card(
+    pytorch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytorch(None)
+    monkeypatch.setattr(module, "detect_gpu", lambda: None)
+    found = unused_card()
+    assert found is not None
+    assert found.cause == "its driver 472.12 is too old or does not answer"
+    assert found.remedy == "update NVIDIA's driver, restart the computer, run install.py again"
+
+
 def test_an_old_driver_is_told_with_its_version(pytorch) -> None:
     pytorch("13.0", TOO_OLD)
     found = unused_card()
     assert found is not None
     assert found.cause == "its driver 472.12 is too old for CUDA 13.0"
-    assert found.remedy == "update NVIDIA's driver and restart the computer"
+    assert found.remedy == "update NVIDIA's driver, restart the computer"
 
 
 @pytest.mark.parametrize("cuda", [None, "13.0"])

@@ -9,8 +9,10 @@ import torch
 
 from animator_core.errors import first_line
 from animator_core.installation.graphics_card import Card, find_card
+from animator_core.installation.requirements import detect_gpu
 
 _HIDES_CARDS = "CUDA_VISIBLE_DEVICES"
+_RENEW = "update NVIDIA's driver, restart the computer"
 _TOO_OLD, _NO_CARD = "driver on your system is too old", "No CUDA GPUs are available"
 """In PyTorch's errors."""
 
@@ -34,7 +36,11 @@ def unused_card() -> UnusedCard | None:
 
 def _cause_and_remedy(card: Card) -> tuple[str, str]:
     if not card.has_driver:
-        return "its driver is not installed", "install NVIDIA's driver, restart the computer and run install.py again"
+        return "its driver is not installed", "install NVIDIA's driver, restart the computer, run install.py again"
+    driver = f"its driver {card.driver}" if card.driver else "its driver"
+    if torch.version.cuda is None and detect_gpu() is None:
+        # What install.py does not see it would give the same build again.
+        return f"{driver} is too old or does not answer", f"{_RENEW}, run install.py again"
     if torch.version.cuda is None:
         return (
             f"PyTorch {torch.__version__} is not a build for NVIDIA cards",
@@ -42,8 +48,7 @@ def _cause_and_remedy(card: Card) -> tuple[str, str]:
         )
     problem = _problem()
     if _TOO_OLD in problem:
-        driver = f"its driver {card.driver}" if card.driver else "its driver"
-        return f"{driver} is too old for CUDA {torch.version.cuda}", "update NVIDIA's driver and restart the computer"
+        return f"{driver} is too old for CUDA {torch.version.cuda}", _RENEW
     if _NO_CARD in problem and _HIDES_CARDS in os.environ:
         return f"the environment variable {_HIDES_CARDS} hides it", "remove the variable and start OBS again"
     return problem, "restart the computer, or install NVIDIA's driver anew"

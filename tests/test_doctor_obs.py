@@ -102,6 +102,35 @@ def test_a_python_is_told_with_the_first_obs_that_loads_it(
     assert f"loaded by OBS {first} and newer" in found.detail
 
 
+@pytest.mark.parametrize(
+    ("system", "current", "version", "state"),
+    [
+        ("darwin", "3.13", (30, 2), WARNING),
+        ("darwin", "3.13", (31, 0), WARNING),
+        ("darwin", "3.13", (31, 1), OK),
+        ("darwin", "3.12", (30, 2), OK),
+        ("darwin", "", (30, 2), OK),  # a Python that is no framework
+        ("win32", "3.13", (30, 2), OK),
+    ],
+)
+def test_older_obs_on_macos_loads_only_the_current_python(
+    monkeypatch: pytest.MonkeyPatch, machine, surroundings: Surroundings, system, current, version, state
+) -> None:
+    versions = surroundings.root / "Python.framework" / "Versions"
+    for name in ("3.12", "3.13"):
+        (versions / name).mkdir(parents=True)
+    if current:
+        try:
+            (versions / "Current").symlink_to(current, target_is_directory=True)
+        except OSError:
+            pytest.skip("this user may not make symbolic links")
+    machine(system, (3, 12), version)
+    monkeypatch.setattr(sys, "base_prefix", str(versions / "3.12"))
+    found = obs.check_obs(surroundings)[1]
+    assert found.state == state
+    assert ("31.0.2" in found.remedy) == (state == WARNING)
+
+
 def test_obs_on_linux_brings_its_own_python(machine, surroundings: Surroundings) -> None:
     machine("linux", (3, 14), (30, 2))
     assert obs.check_obs(surroundings) == [Finding("OBS", OK, "obs, version 30.2")]

@@ -44,9 +44,10 @@ def bus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
     def make(*devices: tuple[str, str]) -> None:
         for number, (vendor, kind) in enumerate(devices):
-            (tmp_path / f"0000:0{number}:00.0").mkdir()
-            (tmp_path / f"0000:0{number}:00.0" / "vendor").write_text(f"{vendor}\n")
-            (tmp_path / f"0000:0{number}:00.0" / "class").write_text(f"{kind}\n")
+            folder = tmp_path / f"device{number}"
+            folder.mkdir()
+            (folder / "vendor").write_text(f"{vendor}\n")
+            (folder / "class").write_text(f"{kind}\n")
 
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(graphics_card, "_PCI_DEVICES", tmp_path)

@@ -16,6 +16,8 @@ from animator_core.installation.obs_setup import SCRIPT, first_obs_for_python
 
 _OLDEST = 28
 _MAC_PROGRAM = Path("/Applications/OBS.app/Contents/MacOS/OBS")
+_FIRST_WITH_ANY_MAC_PYTHON = (31, 1)
+"""31.0.2 can already, but 31.0 is all that is known of it."""
 _FILE_VERSION_OFFSET = 8
 """Of the version's upper half in Windows' VS_FIXEDFILEINFO, in bytes."""
 
@@ -60,7 +62,17 @@ def _python_for_obs(obs: tuple[int, int] | None) -> list[Finding]:
     if obs is not None and obs < tuple(int(part) for part in first.split(".")):
         detail = f"{name} is loaded by OBS {first} and newer, not by {obs[0]}.{obs[1]}"
         return [Finding("Python for OBS", WARNING, detail, "update OBS")]
+    if obs is not None and obs < _FIRST_WITH_ANY_MAC_PYTHON and not _is_current_mac_python():
+        detail = f"this OBS loads only the Python that Python.framework/Versions/Current names, which is not {name}"
+        return [Finding("Python for OBS", WARNING, detail, "update OBS to 31.0.2 or newer")]
     return [Finding("Python for OBS", OK, f"{name} can be loaded by OBS {first} and newer")]
+
+
+def _is_current_mac_python() -> bool:
+    """Return False on macOS if another Python was installed later, whose version is now the framework's current one."""
+    folder = Path(sys.base_prefix)
+    current = folder.parent / "Current"
+    return sys.platform != "darwin" or not current.exists() or current.samefile(folder)
 
 
 def find_obs() -> Path | None:

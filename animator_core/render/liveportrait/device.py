@@ -63,7 +63,7 @@ def choose_device(wanted: str = "auto", fp16: bool = True) -> DeviceChoice:
             if unused is not None:
                 passed_over[f"{unused.name} is not used ({unused.cause})"] = unused.remedy
             elif wanted != "auto":
-                passed_over[f"there is no {_NAMES[kind]} device"] = "set ai_model.device to auto"
+                passed_over[f"there is no {_NAMES[kind]} device"] = "update the graphics driver, or set ai_model.device"
             continue
         dtype = torch.float16 if fp16 and kind in ("cuda", "xpu") else torch.float32
         problem = failure(device, dtype)

@@ -71,9 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main_in_terminal() -> int:
     """Run one command without native libraries' chatter; the worker's log takes everything."""
-    print_in_any_encoding()
     if sys.argv[1:2] == [WORKER]:
+        print_in_any_encoding("utf-8")  # as the OBS script reads the log
         return main()
+    print_in_any_encoding()
     from animator_core.cli.native_noise import filtered_native_stderr
 
     # A terminated command shall take its unfinished files with it.

@@ -136,6 +136,21 @@ def test_redirected_output_is_complete_in_any_code_page(program: str, encoding: 
     assert f"Tools {arrow} Scripts" in told
 
 
+def test_the_workers_log_is_utf_8_in_any_code_page() -> None:
+    script = (
+        "import logging, sys; from animator_core import __main__ as command_line, worker\n"
+        "def work(arguments):\n"
+        "    logging.basicConfig(stream=sys.stderr)\n"
+        "    logging.warning('Яна \\udcff')\n"  # the name of a file on Linux may be no text
+        "worker.main = work\n"
+        "sys.argv = ['animator_core', 'worker']\n"
+        "sys.exit(command_line._main_in_terminal())"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, env=environment, check=True)
+    assert done.stderr.decode("utf-8").splitlines() == ["WARNING:root:Яна ?"]
+
+
 def test_without_a_console_printing_is_prepared_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)

@@ -24,10 +24,15 @@ def surroundings(tmp_path: Path) -> Surroundings:
 
 
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch):
-    """Make a machine with this system, Python and OBS."""
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Make a machine with this system, Python from python.org and OBS."""
 
     def make(system: str, python: tuple[int, int] = (3, 12), version: tuple[int, int] | None = (30, 2)) -> None:
+        number = f"{python[0]}.{python[1]}"
+        folder = tmp_path / "Python.framework" / "Versions" / number
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"python{number.replace('.', '')}.dll").write_bytes(b"")
+        monkeypatch.setattr(sys, "base_prefix", str(folder))
         monkeypatch.setattr(sys, "platform", system)
         monkeypatch.setattr(sys, "version_info", (*python, 0))
         monkeypatch.setattr(obs, "find_obs", lambda: Path("obs"))
@@ -66,9 +71,21 @@ def test_a_python_that_obs_cannot_load_is_told_whether_or_not_obs_has_a_version(
     machine(system, python, version)
     found = obs.check_obs(surroundings)[1]
     assert found.state == WARNING
-    assert f"OBS cannot load Python 3.{python[1]}" in found.detail
+    assert f"OBS cannot load Python 3.{python[1]} of " in found.detail
     assert "install Python 3.12" in found.remedy
     assert "Browse" in found.remedy
+
+
+@pytest.mark.parametrize("system", ["win32", "darwin"])
+def test_a_python_without_a_library_for_obs_is_told_with_its_folder(
+    monkeypatch: pytest.MonkeyPatch, machine, surroundings: Surroundings, tmp_path: Path, system: str
+) -> None:
+    machine(system)
+    monkeypatch.setattr(sys, "base_prefix", str(tmp_path / "conda"))
+    found = obs.check_obs(surroundings)[1]
+    assert found.state == WARNING
+    assert f"OBS cannot load Python 3.12 of {tmp_path / 'conda'}" in found.detail
+    assert "install Python 3.12 from python.org" in found.remedy
 
 
 @pytest.mark.parametrize("system", ["win32", "darwin"])
@@ -109,7 +126,7 @@ def test_a_python_is_told_with_the_first_obs_that_loads_it(
         ("darwin", "3.13", (31, 0), WARNING),
         ("darwin", "3.13", (31, 1), OK),
         ("darwin", "3.12", (30, 2), OK),
-        ("darwin", "", (30, 2), OK),  # a Python that is no framework
+        ("darwin", "", (30, 2), OK),
         ("win32", "3.13", (30, 2), OK),
     ],
 )
@@ -117,15 +134,13 @@ def test_older_obs_on_macos_loads_only_the_current_python(
     monkeypatch: pytest.MonkeyPatch, machine, surroundings: Surroundings, system, current, version, state
 ) -> None:
     versions = surroundings.root / "Python.framework" / "Versions"
-    for name in ("3.12", "3.13"):
-        (versions / name).mkdir(parents=True)
+    (versions / "3.13").mkdir(parents=True)
     if current:
         try:
             (versions / "Current").symlink_to(current, target_is_directory=True)
         except OSError:
             pytest.skip("this user may not make symbolic links")
     machine(system, (3, 12), version)
-    monkeypatch.setattr(sys, "base_prefix", str(versions / "3.12"))
     found = obs.check_obs(surroundings)[1]
     assert found.state == state
     assert ("31.0.2" in found.remedy) == (state == WARNING)

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from animator_core.checks.finding import FAILURE, OK, WARNING, Finding, Surroundings
-from animator_core.installation.obs_setup import SCRIPT, first_obs_for_python
+from animator_core.installation.obs_setup import SCRIPT, first_obs_for_python, python_folder
 
 _OLDEST = 28
 _MAC_PROGRAM = Path("/Applications/OBS.app/Contents/MacOS/OBS")
@@ -52,8 +52,9 @@ def _python_for_obs(obs: tuple[int, int] | None) -> list[Finding]:
     version = (sys.version_info[0], sys.version_info[1])
     name = f"Python {version[0]}.{version[1]}"
     first = first_obs_for_python(version)
-    if not first:
-        detail = f"OBS cannot load {name}, with which this program itself runs"
+    system = "Windows" if sys.platform == "win32" else "Darwin"
+    if python_folder(system, version, Path(sys.base_prefix)) is None:
+        detail = f"OBS cannot load {name} of {sys.base_prefix}, with which this program itself runs"
         remedy = (
             "install Python 3.12 from python.org beside it (3.12.10 is the last one with an installer), and choose its "
             "folder in OBS: Tools → Scripts → Python Settings → Browse"

@@ -22,7 +22,7 @@ import tempfile
 from pathlib import Path
 
 from animator_core.installation import obs_setup, requirements
-from animator_core.installation.console import AGAIN, InstallError, say
+from animator_core.installation.console import AGAIN, InstallError, print_in_any_encoding, say
 from animator_core.installation.environment import Environment, Interpreter
 from animator_core.installation.models import ModelsStep
 from animator_core.model_files import FACE_LANDMARKER, LIVEPORTRAIT
@@ -194,4 +194,5 @@ def main(arguments: "list[str]") -> int:
 
 
 if __name__ == "__main__":
+    print_in_any_encoding()
     sys.exit(main(sys.argv[1:]))

@@ -11,8 +11,9 @@ import sys
 from collections.abc import Sequence
 
 import animator_core
-from animator_core.errors import AnimatorError
+from animator_core.errors import AnimatorError, load_remedy
 from animator_core.frame_ring import RingError
+from animator_core.installation.console import print_in_any_encoding
 
 COMMANDS = {
     "animate": "animate a character from a video or a recorded motion, into a video",
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {exc}", file=sys.stderr)
         return EXIT_FAILURE
     except ImportError as exc:
-        print(f"error: a package is missing or broken ({exc}); run install.py again", file=sys.stderr)
+        print(f"error: a package is missing or broken ({exc}); {load_remedy(str(exc))}", file=sys.stderr)
         return EXIT_FAILURE
     except BrokenPipeError:
         # The reader of our output has left (`doctor | head`); Python would complain again on its way out.
@@ -71,7 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main_in_terminal() -> int:
     """Run one command without native libraries' chatter; the worker's log takes everything."""
     if sys.argv[1:2] == [WORKER]:
+        print_in_any_encoding("utf-8")  # as the OBS script reads the log
         return main()
+    print_in_any_encoding()
     from animator_core.cli.native_noise import filtered_native_stderr
 
     # A terminated command shall take its unfinished files with it.

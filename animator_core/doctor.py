@@ -14,7 +14,8 @@ _CHECKS = {
     "installation": ("python", "packages", "opencv", "mediapipe", "torch", "models"),
     "onnxruntime": ("onnxruntime",),
     "animation": ("characters", "tracker", "renderer", "ring"),
-    "machine": ("cache", "disk", "obs", "cameras"),
+    "machine": ("folder", "cache", "disk", "cameras"),
+    "obs": ("obs",),
 }
 """By module of animator_core.checks, in the order of telling."""
 

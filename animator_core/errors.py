@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
+
+_LOAD_REMEDIES = (
+    (
+        r"libGL|libEGL|libgthread",
+        "install the system's graphics libraries (Debian, Ubuntu: apt install libgl1 libegl1 libgles2 libglib2.0-0)",
+    ),
+    # Windows' numbers are the same in any language: a module or a function is not found, a module does not start.
+    (
+        r"DLL load failed|WinError (126|127|1114)\b",
+        "install Microsoft's Visual C++ Redistributable (vc_redist.x64.exe from Microsoft) and restart the computer",
+    ),
+)
 
 
 def first_line(error: BaseException, most: int | None = None) -> str:
@@ -14,6 +27,11 @@ def first_line(error: BaseException, most: int | None = None) -> str:
 def described(error: BaseException) -> str:
     """Return an unexpected error as ``class: first line``."""
     return f"{type(error).__name__}: {first_line(error, 160)}"
+
+
+def load_remedy(problem: str, otherwise: str = "run install.py again") -> str:
+    """Return the remedy for what importing an installed package said, ``otherwise`` if it is not of a known kind."""
+    return next((remedy for pattern, remedy in _LOAD_REMEDIES if re.search(pattern, problem)), otherwise)
 
 
 class AnimatorError(Exception):
@@ -68,4 +86,5 @@ def loading(package: str) -> Iterator[None]:
     except AnimatorError:
         raise
     except Exception as exc:
-        raise ModelError(f"the package {package} does not load ({described(exc)}); run install.py again") from exc
+        problem = f"the package {package} does not load ({described(exc)})"
+        raise ModelError(f"{problem}; {load_remedy(str(exc))}") from exc

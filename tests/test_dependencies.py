@@ -30,6 +30,7 @@ ALLOWED = {
     "config": {"errors", "liveportrait", "yaml_text"},  # its options: each with its range, standard library only
     "timing": set(),
     "model_files": {"errors"},
+    "installation": {"errors", "installation", "model_files", "whole_file"},
     "tracking": {"errors", "model_files", "tracking"},
     "liveportrait": {"errors", "frame_change", "liveportrait", "whole_file"},
     "motion": {"errors", "frame_change", "motion", "tracking", "whole_file"},
@@ -48,6 +49,7 @@ ALLOWED = {
         "characters",
         "errors",
         "frame_ring",
+        "installation",  # looks for cards; standard library only
         "liveportrait",
         "motion",
         "optimizer",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import json
-import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -14,17 +13,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from animator_core import assembly, doctor
 from animator_core.__main__ import main
 from animator_core.checks import animation, installation, machine
 from animator_core.checks.finding import FAILURE, OK, WARNING, Finding, Surroundings
 from animator_core.config import CharacterConfig, Config, PerformanceConfig
-from animator_core.errors import CharacterError
+from animator_core.errors import CharacterError, ModelError, loading
 from animator_core.model_files import FACE_LANDMARKER, LIVEPORTRAIT
 from animator_core.protocol import CharacterEntry
+from animator_core.render.liveportrait import device
+from animator_core.render.liveportrait.device import DeviceChoice
 from animator_core.tracking import build
 from tests import stand_ins
+from tests.windows_doubles import folder_refusing_files
 
 
 @pytest.fixture
@@ -184,6 +187,72 @@ def test_a_package_that_does_not_load_is_named(monkeypatch: pytest.MonkeyPatch, 
     assert found[0] == Finding("package av", FAILURE, found[0].detail, "run install.py again")
 
 
+_WINDOWS_WITHOUT_ITS_RUNTIME = (
+    OSError(r'[WinError 126] Das angegebene Modul wurde nicht gefunden. Error loading "C:\torch\lib\c10.dll"'),
+    OSError(r'[WinError 127] La procédure spécifiée est introuvable. Error loading "C:\torch\lib\shm.dll"'),
+    OSError(r'[WinError 1114] A dynamic link library (DLL) initialization routine failed. Error loading "c10.dll"'),
+    ImportError("DLL load failed while importing _framework_bindings: The specified module could not be found."),
+)
+
+
+@pytest.mark.parametrize("error", _WINDOWS_WITHOUT_ITS_RUNTIME)
+@pytest.mark.parametrize("check", ["packages", "opencv", "mediapipe", "torch"])
+def test_windows_without_its_runtime_is_told_which_to_install(
+    monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings, check: str, error: Exception
+) -> None:
+    def fail(module: str) -> None:
+        raise error
+
+    monkeypatch.setattr(installation.importlib, "import_module", fail)
+    found = getattr(installation, f"check_{check}")(surroundings)[0]
+    assert found.state == (WARNING if check == "torch" else FAILURE)
+    assert "Microsoft's Visual C++ Redistributable (vc_redist.x64.exe" in found.remedy
+    with pytest.raises(ModelError, match="; install Microsoft's Visual C"), loading("torch"):
+        raise error
+
+
+def test_another_problem_of_loading_is_the_installers(
+    monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings
+) -> None:
+    def fail(module: str) -> None:
+        raise OSError("[WinError 1455] The paging file is too small for this operation to complete.")
+
+    monkeypatch.setattr(installation.importlib, "import_module", fail)
+    assert installation.check_torch(surroundings)[0].remedy == "run install.py again"
+
+
+def _torch_with(monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings, choice: DeviceChoice) -> Finding:
+    monkeypatch.setattr(device, "choose_device", lambda wanted, fp16: choice)
+    monkeypatch.setattr(torch, "__version__", "2.13.0")
+    (found,) = installation.check_torch(surroundings)
+    return found
+
+
+def test_the_device_that_torch_runs_on_is_named(monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings) -> None:
+    apple = DeviceChoice("mps", torch.float32, "Apple GPU")
+    assert _torch_with(monkeypatch, surroundings, apple) == Finding("torch", OK, "2.13.0 on Apple GPU")
+    none = DeviceChoice("cpu", torch.float32, "CPU", is_capable=False)
+    assert _torch_with(monkeypatch, surroundings, none) == Finding(
+        "torch", OK, "2.13.0 on the CPU, where the warp renderer is used"
+    )
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=24 * 10**9))
+    nvidia = DeviceChoice("cuda", torch.float16, "RTX 4090")
+    assert _torch_with(monkeypatch, surroundings, nvidia) == Finding("torch", OK, "2.13.0 on RTX 4090, 24 GB")
+
+
+def test_a_card_that_torch_cannot_use_is_told_as_in_the_panel(
+    monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings
+) -> None:
+    note = "RTX 3060 is not used (its driver is not installed); install it, restart; run install.py"
+    choice = DeviceChoice("cpu", torch.float32, "CPU", note, is_capable=False)
+    assert _torch_with(monkeypatch, surroundings, choice) == Finding(
+        "torch",
+        WARNING,
+        "2.13.0: RTX 3060 is not used (its driver is not installed)",
+        "install it, restart; run install.py",
+    )
+
+
 def test_a_damaged_model_is_a_failure(surroundings: Surroundings) -> None:
     surroundings.models_dir.mkdir()
     (surroundings.models_dir / FACE_LANDMARKER.name).write_bytes(b"")
@@ -269,6 +338,14 @@ def test_a_cache_that_cannot_be_written_is_a_failure(tmp_path: Path, surrounding
     assert "performance.cache_dir" in found.remedy
 
 
+def test_a_protected_cache_is_told_at_once_on_windows(tmp_path: Path, surroundings: Surroundings) -> None:
+    (tmp_path / "cache").mkdir()
+    with folder_refusing_files():
+        (found,) = machine.check_cache(surroundings)
+    assert found.state == FAILURE
+    assert "(Permission denied)" in found.detail
+
+
 @pytest.mark.parametrize(("free", "state"), [(10**7, FAILURE), (5 * 10**8, WARNING), (10**11, OK)])
 def test_a_full_disk_is_told(
     monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings, free: int, state: str
@@ -278,34 +355,27 @@ def test_a_full_disk_is_told(
     assert found.state == state
 
 
-@pytest.mark.parametrize(("version", "state"), [((27, 2), FAILURE), ((29, 0), OK), (None, OK)])
-def test_an_old_obs_is_a_failure(
-    monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings, version: tuple[int, int] | None, state: str
+@pytest.mark.parametrize(
+    ("path", "service"),
+    [
+        ("Users/ann/OneDrive/Desktop/animator", "OneDrive"),
+        ("Users/ann/OneDrive - Contoso/animator", "OneDrive"),
+        ("Users/ann/Cloud/animator", "OneDrive"),  # another name for it, see below
+        ("Users/ann/Dropbox/animator", "Dropbox"),
+        ("Users/ann/Dropbox (Contoso)/animator", "Dropbox"),
+        ("Users/ann/Library/Mobile Documents/com~apple~CloudDocs/animator", "iCloud"),
+        ("Users/ann/Library/CloudStorage/Box-Box/animator", "a cloud service"),
+        ("Users/ann/Documents/my OneDrive backup/animator", ""),
+        ("Users/ann/animator", ""),
+    ],
+)
+def test_a_project_that_is_uploaded_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, surroundings: Surroundings, path: str, service: str
 ) -> None:
-    (surroundings.root / "obs_plugin").mkdir()
-    (surroundings.root / "obs_plugin" / "stream_motion_animator.py").write_bytes(b"")
-    monkeypatch.setattr(machine, "find_obs", lambda: Path("obs"))
-    monkeypatch.setattr(machine, "obs_version", lambda program: version)
-    assert machine.check_obs(surroundings)[0].state == state
-
-
-def test_a_missing_script_is_a_failure_and_a_missing_obs_is_not(
-    monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings
-) -> None:
-    assert machine.check_obs(surroundings)[0].state == FAILURE
-    (surroundings.root / "obs_plugin").mkdir()
-    (surroundings.root / "obs_plugin" / "stream_motion_animator.py").write_bytes(b"")
-    monkeypatch.setattr(machine, "find_obs", lambda: None)
-    assert machine.check_obs(surroundings)[0].state == WARNING
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="OBS is asked for its version on Linux only")
-def test_the_version_is_read_from_what_obs_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    def answer(command: list[str], **options: Any) -> Any:
-        return subprocess.CompletedProcess(command, 0, "OBS Studio - 29.0.2.1-1+b1 (linux)\n", "")
-
-    monkeypatch.setattr(machine.subprocess, "run", answer)
-    assert machine.obs_version(Path("obs")) == (29, 0)
+    monkeypatch.setenv("OneDriveConsumer", str(tmp_path / "Users/ann/Cloud"))
+    (found,) = machine.check_folder(dataclasses.replace(surroundings, root=tmp_path / path))
+    assert found.state == (WARNING if service else OK)
+    assert (f"uploaded by {service}" in found.detail, "move" in found.remedy) == (bool(service), bool(service))
 
 
 def test_pictures_of_other_kinds_are_a_warning_with_the_remedy(surroundings: Surroundings, tmp_path: Path) -> None:

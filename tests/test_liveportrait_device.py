@@ -8,13 +8,18 @@ import torch
 from animator_core.errors import AnimatorError
 from animator_core.render.liveportrait import device
 from animator_core.render.liveportrait.device import choose_device, failure
+from animator_core.render.liveportrait.unused_card import UnusedCard
 
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch):
-    """Pretend that a machine has some kinds of device, and that on some of them an operation fails."""
+    """Pretend that a machine has some kinds of device, and that on some of them an operation fails.
 
-    def make(*kinds: str, broken: tuple[str, ...] = ()) -> None:
+    unused: an NVIDIA card that CUDA does not reach.
+    """
+
+    def make(*kinds: str, broken: tuple[str, ...] = (), unused: UnusedCard | None = None) -> None:
+        monkeypatch.setattr(device, "unused_card", lambda: unused)
         monkeypatch.setattr(device, "_is_available", lambda kind: kind in kinds)
         monkeypatch.setattr(device, "_device_name", lambda name: f"the {name}")
         monkeypatch.setattr(
@@ -64,8 +69,8 @@ def test_a_device_on_which_an_operation_fails_is_passed_over_and_named(machine):
     choice = choose_device()
     assert choice.device == "xpu"
     assert choice.note == (
-        "MPS cannot run the networks (grid_sampler_3d is missing), so LivePortrait runs elsewhere; "
-        "update the driver or set ai_model.device"
+        "MPS cannot run the networks (grid_sampler_3d is missing); "
+        "update the graphics driver and run install.py again, or set ai_model.device"
     )
 
 
@@ -75,6 +80,7 @@ def test_where_every_gpu_fails_the_cpu_runs_and_all_are_named(machine):
     assert choice.device == "cpu"
     assert "CUDA cannot run" in choice.note
     assert "XPU cannot run" in choice.note
+    assert choice.note.count("update the graphics driver") == 1
     assert not choice.is_capable
 
 
@@ -84,6 +90,26 @@ def test_a_device_that_was_asked_for_and_is_not_there_is_said(machine, wanted, n
     choice = choose_device(wanted)
     assert choice.device == "cpu"
     assert choice.note.startswith(f"there is no {named} device")
+
+
+@pytest.mark.parametrize("wanted", ["auto", "cuda", "cuda:1"])
+def test_a_card_that_cuda_does_not_reach_is_named_with_cause_and_remedy(machine, wanted):
+    machine(unused=UnusedCard("RTX 3060", "its driver 472.12 is too old for CUDA 13.0", "update NVIDIA's driver"))
+    choice = choose_device(wanted)
+    assert (choice.device, choice.is_capable) == ("cpu", False)
+    assert choice.note == "RTX 3060 is not used (its driver 472.12 is too old for CUDA 13.0); update NVIDIA's driver"
+
+
+def test_a_card_that_cuda_does_not_reach_is_named_beside_the_one_that_runs(machine):
+    machine("xpu", unused=UnusedCard("RTX 3060", "its driver is not installed", "install it"))
+    choice = choose_device()
+    assert (choice.device, choice.is_capable) == ("xpu", True)
+    assert choice.note == "RTX 3060 is not used (its driver is not installed); install it"
+
+
+def test_a_card_is_not_missed_by_somebody_who_asks_for_the_cpu(machine):
+    machine(unused=UnusedCard("RTX 3060", "its driver is not installed", "install it"))
+    assert choose_device("cpu").note == ""
 
 
 def test_the_numbered_device_that_was_asked_for_is_taken(machine):

@@ -261,6 +261,39 @@ def test_a_kernel_that_computes_wrongly_or_fails_gives_way_to_the_plain_expressi
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert "modulated: it is nan off; moved: no C compiler; picture: it is 0.02" in record.getMessage()
+    assert record.getMessage().endswith(f"; {choice._remedy()}")
+
+
+@pytest.mark.parametrize(
+    ("system", "compilers", "has_headers", "remedy"),
+    [
+        ("linux", {"gcc"}, True, "update the graphics driver"),
+        ("linux", {"clang"}, True, "update the graphics driver"),
+        (
+            "linux",
+            {"gcc"},
+            False,
+            "install Python's headers (Debian, Ubuntu: python3-dev, for this Python python{}-dev)",
+        ),
+        ("linux", set(), True, "install a C compiler (Debian, Ubuntu: gcc)"),
+        (
+            "linux",
+            set(),
+            False,
+            "install a C compiler (Debian, Ubuntu: gcc) and Python's headers (Debian, Ubuntu: python3-dev, for this "
+            "Python python{}-dev)",
+        ),
+        ("win32", set(), False, "update the graphics driver"),
+    ],
+)
+def test_what_compiling_kernels_lacks_is_named(monkeypatch, tmp_path, system, compilers, has_headers, remedy):
+    if has_headers:
+        (tmp_path / "Python.h").write_bytes(b"")
+    monkeypatch.setattr(choice.shutil, "which", lambda name: f"/usr/bin/{name}" if name in compilers else None)
+    monkeypatch.setattr(choice.sysconfig, "get_paths", lambda: {"include": str(tmp_path)})
+    monkeypatch.setattr(choice.sys, "platform", system)
+    monkeypatch.delenv("CC", raising=False)
+    assert choice._remedy() == remedy.format(".".join(map(str, sys.version_info[:2])))
 
 
 @pytest.mark.parametrize(

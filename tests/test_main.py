@@ -14,6 +14,7 @@ from animator_core.cli import doctor as doctor_command
 from animator_core.cli.native_noise import filtered_native_stderr
 from animator_core.errors import AnimatorError
 from animator_core.frame_ring import RingError
+from animator_core.installation.console import print_in_any_encoding
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -78,6 +79,82 @@ def test_asking_for_help_loads_no_heavy_package() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+_DOCTOR_IN_A_TERMINAL = (
+    "import sys; from animator_core import __main__ as command_line\n"
+    "from animator_core.checks.finding import Finding\n"
+    "from animator_core.cli import doctor\n"
+    "doctor.examine = lambda config: [Finding('Яна', 'failure', 'is away', 'Tools → Scripts')]\n"
+    "sys.argv = ['animator_core', 'doctor']\n"
+    "sys.exit(command_line._main_in_terminal())"
+)
+_ERROR_IN_A_TERMINAL = (
+    "import sys; from animator_core import __main__ as command_line\n"
+    "from animator_core.cli import doctor\n"
+    "from animator_core.errors import AnimatorError\n"
+    "def fail(options): raise AnimatorError('Яна is away; Tools → Scripts')\n"
+    "doctor.run = fail\n"
+    "sys.argv = ['animator_core', 'doctor']\n"
+    "sys.exit(command_line._main_in_terminal())"
+)
+_INSTALLER_IN_A_TERMINAL = (
+    "import runpy, sys\n"
+    "from animator_core.installation import requirements\n"
+    "from animator_core.installation.console import say\n"
+    "def problem(*machine):\n"
+    "    say('FAIL Яна: Tools → Scripts')\n"
+    "    return 'Яна is away'\n"
+    "requirements.python_problem = problem\n"
+    "sys.argv = ['install.py']\n"
+    "runpy.run_path('install.py', run_name='__main__')"
+)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name", "arrow"),
+    [
+        ("cp1252", "???", "?"),
+        ("cp1251", "Яна", "?"),
+        ("ascii", "???", "?"),
+        ("cp437", "???", "?"),
+        ("utf-8", "Яна", "→"),
+    ],
+)
+@pytest.mark.parametrize("program", [_DOCTOR_IN_A_TERMINAL, _ERROR_IN_A_TERMINAL, _INSTALLER_IN_A_TERMINAL])
+def test_redirected_output_is_complete_in_any_code_page(program: str, encoding: str, name: str, arrow: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+    )
+    told = (done.stdout + done.stderr).decode(encoding)
+    assert done.returncode == 1
+    assert "Traceback" not in told
+    assert name in told
+    assert f"Tools {arrow} Scripts" in told
+
+
+def test_the_workers_log_is_utf_8_in_any_code_page() -> None:
+    script = (
+        "import logging, sys; from animator_core import __main__ as command_line, worker\n"
+        "def work(arguments):\n"
+        "    logging.basicConfig(stream=sys.stderr)\n"
+        "    logging.warning('Яна \\udcff')\n"  # the name of a file on Linux may be no text
+        "worker.main = work\n"
+        "sys.argv = ['animator_core', 'worker']\n"
+        "sys.exit(command_line._main_in_terminal())"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, env=environment, check=True)
+    assert done.stderr.decode("utf-8").splitlines() == ["WARNING:root:Яна ?"]
+
+
+def test_without_a_console_printing_is_prepared_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    print_in_any_encoding()
 
 
 def test_native_chatter_is_dropped_and_everything_else_is_not() -> None:

@@ -15,6 +15,7 @@ from animator_core.errors import AnimatorError, ModelError, WeightsError
 from animator_core.render.build import RendererSettings, RendererSource
 from animator_core.render.liveportrait import device, engine
 from animator_core.render.liveportrait.device import DeviceChoice
+from animator_core.render.liveportrait.unused_card import UnusedCard
 
 GPU = DeviceChoice("cpu", torch.float32, "a GPU")
 SLOW_CPU = DeviceChoice("cpu", torch.float32, "CPU", is_capable=False)
@@ -117,10 +118,20 @@ def test_on_a_cpu_auto_is_the_warp_and_only_the_log_says_how_to_have_the_other(s
 
 
 def test_a_gpu_that_fails_is_named_by_auto_and_by_liveportrait(settings, loads, choice):
-    note = "CUDA cannot run the networks (no kernel image), so LivePortrait runs elsewhere; update the driver"
+    note = "CUDA cannot run the networks (no kernel image); update the driver"
     choice(DeviceChoice("cpu", torch.float32, "CPU", note, is_capable=False))
     assert RendererSource(settings).create("auto").note == note
     assert RendererSource(settings).create("liveportrait").note == note
+
+
+@pytest.mark.parametrize("name", ["auto", "liveportrait"])
+def test_a_card_that_cuda_does_not_reach_is_named_to_the_user(settings, loads, monkeypatch, name):
+    unused = UnusedCard("RTX 3060", "PyTorch 2.13.0+cpu is not a build for NVIDIA cards", "run install.py again")
+    monkeypatch.setattr(device, "_is_available", lambda kind: False)
+    monkeypatch.setattr(device, "unused_card", lambda: unused)
+    settings = dataclasses.replace(settings, backend="torch")
+    note = "RTX 3060 is not used (PyTorch 2.13.0+cpu is not a build for NVIDIA cards); run install.py again"
+    assert RendererSource(settings).create(name).note == note
 
 
 def test_a_device_without_memory_is_our_error_and_makes_auto_the_warp(settings, loads, choice):

@@ -1,1 +1,1 @@
-"""What ``doctor`` looks at, by subject: installation, animation, machine."""
+"""What ``doctor`` looks at, by subject: installation, onnxruntime, animation, machine, OBS."""

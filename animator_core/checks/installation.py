@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from animator_core.checks.finding import FAILURE, OK, WARNING, Finding, Surroundings, failure_of
-from animator_core.errors import ModelError
+from animator_core.errors import ModelError, load_remedy
 from animator_core.installation import requirements
 from animator_core.model_files import FACE_LANDMARKER, LIVEPORTRAIT, verified_path
 
@@ -47,7 +47,7 @@ def check_packages(surroundings: Surroundings) -> list[Finding]:
     for package, module in _NEEDED.items():
         problem = _load_problem(module)
         if problem:
-            findings.append(Finding(f"package {package}", FAILURE, problem, AGAIN))
+            findings.append(Finding(f"package {package}", FAILURE, problem, load_remedy(problem)))
         else:
             versions.append(f"{package} {installed_version(package) or '?'}")
     if not findings:
@@ -66,7 +66,7 @@ def check_opencv(surroundings: Surroundings) -> list[Finding]:
         return [Finding("OpenCV", FAILURE, f"more than one is installed: {', '.join(installed)}", remedy)]
     problem = _load_problem("cv2")
     if problem:
-        return [Finding("OpenCV", FAILURE, problem, _library_remedy(problem))]
+        return [Finding("OpenCV", FAILURE, problem, load_remedy(problem))]
     return [Finding("OpenCV", OK, installed[0] if installed else "loads, from outside of pip")]
 
 
@@ -85,33 +85,31 @@ def check_mediapipe(surroundings: Surroundings) -> list[Finding]:
         return [Finding("mediapipe", FAILURE, detail, AGAIN)]
     problem = _load_problem("mediapipe")
     if problem:
-        return [Finding("mediapipe", FAILURE, problem, _library_remedy(problem))]
+        return [Finding("mediapipe", FAILURE, problem, load_remedy(problem))]
     return [Finding("mediapipe", OK, f"{version}, NumPy {numpy_version}")]
 
 
 def check_torch(surroundings: Surroundings) -> list[Finding]:
     """Whether torch loads, and whether it can use the GPU that is there."""
-    gpu = requirements.detect_gpu()
     problem = _load_problem("torch")
     if problem:
-        return [Finding("torch", WARNING, f"{problem}; the warp renderer works without it", AGAIN)]
+        detail = f"{problem}; the warp renderer works without it"
+        return [Finding("torch", WARNING, detail, load_remedy(problem))]
     import torch
 
-    if not torch.cuda.is_available():
-        if gpu is None:
-            return [Finding("torch", OK, f"{torch.__version__}, no NVIDIA GPU: on the CPU the warp renderer is used")]
-        detail = f"{torch.__version__} cannot use {gpu.name} (driver {gpu.driver})"
-        remedy = f"update the NVIDIA driver, then {AGAIN} with --torch cuda"
-        return [Finding("torch", WARNING, detail, remedy)]
-    name = torch.cuda.get_device_name(0)
-    try:
-        # A build that does not know the card loads well and fails at the first computation.
-        torch.ones(8, device="cuda").sum().item()
-    except RuntimeError as exc:
-        detail = f"{torch.__version__} does not run on {name}: {str(exc).splitlines()[0]}"
-        return [Finding("torch", FAILURE, detail, f"update the NVIDIA driver, then {AGAIN} with --torch cuda")]
-    memory = torch.cuda.get_device_properties(0).total_memory / 1e9
-    return [Finding("torch", OK, f"{torch.__version__} on {name}, {memory:.0f} GB")]
+    from animator_core.render.liveportrait.device import choose_device
+
+    model = surroundings.config.ai_model
+    choice = choose_device(model.device, model.fp16)
+    if choice.note:
+        detail, _, remedy = choice.note.partition("; ")
+        return [Finding("torch", WARNING, f"{torch.__version__}: {detail}", remedy)]
+    if not choice.is_capable:
+        return [Finding("torch", OK, f"{torch.__version__} on the CPU, where the warp renderer is used")]
+    label = f"{torch.__version__} on {choice.name}"
+    if torch.device(choice.device).type == "cuda":
+        label += f", {torch.cuda.get_device_properties(choice.device).total_memory / 1e9:.0f} GB"
+    return [Finding("torch", OK, label)]
 
 
 def check_models(surroundings: Surroundings) -> list[Finding]:
@@ -158,14 +156,6 @@ def _load_problem(module: str) -> str:
     except (ImportError, OSError, AttributeError, RuntimeError) as exc:
         return f"{module} does not load ({str(exc).splitlines()[0] if str(exc) else type(exc).__name__})"
     return ""
-
-
-def _library_remedy(problem: str) -> str:
-    if "libGL" in problem or "libgthread" in problem:
-        return "install the system's graphics libraries (Debian, Ubuntu: apt install libgl1 libglib2.0-0)"
-    if "DLL load failed" in problem:
-        return "install Microsoft's Visual C++ Redistributable (x64)"
-    return AGAIN
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ Standard library only.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -14,6 +15,18 @@ AGAIN = "python install.py" if os.name == "nt" else "python3 install.py"
 
 class InstallError(Exception):
     """The set-up cannot go on; the message is one line with the remedy."""
+
+
+def print_in_any_encoding(encoding: str | None = None) -> None:
+    """Let what is printed have a "?" for each sign that the output's encoding lacks, instead of an error.
+
+    Windows gives files and pipes the code page of the country, which has neither arrows nor foreign names.
+
+    encoding: another one than the output has, for a reader that expects it.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # None without a console
+            stream.reconfigure(encoding=encoding, errors="replace")
 
 
 def say(text: str) -> None:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
+import shutil
+import sys
+import sysconfig
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -63,11 +68,23 @@ def checked(fused: Operations, device: torch.device, dtype: torch.dtype, side: i
             good[name] = operation
     if problems:
         logger.warning(
-            "LivePortrait runs without some kernels of its own, a little slower (%s); they need a current graphics "
-            "driver and a C compiler",
+            "LivePortrait runs without some kernels of its own, a little slower (%s); %s",
             "; ".join(problems),
+            _remedy(),
         )
     return replace(PLAIN, **good)
+
+
+def _remedy() -> str:
+    """Return what lets kernels be built here: on Linux, Triton has a little C compiled, on Windows it brings all."""
+    missing = []
+    if sys.platform.startswith("linux"):
+        if not (os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")):
+            missing.append("a C compiler (Debian, Ubuntu: gcc)")
+        if not (Path(sysconfig.get_paths()["include"]) / "Python.h").is_file():
+            package = f"python{sys.version_info[0]}.{sys.version_info[1]}-dev"
+            missing.append(f"Python's headers (Debian, Ubuntu: python3-dev, for this Python {package})")
+    return f"install {' and '.join(missing)}" if missing else "update the graphics driver"
 
 
 def examples(

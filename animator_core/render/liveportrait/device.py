@@ -10,9 +10,11 @@ import torch.nn.functional as F
 
 from animator_core.errors import AnimatorError, first_line
 from animator_core.liveportrait.onnx.providers import Provider
+from animator_core.render.liveportrait.unused_card import unused_card
 
 _KINDS = ("cuda", "mps", "xpu")
 _NAMES = {"cuda": "CUDA", "mps": "MPS", "xpu": "XPU"}
+_RENEW = "update the graphics driver and run install.py again, or set ai_model.device"
 
 
 @dataclass(frozen=True)
@@ -50,23 +52,28 @@ def choose_device(wanted: str = "auto", fp16: bool = True) -> DeviceChoice:
     """Return the wanted device, for "auto" the first of CUDA, MPS and XPU, else the CPU.
 
     A device on which an operation of the networks fails (MPS lacked the 3-D sampling for long) is passed over with a
-    note, as is one that was asked for and is not there. Raises AnimatorError for an unknown name.
+    note, as is one that was asked for and is not there, and an NVIDIA card that CUDA does not reach. Raises
+    AnimatorError for an unknown name.
     """
-    notes = []
+    passed_over: dict[str, str] = {}
     for device in _candidates(wanted):
         kind = device.partition(":")[0]
         if not _is_available(kind):
-            if wanted != "auto":
-                notes.append(f"there is no {_NAMES[kind]} device")
+            unused = unused_card() if kind == "cuda" else None
+            if unused is not None:
+                passed_over[f"{unused.name} is not used ({unused.cause})"] = unused.remedy
+            elif wanted != "auto":
+                passed_over[f"there is no {_NAMES[kind]} device"] = "update the graphics driver, or set ai_model.device"
             continue
         dtype = torch.float16 if fp16 and kind in ("cuda", "xpu") else torch.float32
         problem = failure(device, dtype)
         if problem is None:
-            return DeviceChoice(device, dtype, _device_name(device), _note(notes))
-        notes.append(f"{_NAMES[kind]} cannot run the networks ({problem})")
+            return DeviceChoice(device, dtype, _device_name(device), _note(passed_over))
+        passed_over[f"{_NAMES[kind]} cannot run the networks ({problem})"] = _RENEW
     # Single precision always: without its instructions bfloat16 was 225 times as slow, and it puts the picture 2.2
     # levels off (docs/PERFORMANCE.md).
-    return DeviceChoice("cpu", torch.float32, f"CPU ({platform.machine()})", _note(notes), is_capable=False)
+    name = f"CPU ({platform.machine()})"
+    return DeviceChoice("cpu", torch.float32, name, _note(passed_over), is_capable=False)
 
 
 def failure(device: str, dtype: torch.dtype) -> str | None:
@@ -109,7 +116,6 @@ def _device_name(device: str) -> str:
     return str(getattr(torch, kind).get_device_name(torch.device(device)))
 
 
-def _note(notes: list[str]) -> str:
-    if not notes:
-        return ""
-    return f"{', '.join(notes)}, so LivePortrait runs elsewhere; update the driver or set ai_model.device"
+def _note(passed_over: dict[str, str]) -> str:
+    """Return what was passed over and the remedies, each once, in one line."""
+    return "; ".join((", ".join(passed_over), ", ".join(dict.fromkeys(passed_over.values())))) if passed_over else ""

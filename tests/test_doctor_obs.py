@@ -1,0 +1,204 @@
+"""What doctor says of OBS and of the Python that it loads, on every system; the systems are doubles."""
+
+from __future__ import annotations
+
+import ctypes
+import plistlib
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from animator_core.checks import obs
+from animator_core.checks.finding import FAILURE, OK, WARNING, Finding, Surroundings
+from animator_core.config import Config
+
+
+@pytest.fixture
+def surroundings(tmp_path: Path) -> Surroundings:
+    (tmp_path / "obs_plugin").mkdir()
+    (tmp_path / "obs_plugin" / "stream_motion_animator.py").write_bytes(b"")
+    return Surroundings(Config(), tmp_path, tmp_path / "models")
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Make a machine with this system, Python from python.org and OBS."""
+
+    def make(system: str, python: tuple[int, int] = (3, 12), version: tuple[int, int] | None = (30, 2)) -> None:
+        number = f"{python[0]}.{python[1]}"
+        folder = tmp_path / "Python.framework" / "Versions" / number
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"python{number.replace('.', '')}.dll").write_bytes(b"")
+        monkeypatch.setattr(sys, "base_prefix", str(folder))
+        monkeypatch.setattr(sys, "platform", system)
+        monkeypatch.setattr(sys, "version_info", (*python, 0))
+        monkeypatch.setattr(obs, "find_obs", lambda: Path("obs"))
+        monkeypatch.setattr(obs, "obs_version", lambda program: version)
+
+    return make
+
+
+@pytest.mark.parametrize("system", ["linux", "win32", "darwin"])
+@pytest.mark.parametrize(
+    ("version", "state"), [((27, 2), FAILURE), ((28, 0), OK), ((29, 0), OK), ((32, 2), OK), (None, OK)]
+)
+def test_an_old_obs_is_a_failure(
+    machine, surroundings: Surroundings, system: str, version: tuple[int, int] | None, state: str
+) -> None:
+    machine(system, version=version)
+    assert obs.check_obs(surroundings)[0].state == state
+
+
+def test_a_missing_script_is_a_failure_and_a_missing_obs_is_not(
+    monkeypatch: pytest.MonkeyPatch, machine, surroundings: Surroundings
+) -> None:
+    machine("linux")
+    monkeypatch.setattr(obs, "find_obs", lambda: None)
+    assert [finding.state for finding in obs.check_obs(surroundings)] == [WARNING]
+    (surroundings.root / "obs_plugin" / "stream_motion_animator.py").unlink()
+    assert [finding.state for finding in obs.check_obs(surroundings)] == [FAILURE]
+
+
+@pytest.mark.parametrize("system", ["win32", "darwin"])
+@pytest.mark.parametrize("version", [(32, 2), None])
+@pytest.mark.parametrize("python", [(3, 13), (3, 14)])
+def test_a_python_that_obs_cannot_load_is_told_whether_or_not_obs_has_a_version(
+    machine, surroundings: Surroundings, system: str, version: tuple[int, int] | None, python: tuple[int, int]
+) -> None:
+    machine(system, python, version)
+    found = obs.check_obs(surroundings)[1]
+    assert found.state == WARNING
+    assert f"OBS cannot load Python 3.{python[1]} of " in found.detail
+    assert "install Python 3.12" in found.remedy
+    assert "Browse" in found.remedy
+
+
+@pytest.mark.parametrize("system", ["win32", "darwin"])
+def test_a_python_without_a_library_for_obs_is_told_with_its_folder(
+    monkeypatch: pytest.MonkeyPatch, machine, surroundings: Surroundings, tmp_path: Path, system: str
+) -> None:
+    machine(system)
+    monkeypatch.setattr(sys, "base_prefix", str(tmp_path / "conda"))
+    found = obs.check_obs(surroundings)[1]
+    assert found.state == WARNING
+    assert f"OBS cannot load Python 3.12 of {tmp_path / 'conda'}" in found.detail
+    assert "install Python 3.12 from python.org" in found.remedy
+
+
+@pytest.mark.parametrize("system", ["win32", "darwin"])
+def test_a_python_that_obs_cannot_load_is_told_also_if_obs_is_somewhere_else(
+    monkeypatch: pytest.MonkeyPatch, machine, surroundings: Surroundings, system: str
+) -> None:
+    machine(system, (3, 13))
+    monkeypatch.setattr(obs, "find_obs", lambda: None)
+    assert [finding.name for finding in obs.check_obs(surroundings)] == ["OBS", "Python for OBS"]
+
+
+@pytest.mark.parametrize(
+    ("python", "version", "first", "is_loaded"),
+    [
+        ((3, 9), (28, 0), "28", True),
+        ((3, 10), (28, 1), "28", True),
+        ((3, 11), (29, 0), "29.1", False),
+        ((3, 11), (29, 1), "29.1", True),
+        ((3, 12), (30, 0), "30.1", False),
+        ((3, 12), (30, 1), "30.1", True),
+        ((3, 12), (32, 2), "30.1", True),
+        ((3, 12), None, "30.1", True),
+    ],
+)
+def test_a_python_is_told_with_the_first_obs_that_loads_it(
+    machine, surroundings: Surroundings, python: Any, version: Any, first: str, is_loaded: bool
+) -> None:
+    machine("win32", python, version)
+    found = obs.check_obs(surroundings)[1]
+    assert (found.state, found.remedy) == ((OK, "") if is_loaded else (WARNING, "update OBS"))
+    assert f"loaded by OBS {first} and newer" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("system", "current", "version", "state"),
+    [
+        ("darwin", "3.13", (30, 2), WARNING),
+        ("darwin", "3.13", (31, 0), WARNING),
+        ("darwin", "3.13", (31, 1), OK),
+        ("darwin", "3.12", (30, 2), OK),
+        ("darwin", "", (30, 2), OK),
+        ("win32", "3.13", (30, 2), OK),
+    ],
+)
+def test_older_obs_on_macos_loads_only_the_current_python(
+    monkeypatch: pytest.MonkeyPatch, machine, surroundings: Surroundings, system, current, version, state
+) -> None:
+    versions = surroundings.root / "Python.framework" / "Versions"
+    (versions / "3.13").mkdir(parents=True)
+    if current:
+        try:
+            (versions / "Current").symlink_to(current, target_is_directory=True)
+        except OSError:
+            pytest.skip("this user may not make symbolic links")
+    machine(system, (3, 12), version)
+    found = obs.check_obs(surroundings)[1]
+    assert found.state == state
+    assert ("31.0.2" in found.remedy) == (state == WARNING)
+
+
+def test_obs_on_linux_brings_its_own_python(machine, surroundings: Surroundings) -> None:
+    machine("linux", (3, 14), (30, 2))
+    assert obs.check_obs(surroundings) == [Finding("OBS", OK, "obs, version 30.2")]
+
+
+@pytest.mark.parametrize("said", [b"OBS Studio - 29.0.2.1-1+b1 (linux)\n", b"\xff\xfe OBS Studio - 29.0\n"])
+def test_the_version_is_read_from_what_obs_says_on_linux(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    script = [sys.executable, "-c", f"import sys; sys.stdout.buffer.write({said!r})"]
+    run = subprocess.run
+    monkeypatch.setattr(obs.subprocess, "run", lambda command, **options: run(script, **options))
+    assert obs.obs_version(Path("obs")) == (29, 0)
+
+
+def test_the_version_is_read_from_the_bundle_on_macos(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    program = tmp_path / "OBS.app" / "Contents" / "MacOS" / "OBS"
+    program.parent.mkdir(parents=True)
+    assert obs.obs_version(program) is None
+    information = program.parents[1] / "Info.plist"
+    information.write_bytes(plistlib.dumps({"CFBundleShortVersionString": "31.0.2"}))
+    assert obs.obs_version(program) == (31, 0)
+    information.write_bytes(b"broken")
+    assert obs.obs_version(program) is None
+
+
+class VersionLibrary:
+    """Answers as Windows' version.dll for a program of that version, or for one without."""
+
+    def __init__(self, version: tuple[int, int, int] | None) -> None:
+        words = (0xFEEF04BD, 0x10000, (version[0] << 16) + version[1], version[2] << 16) if version else ()
+        self._information = (ctypes.c_uint32 * 13)(*words)
+        self._is_there = version is not None
+
+    def GetFileVersionInfoSizeW(self, path: str, handle: None) -> int:
+        assert path.endswith("obs64.exe")
+        return 2000 if self._is_there else 0
+
+    def GetFileVersionInfoW(self, path: str, handle: int, size: int, data: Any) -> int:
+        assert (handle, size, len(data)) == (0, 2000, 2000)
+        return 1
+
+    def VerQueryValueW(self, data: Any, block: str, value: Any, length: Any) -> int:
+        assert block == "\\"
+        value._obj.value = ctypes.addressof(self._information)
+        length._obj.value = ctypes.sizeof(self._information)
+        return 1
+
+
+@pytest.mark.parametrize(
+    ("version", "told"), [((28, 1, 2), (28, 1)), ((30, 2, 3), (30, 2)), ((32, 0, 4), (32, 0)), (None, None)]
+)
+def test_the_version_is_read_from_the_program_on_windows(monkeypatch: pytest.MonkeyPatch, version, told) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(obs.ctypes, "WinDLL", lambda name: VersionLibrary(version), raising=False)
+    assert obs.obs_version(Path("bin") / "obs64.exe") == told

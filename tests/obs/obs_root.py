@@ -27,7 +27,8 @@ PYTHON = ENVIRONMENT / ".venv" / "bin" / "python"
 _PACKAGES = "obs-studio obs-plugins xvfb dbus dbus-x11 ffmpeg libgl1 libgl1-mesa-dri python3-venv ca-certificates"
 _OF_THE_SYSTEM = ("/proc", "/sys", "/dev")
 # How this machine reaches its package sources, if it has settings for that.
-_OF_THE_NETWORK = ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl", "/etc/pip.conf", "/etc/xdg/pip")
+_OF_THE_NETWORK = ("/etc/resolv.conf", "/etc/hosts", "/etc/pip.conf", "/etc/xdg/pip")
+_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 _DEBOOTSTRAP_SCRIPTS = Path("/usr/share/debootstrap/scripts")
 
 
@@ -54,10 +55,13 @@ def make(suite: str, root: Path, with_python: bool) -> None:
         _run(entry(root, ["apt-get", "update", "-q"]), again)
     _run(entry(root, ["apt-get", "install", "-y", "-q", *_PACKAGES.split()], environment), again)
     if with_python:
-        _run(entry(root, ["python3", str(Path(__file__).resolve()), "install-packages"]), again)
+        command = ["python3", str(Path(__file__).resolve()), "install-packages"]
+        _run(entry(root, command, also_seen=(_CERTIFICATES,)), again)
 
 
-def entry(root: Path, command: list[str], environment: dict[str, str] | None = None) -> list[str]:
+def entry(
+    root: Path, command: list[str], environment: dict[str, str] | None = None, also_seen: tuple[str, ...] = ()
+) -> list[str]:
     """Return the command that runs ``command`` inside the root, in the current folder if the checkout has it.
 
     Raises RootError for a folder that is no root, and where this user may not enter one.
@@ -68,7 +72,8 @@ def entry(root: Path, command: list[str], environment: dict[str, str] | None = N
         raise RootError(f"{root} is no root folder with OBS; make one: {Path(__file__).name} make trixie {root}")
     # The models may lie elsewhere, behind a link.
     seen = [CHECKOUT, CHECKOUT.parent / "shared", (CHECKOUT / "assets" / "models").resolve()]
-    mounts = [_mount(root, Path(path)) for path in (*_OF_THE_SYSTEM, *_OF_THE_NETWORK) if Path(path).exists()]
+    of_the_machine = (*_OF_THE_SYSTEM, *_OF_THE_NETWORK, *also_seen)
+    mounts = [_mount(root, Path(path)) for path in of_the_machine if Path(path).exists()]
     mounts += [_mount(root, path) for path in seen if path.exists()]
     folder = Path.cwd() if Path.cwd().is_relative_to(CHECKOUT) else Path("/")
     variables = {

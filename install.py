@@ -18,11 +18,10 @@ if sys.version_info < (3, 9):  # noqa: UP036 - this is where an older Python end
 import argparse
 import platform
 import shutil
-import tempfile
 from pathlib import Path
 
-from animator_core.installation import obs_setup, requirements
-from animator_core.installation.console import AGAIN, InstallError, say
+from animator_core.installation import folders, obs_setup, requirements
+from animator_core.installation.console import AGAIN, InstallError, accept_any_code_page, say
 from animator_core.installation.environment import Environment, Interpreter
 from animator_core.installation.models import ModelsStep
 from animator_core.model_files import FACE_LANDMARKER, LIVEPORTRAIT
@@ -42,6 +41,15 @@ def check_machine() -> None:
     )
     if problem:
         raise InstallError(problem)
+    problem = folders.path_problem(ROOT)
+    if problem:
+        raise InstallError(problem)
+    cloud = folders.cloud_of(ROOT)
+    if cloud:
+        say(
+            f"Warning: this folder is in {cloud}, which will upload and lock 13,000 files; better move it elsewhere "
+            f"and run {AGAIN} there"
+        )
     for folder in (ROOT, CACHE, MODELS):
         check_writable(folder)
 
@@ -49,9 +57,7 @@ def check_machine() -> None:
 def check_writable(folder: Path) -> None:
     """Raise InstallError unless files can be made in ``folder``, which is made where it is missing."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        folders.probe_writable(folder)
     except OSError as exc:
         raise InstallError(
             f"cannot write in {folder} ({exc.strerror}); "
@@ -194,4 +200,5 @@ def main(arguments: "list[str]") -> int:
 
 
 if __name__ == "__main__":
+    accept_any_code_page()
     sys.exit(main(sys.argv[1:]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import logging
 import os
 import signal
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 import animator_core
 from animator_core.errors import AnimatorError
 from animator_core.frame_ring import RingError
+from animator_core.installation.console import accept_any_code_page
 
 COMMANDS = {
     "animate": "animate a character from a video or a recorded motion, into a video",
@@ -70,7 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main_in_terminal() -> int:
     """Run one command without native libraries' chatter; the worker's log takes everything."""
+    accept_any_code_page()
     if sys.argv[1:2] == [WORKER]:
+        # The OBS script reads the worker's log as UTF-8.
+        if isinstance(sys.stderr, io.TextIOWrapper):
+            sys.stderr.reconfigure(encoding="utf-8")
         return main()
     from animator_core.cli.native_noise import filtered_native_stderr
 

@@ -316,3 +316,18 @@ def test_pictures_of_other_kinds_are_a_warning_with_the_remedy(surroundings: Sur
     assert none.state == FAILURE
     assert (other.state, other.remedy) == (WARNING, "save as PNG, JPEG or WebP")
     assert "ada.heic" in other.detail
+
+
+@pytest.mark.parametrize("system", ["win32", "darwin"])
+@pytest.mark.parametrize(("version", "state"), [((3, 12, 1), OK), ((3, 13, 0), WARNING)])
+def test_the_python_for_obs_is_checked_though_the_version_of_obs_cannot_be_told(
+    monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings, system: str, version: tuple[int, ...], state: str
+) -> None:
+    (surroundings.root / "obs_plugin").mkdir()
+    (surroundings.root / "obs_plugin" / "stream_motion_animator.py").write_bytes(b"")
+    monkeypatch.setattr(machine, "find_obs", lambda: Path("obs64.exe"))
+    monkeypatch.setattr(machine, "sys", SimpleNamespace(platform=system, version_info=version))
+    assert [(found.name, found.state) for found in machine.check_obs(surroundings)] == [
+        ("OBS", OK),
+        ("Python for OBS", state),
+    ]

@@ -33,9 +33,7 @@ class Internet:
         self._is_trusted_by_pip = is_trusted_by_pip
         monkeypatch.setattr(urllib.request, "urlopen", self)
 
-    def __call__(
-        self, request: urllib.request.Request, timeout: float, context: ssl.SSLContext | None = None
-    ) -> str:
+    def __call__(self, request: urllib.request.Request, timeout: float, context: ssl.SSLContext | None = None) -> str:
         self.contexts.append(context)
         if context is not None and self._is_trusted_by_pip:
             return "the answer"

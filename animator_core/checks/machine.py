@@ -7,10 +7,10 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from animator_core.checks.finding import FAILURE, OK, WARNING, Finding, Surroundings
+from animator_core.installation.folders import probe_writable
 from animator_core.installation.obs_setup import SCRIPT, first_obs_for_python
 
 _DISK_FAILURE_BYTES, _DISK_WARNING_BYTES = 100_000_000, 1_000_000_000
@@ -23,9 +23,7 @@ def check_cache(surroundings: Surroundings) -> list[Finding]:
     """Whether generated files can be kept."""
     folder = surroundings.config.performance.cache_dir
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b"x" * 4096)
+        probe_writable(folder)
     except OSError as exc:
         detail = f"cannot write in {folder} ({exc.strerror}): everything is computed anew at every start"
         return [Finding("cache", FAILURE, detail, "make the folder writable, or set performance.cache_dir to another")]
@@ -52,7 +50,8 @@ def check_obs(surroundings: Surroundings) -> list[Finding]:
         return [Finding("OBS", WARNING, "OBS Studio was not found", "install OBS Studio 28 or newer, if you use it")]
     version = obs_version(program)
     if version is None:
-        return [Finding("OBS", OK, f"{program} (its version cannot be told from here; 28 or newer is needed)")]
+        detail = f"{program} (its version cannot be told from here; 28 or newer is needed)"
+        return [Finding("OBS", OK, detail), *_python_for_obs()]
     shown = f"{program}, version {version[0]}.{version[1]}"
     if version[0] < _OLDEST_OBS:
         return [Finding("OBS", FAILURE, f"{shown} is too old", "install OBS Studio 28 or newer")]

@@ -24,7 +24,10 @@ def filtered_native_stderr() -> Iterator[None]:
     read_end, write_end = os.pipe()
     os.dup2(write_end, _STDERR)
     os.close(write_end)
-    python_stderr, sys.stderr = sys.stderr, os.fdopen(os.dup(real), "w", buffering=1, errors="backslashreplace")
+    python_stderr, sys.stderr = (
+        sys.stderr,
+        os.fdopen(os.dup(real), "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace"),
+    )
     faulthandler.enable(sys.stderr)  # a crash inside a native library is told at once, not through the filter
     thread = threading.Thread(target=_pass_on, args=(read_end, real), name="stderr filter", daemon=True)
     thread.start()

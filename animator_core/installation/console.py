@@ -5,6 +5,7 @@ Standard library only.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -14,6 +15,16 @@ AGAIN = "python install.py" if os.name == "nt" else "python3 install.py"
 
 class InstallError(Exception):
     """The set-up cannot go on; the message is one line with the remedy."""
+
+
+def accept_any_code_page() -> None:
+    """Have standard output and error show a "?" for what their code page lacks, where Python would raise.
+
+    Output that goes into a file or a pipe is in the system's code page on Windows, in ASCII under some locales.
+    """
+    for stream, errors in ((sys.stdout, "replace"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):  # None under pythonw
+            stream.reconfigure(errors=errors)
 
 
 def say(text: str) -> None:

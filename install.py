@@ -89,13 +89,20 @@ def install_packages(environment: Environment, options: argparse.Namespace, mode
     first_bytes = DISK_BYTES_CUDA if gpu else DISK_BYTES_CPU
     check_disk(models_bytes + (DISK_BYTES_AGAIN if environment.is_complete else first_bytes))
     interpreter = environment.make()
-    torch = requirements.torch_build(interpreter.version, platform.system(), platform.machine(), gpu)
+    macos = int(platform.mac_ver()[0].split(".")[0]) if platform.system() == "Darwin" else None
+    torch = requirements.torch_build(interpreter.version, platform.system(), platform.machine(), gpu, macos)
     say(f"torch: this machine gets {torch.description}")
     base = requirements.base_packages(interpreter.version)
     mediapipe = requirements.mediapipe_package(interpreter.version)
     has_run = environment.install("base packages", base)
     has_run |= environment.install("mediapipe", ("--no-deps", mediapipe))
-    has_run |= environment.install_torch(torch)
+    has_run |= environment.install_torch(torch, check_disk)
+    triton = requirements.triton_package(interpreter.version, platform.system(), gpu)
+    if triton:
+        try:
+            has_run |= environment.install("triton", ("--no-deps", triton))
+        except InstallError as exc:
+            say(f"triton: LivePortrait runs without kernels of its own, a little slower ({exc})")
     if options.onnx or options.dev or options.test:
         has_run |= environment.install("onnxruntime", base + requirements.onnx_packages(platform.system()))
     if options.dev or options.test:

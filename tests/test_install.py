@@ -38,7 +38,7 @@ class RecordingEnvironment:
         self.installed.append(name)
         return False
 
-    def install_torch(self, build: object) -> bool:
+    def install_torch(self, build: object, check_disk: object) -> bool:
         self.installed.append("torch")
         return False
 

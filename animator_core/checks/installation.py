@@ -11,6 +11,7 @@ from pathlib import Path
 from animator_core.checks.finding import FAILURE, OK, WARNING, Finding, Surroundings, failure_of
 from animator_core.errors import ModelError
 from animator_core.installation import requirements
+from animator_core.installation.library_problems import library_remedy
 from animator_core.model_files import FACE_LANDMARKER, LIVEPORTRAIT, verified_path
 
 AGAIN = "run install.py again"
@@ -66,7 +67,7 @@ def check_opencv(surroundings: Surroundings) -> list[Finding]:
         return [Finding("OpenCV", FAILURE, f"more than one is installed: {', '.join(installed)}", remedy)]
     problem = _load_problem("cv2")
     if problem:
-        return [Finding("OpenCV", FAILURE, problem, _library_remedy(problem))]
+        return [Finding("OpenCV", FAILURE, problem, library_remedy(problem, AGAIN))]
     return [Finding("OpenCV", OK, installed[0] if installed else "loads, from outside of pip")]
 
 
@@ -85,7 +86,7 @@ def check_mediapipe(surroundings: Surroundings) -> list[Finding]:
         return [Finding("mediapipe", FAILURE, detail, AGAIN)]
     problem = _load_problem("mediapipe")
     if problem:
-        return [Finding("mediapipe", FAILURE, problem, _library_remedy(problem))]
+        return [Finding("mediapipe", FAILURE, problem, library_remedy(problem, AGAIN))]
     return [Finding("mediapipe", OK, f"{version}, NumPy {numpy_version}")]
 
 
@@ -94,7 +95,9 @@ def check_torch(surroundings: Surroundings) -> list[Finding]:
     gpu = requirements.detect_gpu()
     problem = _load_problem("torch")
     if problem:
-        return [Finding("torch", WARNING, f"{problem}; the warp renderer works without it", AGAIN)]
+        return [
+            Finding("torch", WARNING, f"{problem}; the warp renderer works without it", library_remedy(problem, AGAIN))
+        ]
     import torch
 
     if not torch.cuda.is_available():
@@ -158,14 +161,6 @@ def _load_problem(module: str) -> str:
     except (ImportError, OSError, AttributeError, RuntimeError) as exc:
         return f"{module} does not load ({str(exc).splitlines()[0] if str(exc) else type(exc).__name__})"
     return ""
-
-
-def _library_remedy(problem: str) -> str:
-    if "libGL" in problem or "libgthread" in problem:
-        return "install the system's graphics libraries (Debian, Ubuntu: apt install libgl1 libglib2.0-0)"
-    if "DLL load failed" in problem:
-        return "install Microsoft's Visual C++ Redistributable (x64)"
-    return AGAIN
 
 
 def _numbers(version: str) -> tuple[int, ...]:

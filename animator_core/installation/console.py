@@ -9,7 +9,7 @@ import io
 import os
 import sys
 
-AGAIN = "python install.py" if os.name == "nt" else "python3 install.py"
+AGAIN = f"py -3.{sys.version_info[1]} install.py" if os.name == "nt" else "python3 install.py"
 """The command to repeat, for messages."""
 
 

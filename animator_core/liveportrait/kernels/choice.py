@@ -64,7 +64,7 @@ def checked(fused: Operations, device: torch.device, dtype: torch.dtype, side: i
     if problems:
         logger.warning(
             "LivePortrait runs without some kernels of its own, a little slower (%s); they need a current graphics "
-            "driver and a C compiler",
+            "driver, a C compiler and Python's headers (Debian, Ubuntu: apt install gcc python3-dev)",
             "; ".join(problems),
         )
     return replace(PLAIN, **good)

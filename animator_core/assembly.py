@@ -121,6 +121,7 @@ def make_renderer_source(config: Config) -> RendererSource:
             model.use_compile,
         ),
         _gpu_name,
+        _cuda_problem,
     )
 
 
@@ -129,6 +130,15 @@ def _gpu_name() -> str:
 
     gpu = detect_gpu()
     return gpu.name if gpu else ""
+
+
+def _cuda_problem() -> str:
+    import torch
+
+    from animator_core.installation.requirements import cuda_problem, detect_gpu
+
+    gpu = None if torch.cuda.is_available() else detect_gpu()
+    return cuda_problem(gpu, torch.version.cuda) if gpu else ""
 
 
 def make_template_recorder(config: Config, mirror: bool = False, most_waiting: int | None = None) -> TemplateRecorder:

@@ -189,3 +189,18 @@ def test_an_index_that_refuses_is_named_and_not_python(status: str) -> None:
     assert is_index_away(output, log)
     assert not is_index_away(output, output)
     assert not is_index_away("[Errno 28] No space left on device", log)
+
+
+@pytest.mark.parametrize(
+    ("driver", "built_for", "said"),
+    [
+        (580, None, "its CPU build is installed; run install.py again with a network"),
+        (579, "13.0", "the driver 579 is too old for CUDA 13.0; update the NVIDIA driver to 580 or newer"),
+        (524, "12.6", "the driver 524 is too old for CUDA 12.6; update the NVIDIA driver to 525 or newer"),
+        (580, "13.0", "CUDA does not start; restart the computer"),
+    ],
+)
+def test_a_card_that_torch_cannot_use_is_named_with_the_cause(driver: int, built_for: str | None, said: str) -> None:
+    problem = requirements.cuda_problem(Gpu("RTX 3060", driver, 8.6), built_for)
+    assert problem.startswith("RTX 3060 is there, but PyTorch cannot use it: ")
+    assert said in problem

@@ -156,3 +156,19 @@ def test_the_setting_decides_whether_the_networks_are_compiled(settings, monkeyp
     monkeypatch.setattr(engine.LivePortraitModel, "load", load)
     RendererSource(dataclasses.replace(settings, use_compile=use_compile)).create("liveportrait")
     assert given == [use_compile]
+
+
+@pytest.mark.parametrize("name", ["auto", "liveportrait"])
+def test_a_card_that_torch_cannot_use_is_named_with_cause_and_remedy(settings, loads, choice, name):
+    choice(SLOW_CPU)
+    problem = "RTX 3060 is there, but PyTorch cannot use it: its CPU build is installed; run install.py again"
+    renderer = RendererSource(settings, why_no_cuda=lambda: problem).create(name)
+    assert renderer.name == ("warp" if name == "auto" else "liveportrait")
+    assert renderer.note == problem
+    assert RendererSource(settings).create(name).note == ""
+
+
+def test_a_cpu_that_was_asked_for_is_not_complained_of(settings, loads, choice):
+    choice(SLOW_CPU)
+    settings = dataclasses.replace(settings, device="cpu")
+    assert RendererSource(settings, why_no_cuda=lambda: "a card is there; do").create("auto").note == ""

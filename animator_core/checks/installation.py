@@ -103,9 +103,8 @@ def check_torch(surroundings: Surroundings) -> list[Finding]:
     if not torch.cuda.is_available():
         if gpu is None:
             return [Finding("torch", OK, f"{torch.__version__}, no NVIDIA GPU: on the CPU the warp renderer is used")]
-        detail = f"{torch.__version__} cannot use {gpu.name} (driver {gpu.driver})"
-        remedy = f"update the NVIDIA driver, then {AGAIN} with --torch cuda"
-        return [Finding("torch", WARNING, detail, remedy)]
+        detail, _, remedy = requirements.cuda_problem(gpu, torch.version.cuda).rpartition("; ")
+        return [Finding("torch", WARNING, f"{torch.__version__}: {detail}", remedy)]
     name = torch.cuda.get_device_name(0)
     try:
         # A build that does not know the card loads well and fails at the first computation.

@@ -169,3 +169,20 @@ def triton_package(version: tuple[int, int], system: str, gpu: Gpu | None) -> st
     if system != "Windows" or gpu is None or gpu.capability < 7.5:
         return ""
     return "triton-windows>=3.7.1,<3.8" if version >= (3, 10) else "triton-windows>=3.4,<3.5"
+
+
+def cuda_problem(gpu: Gpu, built_for: str | None) -> str:
+    """Return why torch sees no CUDA although the card is there, as ``what; remedy``.
+
+    built_for: the CUDA version of torch's build such as "13.0" (`torch.version.cuda`), None for a build without.
+    """
+    what = f"{gpu.name} is there, but PyTorch cannot use it"
+    if built_for is None:
+        return f"{what}: its CPU build is installed; run install.py again with a network"
+    needed = 580 if built_for.startswith("13") else 525
+    if gpu.driver < needed:
+        return (
+            f"{what}: the driver {gpu.driver} is too old for CUDA {built_for}; "
+            f"update the NVIDIA driver to {needed} or newer"
+        )
+    return f"{what}: CUDA does not start; restart the computer, then update the NVIDIA driver"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
@@ -54,11 +54,18 @@ class RendererSource:
     """Makes renderers; those of LivePortrait share one copy of networks and features as long as any of them is used.
 
     find_gpu: returns the name of the GPU that lies idle where the weights are not there, "" for none.
+    why_no_cuda: returns why a card that is there cannot be used, ``what; remedy``, "" for no such card.
     """
 
-    def __init__(self, settings: RendererSettings | None = None, find_gpu: Callable[[], str] = str) -> None:
+    def __init__(
+        self,
+        settings: RendererSettings | None = None,
+        find_gpu: Callable[[], str] = str,
+        why_no_cuda: Callable[[], str] = str,
+    ) -> None:
         self.settings = settings or RendererSettings()
         self._find_gpu = find_gpu
+        self._why_no_cuda = why_no_cuda
         self._engine: weakref.ref[Engine] | None = None
         self._failed_device = ""
         self._lock = threading.Lock()
@@ -142,6 +149,8 @@ class RendererSource:
         if settings.use_tensorrt:
             backend, provider = "onnx", "tensorrt"
         choice = choose_backend(backend, settings.device, settings.fp16, provider)
+        if not choice.is_capable and choice.provider is None and settings.device.startswith(("auto", "cuda")):
+            choice = replace(choice, note=self._why_no_cuda() or choice.note)
         try:
             return self._engine_on(choice, must_be_capable)
         except (WeightsError, _NoGpu):

@@ -18,10 +18,11 @@ if sys.version_info < (3, 9):  # noqa: UP036 - this is where an older Python end
 import argparse
 import platform
 import shutil
+import tempfile
 from pathlib import Path
 
 from animator_core.installation import folders, obs_setup, requirements
-from animator_core.installation.console import AGAIN, InstallError, accept_any_code_page, say
+from animator_core.installation.console import AGAIN, InstallError, accept_any_code_page, is_own_window, say
 from animator_core.installation.environment import Environment, Interpreter
 from animator_core.installation.models import ModelsStep
 from animator_core.model_files import FACE_LANDMARKER, LIVEPORTRAIT
@@ -31,6 +32,8 @@ MODELS = ROOT / "assets" / "models"
 CACHE = ROOT / "cache"
 DISK_BYTES_CPU = 3_000_000_000
 DISK_BYTES_CUDA = 9_000_000_000
+DOWNLOADED_SHARE = 0.4
+"""Of the space that packages take, what their compressed files take before."""
 DISK_BYTES_AGAIN = 200_000_000
 
 
@@ -66,13 +69,14 @@ def check_writable(folder: Path) -> None:
 
 
 def check_disk(needed_bytes: int) -> None:
-    """Raise InstallError unless the disk of the program has that much space."""
-    free = shutil.disk_usage(ROOT).free
-    if free < needed_bytes:
-        raise InstallError(
-            f"{needed_bytes / 1e9:.1f} GB are needed on the disk of {ROOT}, {free / 1e9:.1f} GB are free; "
-            f"free some and run {AGAIN} again"
-        )
+    """Raise InstallError unless the disks of the program and of temporary files, to which pip downloads, have space."""
+    for folder, share in ((ROOT, 1.0), (Path(tempfile.gettempdir()), DOWNLOADED_SHARE)):
+        free = shutil.disk_usage(folder).free
+        if free < needed_bytes * share:
+            raise InstallError(
+                f"{needed_bytes * share / 1e9:.1f} GB are needed on the disk of {folder}, {free / 1e9:.1f} GB are "
+                f"free; free some and run {AGAIN} again"
+            )
 
 
 def detect_gpu(choice: str) -> "requirements.Gpu | None":
@@ -208,4 +212,7 @@ def main(arguments: "list[str]") -> int:
 
 if __name__ == "__main__":
     accept_any_code_page()
-    sys.exit(main(sys.argv[1:]))
+    exit_code = main(sys.argv[1:])
+    if is_own_window():
+        input("Press Enter to close this window.")
+    sys.exit(exit_code)

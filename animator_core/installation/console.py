@@ -5,6 +5,7 @@ Standard library only.
 
 from __future__ import annotations
 
+import ctypes
 import io
 import os
 import sys
@@ -25,6 +26,16 @@ def accept_any_code_page() -> None:
     for stream, errors in ((sys.stdout, "replace"), (sys.stderr, "backslashreplace")):
         if isinstance(stream, io.TextIOWrapper):  # None under pythonw
             stream.reconfigure(errors=errors)
+
+
+def is_own_window() -> bool:
+    """Whether Windows opened the console for this program alone, as for a double-click, and closes it with it."""
+    if sys.platform != "win32" or sys.stdin is None or not sys.stdin.isatty():
+        return False
+    processes = (ctypes.c_uint32 * 8)()
+    count: int = ctypes.windll.kernel32.GetConsoleProcessList(processes, 8)
+    # A shell is one more. Its prompt is in the environment of what cmd.exe starts; the py launcher has none.
+    return count == 1 or (count == 2 and "PROMPT" not in os.environ)
 
 
 def say(text: str) -> None:

@@ -66,7 +66,7 @@ def _python_for_obs() -> list[Finding]:
     if first:
         return [Finding("Python for OBS", OK, f"{name} can be loaded by OBS {first} and newer")]
     detail = f"OBS cannot load {name}, which this program itself runs with"
-    remedy = "install Python 3.12 from python.org beside it and enter its folder in Tools → Scripts → Python Settings"
+    remedy = "install Python 3.12 from python.org beside it; in Tools → Scripts → Python Settings browse to it"
     return [Finding("Python for OBS", WARNING, detail, remedy)]
 
 

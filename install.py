@@ -22,9 +22,12 @@ import tempfile
 from pathlib import Path
 
 from animator_core.installation import obs_setup, requirements
-from animator_core.installation.console import AGAIN, InstallError, print_in_any_encoding, say
+from animator_core.installation.console import AGAIN, InstallError, is_own_window, print_in_any_encoding, say
 from animator_core.installation.environment import Environment, Interpreter
+from animator_core.installation.long_paths import path_problem
 from animator_core.installation.models import ModelsStep
+from animator_core.installation.synced_folder import syncing_service
+from animator_core.installation.writable import writing_problem
 from animator_core.model_files import FACE_LANDMARKER, LIVEPORTRAIT
 
 ROOT = Path(__file__).resolve().parent
@@ -32,6 +35,8 @@ MODELS = ROOT / "assets" / "models"
 CACHE = ROOT / "cache"
 DISK_BYTES_CPU = 3_000_000_000
 DISK_BYTES_CUDA = 9_000_000_000
+DOWNLOADED_SHARE = 0.4
+"""Of the space that packages take, what their compressed files take before."""
 DISK_BYTES_AGAIN = 200_000_000
 
 
@@ -42,31 +47,37 @@ def check_machine() -> None:
     )
     if problem:
         raise InstallError(problem)
+    problem = path_problem(ROOT)
+    if problem:
+        raise InstallError(problem)
+    cloud = syncing_service(ROOT)
+    if cloud:
+        say(
+            f"Warning: {cloud} uploads this folder: it will copy and lock 13,000 files; better move it elsewhere "
+            f"and run {AGAIN} there"
+        )
     for folder in (ROOT, CACHE, MODELS):
         check_writable(folder)
 
 
 def check_writable(folder: Path) -> None:
     """Raise InstallError unless files can be made in ``folder``, which is made where it is missing."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as exc:
+    problem = writing_problem(folder)
+    if problem:
         raise InstallError(
-            f"cannot write in {folder} ({exc.strerror}); "
-            "correct its permissions, or move the program to a folder of yours"
-        ) from exc
+            f"cannot write in {folder} ({problem}); correct its permissions, or move the program to a folder of yours"
+        )
 
 
 def check_disk(needed_bytes: int) -> None:
-    """Raise InstallError unless the disk of the program has that much space."""
-    free = shutil.disk_usage(ROOT).free
-    if free < needed_bytes:
-        raise InstallError(
-            f"{needed_bytes / 1e9:.1f} GB are needed on the disk of {ROOT}, {free / 1e9:.1f} GB are free; "
-            f"free some and run {AGAIN} again"
-        )
+    """Raise InstallError unless the disks of the program and of temporary files, to which pip downloads, have space."""
+    for folder, share in ((ROOT, 1.0), (Path(tempfile.gettempdir()), DOWNLOADED_SHARE)):
+        free = shutil.disk_usage(folder).free
+        if free < needed_bytes * share:
+            raise InstallError(
+                f"{needed_bytes * share / 1e9:.1f} GB are needed on the disk of {folder}, {free / 1e9:.1f} GB are "
+                f"free; free some and run {AGAIN} again"
+            )
 
 
 def detect_gpu(choice: str) -> "requirements.Gpu | None":
@@ -83,13 +94,20 @@ def install_packages(environment: Environment, options: argparse.Namespace, mode
     first_bytes = DISK_BYTES_CUDA if gpu else DISK_BYTES_CPU
     check_disk(models_bytes + (DISK_BYTES_AGAIN if environment.is_complete else first_bytes))
     interpreter = environment.make()
-    torch = requirements.torch_build(interpreter.version, platform.system(), platform.machine(), gpu)
+    macos = int(platform.mac_ver()[0].split(".")[0]) if platform.system() == "Darwin" else None
+    torch = requirements.torch_build(interpreter.version, platform.system(), platform.machine(), gpu, macos)
     say(f"torch: this machine gets {torch.description}")
     base = requirements.base_packages(interpreter.version)
     mediapipe = requirements.mediapipe_package(interpreter.version)
     has_run = environment.install("base packages", base)
     has_run |= environment.install("mediapipe", ("--no-deps", mediapipe))
-    has_run |= environment.install_torch(torch)
+    has_run |= environment.install_torch(torch, check_disk)
+    triton = requirements.triton_package(interpreter.version, platform.system(), gpu)
+    if triton:
+        try:
+            has_run |= environment.install("triton", ("--no-deps", triton))
+        except InstallError as exc:
+            say(f"triton: LivePortrait runs without kernels of its own, a little slower ({exc})")
     if options.onnx or options.dev or options.test:
         has_run |= environment.install("onnxruntime", base + requirements.onnx_packages(platform.system()))
     if options.dev or options.test:
@@ -195,4 +213,7 @@ def main(arguments: "list[str]") -> int:
 
 if __name__ == "__main__":
     print_in_any_encoding()
-    sys.exit(main(sys.argv[1:]))
+    exit_code = main(sys.argv[1:])
+    if is_own_window():
+        input("Press Enter to close this window.")
+    sys.exit(exit_code)

@@ -10,8 +10,8 @@ import errno
 import hashlib
 import http.client
 import json
-import os
 import shutil
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from animator_core.errors import ModelError
+from animator_core.installation.https import open_url
+from animator_core.whole_file import replace_file
 
 CHUNK_BYTES = 1 << 18
 MAX_FAILURES = 4
@@ -284,7 +286,7 @@ def _open(url: str, offset: int, timeout_s: float) -> Any:
     if offset:
         request.add_header("Range", f"bytes={offset}-")
     try:
-        return urllib.request.urlopen(request, timeout=timeout_s)
+        return open_url(request, timeout_s)
     except urllib.error.URLError:
         raise
     except (OSError, http.client.HTTPException) as exc:
@@ -325,7 +327,7 @@ def _finish(part: Path, model: ModelFile, models_dir: Path) -> Path:
             "run install.py again, or give a good copy with --models DIR"
         ) from exc
     path = models_dir / model.name
-    os.replace(part, path)
+    replace_file(part, path)
     verified_path(models_dir, model.name)
     return path
 
@@ -342,7 +344,9 @@ def _writing(part: Path) -> Iterator[None]:
             raise ModelError(
                 f"no disk space for {part.name} ({free / 1e6:,.0f} MB free); free some and run install.py again"
             ) from exc
-        raise ModelError(f"cannot write {part}: {exc.strerror or exc}; check the folder's permissions") from exc
+        is_locked = sys.platform == "win32" and isinstance(exc, PermissionError)
+        remedy = "close OBS and whatever else uses it" if is_locked else "check the folder's permissions"
+        raise ModelError(f"cannot write {part}: {exc.strerror or exc}; {remedy}") from exc
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:

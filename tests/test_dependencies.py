@@ -29,8 +29,8 @@ ALLOWED = {
     "yaml_text": set(),
     "config": {"errors", "liveportrait", "yaml_text"},  # its options: each with its range, standard library only
     "timing": set(),
-    "model_files": {"errors"},
     "installation": {"errors", "installation", "model_files", "whole_file"},
+    "model_files": {"errors", "installation", "whole_file"},
     "tracking": {"errors", "model_files", "tracking"},
     "liveportrait": {"errors", "frame_change", "liveportrait", "whole_file"},
     "motion": {"errors", "frame_change", "motion", "tracking", "whole_file"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import ctypes
 import importlib.util
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from animator_core.installation import console
 from animator_core.installation.console import InstallError
 from animator_core.installation.environment import Interpreter
 
@@ -38,7 +40,7 @@ class RecordingEnvironment:
         self.installed.append(name)
         return False
 
-    def install_torch(self, build: object) -> bool:
+    def install_torch(self, build: object, check_disk: object) -> bool:
         self.installed.append("torch")
         return False
 
@@ -205,3 +207,39 @@ def test_wrong_options_are_named(
         main(install, *arguments)
     assert caught.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_the_disk_of_temporary_files_must_have_room_for_the_downloads(
+    install: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install.environment.is_complete = False
+    monkeypatch.setattr(install.tempfile, "gettempdir", lambda: "/temporary")
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda path: SimpleNamespace(free=10**9 if path == Path("/temporary") else 10**12)
+    )
+    assert main(install) == 1
+    assert "1.4 GB are needed on the disk of /temporary, 1.0 GB are free" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("system", "has_terminal", "count", "prompt", "is_own"),
+    [
+        ("win32", True, 1, "", True),
+        ("win32", True, 2, "", True),
+        ("win32", True, 2, "$P$G", False),
+        ("win32", True, 3, "", False),
+        ("win32", False, 1, "", False),
+        ("linux", True, 1, "", False),
+    ],
+)
+def test_a_window_that_closes_with_the_installer_is_recognised(
+    monkeypatch: pytest.MonkeyPatch, system: str, has_terminal: bool, count: int, prompt: str, is_own: bool
+) -> None:
+    kernel = SimpleNamespace(GetConsoleProcessList=lambda processes, most: count)
+    monkeypatch.setattr(ctypes, "windll", SimpleNamespace(kernel32=kernel), raising=False)
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: has_terminal))
+    monkeypatch.delenv("PROMPT", raising=False)
+    if prompt:
+        monkeypatch.setenv("PROMPT", prompt)
+    assert console.is_own_window() is is_own

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -30,7 +32,10 @@ def test_windows_gets_the_folder_that_has_the_library(tmp_path: Path) -> None:
     (tmp_path / "python312.dll").touch()
     assert python_folder("Windows", (3, 12), tmp_path) == tmp_path
     steps = obs_steps(tmp_path, "Windows", (3, 12), tmp_path)
-    assert f"enter {tmp_path} (Python 3.12, accepted by OBS 30.1 and newer)" in steps
+    assert (
+        f"press Browse and paste this path into the dialog: {tmp_path} (Python 3.12, accepted by OBS 30.1 and newer)"
+        in steps
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,3 +59,47 @@ def test_a_python_that_obs_cannot_load_is_answered_with_one_that_it_can(
 ) -> None:
     assert python_folder(system, version, base) is None
     assert "Install one from python.org" in obs_steps(Path("/program"), system, version, base)
+
+
+class Kernel32:
+    """Stands for kernel32: ``short`` is the 8.3 name of every folder, "" if the disk keeps none."""
+
+    def __init__(self, short: str) -> None:
+        self.short = short
+
+    def GetShortPathNameW(self, path: str, buffer: ctypes.Array[ctypes.c_wchar] | None, length: int) -> int:
+        if not self.short:
+            return 0
+        if buffer is None:
+            return len(self.short) + 1
+        assert length == len(self.short) + 1
+        buffer.value = self.short
+        return len(self.short)
+
+
+@pytest.mark.parametrize(
+    ("short", "said"),
+    [
+        (r"C:\Users\2D12~1\PY", r"paste this path into the dialog: C:\Users\2D12~1\PY (Python 3.12"),
+        ("", "Install Python 3.12 from python.org for all users"),
+    ],
+)
+def test_windows_gets_a_path_that_obs_can_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short: str, said: str
+) -> None:
+    folder = tmp_path / "Яна"
+    folder.mkdir()
+    (folder / "python312.dll").touch()
+    kernel = SimpleNamespace(kernel32=Kernel32(short))
+    monkeypatch.setattr(ctypes, "windll", kernel, raising=False)
+    assert said in obs_steps(tmp_path, "Windows", (3, 12), folder)
+
+
+def test_the_stores_python_is_refused_though_its_library_is_there(tmp_path: Path) -> None:
+    folder = tmp_path / "WindowsApps" / "PythonSoftwareFoundation.Python.3.12"
+    folder.mkdir(parents=True)
+    (folder / "python312.dll").touch()
+    assert python_folder("Windows", (3, 12), folder) is None
+    assert "this Python is the Microsoft Store's, which OBS cannot open" in obs_steps(
+        tmp_path, "Windows", (3, 12), folder
+    )

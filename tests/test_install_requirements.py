@@ -9,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from animator_core.installation import requirements
-from animator_core.installation.pip_errors import pip_problem
+from animator_core.installation.pip_errors import is_index_away, pip_problem
 from animator_core.installation.requirements import Gpu
 
 TURING = Gpu("RTX 2070", 580, 7.5)
@@ -26,6 +26,7 @@ BLACKWELL = Gpu("RTX 5080", 580, 12.0)
         ((3, 11), "Linux", "aarch64", True, "no mediapipe package for Linux on aarch64"),
         ((3, 11), "Windows", "ARM64", True, "no mediapipe package for Windows on ARM64"),
         ((3, 13), "Darwin", "x86_64", True, "Intel Mac"),
+        ((3, 9), "Darwin", "arm64", True, "Python 3.9 on Apple silicon has no pyvirtualcam package"),
     ],
 )
 def test_a_python_that_cannot_run_the_program_is_named_with_the_remedy(
@@ -39,6 +40,8 @@ def test_a_python_that_cannot_run_the_program_is_named_with_the_remedy(
 @pytest.mark.parametrize("minor", range(9, 15))
 @pytest.mark.parametrize(("system", "machine"), [("Linux", "x86_64"), ("Windows", "AMD64"), ("Darwin", "arm64")])
 def test_every_supported_python_is_accepted(minor: int, system: str, machine: str) -> None:
+    if (system, minor) == ("Darwin", 9):
+        pytest.skip("pyvirtualcam has no package there")
     assert requirements.python_problem((3, minor), system, machine, True) == ""
 
 
@@ -145,3 +148,44 @@ def test_pip_problem_says_one_line_with_the_remedy(output: str, said: str) -> No
     problem = pip_problem(output)
     assert said in problem
     assert "\n" not in problem
+
+
+@pytest.mark.parametrize(
+    ("macos", "machine", "minor", "requirement"),
+    [
+        (13, "arm64", 12, "torch==2.11.0"),
+        (11, "arm64", 10, "torch==2.11.0"),
+        (14, "arm64", 12, "torch==2.13.0"),
+        (13, "x86_64", 12, "torch==2.2.2"),
+    ],
+)
+def test_an_older_macos_gets_the_last_torch_that_runs_there(
+    macos: int, machine: str, minor: int, requirement: str
+) -> None:
+    assert requirements.torch_build((3, minor), "Darwin", machine, None, macos).requirement == requirement
+
+
+@pytest.mark.parametrize(
+    ("version", "system", "gpu", "package"),
+    [
+        ((3, 12), "Windows", TURING, "triton-windows>=3.7.1,<3.8"),
+        ((3, 9), "Windows", TURING, "triton-windows>=3.4,<3.5"),
+        ((3, 12), "Windows", PASCAL, ""),
+        ((3, 12), "Windows", None, ""),
+        ((3, 12), "Linux", TURING, ""),
+    ],
+)
+def test_windows_with_cuda_gets_the_triton_of_its_torch(
+    version: tuple[int, int], system: str, gpu: Gpu | None, package: str
+) -> None:
+    assert requirements.triton_package(version, system, gpu) == package
+
+
+@pytest.mark.parametrize("status", ["401 Client", "403 Client", "503 Server"])
+def test_an_index_that_refuses_is_named_and_not_python(status: str) -> None:
+    output = "ERROR: No matching distribution found for absl-py"
+    log = f"2026 Could not fetch URL http://mirror/simple/absl-py/: {status} Error: x for url: y - skipping\n{output}"
+    assert pip_problem(output, log).startswith(f"the package index refuses ({status[:3]})")
+    assert is_index_away(output, log)
+    assert not is_index_away(output, output)
+    assert not is_index_away("[Errno 28] No space left on device", log)

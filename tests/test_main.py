@@ -183,3 +183,34 @@ def test_the_filter_leaves_no_open_file_behind() -> None:
     with filtered_native_stderr():
         pass
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "cp1251", "ascii"])
+def test_what_a_code_page_lacks_is_shown_as_a_question_mark(tmp_path: Path, encoding: str) -> None:
+    script = (
+        "import runpy, sys\n"
+        "from animator_core.cli import doctor\n"
+        "doctor.examine = lambda path: iter([doctor.Finding('camera', 'warning', 'Яна \\udcff', 'plug \\u2615 in')])\n"
+        "sys.argv = ['animator_core', 'doctor']\n"
+        "runpy.run_module('animator_core', run_name='__main__')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding}
+    )
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.decode(encoding)
+    assert "note  camera: " in said
+    assert "? plug ? in" in said
+
+
+def test_the_workers_log_is_utf_8_whatever_the_code_page(tmp_path: Path) -> None:
+    script = (
+        "import runpy, sys, animator_core.worker as worker\n"
+        "worker.main = lambda arguments: print('Яна', file=sys.stderr)\n"
+        "sys.argv = ['animator_core', 'worker']\n"
+        "runpy.run_module('animator_core', run_name='__main__')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "cp1252"}
+    )
+    assert done.stderr.decode("utf-8").strip() == "Яна"

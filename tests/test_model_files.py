@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import http.server
+import os
 import random
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from animator_core import model_files
+from animator_core import model_files, whole_file
 from animator_core.errors import ModelError
 from animator_core.model_files import CHUNK_BYTES, FACE_LANDMARKER, MANIFEST, ModelFile, ModelUnreachable
 from tests.conftest import shared_file
@@ -194,6 +195,35 @@ def test_fetch_names_a_folder_that_cannot_be_written(server: ModelServer, tmp_pa
     (tmp_path / "models").write_text("a file in the way")
     with pytest.raises(ModelError, match="cannot write"):
         fetch(server, tmp_path / "models")
+
+
+def test_windows_waits_for_a_model_that_another_program_has_open(
+    server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals = [PermissionError(13, "in use by another process")] * 3
+    replace = os.replace
+
+    def replace_later(source: Path, target: Path) -> None:
+        if refusals:
+            raise refusals.pop()
+        replace(source, target)
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(whole_file.os, "replace", replace_later)
+    assert fetch(server, tmp_path).read_bytes() == BYTES
+    assert not refusals
+
+
+def test_windows_names_the_lock_when_a_model_stays_open(
+    server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(source: Path, target: Path) -> None:
+        raise PermissionError(13, "in use by another process")
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(model_files, "replace_file", refuse)
+    with pytest.raises(ModelError, match=r"cannot write .*; close OBS and whatever else uses it"):
+        fetch(server, tmp_path)
 
 
 def test_verify_names_an_empty_file(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from animator_core.whole_file import written_whole
+from animator_core import whole_file
+from animator_core.whole_file import replace_file, written_whole
 
 
 def test_a_finished_file_takes_the_place_of_the_old_one(tmp_path):
@@ -74,3 +76,51 @@ def test_a_name_may_be_as_long_and_strange_as_the_file_system_takes(tmp_path, na
     with written_whole(tmp_path / name) as unfinished:
         unfinished.write_text("new")
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+class LockedForAWhile:
+    """Stands for ``os.replace`` on Windows while another program has the file open: refuses, then works."""
+
+    def __init__(self, monkeypatch, refusals):
+        self.refusals = refusals
+        self.seconds = 0.0
+        self._replace = os.replace
+        monkeypatch.setattr(whole_file.os, "replace", self)
+        monkeypatch.setattr(whole_file.time, "monotonic", lambda: self.seconds)
+        monkeypatch.setattr(whole_file.time, "sleep", self._sleep)
+
+    def _sleep(self, seconds):
+        self.seconds += seconds
+
+    def __call__(self, source, target):
+        if self.refusals:
+            self.refusals -= 1
+            raise PermissionError(13, "The process cannot access the file because it is being used by another process")
+        self._replace(source, target)
+
+
+def test_windows_waits_for_whoever_has_the_old_file_open(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    lock = LockedForAWhile(monkeypatch, 5)
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    with written_whole(path) as unfinished:
+        unfinished.write_text("new")
+    assert path.read_text() == "new"
+    assert lock.seconds > 0
+
+
+def test_windows_gives_up_after_a_second(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    lock = LockedForAWhile(monkeypatch, 10**6)
+    with pytest.raises(PermissionError):
+        replace_file(tmp_path / "a", tmp_path / "b")
+    assert 1.0 <= lock.seconds < 1.2
+
+
+def test_elsewhere_a_refusal_is_final(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
+    lock = LockedForAWhile(monkeypatch, 1)
+    with pytest.raises(PermissionError):
+        replace_file(tmp_path / "a", tmp_path / "b")
+    assert lock.seconds == 0

@@ -5,11 +5,12 @@ Standard library only.
 
 from __future__ import annotations
 
+import ctypes
 import io
 import os
 import sys
 
-AGAIN = "python install.py" if os.name == "nt" else "python3 install.py"
+AGAIN = f"py -3.{sys.version_info[1]} install.py" if os.name == "nt" else "python3 install.py"
 """The command to repeat, for messages."""
 
 
@@ -27,6 +28,16 @@ def print_in_any_encoding(encoding: str | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # None without a console
             stream.reconfigure(encoding=encoding, errors="replace")
+
+
+def is_own_window() -> bool:
+    """Whether Windows opened the console for this program alone, as for a double-click, and closes it with it."""
+    if sys.platform != "win32" or sys.stdin is None or not sys.stdin.isatty():
+        return False
+    processes = (ctypes.c_uint32 * 8)()
+    count: int = ctypes.windll.kernel32.GetConsoleProcessList(processes, 8)
+    # A shell is one more. Its prompt is in the environment of what cmd.exe starts; the py launcher has none.
+    return count == 1 or (count == 2 and "PROMPT" not in os.environ)
 
 
 def say(text: str) -> None:

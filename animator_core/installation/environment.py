@@ -11,18 +11,28 @@ import json
 import os
 import subprocess
 import sys
-import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from animator_core.errors import load_remedy
 from animator_core.installation import requirements
+from animator_core.installation.child_environment import pip_environment, python_environment
 from animator_core.installation.console import AGAIN, InstallError, say
-from animator_core.installation.pip_errors import pip_problem
-from animator_core.installation.requirements import TorchBuild
+from animator_core.installation.pip_errors import is_index_away, pip_problem
+from animator_core.installation.requirements import CUDA_BUILD_BYTES, TorchBuild
 
 _DESCRIBE = "import json, pip, sys; print(json.dumps([sys.version_info[:2], sys.base_prefix]))"
 _LOAD_ALL = "import av, cv2, mediapipe, numba, numpy, PIL, psutil, torch, yaml"
 STAMP_NAME = "stream-motion-animator.json"
+
+
+class IndexAway(InstallError):
+    """A package index cannot be reached or refuses; ``problem`` says which of them."""
+
+    def __init__(self, message: str, problem: str) -> None:
+        super().__init__(message)
+        self.problem = problem.partition(";")[0]
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,13 @@ class Environment:
         """Return what the environment's Python is, None where there is no working one."""
         try:
             answer = subprocess.run(
-                [str(self.python), "-c", _DESCRIBE], capture_output=True, text=True, timeout=120, check=True
+                [str(self.python), "-c", _DESCRIBE],
+                env=python_environment(),
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=120,
+                check=True,
             )
             (major, minor), base_prefix = json.loads(answer.stdout)
         except (OSError, subprocess.SubprocessError, ValueError):
@@ -68,9 +84,11 @@ class Environment:
         say("Environment: " + ("making .venv anew, the one there does not work" if is_broken else "making .venv"))
         made = subprocess.run(
             [sys.executable, "-m", "venv", "--clear", str(self.folder)],
+            env=python_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            errors="replace",
         )
         found = self.describe()
         if made.returncode == 0 and found:
@@ -96,38 +114,49 @@ class Environment:
         self._stamp.write_text(json.dumps(stamp, indent=1), encoding="utf-8")
         return True
 
-    def install_torch(self, build: TorchBuild) -> bool:
-        """Install torch from its own index or, where that cannot be reached, what pip's usual index has."""
+    def install_torch(self, build: TorchBuild, check_disk: Callable[[int], None]) -> bool:
+        """Install torch from its own index or, if that is away or refuses, what pip's usual index has.
+
+        check_disk: raises InstallError unless that many bytes are free.
+        """
         if not build.index:
             return self.install("torch", (build.requirement,))
         wanted = (build.requirement, "--index-url", build.index)
         instead = (build.fallback,)
         if self._has("torch", wanted):
             return False
-        if _is_reachable(build.index):
+        try:
             return self.install("torch", wanted)
+        except IndexAway as exc:
+            say(f"torch: {build.index} cannot be used ({exc.problem})")
         if not self._has("torch", instead):
-            say(f"torch: {build.index} cannot be reached; taking {build.fallback} from pip's usual index")
-        if build.is_cuda and os.name == "nt":
+            say(f"torch: taking {build.fallback} from pip's usual index")
+        if build.is_cuda and sys.platform == "win32":
             say(f"torch: that is the CPU build; run {AGAIN} again with a network to get the one for your GPU")
+        elif not build.is_cuda and sys.platform == "linux":
+            say(f"torch: that is the CUDA build, {CUDA_BUILD_BYTES / 1e9:.1f} GB, which this computer does not need")
+            if not self._has("torch", instead):
+                check_disk(CUDA_BUILD_BYTES)
         return self.install("torch", instead)
 
     def check_imports(self) -> None:
         """Raise InstallError unless every large package loads."""
-        done = subprocess.run([str(self.python), "-c", _LOAD_ALL], stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            [str(self.python), "-c", _LOAD_ALL],
+            env=python_environment(),
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
         if done.returncode == 0:
             return
         reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit code {done.returncode}"
-        remedy = f"delete {self.folder} and run {AGAIN} again"
-        if "libGL" in reason or "libgthread" in reason:
-            remedy = "install it (Debian, Ubuntu: apt install libgl1 libglib2.0-0)"
-        elif os.name == "nt" and "DLL load failed" in reason:
-            remedy = "install Microsoft's Visual C++ Redistributable (x64)"
+        remedy = load_remedy(reason, f"delete {self.folder} and run {AGAIN} again")
         raise InstallError(f"the installed packages do not load ({reason}); {remedy}")
 
     def run(self, *arguments: str, cwd: Path) -> int:
         """Run the environment's Python and return its exit code."""
-        return subprocess.run([str(self.python), *arguments], cwd=cwd).returncode
+        return subprocess.run([str(self.python), *arguments], cwd=cwd, env=python_environment()).returncode
 
     def _has(self, name: str, arguments: tuple[str, ...]) -> bool:
         return self._read_stamp().get(name) == _key(arguments)
@@ -142,21 +171,27 @@ class Environment:
     def _run_pip(self, arguments: tuple[str, ...]) -> None:
         """Run pip, whose own progress is shown on a terminal; raises InstallError with one line of what went wrong."""
         command = [str(self.python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
-        command += [] if sys.stdout.isatty() else ["--quiet"]
-        with self._log.open("w", encoding="utf-8") as errors:
-            code = subprocess.run([*command, *arguments], stderr=errors).returncode
-        if code:
-            problem = pip_problem(self._log.read_text(encoding="utf-8", errors="replace"))
-            raise InstallError(f"{problem} and run {AGAIN} again (pip's own words: {self._log})")
+        # Whatever has no wheel for this machine would be compiled here, by compilers that users do not have.
+        command += ["--only-binary=:all:", "--log", str(self._log)]
+        command += [] if sys.stdout.isatty() else ["--quiet", "--progress-bar=off"]
+        self._log.unlink(missing_ok=True)
+        done = subprocess.run(
+            [*command, *arguments],
+            env=pip_environment(self.python),
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+        if not done.returncode:
+            return
+        # Only the log says that an index refused.
+        log = self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
+        if not log:
+            self._log.write_text(done.stderr, encoding="utf-8")
+        problem = pip_problem(done.stderr, log)
+        message = f"{problem} and run {AGAIN} again (pip's own words: {self._log})"
+        raise IndexAway(message, problem) if is_index_away(done.stderr, log) else InstallError(message)
 
 
 def _key(arguments: tuple[str, ...]) -> str:
     return hashlib.sha256(json.dumps(arguments).encode()).hexdigest()
-
-
-def _is_reachable(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(urllib.request.Request(f"{url}/", method="HEAD"), timeout=6):
-            return True
-    except (OSError, ValueError):
-        return False

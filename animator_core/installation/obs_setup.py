@@ -5,6 +5,7 @@ Standard library only.
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
 
 SCRIPT = "obs_plugin/stream_motion_animator.py"
@@ -21,16 +22,29 @@ def first_obs_for_python(version: tuple[int, int]) -> str:
 
 
 def python_folder(system: str, version: tuple[int, int], base_prefix: Path) -> Path | None:
-    """Return the folder to enter in OBS's Python Settings, None where OBS could not load the Python that is there."""
+    """Return the folder to name in OBS's Python Settings, None if OBS could not load the Python that is there."""
     if not first_obs_for_python(version):
         return None
     if system == "Windows":
         library = base_prefix / f"python{version[0]}{version[1]}.dll"
-        return base_prefix if library.exists() else None
+        return base_prefix if library.exists() and not _is_from_store(base_prefix) else None
     for folder in base_prefix.parents:
         if (folder / "Python.framework") in (base_prefix, *base_prefix.parents):
             return folder
     return None
+
+
+def _is_from_store(base_prefix: Path) -> bool:
+    """Whether it is the Microsoft Store's: its files are there, but no other program may open them."""
+    return "windowsapps" in str(base_prefix).casefold()
+
+
+def short_path(folder: str) -> str:
+    """Return the 8.3 name that Windows keeps for ``folder``, or ``folder`` on disks that keep none."""
+    kernel = ctypes.windll.kernel32  # type: ignore[attr-defined]
+    length = kernel.GetShortPathNameW(folder, None, 0)
+    buffer = ctypes.create_unicode_buffer(length or 1)
+    return buffer.value if length and kernel.GetShortPathNameW(folder, buffer, length) else folder
 
 
 def _python_step(system: str, version: tuple[int, int], base_prefix: Path) -> str:
@@ -38,15 +52,25 @@ def _python_step(system: str, version: tuple[int, int], base_prefix: Path) -> st
         return "OBS on Linux brings its own Python: nothing to set."
     folder = python_folder(system, version, base_prefix)
     if folder is None:
-        example = (
-            r"C:\Users\YOU\AppData\Local\Programs\Python\Python312" if system == "Windows" else "/Library/Frameworks"
-        )
+        reason = "this Python is the Microsoft Store's, which OBS cannot open. " if _is_from_store(base_prefix) else ""
+        example = r"C:\Program Files\Python312" if system == "Windows" else "/Library/Frameworks"
         return (
-            'tab "Python Settings": OBS must load a Python from 3.8 to 3.12 (3.12: OBS 30.1 and newer, 3.11: 29.1, '
-            f"3.10: 28). Install one from python.org, it needs no packages, and enter its folder, such as {example}"
+            f'tab "Python Settings": {reason}OBS must load a Python from 3.8 to 3.12 (3.12: OBS 30.1 and newer, 3.11: '
+            "29.1, 3.10: 28). Install one from python.org (3.12.10 is the last 3.12 with an installer); it needs no "
+            f"packages. Then press Browse and paste its folder into the dialog, such as {example}"
         )
+    shown = str(folder)
+    # OBS gives this path, in UTF-8, to a function that reads it in the system's code page.
+    if system == "Windows" and not shown.isascii():
+        shown = short_path(shown)
+        if not shown.isascii():
+            return (
+                f'tab "Python Settings": OBS cannot read the path of this Python ({folder}). Install Python 3.12 from '
+                r"python.org for all users, press Browse and paste its folder, C:\Program Files\Python312"
+            )
     accepted = f"Python {version[0]}.{version[1]}, accepted by OBS {first_obs_for_python(version)} and newer"
-    return f'tab "Python Settings": enter {folder} ({accepted})'
+    keys = " (Shift+Command+G)" if system == "Darwin" else ""
+    return f'tab "Python Settings": press Browse and paste this path into the dialog{keys}: {shown} ({accepted})'
 
 
 def obs_steps(root: Path, system: str, version: tuple[int, int], base_prefix: Path) -> str:

@@ -7,6 +7,11 @@ from __future__ import annotations
 
 import re
 
+_REFUSAL = re.compile(
+    r"(401|403|407|429|50[0-4]) (?:Client|Server) Error|too many (5\d\d) error responses|(401) Error, Cred"
+)
+_AWAY = "the package index cannot be reached; check the network (or pip's proxy settings)"
+
 # In the order of trust: a full disk also breaks connections, and without a network no package is found.
 _PROBLEMS = (
     (r"No space left on device|not enough space on the disk|WinError 112", "no disk space is left; free some"),
@@ -14,7 +19,7 @@ _PROBLEMS = (
         r"NewConnectionError|NameResolutionError|name resolution|getaddrinfo failed|Connection refused|"
         r"ConnectTimeout|Read timed out|ReadTimeout|Network is unreachable|ProxyError|Max retries exceeded|"
         r"Connection aborted|ConnectionResetError|IncompleteRead|connection broken",
-        "the package index cannot be reached; check the network (or pip's proxy settings)",
+        _AWAY,
     ),
     (r"WinError 32|WinError 5|Access is denied", "a file is in use or protected; close OBS"),
     (r"Permission denied|Read-only file system", "a folder cannot be written; correct its permissions"),
@@ -22,8 +27,26 @@ _PROBLEMS = (
 )
 
 
-def pip_problem(output: str) -> str:
-    """Return what went wrong and what to do, without a full stop, from what pip wrote to its standard error."""
+def is_index_away(output: str, log: str = "") -> bool:
+    """Return whether pip failed for want of an index that answers, and another may serve."""
+    is_disk = re.search(_PROBLEMS[0][0], output)
+    return not is_disk and bool(_refusal(output, log) or re.search(_PROBLEMS[1][0], output))
+
+
+def _refusal(output: str, log: str) -> str:
+    """Return the HTTP status by which an index refused, "" if none did or the packages were found elsewhere."""
+    text = f"{log}\n{output}" if "No matching distribution" in output or not output.strip() else output
+    found = _REFUSAL.search(text)
+    return next(filter(None, found.groups())) if found else ""
+
+
+def pip_problem(output: str, log: str = "") -> str:
+    """Return what went wrong and what to do, without a full stop, from pip's standard error and the log it kept."""
+    status = _refusal(output, log)
+    if status and not re.search(_PROBLEMS[0][0], output):
+        return (
+            f"the package index refuses ({status}); check pip's index settings (pip config list) and your login there"
+        )
     for pattern, line in _PROBLEMS:
         if re.search(pattern, output):
             return line

@@ -13,6 +13,8 @@ NEWEST_PYTHON = (3, 14)
 # The last Python for which mediapipe's wheel has the FaceMesh models inside (and whose torch has Intel Mac wheels).
 NEWEST_PYTHON_WITH_FACE_MESH = (3, 12)
 MACHINES = {"Linux": ("x86_64",), "Windows": ("AMD64",), "Darwin": ("arm64", "x86_64")}
+CUDA_BUILD_BYTES = 5_400_000_000
+"""Disk space of the build of torch for Linux on the usual index, with NVIDIA's libraries, unpacked."""
 PYTORCH_INDEX = "https://download.pytorch.org/whl/"
 
 _COMMON = (
@@ -82,6 +84,8 @@ def python_problem(version: tuple[int, int], system: str, machine: str, is_64_bi
     if machine not in MACHINES.get(system, ()):
         known = ", ".join(f"{name} {'/'.join(machines)}" for name, machines in MACHINES.items())
         return f"there is no mediapipe package for {system} on {machine} (there is for {known}); use such a machine"
+    if (system, machine) == ("Darwin", "arm64") and version < (3, 10):
+        return f"{name} on Apple silicon has no pyvirtualcam package, 3.10 or newer is needed; {best}"
     if (system, machine) == ("Darwin", "x86_64") and version > NEWEST_PYTHON_WITH_FACE_MESH:
         return f"{name} on an Intel Mac has no mediapipe and torch packages; {best}"
     return ""
@@ -120,11 +124,16 @@ def detect_gpu() -> Gpu | None:
         return None
 
 
-def torch_build(version: tuple[int, int], system: str, machine: str, gpu: Gpu | None) -> TorchBuild:
-    """Return the build of torch for this machine."""
+def torch_build(
+    version: tuple[int, int], system: str, machine: str, gpu: Gpu | None, macos: int | None = None
+) -> TorchBuild:
+    """Return the build of torch for this machine; macos: its major version there, None for the present ones."""
     release = "2.13.0" if version >= (3, 10) else "2.8.0"  # the last for Python 3.9
     if system == "Darwin":
-        release = "2.2.2" if machine == "x86_64" else release  # the last for Intel Macs
+        if machine == "x86_64":
+            release = "2.2.2"  # the last for Intel Macs
+        elif macos is not None and macos < 14 and version >= (3, 10):
+            release = "2.11.0"  # the last for macOS 11 to 13
         return TorchBuild(f"torch=={release}", "", "", f"torch {release} for macOS", False)
     if gpu is None:
         description = f"torch {release}, CPU build (no NVIDIA GPU found)"
@@ -150,3 +159,13 @@ def _cuda_tag(version: tuple[int, int], gpu: Gpu) -> tuple[str, str]:
     if gpu.capability < 7.5 or gpu.driver < driver_needed:
         return "cu126", ""
     return newer, ""
+
+
+def triton_package(version: tuple[int, int], system: str, gpu: Gpu | None) -> str:
+    """Return the package that compiles our kernels where torch does not bring it: CUDA on Windows; "" elsewhere.
+
+    Each torch works with one Triton: 2.13 with 3.7, 2.8 (Python 3.9) with 3.4. It knows cards from Turing on.
+    """
+    if system != "Windows" or gpu is None or gpu.capability < 7.5:
+        return ""
+    return "triton-windows>=3.7.1,<3.8" if version >= (3, 10) else "triton-windows>=3.4,<3.5"

@@ -23,7 +23,7 @@ _SERVICES = {
 def syncing_service(folder: Path) -> str:
     """Return the name of the service that uploads everything in ``folder``, "" if none is known to."""
     above = (folder, *folder.parents)
-    if any(os.environ.get(variable) and Path(os.environ[variable]) in above for variable in _VARIABLES):
+    if any(os.environ.get(variable) and type(folder)(os.environ[variable]) in above for variable in _VARIABLES):
         return "OneDrive"
     names = [each.name for each in above]
     matches = (name for name, pattern in _SERVICES.items() if any(re.fullmatch(pattern, each) for each in names))

@@ -56,7 +56,11 @@ class RendererSource:
     find_gpu: returns the name of the GPU that lies idle where the weights are not there, "" for none.
     """
 
-    def __init__(self, settings: RendererSettings | None = None, find_gpu: Callable[[], str] = str) -> None:
+    def __init__(
+        self,
+        settings: RendererSettings | None = None,
+        find_gpu: Callable[[], str] = str,
+    ) -> None:
         self.settings = settings or RendererSettings()
         self._find_gpu = find_gpu
         self._engine: weakref.ref[Engine] | None = None

@@ -1,0 +1,88 @@
+"""animator_core.installation.https: Pythons that trust no server, as python.org's for macOS and a fresh Windows'."""
+
+from __future__ import annotations
+
+import ssl
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from pip._vendor import certifi
+
+from animator_core import model_files
+from animator_core.installation import https
+from animator_core.model_files import ModelFile, ModelUnreachable
+
+REQUEST = urllib.request.Request("https://models.example/net.pth")
+MODEL = ModelFile("net.pth", REQUEST.full_url, 3, "0" * 64, "MIT")
+
+
+def distrust() -> urllib.error.URLError:
+    error = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
+    error.verify_message = "unable to get local issuer certificate"
+    return urllib.error.URLError(error)
+
+
+class Internet:
+    """Stands for ``urlopen``: a server whose certificate only contexts with ``trusted`` authorities accept."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, is_trusted_by_pip: bool = True) -> None:
+        self.contexts: list[ssl.SSLContext | None] = []
+        self._is_trusted_by_pip = is_trusted_by_pip
+        monkeypatch.setattr(urllib.request, "urlopen", self)
+
+    def __call__(self, request: urllib.request.Request, timeout: float, context: ssl.SSLContext | None = None) -> str:
+        self.contexts.append(context)
+        if context is not None and self._is_trusted_by_pip:
+            return "the answer"
+        raise distrust()
+
+
+def test_pips_list_of_authorities_is_tried_when_python_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    internet = Internet(monkeypatch)
+    assert https.open_url(REQUEST, 1.0) == "the answer"
+    plain, with_authorities = internet.contexts
+    assert plain is None
+    assert with_authorities is not None
+    expected = ssl.create_default_context(cafile=certifi.where())
+    assert with_authorities.cert_store_stats() == expected.cert_store_stats()
+    assert with_authorities.verify_mode == ssl.CERT_REQUIRED
+
+
+@pytest.mark.parametrize(
+    ("system", "remedy"),
+    [
+        ("darwin", f"/Applications/Python {sys.version_info[0]}.{sys.version_info[1]}/Install Certificates.command"),
+        ("win32", "open that address in Edge once"),
+        ("linux", "apt install ca-certificates"),
+    ],
+)
+@pytest.mark.parametrize("has_pip", [True, False])
+def test_a_certificate_that_nobody_knows_is_said_with_the_systems_remedy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, system: str, remedy: str, has_pip: bool
+) -> None:
+    internet = Internet(monkeypatch, is_trusted_by_pip=False)
+    if not has_pip:
+        monkeypatch.setitem(sys.modules, "pip._vendor", None)
+        monkeypatch.setitem(sys.modules, "pip._vendor.certifi", None)
+    monkeypatch.setattr(sys, "platform", system)
+    with pytest.raises(ModelUnreachable) as caught:
+        model_files.fetch(MODEL, tmp_path)
+    assert remedy in str(caught.value)
+    assert "unable to get local issuer certificate" in str(caught.value)
+    assert len(internet.contexts) == 1 + has_pip
+
+
+def test_other_failures_are_not_tried_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def fail(request: urllib.request.Request, **options: object) -> None:
+        asked.append(options.get("context"))
+        raise urllib.error.URLError(ConnectionRefusedError(111, "Connection refused"))
+
+    monkeypatch.setattr(urllib.request, "urlopen", fail)
+    with pytest.raises(urllib.error.URLError, match="Connection refused"):
+        https.open_url(REQUEST, 1.0)
+    assert asked == [None]

@@ -100,7 +100,8 @@ def test_auto_takes_onnxruntime_where_it_alone_has_an_accelerator(available, mon
     assert choose_backend("torch").provider is None
 
 
-def test_half_precision_is_for_gpus_and_where_the_settings_want_it(available):
+def test_half_precision_is_for_gpus_and_where_the_settings_want_it(available, monkeypatch):
+    monkeypatch.setattr(providers, "_has_openvino_gpu", lambda: True)
     available[:0] = [each.registered for each in providers.PROVIDERS[:-1]]
     names = ("directml", "cuda", "tensorrt", "coreml", "openvino", "cpu")
     halves = {name: choose_backend("onnx", provider=name).provider.computes_half for name in names}
@@ -248,7 +249,8 @@ def settings(builds: list[list[str]], tmp_path: Path, monkeypatch: pytest.Monkey
     graph_path(cache, NETWORKS.version, True).write_bytes(b"graph")
 
     def load(folder: Path, device: str, dtype: object, cache_dir: Path, options: object, make: Any, *more: Any) -> Any:
-        return SimpleNamespace(version="1" * 12, device=device, painter=make(NETWORKS) if make else "torch")
+        painter = make(NETWORKS) if make else "torch"
+        return SimpleNamespace(version="1" * 12, device=device, painter=painter, gives_numbers=lambda: True)
 
     monkeypatch.setattr(engine.LivePortraitModel, "load", load)
     monkeypatch.setattr(engine, "SceneShelf", lambda model: None)

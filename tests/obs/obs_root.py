@@ -24,7 +24,9 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = Path("/opt/stream-motion-animator")
 PYTHON = ENVIRONMENT / ".venv" / "bin" / "python"
-_PACKAGES = "obs-studio obs-plugins xvfb dbus dbus-x11 ffmpeg libgl1 libgl1-mesa-dri python3-venv ca-certificates"
+_PACKAGES = (
+    "obs-studio obs-plugins xvfb dbus dbus-x11 ffmpeg libgl1 libgl1-mesa-dri python3-venv ca-certificates gcc libc6-dev"
+)
 _OF_THE_SYSTEM = ("/proc", "/sys", "/dev")
 # How this machine reaches its package sources, if it has settings for that.
 _OF_THE_NETWORK = ("/etc/resolv.conf", "/etc/hosts", "/etc/pip.conf", "/etc/xdg/pip")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import ssl
+import subprocess
 import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
-from pip._vendor import certifi
 
 from animator_core import model_files
 from animator_core.installation import https
@@ -46,8 +47,11 @@ def test_pips_list_of_authorities_is_tried_when_python_has_none(monkeypatch: pyt
     plain, with_authorities = internet.contexts
     assert plain is None
     assert with_authorities is not None
-    expected = ssl.create_default_context(cafile=certifi.where())
+    where = "import pip._vendor.certifi as certifi; print(certifi.where())"
+    file = subprocess.run([sys.executable, "-c", where], capture_output=True, text=True, check=True).stdout.strip()
+    expected = ssl.create_default_context(cafile=file)
     assert with_authorities.cert_store_stats() == expected.cert_store_stats()
+    assert "pip" not in sys.modules, "importing pip changes what distutils is for everything that is imported later"
     assert with_authorities.verify_mode == ssl.CERT_REQUIRED
 
 
@@ -65,8 +69,7 @@ def test_a_certificate_that_nobody_knows_is_said_with_the_systems_remedy(
 ) -> None:
     internet = Internet(monkeypatch, is_trusted_by_pip=False)
     if not has_pip:
-        monkeypatch.setitem(sys.modules, "pip._vendor", None)
-        monkeypatch.setitem(sys.modules, "pip._vendor.certifi", None)
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(sys, "platform", system)
     with pytest.raises(ModelUnreachable) as caught:
         model_files.fetch(MODEL, tmp_path)

@@ -5,10 +5,12 @@ Standard library only, but for the certificates inside pip.
 
 from __future__ import annotations
 
+import importlib.util
 import ssl
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 
@@ -39,12 +41,14 @@ def _is_distrust(error: urllib.error.URLError) -> bool:
 
 def _pips_context() -> ssl.SSLContext | None:
     """Return a context with pip's own list of authorities, None if this Python has no pip."""
+    # Found, not imported: importing pip takes setuptools' place for distutils from all that comes later.
+    found = importlib.util.find_spec("pip")
+    if found is None or found.origin is None:
+        return None
     try:
         # Private to pip, but part of every release of it.
-        from pip._vendor import certifi
-
-        return ssl.create_default_context(cafile=certifi.where())
-    except (ImportError, OSError):
+        return ssl.create_default_context(cafile=str(Path(found.origin).parent / "_vendor" / "certifi" / "cacert.pem"))
+    except OSError:
         return None
 
 

@@ -293,8 +293,19 @@ class ObsSession:
                 start_new_session=True,
             )
         self.client = wait_for(self._connect, "obs-websocket answers", 60)
+        self._wait_for_the_window()
         children = psutil.Process(self.process.pid).children(recursive=True)
         self.pid = next(child.pid for child in children if child.name() == "obs")
+
+    def _wait_for_the_window(self) -> None:
+        """Wait until OBS's user interface has started.
+
+        OBS 31 and later answer before; a scene that is made then keeps a lock that the start waits for, while it waits
+        for the start itself. Changing the studio mode holds no lock and returns after the user interface did it.
+        """
+        if int(self.client.get_version().obs_version.split(".")[0]) >= 31:
+            for is_enabled in (True, False):
+                self.client.set_studio_mode_enabled(is_enabled)
 
     def _connect(self) -> Any:
         assert self.process is not None and self.process.poll() is None, f"OBS ended at start:\n{self.log()[-3000:]}"

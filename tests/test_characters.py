@@ -180,6 +180,9 @@ def test_points_without_depth_get_the_depth_of_the_face_model(library):
         (points_as_yaml(FACE + 1000), "outside the picture of 200x160"),
         ("- a", "no lines of the form 'key: value'"),
         ("name: [", "a.yaml:1 is not valid YAML"),
+        ("name:\tA", "a.yaml:1 is not valid YAML: found character .* that cannot start any token"),
+        ("name: a\nname: b", "a.yaml:2 is not valid YAML: name is there twice"),
+        ("landmarks: {1: [5, 5], 1: [6, 6]}", "1 is there twice"),
         ("name: !!python/object/apply:os.getcwd []", "not valid YAML"),
     ],
 )
@@ -189,6 +192,13 @@ def test_a_wrong_description_is_an_error_that_names_file_and_key(library, text, 
     with pytest.raises(CharacterError, match=says) as caught:
         library.load("a.png")
     assert "a.yaml" in str(caught.value)
+
+
+def test_a_description_in_another_encoding_says_to_save_it_as_utf_8(library):
+    save_picture(library.directory / "a.png")
+    (library.directory / "a.yaml").write_bytes("name: Zo\u00eb".encode("latin-1"))
+    with pytest.raises(CharacterError, match=r"a\.yaml is not UTF-8 text; save it as UTF-8"):
+        library.load("a.png")
 
 
 def test_picture_without_a_face_says_how_to_give_the_landmarks(library):

@@ -129,6 +129,11 @@ def test_broken_yaml_is_reported_with_file_and_line(tmp_path):
         load(tmp_path, "video:\n  width: 640\n bad: [\n")
 
 
+def test_a_section_that_is_there_twice_is_refused_and_does_not_replace_the_first(tmp_path):
+    with pytest.raises(ConfigError, match=r"config\.yaml:3: .*video is there twice"):
+        load(tmp_path, "video:\n  width: 640\nvideo: {fps: 30}\n")
+
+
 def test_tags_that_would_make_objects_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="not valid YAML"):
         load(tmp_path, "video: !!python/object/apply:os.getcwd []")

@@ -101,10 +101,13 @@ def _read_yaml(path: Path) -> Any:
         return parse_yaml(path.read_text(encoding="utf-8-sig"), ("name",))
     except OSError as exc:
         raise CharacterError(f"cannot read {path}: {exc.strerror}; correct or delete it") from exc
+    except UnicodeDecodeError as exc:
+        raise CharacterError(f"{path} is not UTF-8 text; save it as UTF-8") from exc
     except (yaml.YAMLError, ValueError, RecursionError) as exc:
         mark = getattr(exc, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise CharacterError(f"{where} is not valid YAML; correct that line or delete the file") from exc
+        problem = getattr(exc, "problem", None) or type(exc).__name__
+        raise CharacterError(f"{where} is not valid YAML: {problem}; correct that line or delete the file") from exc
 
 
 def _read_name(value: Any, path: Path) -> str:

@@ -60,8 +60,12 @@ def system_path(path: str) -> str:
 
 
 def as_text(path: _AnyPath) -> str:
-    """Return a path of this Python's file functions as text, see `system_path`."""
-    return os.fspath(path) if os.name == "nt" else os.fsencode(path).decode("utf-8", "surrogateescape")
+    """Return a path of this Python's file functions as text, see `system_path`; what is text already stays as it is."""
+    try:
+        return os.fspath(path) if os.name == "nt" else os.fsencode(path).decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        # Such a name comes from the list of characters: the file functions could not have given it.
+        return os.fspath(path)
 
 
 def _files(folder: _AnyPath) -> list[str]:

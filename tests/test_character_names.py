@@ -75,6 +75,7 @@ assert entry.file == NAME, ascii(entry.file)
 assert entry.path.encode() == FOLDER + b"/" + NAME.encode(), ascii(entry.path)
 assert picture_header.read_size(entry.path) == (70, 64)
 assert as_text(system_path(entry.path)) == entry.path
+assert as_text(entry.path) == entry.path
 """
 WORKER_WITHOUT_LOCALE = """
 from pathlib import Path

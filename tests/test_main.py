@@ -31,6 +31,17 @@ def test_our_errors_are_one_line_and_exit_1(
     assert capsys.readouterr().err == "error: x is wrong; do y\n"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_output_onto_a_full_disk_is_one_line_and_exit_1() -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "animator_core", "doctor"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, timeout=120)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: the disk that takes the output is full; free some space there\n",
+    )
+
+
 def test_ctrl_c_exits_130_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

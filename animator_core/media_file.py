@@ -20,7 +20,11 @@ def media_url(path: Path) -> str:
 
 
 def find_stream(container: Any, kind: str) -> Any:
-    """Return the first stream of a ``kind`` ("video", "audio") that has a decoder, or None; cover art is no video."""
+    """Return the stream of a ``kind`` ("video", "audio") that a player takes, or None.
+
+    That is the first one with a decoder, of those that the file marks as its default if there are such; cover art is no
+    video.
+    """
     return next((each for each in _streams(container, kind) if each.codec_context is not None), None)
 
 
@@ -36,7 +40,8 @@ def may_restart_clock(container: Any) -> bool:
 
 def _streams(container: Any, kind: str) -> list[Any]:
     is_cover = Disposition.attached_pic
-    return [each for each in container.streams if each.type == kind and not each.disposition & is_cover]
+    streams = [each for each in container.streams if each.type == kind and not each.disposition & is_cover]
+    return sorted(streams, key=lambda each: not each.disposition & Disposition.default)
 
 
 def _codec_name(container: Any, index: int) -> str:

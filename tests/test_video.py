@@ -13,6 +13,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from animator_core.driving_clip import VideoClip
 from animator_core.errors import AnimatorError, CameraError
@@ -195,6 +196,20 @@ def test_a_missing_video_a_folder_and_junk_are_named(tmp_path: Path) -> None:
             _read(tmp_path / name)
     with pytest.raises(CameraError, match="folder"):
         _read(tmp_path)
+
+
+def test_of_two_videos_the_one_that_the_file_marks_as_default_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "two.mkv"
+    with av.open(str(path), "w") as container:
+        videos: list[Any] = [container.add_stream("mjpeg", rate=25) for _ in range(2)]
+        for number, video in enumerate(videos):
+            video.width, video.height, video.pix_fmt = 64 + 32 * number, 48, "yuvj420p"
+        videos[0].disposition, videos[1].disposition = Disposition(0), Disposition.default
+        for video in videos:
+            picture = av.VideoFrame.from_ndarray(_picture(90, video.width), "rgb24")
+            container.mux([*video.encode(picture), *video.encode(None)])
+    (frame,) = VideoReader(path)
+    assert frame.picture.shape == (48, 96, 3)
 
 
 def test_damage_midway_costs_frames_not_the_clip(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib.machinery
 import ssl
 import subprocess
 import sys
@@ -51,7 +51,7 @@ def test_pips_list_of_authorities_is_tried_when_python_has_none(monkeypatch: pyt
     file = subprocess.run([sys.executable, "-c", where], capture_output=True, text=True, check=True).stdout.strip()
     expected = ssl.create_default_context(cafile=file)
     assert with_authorities.cert_store_stats() == expected.cert_store_stats()
-    assert "pip" not in sys.modules, "importing pip changes what distutils is for everything that is imported later"
+    assert "pip" not in sys.modules
     assert with_authorities.verify_mode == ssl.CERT_REQUIRED
 
 
@@ -69,7 +69,7 @@ def test_a_certificate_that_nobody_knows_is_said_with_the_systems_remedy(
 ) -> None:
     internet = Internet(monkeypatch, is_trusted_by_pip=False)
     if not has_pip:
-        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+        monkeypatch.setattr(importlib.machinery.PathFinder, "find_spec", lambda name: None)
     monkeypatch.setattr(sys, "platform", system)
     with pytest.raises(ModelUnreachable) as caught:
         model_files.fetch(MODEL, tmp_path)
@@ -89,3 +89,12 @@ def test_other_failures_are_not_tried_twice(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(urllib.error.URLError, match="Connection refused"):
         https.open_url(REQUEST, 1.0)
     assert asked == [None]
+
+
+def test_looking_for_the_list_leaves_distutils_to_setuptools() -> None:
+    code = "from animator_core.installation import https; https._pips_context(); import setuptools, distutils; "
+    code += "print(distutils.__name__, distutils.__file__)"
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, cwd=Path(https.__file__).parents[2], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "setuptools" in done.stdout

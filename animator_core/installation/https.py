@@ -5,7 +5,7 @@ Standard library only, but for the certificates inside pip.
 
 from __future__ import annotations
 
-import importlib.util
+import importlib.machinery
 import ssl
 import sys
 import urllib.error
@@ -41,8 +41,9 @@ def _is_distrust(error: urllib.error.URLError) -> bool:
 
 def _pips_context() -> ssl.SSLContext | None:
     """Return a context with pip's own list of authorities, None if this Python has no pip."""
-    # Found, not imported: importing pip takes setuptools' place for distutils from all that comes later.
-    found = importlib.util.find_spec("pip")
+    # Looked for as a file: importing pip, or asking every finder for it, has setuptools give up its own distutils for
+    # the rest of the process, and torch's compiler needs that.
+    found = importlib.machinery.PathFinder.find_spec("pip")
     if found is None or found.origin is None:
         return None
     try:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from animator_core.driving_clip import DrivingClip
     from animator_core.motion.estimator import MotionEstimator
     from animator_core.recording import TemplateRecorder
-    from animator_core.render.build import RendererSource
     from animator_core.render.contract import Renderer
+    from animator_core.renderers import RendererSource
     from animator_core.tracking.observation import FaceTracker
 
 
@@ -103,7 +103,7 @@ def make_estimator(config: Config, mirror: bool = False) -> MotionEstimator:
 
 def make_renderer_source(config: Config) -> RendererSource:
     """Return what makes renderers as the settings say."""
-    from animator_core.render.build import RendererSettings, RendererSource
+    from animator_core.renderers import RendererSettings, RendererSource
 
     model, performance = config.ai_model, config.performance
     return RendererSource(

@@ -11,8 +11,8 @@ from PIL import Image
 from stand_in_model import StandInModel, face_character, shown
 from stand_ins import FRAME_HEIGHT, FRAME_WIDTH, PixelTracker
 
-from animator_core import animator as animator_module
-from animator_core.animator import AIAnimator
+from animator_core import api as animator_module
+from animator_core.api import AIAnimator
 from animator_core.errors import AnimatorError, CharacterError, WeightsError
 from animator_core.render.liveportrait import engine
 

@@ -21,13 +21,13 @@ from animator_core.liveportrait.model import LivePortraitModel
 from animator_core.liveportrait.onnx.providers import DIRECTML
 from animator_core.liveportrait.painter import Painting
 from animator_core.optimizer import InferenceOptimizer
-from animator_core.render.build import RendererSettings, RendererSource
 from animator_core.render.liveportrait import device, engine
 from animator_core.render.liveportrait.device import DeviceChoice
 from animator_core.render.liveportrait.device_errors import device_errors_as, is_lost
 from animator_core.render.liveportrait.engine import load_engine
 from animator_core.render.liveportrait.renderer import LivePortraitRenderer
 from animator_core.render.paste_back import PasteBack
+from animator_core.renderers import RendererSettings, RendererSource
 
 ASSERT = "CUDA error: device-side assert triggered\nCUDA kernel errors might be asynchronously reported"
 

@@ -12,10 +12,10 @@ import torch
 from stand_in_model import StandInModel, face_character
 
 from animator_core.errors import AnimatorError, ModelError, WeightsError
-from animator_core.render.build import RendererSettings, RendererSource
 from animator_core.render.liveportrait import device, engine
 from animator_core.render.liveportrait.device import DeviceChoice
 from animator_core.render.liveportrait.unused_card import UnusedCard
+from animator_core.renderers import RendererSettings, RendererSource
 
 GPU = DeviceChoice("cpu", torch.float32, "a GPU")
 SLOW_CPU = DeviceChoice("cpu", torch.float32, "CPU", is_capable=False)

@@ -16,8 +16,8 @@ from animator_core.frame_ring import now_ns
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.optimizer import require_picture
 from animator_core.pipeline import CharacterPipeline
-from animator_core.render.build import RendererSettings, RendererSource
 from animator_core.render_reuse import RenderReuse
+from animator_core.renderers import RendererSettings, RendererSource
 from animator_core.tracking.build import create_tracker
 
 

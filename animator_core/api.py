@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from animator_core.animation.pipeline import CharacterPipeline
+from animator_core.animation.reuse import RenderReuse
 from animator_core.characters.character import Character
 from animator_core.characters.library import CharacterLibrary
 from animator_core.config import MODELS_DIR
@@ -15,8 +17,6 @@ from animator_core.errors import CharacterError
 from animator_core.frame_ring import now_ns
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.optimizer import require_picture
-from animator_core.pipeline import CharacterPipeline
-from animator_core.render_reuse import RenderReuse
 from animator_core.renderers import RendererSettings, RendererSource
 from animator_core.tracking.build import create_tracker
 

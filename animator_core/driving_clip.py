@@ -12,9 +12,9 @@ from typing import Protocol
 
 import numpy as np
 
+from animator_core.animation.timing import StageTimes
 from animator_core.motion import pickle_import, template, track_file
 from animator_core.soundtrack import Soundtrack
-from animator_core.timing import StageTimes
 from animator_core.tracking.observation import FaceObservation, FaceTracker
 from animator_core.video import VideoFrame, VideoReader
 

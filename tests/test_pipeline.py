@@ -7,16 +7,16 @@ import logging
 import numpy as np
 import pytest
 
+from animator_core.animation.pace import Pace
+from animator_core.animation.parts import nearest_first
+from animator_core.animation.pipeline import CharacterPipeline
+from animator_core.animation.reuse import RenderReuse
+from animator_core.animation.statistics import FrameStatistics
 from animator_core.characters.character import Character
 from animator_core.errors import CharacterError
-from animator_core.frame_statistics import FrameStatistics
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.visible_change import signature
-from animator_core.pipeline import CharacterPipeline
 from animator_core.render.contract import Placement
-from animator_core.render_reuse import RenderReuse
-from animator_core.serving.pace import Pace
-from animator_core.serving.parts import nearest_first
 from animator_core.tracking.observation import FaceObservation
 
 OBSERVATION = FaceObservation(np.zeros((478, 3), np.float32), 64, 48, 5)

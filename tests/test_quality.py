@@ -6,11 +6,11 @@ import logging
 
 import pytest
 
+from animator_core.animation.pace import Pace
+from animator_core.animation.quality import Load, QualityLadder, Rung
+from animator_core.animation.review import Review
+from animator_core.animation.statistics import FrameStatistics
 from animator_core.config import PerformanceConfig
-from animator_core.frame_statistics import FrameStatistics
-from animator_core.serving.pace import Pace
-from animator_core.serving.quality import Load, QualityLadder, Rung
-from animator_core.serving.review import Review
 
 SECOND = 1_000_000_000
 MOST_SHARE = 0.9

@@ -12,6 +12,7 @@ import torch
 from stand_in_model import StandInModel, face_character
 from stand_ins import FRAME_HEIGHT, FRAME_WIDTH, face_landmarks
 
+from animator_core.animation.timing import StageTimes
 from animator_core.driving_clip import DrivingMoment, TemplateClip
 from animator_core.errors import MotionError, WeightsError
 from animator_core.liveportrait.keypoints import KeypointMotion
@@ -24,7 +25,6 @@ from animator_core.offline import animate_moments, replay_moments
 from animator_core.optimizer import InferenceOptimizer
 from animator_core.recording import LandmarkRecorder, TemplateRecorder, evenly, measured_rate
 from animator_core.render.liveportrait.renderer import LivePortraitRenderer
-from animator_core.timing import StageTimes
 from animator_core.tracking.observation import FaceObservation
 
 FRAME_NS = 40_000_000

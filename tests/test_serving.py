@@ -15,24 +15,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from animator_core.animation import animation, fallback
+from animator_core.animation import stage as stage_module
+from animator_core.animation.animation import Animation
+from animator_core.animation.driving import DrivingFrames, TrackedFrame
+from animator_core.animation.parts import WorkerParts
+from animator_core.animation.preparation import SOON, WANTED, PreparationThread
+from animator_core.animation.quality import Load, Rung
+from animator_core.animation.stage import Stage
+from animator_core.animation.statistics import FrameStatistics
 from animator_core.characters.library import CharacterLibrary
 from animator_core.config import CharacterConfig, Config
 from animator_core.errors import AnimatorError, CharacterError, DeviceLostError, ModelError, WeightsError
 from animator_core.frame_ring import FORMAT_BGRA_PREMULTIPLIED, FORMAT_RGBA, RingMemory, RingReader, RingWriter
-from animator_core.frame_statistics import FrameStatistics
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.kept_neutral import from_text
 from animator_core.protocol import AnimationSettings, Ready, Shutdown, decode, encode
-from animator_core.serving import animation, fallback
-from animator_core.serving import stage as stage_module
-from animator_core.serving.animation import Animation
 from animator_core.serving.channel import MessageChannel
-from animator_core.serving.driving import DrivingFrames, TrackedFrame
 from animator_core.serving.manners import ParentWatch
-from animator_core.serving.parts import WorkerParts
-from animator_core.serving.preparation import SOON, WANTED, PreparationThread
-from animator_core.serving.quality import Load, Rung
-from animator_core.serving.stage import Stage
 from animator_core.tracking.observation import FaceObservation
 from tests.worker_harness import save_character
 from tests.worker_with_doubles import RendererDouble, TrackerDouble

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
+from animator_core.animation.timing import StageTimes
 from animator_core.driving_clip import VideoClip
 from animator_core.errors import AnimatorError, CameraError
 from animator_core.soundtrack import Soundtrack
-from animator_core.timing import StageTimes
 from animator_core.video import VideoReader, VideoWriter, choose_encoding
 
 NTSC = Fraction(30000, 1001)

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from animator_core.serving import manners, preparation, process_end
+from animator_core.animation import preparation
+from animator_core.serving import manners, process_end
 
 
 class Function:

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
+from animator_core.animation.parts import WorkerParts
+from animator_core.animation.preparation import PreparationThread
 from animator_core.characters.character import Character
 from animator_core.characters.library import CharacterLibrary
 from animator_core.config import load_config
@@ -29,8 +31,6 @@ from animator_core.motion.visible_change import signature
 from animator_core.render.contract import Placement
 from animator_core.serving.channel import claim_standard_streams
 from animator_core.serving.manners import ParentWatch
-from animator_core.serving.parts import WorkerParts
-from animator_core.serving.preparation import PreparationThread
 from animator_core.serving.service import FilterService
 from animator_core.tracking.face_model import face_model
 from animator_core.tracking.observation import FaceObservation

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from animator_core.animation.reuse import RenderReuse
+from animator_core.animation.timing import Percentiles, StageTimes
 from animator_core.benchmark.likeness import Likeness, LikenessSummary
 from animator_core.frame_ring import RingMemory, RingWriter
 from animator_core.motion.driving import DrivingMotion
 from animator_core.publishing import publish_picture
 from animator_core.render.contract import Renderer
-from animator_core.render_reuse import RenderReuse
-from animator_core.timing import Percentiles, StageTimes
 
 STAGES = ("tracking", "motion", "place", "render", "publish")
 """What a frame goes through; ``render`` only where it is drawn."""

@@ -12,12 +12,12 @@ from typing import Any
 
 import psutil
 
+from animator_core.animation.timing import StageTimes
 from animator_core.benchmark.machine import GpuUse, UseWatch, machine_facts, peak_gpu_bytes, peak_memory_bytes
 from animator_core.benchmark.path import MeasuredPath, PathResult
 from animator_core.driving_clip import DrivingClip, DrivingMoment
 from animator_core.errors import AnimatorError
 from animator_core.motion.estimator import MotionEstimator
-from animator_core.timing import StageTimes
 
 WARM_UP_FRAMES = 45
 """Not counted: compilers, caches and the tracker's first detection work in them."""

@@ -46,13 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run until the user, the end of the clip or --max-frames ends it."""
-    from animator_core.frame_statistics import FrameStatistics
+    from animator_core.animation.pipeline import CharacterPipeline
+    from animator_core.animation.reuse import RenderReuse
+    from animator_core.animation.statistics import FrameStatistics
     from animator_core.live.camera import open_source
     from animator_core.live.session import LiveParts, LiveSession
     from animator_core.live.shelf import CharacterShelf
     from animator_core.live.threads import CaptureThread, TrackingThread
-    from animator_core.pipeline import CharacterPipeline
-    from animator_core.render_reuse import RenderReuse
     from animator_core.serving.manners import use_fine_timers
 
     use_fine_timers()

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from animator_core.animation.pipeline import AnimatedFrame, CharacterPipeline
+from animator_core.animation.timing import RateMeter
 from animator_core.config import Config, HotkeyConfig
 from animator_core.errors import AnimatorError, CharacterError
 from animator_core.frame_ring import now_ns
@@ -13,8 +15,6 @@ from animator_core.live.outputs import Canvas, Output
 from animator_core.live.shelf import CharacterShelf
 from animator_core.live.statistics_lines import LiveFigures, format_lines, format_profile
 from animator_core.live.threads import CaptureThread, TrackingThread
-from animator_core.pipeline import AnimatedFrame, CharacterPipeline
-from animator_core.timing import RateMeter
 
 _SILENCE_NS = 1_000_000_000
 """Without a tracked frame for this long the camera counts as gone, and the character idles."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from animator_core.timing import Percentiles
+from animator_core.animation.timing import Percentiles
 
 
 @dataclass(frozen=True)

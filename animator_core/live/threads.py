@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from animator_core.animation.latest import Newest
+from animator_core.animation.timing import RateMeter
 from animator_core.errors import CameraError
 from animator_core.frame_ring import now_ns
 from animator_core.live.camera import FrameSource
-from animator_core.live.newest import Newest
-from animator_core.timing import RateMeter
 from animator_core.tracking.observation import FaceObservation, FaceTracker
 
 logger = logging.getLogger(__name__)

@@ -9,6 +9,7 @@ import threading
 import time
 from dataclasses import replace
 
+from animator_core.animation.parts import WorkerParts
 from animator_core.character_names import list_other_pictures
 from animator_core.frame_ring import RingError
 from animator_core.protocol import (
@@ -30,7 +31,6 @@ from animator_core.protocol import (
 )
 from animator_core.serving.channel import MessageChannel
 from animator_core.serving.manners import ParentWatch
-from animator_core.serving.parts import WorkerParts
 from animator_core.serving.process_end import DEVICE_LOST, end_process
 from animator_core.serving.session import FilterSession
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from animator_core.animation.parts import WorkerParts
+from animator_core.animation.preparation import PreparationThread
 from animator_core.assembly import make_library, make_renderer_source, make_tracker
 from animator_core.config import Config
 from animator_core.motion.estimator import MotionEstimator
-from animator_core.serving.parts import WorkerParts
-from animator_core.serving.preparation import PreparationThread
 
 
 def build_parts(config: Config) -> WorkerParts:

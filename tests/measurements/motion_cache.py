@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from animator_core import assembly
+from animator_core.animation.timing import StageTimes
 from animator_core.benchmark.likeness import Likeness, mean_squared_error, psnr_of
 from animator_core.characters.character import Character
 from animator_core.config import load_config
@@ -31,7 +32,6 @@ from animator_core.liveportrait.motion_only import load_motion_extractor
 from animator_core.motion.motion_cache import QUANTISATION_STEP, MotionCache
 from animator_core.offline import CALIBRATION_TIME
 from animator_core.render.warp.renderer import WarpRenderer
-from animator_core.timing import StageTimes
 from measurements.golden_model import parser, weights_folder
 
 THRESHOLDS = (0.98, 0.95, 0.9, 0.8, 0.6)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 
+from animator_core.animation.quality import QualityLadder
+from animator_core.animation.stage import Stage
 from animator_core.errors import AnimatorError, DeviceLostError, ModelError
-from animator_core.serving.quality import QualityLadder
-from animator_core.serving.stage import Stage
 
 logger = logging.getLogger(__name__)
 

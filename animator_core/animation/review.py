@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 
+from animator_core.animation.quality import Load, QualityLadder, Rung
+from animator_core.animation.statistics import FrameStatistics
 from animator_core.config import PerformanceConfig
-from animator_core.frame_statistics import FrameStatistics
-from animator_core.serving.quality import Load, QualityLadder, Rung
 
 logger = logging.getLogger(__name__)
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 import logging
 from collections import deque
 
+from animator_core.animation.driving import TrackedFrame
+from animator_core.animation.fallback import Fallback
+from animator_core.animation.neutral import KeptNeutral
+from animator_core.animation.pace import Pace
+from animator_core.animation.parts import WorkerParts, motion_settings, nearest_first, renderer_name
+from animator_core.animation.pipeline import AnimatedFrame, CharacterPipeline
+from animator_core.animation.reuse import RenderReuse
+from animator_core.animation.review import Review
+from animator_core.animation.stage import Stage
+from animator_core.animation.statistics import FrameStatistics
 from animator_core.errors import AnimatorError, CharacterError, ModelError
 from animator_core.frame_ring import RingWriter, now_ns
-from animator_core.frame_statistics import FrameStatistics
 from animator_core.motion.estimator import MotionEstimator
-from animator_core.pipeline import AnimatedFrame, CharacterPipeline
 from animator_core.protocol import AnimationSettings, may_be_slow
 from animator_core.publishing import publish_picture
 from animator_core.render.contract import Renderer
-from animator_core.render_reuse import RenderReuse
-from animator_core.serving.driving import TrackedFrame
-from animator_core.serving.fallback import Fallback
-from animator_core.serving.neutral import KeptNeutral
-from animator_core.serving.pace import Pace
-from animator_core.serving.parts import WorkerParts, motion_settings, nearest_first, renderer_name
-from animator_core.serving.review import Review
-from animator_core.serving.stage import Stage
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from collections import deque
 
 import numpy as np
 
-from animator_core.timing import Percentiles, RateMeter
+from animator_core.animation.timing import Percentiles, RateMeter
 
 _KEPT_FRAMES = 240
 _LATENCY_WINDOW_NS = 1_000_000_000

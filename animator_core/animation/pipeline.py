@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from animator_core.animation.reuse import RenderReuse
+from animator_core.animation.statistics import FrameStatistics
 from animator_core.characters.character import Character
-from animator_core.frame_statistics import FrameStatistics
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.render.contract import Renderer
-from animator_core.render_reuse import RenderReuse
 from animator_core.tracking.observation import FaceObservation
 
 logger = logging.getLogger(__name__)

@@ -1,0 +1,1 @@
+"""The live loop: one frame from tracking to picture, what is animated, and how well."""

@@ -13,10 +13,10 @@ from animator_core.errors import CharacterError
 if TYPE_CHECKING:
     from animator_core.characters.character import Character
     from animator_core.characters.library import CharacterLibrary
+    from animator_core.clips.driving_clip import DrivingClip
+    from animator_core.clips.recording import TemplateRecorder
     from animator_core.config import Config
-    from animator_core.driving_clip import DrivingClip
     from animator_core.motion.estimator import MotionEstimator
-    from animator_core.recording import TemplateRecorder
     from animator_core.render.contract import Renderer
     from animator_core.renderers import RendererSource
     from animator_core.tracking.observation import FaceTracker
@@ -133,8 +133,8 @@ def _gpu_name() -> str:
 
 def make_template_recorder(config: Config, mirror: bool = False, most_waiting: int | None = None) -> TemplateRecorder:
     """Return what records templates, with the motion extractor alone; raises WeightsError where it cannot be had."""
+    from animator_core.clips.recording import TemplateRecorder
     from animator_core.liveportrait.motion_only import load_motion_extractor
-    from animator_core.recording import TemplateRecorder
     from animator_core.render.liveportrait.device import choose_device
 
     model = config.ai_model
@@ -162,7 +162,7 @@ def made_renderer(
 @contextlib.contextmanager
 def opened_clip(path: Path, config: Config) -> Iterator[DrivingClip]:
     """Give the driving clip in a file, and close it afterwards."""
-    from animator_core.driving_clip import open_clip
+    from animator_core.clips.driving_clip import open_clip
 
     clip = open_clip(path, lambda: make_tracker(config))
     try:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from animator_core.characters.picture import load_picture
+from animator_core.clips.video import VideoWriter, choose_encoding
 from animator_core.config import PROJECT_ROOT
-from animator_core.video import VideoWriter, choose_encoding
 
 PERSON = PROJECT_ROOT / "assets" / "characters" / "astronaut.png"
 

@@ -12,9 +12,9 @@ import pytest
 
 from animator_core import assembly
 from animator_core.characters.character import Character
+from animator_core.clips.track_file import MotionTrack, write_track
 from animator_core.motion.driving import DrivenFrame, DrivingMotion
 from animator_core.motion.template import MotionTemplate, write_template
-from animator_core.motion.track_file import MotionTrack, write_track
 from animator_core.motion.visible_change import signature
 from animator_core.render.contract import Placement
 from animator_core.tracking.face_model import face_model
@@ -171,8 +171,8 @@ def put_recorder_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the commands record templates in which nothing moves, without weights."""
     import torch
 
+    from animator_core.clips.recording import TemplateRecorder
     from animator_core.liveportrait.keypoints import KeypointMotion
-    from animator_core.recording import TemplateRecorder
 
     def look(crops: torch.Tensor) -> KeypointMotion:
         zero, still = torch.zeros(len(crops)), torch.zeros(len(crops), 21, 3)

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from animator_core.__main__ import main
+from animator_core.clips.track_file import read_track
+from animator_core.clips.video import VideoReader, VideoWriter, choose_encoding
 from animator_core.motion.template import read_template
-from animator_core.motion.track_file import read_track
-from animator_core.video import VideoReader, VideoWriter, choose_encoding
 from tests import stand_ins
 
 NTSC = Fraction(30000, 1001)

@@ -18,10 +18,10 @@ from animator_core import assembly
 from animator_core.__main__ import main
 from animator_core.benchmark.run import WARM_UP_FRAMES
 from animator_core.characters.residency import FeatureResidency
+from animator_core.clips.video import VideoWriter, choose_encoding
 from animator_core.render.liveportrait.device import DeviceChoice
 from animator_core.render.liveportrait.engine import Engine
 from animator_core.render.liveportrait.scene_shelf import SceneShelf
-from animator_core.video import VideoWriter, choose_encoding
 from tests import stand_ins
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from animator_core.clips.video import VideoReader
 from animator_core.config import MODELS_DIR, PROJECT_ROOT
 from animator_core.tracking.build import create_tracker
-from animator_core.video import VideoReader
 from tests.conftest import shared_file
 
 SAMPLE_MOTION = PROJECT_ROOT / "assets" / "motions" / "sample.npz"

@@ -12,7 +12,7 @@ from made_media import RATE, grey, make_clip
 
 from animator_core import assembly, whole_file
 from animator_core.__main__ import main
-from animator_core.video import VideoReader, VideoWriter, choose_encoding
+from animator_core.clips.video import VideoReader, VideoWriter, choose_encoding
 
 needs_links = pytest.mark.skipif(os.name == "nt", reason="Windows users may not make links")
 

@@ -14,12 +14,12 @@ import pytest
 from animator_core import assembly
 from animator_core.__main__ import main
 from animator_core.cli import run
+from animator_core.clips.track_file import read_track
+from animator_core.clips.video import VideoWriter, choose_encoding
 from animator_core.live import outputs, screen
 from animator_core.live.screen import Screen
 from animator_core.live.session import LiveSession
 from animator_core.motion.template import read_template
-from animator_core.motion.track_file import read_track
-from animator_core.video import VideoWriter, choose_encoding
 from tests import stand_ins
 from tests.test_live import Library
 

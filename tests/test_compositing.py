@@ -1,11 +1,11 @@
-"""Promises of animator_core.compositing."""
+"""Promises of animator_core.clips.compositing."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from animator_core.compositing import OverColour, StraightAlpha, parse_colour
+from animator_core.clips.compositing import OverColour, StraightAlpha, parse_colour
 from animator_core.errors import AnimatorError
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from made_media import HEIGHT, WIDTH, Tone, grey, joined, make_clip, set_codec, set_matrix
 
+from animator_core.clips.video import VideoReader
 from animator_core.errors import CameraError
-from animator_core.video import VideoReader
 
 LEVELS = {(-1, -1): 40, (1, -1): 100, (-1, 1): 160, (1, 1): 220}
 """The grey of each quadrant by the side of the picture's middle it is on, x right and y down."""

@@ -13,17 +13,17 @@ from stand_in_model import StandInModel, face_character
 from stand_ins import FRAME_HEIGHT, FRAME_WIDTH, face_landmarks
 
 from animator_core.animation.timing import StageTimes
-from animator_core.driving_clip import DrivingMoment, TemplateClip
+from animator_core.clips.driving_clip import DrivingMoment, TemplateClip
+from animator_core.clips.offline import animate_moments, replay_moments
+from animator_core.clips.recording import LandmarkRecorder, TemplateRecorder, evenly, measured_rate
+from animator_core.clips.track_file import read_track
 from animator_core.errors import MotionError, WeightsError
 from animator_core.liveportrait.keypoints import KeypointMotion
 from animator_core.liveportrait.motion_only import load_motion_extractor
 from animator_core.motion.driving import DrivenFace, DrivenFrame, DrivingMotion
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.template import MotionTemplate, is_template, read_template
-from animator_core.motion.track_file import read_track
-from animator_core.offline import animate_moments, replay_moments
 from animator_core.optimizer import InferenceOptimizer
-from animator_core.recording import LandmarkRecorder, TemplateRecorder, evenly, measured_rate
 from animator_core.render.liveportrait.renderer import LivePortraitRenderer
 from animator_core.tracking.observation import FaceObservation
 

@@ -12,8 +12,8 @@ import pytest
 from animator_core.characters.description import read_description
 from animator_core.characters.library import CharacterLibrary
 from animator_core.characters.picture import load_picture
+from animator_core.clips.track_file import MotionTrack, read_track
 from animator_core.motion.face_state import FaceState, face_state
-from animator_core.motion.track_file import MotionTrack, read_track
 from animator_core.tracking.pose import euler_angles
 from obs_plugin.character_list import list_pictures
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from made_media import RATE, Tone, grey, joined, make_clip, set_codec
 
-from animator_core import soundtrack
 from animator_core.animation.timing import StageTimes
-from animator_core.driving_clip import VideoClip
-from animator_core.sample_line import RATE as RATE_OF_LINE
-from animator_core.sample_line import SampleLine
-from animator_core.video import VideoReader, VideoWriter, choose_encoding
+from animator_core.clips import soundtrack
+from animator_core.clips.driving_clip import VideoClip
+from animator_core.clips.sample_line import RATE as RATE_OF_LINE
+from animator_core.clips.sample_line import SampleLine
+from animator_core.clips.video import VideoReader, VideoWriter, choose_encoding
 
 SUFFIXES = [".mp4", ".webm", ".mov"]
 

@@ -1,4 +1,4 @@
-"""Promises of animator_core.motion.track_file."""
+"""Promises of animator_core.clips.track_file."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from animator_core.clips.track_file import MotionTrack, read_track, track_from_observations, write_track
 from animator_core.errors import MotionError
-from animator_core.motion.track_file import MotionTrack, read_track, track_from_observations, write_track
 from animator_core.tracking.observation import FaceObservation
 
 NAMES = tuple(f"shape{number}" for number in range(52))

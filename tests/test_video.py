@@ -1,4 +1,4 @@
-"""Promises of animator_core.video and animator_core.soundtrack."""
+"""Promises of animator_core.clips.video and animator_core.clips.soundtrack."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ import pytest
 from av.stream import Disposition
 
 from animator_core.animation.timing import StageTimes
-from animator_core.driving_clip import VideoClip
+from animator_core.clips.driving_clip import VideoClip
+from animator_core.clips.soundtrack import Soundtrack
+from animator_core.clips.video import VideoReader, VideoWriter, choose_encoding
 from animator_core.errors import AnimatorError, CameraError
-from animator_core.soundtrack import Soundtrack
-from animator_core.video import VideoReader, VideoWriter, choose_encoding
 
 NTSC = Fraction(30000, 1001)
 

@@ -16,14 +16,14 @@ from tqdm import tqdm
 from animator_core import assembly
 from animator_core.animation.timing import StageTimes
 from animator_core.cli import parts, recordings
-from animator_core.compositing import OverColour, StraightAlpha, parse_colour
+from animator_core.clips.compositing import OverColour, StraightAlpha, parse_colour
+from animator_core.clips.driving_clip import DrivingClip, DrivingMoment, TemplateClip
+from animator_core.clips.offline import animate_moments, replay_moments, require_replaying
+from animator_core.clips.video import Encoding, VideoWriter, choose_encoding
 from animator_core.config import Config, load_config
-from animator_core.driving_clip import DrivingClip, DrivingMoment, TemplateClip
 from animator_core.errors import AnimatorError, MotionError
 from animator_core.motion.template import write_template
-from animator_core.offline import animate_moments, replay_moments, require_replaying
 from animator_core.render.contract import Renderer
-from animator_core.video import Encoding, VideoWriter, choose_encoding
 
 DEFAULT_BACKGROUND = "#2b2d31"
 """A dark, neutral grey: what a transparent character stands before where the file holds no alpha."""

@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
     """Measure, print a table and write the files asked for."""
     from animator_core.benchmark.report import Subject, figures_of, format_result, plot
     from animator_core.benchmark.run import run_benchmark
-    from animator_core.driving_clip import TemplateClip, open_clip
+    from animator_core.clips.driving_clip import TemplateClip, open_clip
 
     if options.characters > _MOST_CHARACTERS:
         raise AnimatorError(f"--characters {options.characters} is too many; give {_MOST_CHARACTERS} at most")

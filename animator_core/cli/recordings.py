@@ -11,10 +11,10 @@ import numpy as np
 
 from animator_core import assembly
 from animator_core.cli import parts
+from animator_core.clips.recording import LandmarkRecorder, TemplateRecorder
 from animator_core.config import Config
 from animator_core.errors import AnimatorError, CharacterError
 from animator_core.motion.template import SUFFIX
-from animator_core.recording import LandmarkRecorder, TemplateRecorder
 from animator_core.tracking.observation import FaceObservation
 
 

@@ -11,9 +11,9 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from animator_core.clips.video import VideoFrame, VideoReader
 from animator_core.config import VideoConfig
 from animator_core.errors import CameraError
-from animator_core.video import VideoFrame, VideoReader
 
 _PREFERRED = {"win32": cv2.CAP_DSHOW, "darwin": cv2.CAP_AVFOUNDATION, "linux": cv2.CAP_V4L2}
 

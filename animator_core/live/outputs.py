@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from animator_core.compositing import StraightAlpha
+from animator_core.clips.compositing import StraightAlpha
 from animator_core.errors import AnimatorError, first_line
 from animator_core.live.screen import find_screen
 

@@ -15,7 +15,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from animator_core.motion.track_file import MotionTrack, write_track  # noqa: E402
+from animator_core.clips.track_file import MotionTrack, write_track  # noqa: E402
 
 FACE_MODEL = ROOT / "animator_core" / "tracking" / "face_model.npz"
 OUTPUT = ROOT / "assets" / "motions" / "sample.npz"

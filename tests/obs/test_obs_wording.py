@@ -15,7 +15,16 @@ from obs_plugin.wording import sentences
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 FOLDER = "/home/me/My Programs/animator"
-ELSEWHERE = ("cli", "benchmark", "installation", "checks", "doctor.py", "offline.py", "recording.py", "live")
+ELSEWHERE = (
+    "cli",
+    "benchmark",
+    "installation",
+    "checks",
+    "doctor.py",
+    "clips/offline.py",
+    "clips/recording.py",
+    "live",
+)
 """What runs without OBS; all the rest of animator_core may run in the worker."""
 NAMES = re.compile(r"path|director|folder|_dir|python|where|what|part|name|model\b|file", re.IGNORECASE)
 VALUES = (f"{FOLDER}/assets/characters/ada.png", "/mnt/disk/other/ada.png", "C:\\Users\\me\\ada.png", "ada.png")

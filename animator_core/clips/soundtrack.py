@@ -10,8 +10,8 @@ from typing import Any
 
 import av
 
-from animator_core.media_file import find_stream, may_restart_clock, media_url, undecodable_codecs
-from animator_core.sample_line import LAYOUT, RATE, SampleLine
+from animator_core.clips.media_file import find_stream, may_restart_clock, media_url, undecodable_codecs
+from animator_core.clips.sample_line import LAYOUT, RATE, SampleLine
 
 _COPIED = {
     "mp4": ("aac", "mp3", "ac3", "eac3"),

@@ -13,10 +13,11 @@ from typing import Protocol
 import numpy as np
 
 from animator_core.animation.timing import StageTimes
-from animator_core.motion import pickle_import, template, track_file
-from animator_core.soundtrack import Soundtrack
+from animator_core.clips import track_file
+from animator_core.clips.soundtrack import Soundtrack
+from animator_core.clips.video import VideoFrame, VideoReader
+from animator_core.motion import pickle_import, template
 from animator_core.tracking.observation import FaceObservation, FaceTracker
-from animator_core.video import VideoFrame, VideoReader
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Callable
 
 import numpy as np
 
+from animator_core.clips.track_file import track_from_observations, write_track
 from animator_core.errors import MotionError
 from animator_core.motion.face_state import mirrored
 from animator_core.motion.steady_frame import SteadyFrame
 from animator_core.motion.template import MotionTemplate, template_from_arrays, write_template
-from animator_core.motion.track_file import track_from_observations, write_track
 from animator_core.tracking.observation import FaceObservation
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Recorded video: reading, animating offline, writing, sound, landmark tracks."""

@@ -15,11 +15,14 @@ import numpy as np
 import pytest
 import torch
 
-from animator_core import assembly, doctor
+from animator_core import assembly
 from animator_core.__main__ import main
-from animator_core.checks import animation, installation, machine
-from animator_core.checks.finding import FAILURE, OK, WARNING, Finding, Surroundings
 from animator_core.config import CharacterConfig, Config, PerformanceConfig
+from animator_core.diagnostics import check_animation as animation
+from animator_core.diagnostics import check_installation as installation
+from animator_core.diagnostics import check_machine as machine
+from animator_core.diagnostics import doctor
+from animator_core.diagnostics.finding import FAILURE, OK, WARNING, Finding, Surroundings
 from animator_core.errors import CharacterError, ModelError, loading
 from animator_core.model_files import FACE_LANDMARKER, LIVEPORTRAIT
 from animator_core.protocol import CharacterEntry
@@ -141,7 +144,7 @@ def test_mediapipe_must_fit_numpy_and_send_nothing(
 def test_onnxruntime_must_be_one_and_send_nothing(
     monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings, versions: dict[str, str], state: str | None, said: str
 ) -> None:
-    from animator_core.checks import onnxruntime
+    from animator_core.diagnostics import check_onnxruntime as onnxruntime
     from animator_core.liveportrait.onnx import providers
 
     available = ["DmlExecutionProvider", "CPUExecutionProvider"]
@@ -156,7 +159,7 @@ def test_onnxruntime_must_be_one_and_send_nothing(
 def test_tensorrt_that_is_asked_for_and_not_there_is_named_with_its_packages(
     monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings
 ) -> None:
-    from animator_core.checks import onnxruntime
+    from animator_core.diagnostics import check_onnxruntime as onnxruntime
     from animator_core.liveportrait.onnx import providers
 
     config = surroundings.config

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from animator_core.checks import obs
-from animator_core.checks.finding import FAILURE, OK, WARNING, Finding, Surroundings
 from animator_core.config import Config
+from animator_core.diagnostics import check_obs as obs
+from animator_core.diagnostics.finding import FAILURE, OK, WARNING, Finding, Surroundings
 
 
 @pytest.fixture

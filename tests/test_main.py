@@ -94,7 +94,7 @@ def test_asking_for_help_loads_no_heavy_package() -> None:
 
 _DOCTOR_IN_A_TERMINAL = (
     "import sys; from animator_core import __main__ as command_line\n"
-    "from animator_core.checks.finding import Finding\n"
+    "from animator_core.diagnostics.finding import Finding\n"
     "from animator_core.cli import doctor\n"
     "doctor.examine = lambda config: [Finding('Яна', 'failure', 'is away', 'Tools → Scripts')]\n"
     "sys.argv = ['animator_core', 'doctor']\n"

@@ -6,9 +6,9 @@ import argparse
 import dataclasses
 import json
 
-from animator_core.checks.finding import FAILURE, OK, WARNING, Finding
 from animator_core.cli import parts
-from animator_core.doctor import examine
+from animator_core.diagnostics.doctor import examine
+from animator_core.diagnostics.finding import FAILURE, OK, WARNING, Finding
 
 _MARKS = {OK: "ok  ", WARNING: "note", FAILURE: "FAIL"}
 

@@ -20,7 +20,7 @@ ELSEWHERE = (
     "benchmark",
     "installation",
     "checks",
-    "doctor.py",
+    "diagnostics/doctor.py",
     "clips/offline.py",
     "clips/recording.py",
     "live",

@@ -8,7 +8,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from animator_core.checks.finding import FAILURE, OK, WARNING, Finding, Surroundings, failure_of
+from animator_core.diagnostics.finding import FAILURE, OK, WARNING, Finding, Surroundings, failure_of
 from animator_core.errors import ModelError, load_remedy
 from animator_core.installation import requirements
 from animator_core.model_files import FACE_LANDMARKER, LIVEPORTRAIT, verified_path

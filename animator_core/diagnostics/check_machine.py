@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from animator_core.checks.finding import FAILURE, OK, WARNING, Finding, Surroundings
+from animator_core.diagnostics.finding import FAILURE, OK, WARNING, Finding, Surroundings
 from animator_core.installation.synced_folder import syncing_service
 from animator_core.installation.writable import writing_problem
 

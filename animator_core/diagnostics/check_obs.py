@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from animator_core.checks.finding import FAILURE, OK, WARNING, Finding, Surroundings
+from animator_core.diagnostics.finding import FAILURE, OK, WARNING, Finding, Surroundings
 from animator_core.installation.obs_setup import SCRIPT, first_obs_for_python, python_folder
 
 _OLDEST = 28

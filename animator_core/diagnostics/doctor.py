@@ -6,8 +6,8 @@ import importlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from animator_core.checks.finding import FAILURE, OK, Check, Finding, Surroundings, failure_of
 from animator_core.config import MODELS_DIR, PROJECT_ROOT, Config, load_config
+from animator_core.diagnostics.finding import FAILURE, OK, Check, Finding, Surroundings, failure_of
 from animator_core.errors import ConfigError
 
 _CHECKS = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from animator_core.checks.finding import FAILURE, OK, WARNING, Finding, Surroundings, failure_of
-from animator_core.checks.installation import installed_version
+from animator_core.diagnostics.check_installation import installed_version
+from animator_core.diagnostics.finding import FAILURE, OK, WARNING, Finding, Surroundings, failure_of
 from animator_core.errors import ModelError
 
 _PACKAGES = ("onnxruntime-directml", "onnxruntime-openvino", "onnxruntime-gpu", "onnxruntime")

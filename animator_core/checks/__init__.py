@@ -1,1 +1,0 @@
-"""What ``doctor`` looks at, by subject: installation, onnxruntime, animation, machine, OBS."""

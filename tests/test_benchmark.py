@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from animator_core.benchmark import eager
-from animator_core.benchmark.likeness import Likeness, mean_squared_error, psnr_of, ssim
-from animator_core.benchmark.machine import UseWatch, gpu_use
+from animator_core.diagnostics.benchmark import eager
+from animator_core.diagnostics.benchmark.likeness import Likeness, mean_squared_error, psnr_of, ssim
+from animator_core.diagnostics.benchmark.machine import UseWatch, gpu_use
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (40, 50, 4)).astype(np.uint8)
 

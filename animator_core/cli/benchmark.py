@@ -15,8 +15,8 @@ from animator_core.config import PROJECT_ROOT, Config, load_config
 from animator_core.errors import AnimatorError
 
 if TYPE_CHECKING:
-    from animator_core.benchmark.path import MeasuredPath
     from animator_core.characters.character import Character
+    from animator_core.diagnostics.benchmark.path import MeasuredPath
 
 DEFAULT_DRIVING = PROJECT_ROOT / "assets" / "motions" / "sample.npz"
 DEFAULT_FRAMES = 300
@@ -66,9 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure, print a table and write the files asked for."""
-    from animator_core.benchmark.report import Subject, figures_of, format_result, plot
-    from animator_core.benchmark.run import run_benchmark
     from animator_core.clips.driving_clip import TemplateClip, open_clip
+    from animator_core.diagnostics.benchmark.report import Subject, figures_of, format_result, plot
+    from animator_core.diagnostics.benchmark.run import run_benchmark
 
     if options.characters > _MOST_CHARACTERS:
         raise AnimatorError(f"--characters {options.characters} is too many; give {_MOST_CHARACTERS} at most")
@@ -121,7 +121,7 @@ def _measured_paths(
     options: argparse.Namespace, config: Config, characters: list[Character]
 ) -> Iterator[tuple[list[MeasuredPath], Any]]:
     """Give the paths asked for, and one of their renderers; all share what they can."""
-    from animator_core.benchmark.path import MeasuredPath
+    from animator_core.diagnostics.benchmark.path import MeasuredPath
 
     wanted = [False, True] if options.optimizer is None else [options.optimizer == "true"]
     source = assembly.make_renderer_source(config)
@@ -141,7 +141,7 @@ def _measured_paths(
 
 
 def _compare_eager(options: argparse.Namespace, config: Config) -> int:
-    from animator_core.benchmark.eager import compare, format_comparison
+    from animator_core.diagnostics.benchmark.eager import compare, format_comparison
 
     model = config.ai_model
     comparison = compare(model.model_path, model.device, model.fp16, options.frames, config.performance.cache_dir)

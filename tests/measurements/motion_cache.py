@@ -21,11 +21,11 @@ import torch
 
 from animator_core import assembly
 from animator_core.animation.timing import StageTimes
-from animator_core.benchmark.likeness import Likeness, mean_squared_error, psnr_of
 from animator_core.characters.character import Character
 from animator_core.clips.driving_clip import DrivingMoment, open_clip
 from animator_core.clips.offline import CALIBRATION_TIME
 from animator_core.config import load_config
+from animator_core.diagnostics.benchmark.likeness import Likeness, mean_squared_error, psnr_of
 from animator_core.liveportrait.driving_view import DrivingView, DrivingViews
 from animator_core.liveportrait.keypoints import transform_keypoints
 from animator_core.liveportrait.model import LivePortraitModel, to_bytes, to_tensor

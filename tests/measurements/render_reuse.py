@@ -18,10 +18,10 @@ import numpy as np
 
 from animator_core import assembly
 from animator_core.animation.timing import StageTimes
-from animator_core.benchmark.likeness import Likeness
 from animator_core.clips.driving_clip import open_clip
 from animator_core.clips.offline import calibrated
 from animator_core.config import load_config
+from animator_core.diagnostics.benchmark.likeness import Likeness
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.idle import IdleMotion
 from animator_core.motion.visible_change import LID_AND_LIP_TOLERANCE, signature

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from animator_core.benchmark.likeness import psnr_of
-from animator_core.benchmark.machine import GpuUse, UseWatch, machine_facts
+from animator_core.diagnostics.benchmark.likeness import psnr_of
+from animator_core.diagnostics.benchmark.machine import GpuUse, UseWatch, machine_facts
 from animator_core.liveportrait.build import load_unfolded
 from animator_core.liveportrait.keypoints import transform_keypoints
 from animator_core.liveportrait.model import LivePortraitModel

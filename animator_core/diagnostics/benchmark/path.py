@@ -9,7 +9,7 @@ import numpy as np
 
 from animator_core.animation.reuse import RenderReuse
 from animator_core.animation.timing import Percentiles, StageTimes
-from animator_core.benchmark.likeness import Likeness, LikenessSummary
+from animator_core.diagnostics.benchmark.likeness import Likeness, LikenessSummary
 from animator_core.frame_ring import RingMemory, RingWriter
 from animator_core.motion.driving import DrivingMotion
 from animator_core.publishing import publish_picture

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from animator_core.benchmark.likeness import LikenessSummary, psnr_of
-from animator_core.benchmark.path import TOTAL, MeasuredPath, PathResult
-from animator_core.benchmark.run import BenchmarkResult
+from animator_core.diagnostics.benchmark.likeness import LikenessSummary, psnr_of
+from animator_core.diagnostics.benchmark.path import TOTAL, MeasuredPath, PathResult
+from animator_core.diagnostics.benchmark.run import BenchmarkResult
 from animator_core.errors import AnimatorError
 
 if TYPE_CHECKING:

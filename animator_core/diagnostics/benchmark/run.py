@@ -13,9 +13,15 @@ from typing import Any
 import psutil
 
 from animator_core.animation.timing import StageTimes
-from animator_core.benchmark.machine import GpuUse, UseWatch, machine_facts, peak_gpu_bytes, peak_memory_bytes
-from animator_core.benchmark.path import MeasuredPath, PathResult
 from animator_core.clips.driving_clip import DrivingClip, DrivingMoment
+from animator_core.diagnostics.benchmark.machine import (
+    GpuUse,
+    UseWatch,
+    machine_facts,
+    peak_gpu_bytes,
+    peak_memory_bytes,
+)
+from animator_core.diagnostics.benchmark.path import MeasuredPath, PathResult
 from animator_core.errors import AnimatorError
 from animator_core.motion.estimator import MotionEstimator
 

@@ -25,10 +25,10 @@ from animator_core.installation import obs_setup, requirements
 from animator_core.installation.console import AGAIN, InstallError, is_own_window, print_in_any_encoding, say
 from animator_core.installation.environment import Environment, Interpreter
 from animator_core.installation.long_paths import path_problem
+from animator_core.installation.model_files import FACE_LANDMARKER, LIVEPORTRAIT
 from animator_core.installation.models import ModelsStep
 from animator_core.installation.synced_folder import syncing_service
 from animator_core.installation.writable import writing_problem
-from animator_core.model_files import FACE_LANDMARKER, LIVEPORTRAIT
 
 ROOT = Path(__file__).resolve().parent
 MODELS = ROOT / "assets" / "models"

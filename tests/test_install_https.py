@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from animator_core import model_files
-from animator_core.installation import https
-from animator_core.model_files import ModelFile, ModelUnreachable
+from animator_core.installation import https, model_files
+from animator_core.installation.model_files import ModelFile, ModelUnreachable
 
 REQUEST = urllib.request.Request("https://models.example/net.pth")
 MODEL = ModelFile("net.pth", REQUEST.full_url, 3, "0" * 64, "MIT")

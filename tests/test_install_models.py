@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from animator_core import model_files
+from animator_core.installation import model_files
 from animator_core.installation import models as models_module
+from animator_core.installation.model_files import ModelFile
 from animator_core.installation.models import ModelsStep
-from animator_core.model_files import ModelFile
 
 UNREACHABLE = "http://127.0.0.1:9"
 

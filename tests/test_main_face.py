@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from animator_core.errors import ModelError
-from animator_core.model_files import FACE_LANDMARKER
+from animator_core.installation.model_files import FACE_LANDMARKER
 from animator_core.tracking.build import create_tracker
 from animator_core.tracking.face_model import face_model
 from animator_core.tracking.finder import FaceFinder, FoundFace

@@ -1,4 +1,4 @@
-"""animator_core.model_files: verification, local folders, and downloads from a server that misbehaves."""
+"""animator_core.installation.model_files: verification, local folders, and downloads from a server that misbehaves."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from animator_core import model_files, whole_file
+from animator_core import whole_file
 from animator_core.errors import ModelError
-from animator_core.model_files import CHUNK_BYTES, FACE_LANDMARKER, MANIFEST, ModelFile, ModelUnreachable
+from animator_core.installation import model_files
+from animator_core.installation.model_files import CHUNK_BYTES, FACE_LANDMARKER, MANIFEST, ModelFile, ModelUnreachable
 from tests.conftest import shared_file
 
 BYTES = random.Random(7).randbytes(3 * CHUNK_BYTES + 1234)
@@ -305,7 +306,7 @@ def test_the_manifest_has_only_https_addresses_and_unique_names() -> None:
 
 def test_model_files_imports_the_standard_library_only() -> None:
     code = (
-        "import sys, animator_core.model_files; "
+        "import sys, animator_core.installation.model_files; "
         "sys.exit(', '.join({'numpy', 'cv2', 'torch', 'yaml', 'mediapipe'} & set(sys.modules)) or 0)"
     )
     root = Path(__file__).resolve().parents[1]

@@ -20,7 +20,7 @@ from PIL import Image
 
 from animator_core.config import PROJECT_ROOT
 from animator_core.errors import ModelError
-from animator_core.model_files import FACE_LANDMARKER
+from animator_core.installation.model_files import FACE_LANDMARKER
 from animator_core.tracking.build import create_tracker, has_face_mesh
 from animator_core.tracking.closing import Closer
 from animator_core.tracking.detect import detect_face

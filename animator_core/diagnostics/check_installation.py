@@ -11,7 +11,7 @@ from pathlib import Path
 from animator_core.diagnostics.finding import FAILURE, OK, WARNING, Finding, Surroundings, failure_of
 from animator_core.errors import ModelError, load_remedy
 from animator_core.installation import requirements
-from animator_core.model_files import FACE_LANDMARKER, LIVEPORTRAIT, verified_path
+from animator_core.installation.model_files import FACE_LANDMARKER, LIVEPORTRAIT, verified_path
 
 AGAIN = "run install.py again"
 _OPENCVS = ("opencv-python", "opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless")

@@ -9,11 +9,11 @@ import urllib.parse
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from animator_core import model_files
 from animator_core.errors import ModelError
+from animator_core.installation import model_files
 from animator_core.installation.console import AGAIN, Progress, say
+from animator_core.installation.model_files import FACE_LANDMARKER, LIVEPORTRAIT, ModelFile, ModelUnreachable
 from animator_core.installation.requirements import NEWEST_PYTHON_WITH_FACE_MESH
-from animator_core.model_files import FACE_LANDMARKER, LIVEPORTRAIT, ModelFile, ModelUnreachable
 
 
 @dataclass

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from animator_core.errors import ModelError
-from animator_core.model_files import FACE_LANDMARKER, verified_path
+from animator_core.installation.model_files import FACE_LANDMARKER, verified_path
 from animator_core.tracking.finder import finder_of_bundle, finder_of_package
 from animator_core.tracking.main_face import MainFace
 from animator_core.tracking.observation import FaceTracker

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import animator_core
 from animator_core.errors import AnimatorError, load_remedy
-from animator_core.frame_ring import RingError
 from animator_core.installation.console import print_in_any_encoding
+from animator_core.ipc.frame_ring import RingError
 
 COMMANDS = {
     "animate": "animate a character from a video or a recorded motion, into a video",

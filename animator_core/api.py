@@ -14,7 +14,7 @@ from animator_core.characters.character import Character
 from animator_core.characters.library import CharacterLibrary
 from animator_core.config import MODELS_DIR
 from animator_core.errors import CharacterError
-from animator_core.frame_ring import now_ns
+from animator_core.ipc.frame_ring import now_ns
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.optimizer import require_picture
 from animator_core.renderers import RendererSettings, RendererSource

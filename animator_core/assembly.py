@@ -37,7 +37,7 @@ def make_library(config: Config) -> CharacterLibrary:
 
 def find_in_library(library: CharacterLibrary, text: str) -> str | None:
     """Return the file name of a character named by its file name, its file name's stem or its display name."""
-    from animator_core.character_names import as_text
+    from animator_core.ipc.character_names import as_text
 
     entries, text = library.list(), as_text(text)
     for key in (

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from animator_core.errors import ConfigError, described
-from animator_core.frame_ring import remove_stale_rings
-from animator_core.protocol import WorkerProblem
+from animator_core.ipc.frame_ring import remove_stale_rings
+from animator_core.ipc.protocol import WorkerProblem
 from animator_core.serving.channel import MessageChannel, claim_standard_streams
 from animator_core.serving.process_end import INCOMPLETE, end_process
 

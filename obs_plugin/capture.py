@@ -7,7 +7,7 @@ if not __package__:
 
 import ctypes
 
-from animator_core.frame_ring import now_ns
+from animator_core.ipc.frame_ring import now_ns
 from obs_plugin import drawing, libobs
 from obs_plugin.libobs import LibObs
 from obs_plugin.link import TRACKING_SIDE, FilterLink

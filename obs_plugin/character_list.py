@@ -8,8 +8,8 @@ if not __package__:
 import os
 from typing import Sequence
 
-from animator_core import character_names
-from animator_core.protocol import CharacterEntry
+from animator_core.ipc import character_names
+from animator_core.ipc.protocol import CharacterEntry
 
 NUMBERS = 9
 """How many characters have a hotkey of their own."""

@@ -8,7 +8,7 @@ if not __package__:
 from dataclasses import dataclass
 from typing import Optional
 
-from animator_core.protocol import FilterStatus
+from animator_core.ipc.protocol import FilterStatus
 from obs_plugin.wording import sentences
 
 

@@ -10,7 +10,7 @@ import ctypes
 import os
 import sys
 
-from animator_core.frame_ring import (
+from animator_core.ipc.frame_ring import (
     FORMAT_BGRA_PREMULTIPLIED,
     FORMAT_RGBA,
     HEADER_BYTES,

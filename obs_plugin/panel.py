@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Optional, Sequence, Tuple
 
 import animator_core
-from animator_core.protocol import RENDERERS, CharacterEntry
+from animator_core.ipc.protocol import RENDERERS, CharacterEntry
 from obs_plugin import libobs
 from obs_plugin.condition import Condition
 from obs_plugin.libobs import LibObs

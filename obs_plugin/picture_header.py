@@ -8,7 +8,7 @@ if not __package__:
 import struct
 from typing import BinaryIO
 
-from animator_core.character_names import system_path
+from animator_core.ipc.character_names import system_path
 
 _JPEG_SIZE_MARKERS = frozenset(set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC})
 

@@ -13,7 +13,7 @@ import struct
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Iterator
 
-from animator_core.character_names import system_path
+from animator_core.ipc.character_names import system_path
 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 _PNG_ANIMATION = (b"acTL", b"fcTL", b"fdAT")

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Sequence
 
-from animator_core.protocol import RENDERERS, AnimationSettings
+from animator_core.ipc.protocol import RENDERERS, AnimationSettings
 from obs_plugin.libobs import LibObs
 
 FITS = ("frame", "cover", "character")

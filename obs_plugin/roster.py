@@ -8,7 +8,7 @@ if not __package__:
 import dataclasses
 from typing import Callable, Tuple
 
-from animator_core.protocol import CharacterEntry
+from animator_core.ipc.protocol import CharacterEntry
 from obs_plugin import character_list, still_picture
 
 _Characters = Tuple[CharacterEntry, ...]

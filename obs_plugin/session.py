@@ -13,7 +13,7 @@ import threading
 import time
 from typing import Callable
 
-from animator_core.protocol import CharacterEntry, MessageError
+from animator_core.ipc.protocol import CharacterEntry, MessageError
 from obs_plugin import character_list, properties
 from obs_plugin.condition import Condition, describe
 from obs_plugin.filter import AnimatorFilter

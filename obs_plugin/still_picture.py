@@ -15,8 +15,8 @@ import threading
 from dataclasses import dataclass, replace
 from typing import Callable, Iterator, Optional, Tuple
 
-from animator_core import character_names
-from animator_core.protocol import CharacterEntry
+from animator_core.ipc import character_names
+from animator_core.ipc.protocol import CharacterEntry
 from obs_plugin import character_list, libobs, picture_header, picture_parts
 from obs_plugin.libobs import LibObs
 from obs_plugin.texture import Texture

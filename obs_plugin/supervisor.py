@@ -16,8 +16,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Callable
 
-from animator_core.frame_ring import RingError, remove_stale_rings
-from animator_core.protocol import (
+from animator_core.ipc.frame_ring import RingError, remove_stale_rings
+from animator_core.ipc.protocol import (
     PROTOCOL_VERSION,
     AnimationSettings,
     CharacterEntry,

@@ -12,7 +12,7 @@ import subprocess
 import threading
 from typing import Callable
 
-from animator_core.protocol import LineDecoder, Message, Shutdown, encode
+from animator_core.ipc.protocol import LineDecoder, Message, Shutdown, encode
 from obs_plugin.installation import Installation
 
 logger = logging.getLogger(__name__)

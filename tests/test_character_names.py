@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from animator_core import character_names
 from animator_core.characters.library import CharacterLibrary
 from animator_core.config import PROJECT_ROOT
+from animator_core.ipc import character_names
 from obs_plugin import character_list
 
 ORDERED = [
@@ -67,7 +67,7 @@ def test_an_empty_folder_says_what_to_do_with_the_pictures_that_are_there(tmp_pa
 
 WITHOUT_LOCALE = """
 import os, sys
-from animator_core.character_names import as_text, system_path
+from animator_core.ipc.character_names import as_text, system_path
 from obs_plugin import character_list, picture_header
 assert sys.getfilesystemencoding() == ENCODING, sys.getfilesystemencoding()
 (entry,) = character_list.list_pictures(os.fsdecode(FOLDER))

@@ -13,7 +13,7 @@ from animator_core.__main__ import main
 from animator_core.characters.character import Character
 from animator_core.cli.prepare import warnings_for
 from animator_core.errors import NoFaceFound
-from animator_core.protocol import CharacterEntry
+from animator_core.ipc.protocol import CharacterEntry
 from tests import stand_ins
 
 

@@ -13,7 +13,7 @@ import pytest
 from animator_core.config import PROJECT_ROOT
 
 HEAVY = ("torch", "numpy", "cv2", "mediapipe", "numba", "yaml", "PIL", "scipy", "matplotlib", "psutil", "av", "tqdm")
-SHARED_MODULES = ("animator_core.character_names", "animator_core.frame_ring", "animator_core.protocol")
+SHARED_MODULES = ("animator_core.ipc.character_names", "animator_core.ipc.frame_ring", "animator_core.ipc.protocol")
 CORE = PROJECT_ROOT / "animator_core"
 STANDARD_LIBRARY = set(getattr(sys, "stdlib_module_names", ()))
 needs_stdlib_names = pytest.mark.skipif(not STANDARD_LIBRARY, reason="Python 3.9 does not know its own modules")

@@ -25,7 +25,7 @@ from animator_core.diagnostics import doctor
 from animator_core.diagnostics.finding import FAILURE, OK, WARNING, Finding, Surroundings
 from animator_core.errors import CharacterError, ModelError, loading
 from animator_core.installation.model_files import FACE_LANDMARKER, LIVEPORTRAIT
-from animator_core.protocol import CharacterEntry
+from animator_core.ipc.protocol import CharacterEntry
 from animator_core.render.liveportrait import device
 from animator_core.render.liveportrait.device import DeviceChoice
 from animator_core.tracking import build

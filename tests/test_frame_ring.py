@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from animator_core import frame_ring
 from animator_core.config import PROJECT_ROOT
-from animator_core.frame_ring import (
+from animator_core.ipc import frame_ring
+from animator_core.ipc.frame_ring import (
     FILE_PREFIX,
     FORMAT_BGRA_PREMULTIPLIED,
     FORMAT_RGBA,
@@ -39,7 +39,7 @@ POSIX = pytest.mark.skipif(sys.platform == "win32", reason="ring files exist on 
 # Writes frames whose last four bytes are the checksum of the rest, as fast as it can.
 WRITER = """
 import os, sys, time, zlib
-from animator_core.frame_ring import *
+from animator_core.ipc.frame_ring import *
 memory = RingMemory.attach(RingAddress(sys.argv[1], int(sys.argv[2])))
 writer, seconds, dies = RingWriter(memory), float(sys.argv[3]), sys.argv[4] == "dies"
 base, end, number = os.urandom(76796), time.monotonic() + seconds, 0
@@ -400,7 +400,7 @@ def test_a_writer_killed_in_the_middle_of_a_frame_leaves_the_last_whole_one(memo
 
 def test_clock_is_the_same_in_every_process():
     before = now_ns()
-    code = "from animator_core.frame_ring import now_ns; print(now_ns())"
+    code = "from animator_core.ipc.frame_ring import now_ns; print(now_ns())"
     there = int(subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, check=True).stdout)
     assert before <= there <= now_ns()
 

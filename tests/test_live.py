@@ -17,13 +17,13 @@ from animator_core.animation.statistics import FrameStatistics
 from animator_core.characters.character import Character
 from animator_core.config import Config, OutputConfig, PerformanceConfig
 from animator_core.errors import CameraError, CharacterError
+from animator_core.ipc.protocol import CharacterEntry
 from animator_core.live.outputs import Canvas, key_name
 from animator_core.live.session import LiveParts, LiveSession
 from animator_core.live.shelf import CharacterShelf
 from animator_core.live.statistics_lines import LiveFigures, format_lines
 from animator_core.live.threads import CaptureThread, TrackingThread
 from animator_core.motion.estimator import MotionEstimator
-from animator_core.protocol import CharacterEntry
 from tests import stand_ins
 
 

@@ -13,8 +13,8 @@ from animator_core import __main__ as command_line
 from animator_core.cli import doctor as doctor_command
 from animator_core.cli.native_noise import filtered_native_stderr
 from animator_core.errors import AnimatorError
-from animator_core.frame_ring import RingError
 from animator_core.installation.console import print_in_any_encoding
+from animator_core.ipc.frame_ring import RingError
 
 ROOT = Path(__file__).resolve().parents[1]
 

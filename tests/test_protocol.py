@@ -7,8 +7,8 @@ import math
 
 import pytest
 
-from animator_core.frame_ring import RingAddress
-from animator_core.protocol import (
+from animator_core.ipc.frame_ring import RingAddress
+from animator_core.ipc.protocol import (
     MAX_LINE_BYTES,
     AnimationSettings,
     CharacterEntry,

@@ -27,10 +27,10 @@ from animator_core.animation.statistics import FrameStatistics
 from animator_core.characters.library import CharacterLibrary
 from animator_core.config import CharacterConfig, Config
 from animator_core.errors import AnimatorError, CharacterError, DeviceLostError, ModelError, WeightsError
-from animator_core.frame_ring import FORMAT_BGRA_PREMULTIPLIED, FORMAT_RGBA, RingMemory, RingReader, RingWriter
+from animator_core.ipc.frame_ring import FORMAT_BGRA_PREMULTIPLIED, FORMAT_RGBA, RingMemory, RingReader, RingWriter
+from animator_core.ipc.protocol import AnimationSettings, Ready, Shutdown, decode, encode
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.kept_neutral import from_text
-from animator_core.protocol import AnimationSettings, Ready, Shutdown, decode, encode
 from animator_core.serving.channel import MessageChannel
 from animator_core.serving.manners import ParentWatch
 from animator_core.tracking.observation import FaceObservation

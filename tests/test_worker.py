@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from animator_core.frame_ring import FILE_PREFIX, RingAddress, now_ns
-from animator_core.protocol import (
+from animator_core.ipc.frame_ring import FILE_PREFIX, RingAddress, now_ns
+from animator_core.ipc.protocol import (
     PROTOCOL_VERSION,
     AnimationSettings,
     CharacterList,

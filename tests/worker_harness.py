@@ -17,8 +17,8 @@ import numpy as np
 from PIL import Image
 
 from animator_core.config import PROJECT_ROOT
-from animator_core.frame_ring import FORMAT_RGBA, FrameInfo, RingMemory, RingReader, RingWriter, now_ns
-from animator_core.protocol import AnimationSettings, FilterStatus, LineDecoder, Message, OpenFilter, encode
+from animator_core.ipc.frame_ring import FORMAT_RGBA, FrameInfo, RingMemory, RingReader, RingWriter, now_ns
+from animator_core.ipc.protocol import AnimationSettings, FilterStatus, LineDecoder, Message, OpenFilter, encode
 
 PATIENCE_S = 30.0
 """How long a test waits for what must come at all; a machine under load is slow, not wrong."""

@@ -16,10 +16,10 @@ from animator_core.animation.review import Review
 from animator_core.animation.stage import Stage
 from animator_core.animation.statistics import FrameStatistics
 from animator_core.errors import AnimatorError, CharacterError, ModelError
-from animator_core.frame_ring import RingWriter, now_ns
+from animator_core.ipc.frame_ring import RingWriter, now_ns
+from animator_core.ipc.protocol import AnimationSettings, may_be_slow
+from animator_core.ipc.publish import publish_picture
 from animator_core.motion.estimator import MotionEstimator
-from animator_core.protocol import AnimationSettings, may_be_slow
-from animator_core.publishing import publish_picture
 from animator_core.render.contract import Renderer
 
 logger = logging.getLogger(__name__)

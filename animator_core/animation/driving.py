@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from animator_core.animation.statistics import FrameStatistics
-from animator_core.frame_ring import FORMAT_RGBA, FrameInfo, RingReader, now_ns
+from animator_core.ipc.frame_ring import FORMAT_RGBA, FrameInfo, RingReader, now_ns
 from animator_core.tracking.observation import FaceObservation, FaceTracker
 
 

@@ -9,8 +9,8 @@ from typing import Callable
 from animator_core.animation.preparation import PreparationThread
 from animator_core.characters.library import CharacterLibrary
 from animator_core.config import Config
+from animator_core.ipc.protocol import AnimationSettings
 from animator_core.motion.estimator import MotionEstimator, MotionSettings
-from animator_core.protocol import AnimationSettings
 from animator_core.render.contract import Renderer
 from animator_core.tracking.observation import FaceTracker
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from animator_core import character_names
 from animator_core.characters.character import Character
 from animator_core.characters.description import CharacterDescription, description_path, read_description
 from animator_core.characters.face_search import DetectFace, find_landmarks
 from animator_core.characters.landmark_cache import LandmarkCache
 from animator_core.characters.picture import fit_within, load_picture
 from animator_core.errors import CharacterError, NoFaceFound
-from animator_core.protocol import CharacterEntry
+from animator_core.ipc import character_names
+from animator_core.ipc.protocol import CharacterEntry
 
 logger = logging.getLogger(__name__)
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from animator_core import assembly
-from animator_core.character_names import list_other_pictures
 from animator_core.characters.character import Character
 from animator_core.cli import parts
 from animator_core.config import Config, load_config
 from animator_core.errors import AnimatorError, CharacterError
-from animator_core.protocol import RENDERERS
+from animator_core.ipc.character_names import list_other_pictures
+from animator_core.ipc.protocol import RENDERERS
 from animator_core.render.contract import Renderer
 
 SMALL_FACE_PIXELS = 120

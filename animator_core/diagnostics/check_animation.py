@@ -7,11 +7,11 @@ import time
 import numpy as np
 
 from animator_core import assembly
-from animator_core.character_names import list_other_pictures
 from animator_core.characters.character import Character
 from animator_core.diagnostics.finding import FAILURE, OK, WARNING, Finding, Surroundings, failure_of
 from animator_core.errors import AnimatorError
-from animator_core.frame_ring import FORMAT_RGBA, RingError, RingMemory, RingReader, RingWriter, now_ns
+from animator_core.ipc.character_names import list_other_pictures
+from animator_core.ipc.frame_ring import FORMAT_RGBA, RingError, RingMemory, RingReader, RingWriter, now_ns
 
 _RING_SIDE = 64
 

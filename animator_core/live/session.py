@@ -10,7 +10,7 @@ from animator_core.animation.pipeline import AnimatedFrame, CharacterPipeline
 from animator_core.animation.timing import RateMeter
 from animator_core.config import Config, HotkeyConfig
 from animator_core.errors import AnimatorError, CharacterError
-from animator_core.frame_ring import now_ns
+from animator_core.ipc.frame_ring import now_ns
 from animator_core.live.outputs import Canvas, Output
 from animator_core.live.shelf import CharacterShelf
 from animator_core.live.statistics_lines import LiveFigures, format_lines, format_profile

@@ -12,7 +12,7 @@ import numpy as np
 from animator_core.animation.latest import Newest
 from animator_core.animation.timing import RateMeter
 from animator_core.errors import CameraError
-from animator_core.frame_ring import now_ns
+from animator_core.ipc.frame_ring import now_ns
 from animator_core.live.camera import FrameSource
 from animator_core.tracking.observation import FaceObservation, FaceTracker
 

@@ -8,7 +8,7 @@ import queue
 import sys
 import threading
 
-from animator_core.protocol import LineDecoder, Message, encode
+from animator_core.ipc.protocol import LineDecoder, Message, encode
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ import time
 from dataclasses import replace
 
 from animator_core.animation.parts import WorkerParts
-from animator_core.character_names import list_other_pictures
-from animator_core.frame_ring import RingError
-from animator_core.protocol import (
+from animator_core.ipc.character_names import list_other_pictures
+from animator_core.ipc.frame_ring import RingError
+from animator_core.ipc.protocol import (
     PROTOCOL_VERSION,
     CharacterEntry,
     CharacterList,

@@ -14,8 +14,8 @@ from animator_core.animation.latest import Newest
 from animator_core.animation.parts import WorkerParts
 from animator_core.animation.statistics import FrameStatistics
 from animator_core.errors import AnimatorError, DeviceLostError, described
-from animator_core.frame_ring import RingMemory, RingReader, RingWriter, now_ns
-from animator_core.protocol import AnimationSettings, FilterStatus, OpenFilter, may_be_slow
+from animator_core.ipc.frame_ring import RingMemory, RingReader, RingWriter, now_ns
+from animator_core.ipc.protocol import AnimationSettings, FilterStatus, OpenFilter, may_be_slow
 from animator_core.tracking.observation import FaceTracker
 
 logger = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from fake_libobs import CREATES, FakeLibObs
 from animator_core.animation.pipeline import CharacterPipeline
 from animator_core.characters.library import CharacterLibrary
 from animator_core.config import MODELS_DIR, PROJECT_ROOT
-from animator_core.frame_ring import FORMAT_BGRA_PREMULTIPLIED, FORMAT_RGBA, RingMemory, RingReader, RingWriter
+from animator_core.ipc.frame_ring import FORMAT_BGRA_PREMULTIPLIED, FORMAT_RGBA, RingMemory, RingReader, RingWriter
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.render.warp.renderer import WarpRenderer
 from animator_core.tracking.build import create_tracker

@@ -22,8 +22,8 @@ from typing import Any
 
 sys.path.insert(0, os.environ["FAKE_WORKER_ROOT"])
 
-from animator_core.frame_ring import FORMAT_BGRA_PREMULTIPLIED, RingError, RingMemory, RingReader, RingWriter
-from animator_core.protocol import (
+from animator_core.ipc.frame_ring import FORMAT_BGRA_PREMULTIPLIED, RingError, RingMemory, RingReader, RingWriter
+from animator_core.ipc.protocol import (
     PROTOCOL_VERSION,
     CharacterEntry,
     CharacterList,

@@ -102,7 +102,7 @@ class Installation:
         self.control = root / "control.json"
         shutil.copytree(CHECKOUT / "obs_plugin", root / "obs_plugin", ignore=shutil.ignore_patterns("__pycache__"))
         (root / "animator_core").mkdir()
-        for name in ("__init__.py", "character_names.py", "frame_ring.py", "protocol.py"):
+        for name in ("__init__.py", "ipc/character_names.py", "ipc/frame_ring.py", "ipc/protocol.py"):
             shutil.copy(CHECKOUT / "animator_core" / name, root / "animator_core" / name)
         self.characters.mkdir(parents=True)
         self._settings: dict[str, Any] = {}

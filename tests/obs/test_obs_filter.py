@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fake_libobs import FakeLibObs
 
-from animator_core.frame_ring import FORMAT_BGRA_PREMULTIPLIED, RingReader, RingWriter
+from animator_core.ipc.frame_ring import FORMAT_BGRA_PREMULTIPLIED, RingReader, RingWriter
 from obs_plugin.filter import AnimatorFilter
 from obs_plugin.link import FilterLink
 from obs_plugin.still_picture import DecodedPicture

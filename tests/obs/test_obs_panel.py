@@ -13,7 +13,7 @@ from fake_libobs import FakeLibObs
 from PIL import Image
 
 from animator_core import __version__
-from animator_core.protocol import CharacterEntry, FilterStatus
+from animator_core.ipc.protocol import CharacterEntry, FilterStatus
 from obs_plugin import hotkeys, registration, still_picture
 from obs_plugin.condition import Problem, describe
 from obs_plugin.installation import Installation

@@ -14,7 +14,7 @@ import pytest
 from fake_libobs import FakeLibObs
 from PIL import Image
 
-from animator_core.protocol import CharacterEntry, FilterStatus
+from animator_core.ipc.protocol import CharacterEntry, FilterStatus
 from obs_plugin import character_list, picture_header, properties, script_log, still_picture, worker_process
 from obs_plugin.capture import tracking_size
 from obs_plugin.condition import Problem, describe
@@ -38,7 +38,7 @@ names = {name.split(".")[0] for name in set(sys.modules) - before}
 ours = sorted(name for name in sys.modules if name.startswith("animator_core."))
 foreign = names - set(sys.stdlib_module_names) - {"obs_plugin", "animator_core"}
 print(ours, foreign)
-assert ours == ["animator_core.character_names", "animator_core.frame_ring", "animator_core.protocol"] and not foreign
+assert ours == ["animator_core.ipc.character_names", "animator_core.ipc.frame_ring", "animator_core.ipc.protocol"] and not foreign
 """.replace("ROOT", repr(str(CHECKOUT)))
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr

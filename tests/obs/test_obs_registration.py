@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from fake_libobs import FakeLibObs
 
-from animator_core.protocol import CharacterEntry
+from animator_core.ipc.protocol import CharacterEntry
 from obs_plugin import libobs, registration
 
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from animator_core.characters.picture import load_picture
-from animator_core.protocol import CharacterEntry
+from animator_core.ipc.protocol import CharacterEntry
 from obs_plugin import libobs, still_picture
 from tests.made_pictures import exif, is_upright, save_turned, upright, write_png
 

@@ -16,7 +16,7 @@ from typing import Any, Callable
 
 import pytest
 
-from animator_core.protocol import AnimationSettings
+from animator_core.ipc.protocol import AnimationSettings
 from obs_plugin.installation import Installation
 from obs_plugin.link import FilterLink
 from obs_plugin.supervisor import Supervisor, Timing

@@ -10,9 +10,9 @@ import numpy as np
 from animator_core.animation.reuse import RenderReuse
 from animator_core.animation.timing import Percentiles, StageTimes
 from animator_core.diagnostics.benchmark.likeness import Likeness, LikenessSummary
-from animator_core.frame_ring import RingMemory, RingWriter
+from animator_core.ipc.frame_ring import RingMemory, RingWriter
+from animator_core.ipc.publish import publish_picture
 from animator_core.motion.driving import DrivingMotion
-from animator_core.publishing import publish_picture
 from animator_core.render.contract import Renderer
 
 STAGES = ("tracking", "motion", "place", "render", "publish")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from animator_core.frame_ring import FORMAT_BGRA_PREMULTIPLIED, RingWriter
+from animator_core.ipc.frame_ring import FORMAT_BGRA_PREMULTIPLIED, RingWriter
 
 
 def publish_picture(writer: RingWriter, picture: np.ndarray, captured_ns: int) -> None:

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Dict, List, Tuple, Type, Union
 
-from animator_core.frame_ring import RingAddress
+from animator_core.ipc.frame_ring import RingAddress
 
 PROTOCOL_VERSION = 2
 MAX_LINE_BYTES = 1 << 20

@@ -1,0 +1,1 @@
+"""What crosses between OBS and the worker: frame rings, messages, names of characters."""

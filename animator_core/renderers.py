@@ -14,8 +14,8 @@ from animator_core.liveportrait.options import MotionOptions
 from animator_core.render.contract import Renderer
 
 if TYPE_CHECKING:
+    from animator_core.liveportrait.engine import Engine
     from animator_core.render.liveportrait.device import DeviceChoice
-    from animator_core.render.liveportrait.engine import Engine
 
 logger = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ class RendererSource:
             return self._engine_on(torch_instead(exc, settings.device, settings.fp16), must_be_capable)
 
     def _engine_on(self, choice: DeviceChoice, must_be_capable: bool) -> Engine:
-        from animator_core.render.liveportrait.engine import load_engine
+        from animator_core.liveportrait.engine import load_engine
 
         if must_be_capable and not choice.is_capable:
             if choice.note:

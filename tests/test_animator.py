@@ -14,7 +14,7 @@ from stand_ins import FRAME_HEIGHT, FRAME_WIDTH, PixelTracker
 from animator_core import api as animator_module
 from animator_core.api import AIAnimator
 from animator_core.errors import AnimatorError, CharacterError, WeightsError
-from animator_core.render.liveportrait import engine
+from animator_core.liveportrait import engine
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import torch
 from stand_in_model import StandInModel, face_character
 
 from animator_core.errors import AnimatorError, ModelError, WeightsError
-from animator_core.render.liveportrait import device, engine
+from animator_core.liveportrait import engine
+from animator_core.render.liveportrait import device
 from animator_core.render.liveportrait.device import DeviceChoice
 from animator_core.render.liveportrait.unused_card import UnusedCard
 from animator_core.renderers import RendererSettings, RendererSource

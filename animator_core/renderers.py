@@ -15,7 +15,7 @@ from animator_core.render.contract import Renderer
 
 if TYPE_CHECKING:
     from animator_core.liveportrait.engine import Engine
-    from animator_core.render.liveportrait.device import DeviceChoice
+    from animator_core.liveportrait.execution.device import DeviceChoice
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ class RendererSource:
             from animator_core.render.warp.renderer import WarpRenderer
 
         if self._failed_device:
-            from animator_core.render.liveportrait.device_errors import release_memory
+            from animator_core.liveportrait.execution.device_errors import release_memory
 
             # Only now: the error held what had been loaded.
             release_memory(self._failed_device)
@@ -139,7 +139,7 @@ class RendererSource:
 
     def _loaded(self, must_be_capable: bool) -> Engine:
         with loading("torch"):
-            from animator_core.render.liveportrait.backend import choose_backend, torch_instead
+            from animator_core.liveportrait.execution.backend import choose_backend, torch_instead
 
         settings = self.settings
         backend, provider = settings.backend, settings.onnx_provider

@@ -163,7 +163,7 @@ def test_missing_weights_are_an_error_for_liveportrait_and_the_warp_otherwise(tr
 
 
 def test_device_and_precision_are_passed_on(tracker, model, monkeypatch, tmp_path):
-    from animator_core.render.liveportrait import device
+    from animator_core.liveportrait.execution import device
 
     asked = []
 

@@ -20,7 +20,7 @@ from animator_core.characters.residency import FeatureResidency
 from animator_core.clips.video import VideoWriter, choose_encoding
 from animator_core.diagnostics.benchmark.run import WARM_UP_FRAMES
 from animator_core.liveportrait.engine import Engine
-from animator_core.render.liveportrait.device import DeviceChoice
+from animator_core.liveportrait.execution.device import DeviceChoice
 from animator_core.render.liveportrait.scene_shelf import SceneShelf
 from tests import stand_ins
 

@@ -26,8 +26,8 @@ from animator_core.diagnostics.finding import FAILURE, OK, WARNING, Finding, Sur
 from animator_core.errors import CharacterError, ModelError, loading
 from animator_core.installation.model_files import FACE_LANDMARKER, LIVEPORTRAIT
 from animator_core.ipc.protocol import CharacterEntry
-from animator_core.render.liveportrait import device
-from animator_core.render.liveportrait.device import DeviceChoice
+from animator_core.liveportrait.execution import device
+from animator_core.liveportrait.execution.device import DeviceChoice
 from animator_core.tracking import build
 from tests import stand_ins
 from tests.windows_doubles import folder_refusing_files

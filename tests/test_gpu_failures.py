@@ -15,17 +15,17 @@ import torch
 from stand_in_model import StandInModel, face_character
 
 from animator_core.errors import DeviceLostError, ModelError
-from animator_core.liveportrait import cuda_graph, engine, trial
-from animator_core.liveportrait.cuda_graph import RecordedFunction, capture_kernels
+from animator_core.liveportrait import engine
 from animator_core.liveportrait.engine import load_engine
+from animator_core.liveportrait.execution import cuda_graph, device, trial
+from animator_core.liveportrait.execution.cuda_graph import RecordedFunction, capture_kernels
+from animator_core.liveportrait.execution.device import DeviceChoice
+from animator_core.liveportrait.execution.device_errors import device_errors_as, is_lost
+from animator_core.liveportrait.execution.painter import Painting
 from animator_core.liveportrait.model import LivePortraitModel
 from animator_core.liveportrait.onnx.providers import DIRECTML
-from animator_core.liveportrait.painter import Painting
 from animator_core.liveportrait.renderer import LivePortraitRenderer
 from animator_core.optimizer import InferenceOptimizer
-from animator_core.render.liveportrait import device
-from animator_core.render.liveportrait.device import DeviceChoice
-from animator_core.render.liveportrait.device_errors import device_errors_as, is_lost
 from animator_core.render.paste_back import PasteBack
 from animator_core.renderers import RendererSettings, RendererSource
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import nn
 
-from animator_core.liveportrait.compiled import ImprovingPainter, compiled_networks
+from animator_core.liveportrait.execution.compiled import ImprovingPainter, compiled_networks
+from animator_core.liveportrait.execution.painter import Painting, TorchPainter
 from animator_core.liveportrait.lean.warping import WarpingSource
 from animator_core.liveportrait.networks import Networks
-from animator_core.liveportrait.painter import Painting, TorchPainter
 
 CPU = torch.device("cpu")
 

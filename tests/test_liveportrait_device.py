@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from animator_core.errors import AnimatorError
-from animator_core.render.liveportrait import device
-from animator_core.render.liveportrait.device import choose_device, failure
-from animator_core.render.liveportrait.unused_card import UnusedCard
+from animator_core.liveportrait.execution import device
+from animator_core.liveportrait.execution.device import choose_device, failure
+from animator_core.liveportrait.execution.unused_card import UnusedCard
 
 
 @pytest.fixture

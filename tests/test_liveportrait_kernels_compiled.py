@@ -52,7 +52,7 @@ def test_every_kernel_of_a_frame_compiles_for_a_card_and_fits_its_registers(tmp_
 def test_on_this_card_every_kernel_agrees_and_is_recorded_by_a_graph(tmp_path):
     code = (
         "import torch\n"
-        "from animator_core.liveportrait.cuda_graph import capture_kernels\n"
+        "from animator_core.liveportrait.execution.cuda_graph import capture_kernels\n"
         "from animator_core.liveportrait.kernels.choice import choose_operations, difference, examples\n"
         "from animator_core.liveportrait.kernels.fused import FUSED\n"
         "device = torch.device('cuda')\n"

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from animator_core.liveportrait.cuda_graph import GraphPainter, RecordedFunction
+from animator_core.liveportrait.execution.cuda_graph import GraphPainter, RecordedFunction
+from animator_core.liveportrait.execution.painter import Painting, TorchPainter
 from animator_core.liveportrait.keypoints import KeypointMotion, unpacked
 from animator_core.liveportrait.lean.warping import WarpingSource
-from animator_core.liveportrait.painter import Painting, TorchPainter
 
 
 class StandInNetworks:

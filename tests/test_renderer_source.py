@@ -13,9 +13,9 @@ from stand_in_model import StandInModel, face_character
 
 from animator_core.errors import AnimatorError, ModelError, WeightsError
 from animator_core.liveportrait import engine
-from animator_core.render.liveportrait import device
-from animator_core.render.liveportrait.device import DeviceChoice
-from animator_core.render.liveportrait.unused_card import UnusedCard
+from animator_core.liveportrait.execution import device
+from animator_core.liveportrait.execution.device import DeviceChoice
+from animator_core.liveportrait.execution.unused_card import UnusedCard
 from animator_core.renderers import RendererSettings, RendererSource
 
 GPU = DeviceChoice("cpu", torch.float32, "a GPU")

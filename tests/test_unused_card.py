@@ -14,8 +14,8 @@ import torch
 from animator_core.installation import graphics_card
 from animator_core.installation.graphics_card import Card, find_card
 from animator_core.installation.requirements import Gpu
-from animator_core.render.liveportrait import unused_card as module
-from animator_core.render.liveportrait.unused_card import UnusedCard, unused_card
+from animator_core.liveportrait.execution import unused_card as module
+from animator_core.liveportrait.execution.unused_card import UnusedCard, unused_card
 
 RTX = Card("NVIDIA GeForce RTX 3060", "472.12")
 TOO_OLD = "The NVIDIA driver on your system is too old (found version 11040). Please update\nmore"

@@ -97,7 +97,7 @@ def check_torch(surroundings: Surroundings) -> list[Finding]:
         return [Finding("torch", WARNING, detail, load_remedy(problem))]
     import torch
 
-    from animator_core.render.liveportrait.device import choose_device
+    from animator_core.liveportrait.execution.device import choose_device
 
     model = surroundings.config.ai_model
     choice = choose_device(model.device, model.fp16)

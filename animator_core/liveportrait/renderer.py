@@ -13,6 +13,7 @@ from animator_core.characters.character import Character
 from animator_core.errors import CharacterError, ModelError
 from animator_core.liveportrait.cropping import DRIVING_CROP_SIZE
 from animator_core.liveportrait.driving_view import DrivingView, DrivingViews
+from animator_core.liveportrait.execution.device_errors import device_errors_as, release_memory
 from animator_core.liveportrait.face_motion import FaceMotion, face_motion
 from animator_core.liveportrait.live_motion import LiveMotion
 from animator_core.liveportrait.model import LivePortraitModel, to_tensor
@@ -23,7 +24,6 @@ from animator_core.motion.template import MotionTemplate
 from animator_core.motion.visible_change import lids_and_lips
 from animator_core.optimizer import InferenceOptimizer
 from animator_core.render.contract import Placement
-from animator_core.render.liveportrait.device_errors import device_errors_as, release_memory
 from animator_core.render.liveportrait.kept_face import RecentViews, from_arrays, mirrored, to_arrays
 from animator_core.render.liveportrait.landmarks import landmark_motion
 from animator_core.render.liveportrait.replay import template_keypoints

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from animator_core.errors import first_line
-from animator_core.liveportrait.trial import finish
+from animator_core.liveportrait.execution.trial import finish
 
 logger = logging.getLogger(__name__)
 

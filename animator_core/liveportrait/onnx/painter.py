@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from animator_core.errors import ModelError, first_line
+from animator_core.liveportrait.execution.painter import Painting
 from animator_core.liveportrait.lean.warping import WarpingSource
 from animator_core.liveportrait.networks import Networks
 from animator_core.liveportrait.onnx import tensorrt
@@ -19,7 +20,6 @@ from animator_core.liveportrait.onnx.export import MakeNetworks, graph_bytes, gr
 from animator_core.liveportrait.onnx.graph import INPUTS, OUTPUTS
 from animator_core.liveportrait.onnx.providers import CPU, TENSORRT, Provider, load_onnxruntime, open_session
 from animator_core.liveportrait.onnx.sources import KeptSources, MakeValue, to_array
-from animator_core.liveportrait.painter import Painting
 
 logger = logging.getLogger(__name__)
 

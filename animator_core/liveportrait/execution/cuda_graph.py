@@ -9,10 +9,10 @@ from typing import Callable
 import torch
 
 from animator_core.errors import first_line
+from animator_core.liveportrait.execution.painter import Painting, TorchPainter
+from animator_core.liveportrait.execution.trial import largest_difference
 from animator_core.liveportrait.lean.warping import WarpingSource
 from animator_core.liveportrait.networks import Networks
-from animator_core.liveportrait.painter import Painting, TorchPainter
-from animator_core.liveportrait.trial import largest_difference
 
 logger = logging.getLogger(__name__)
 

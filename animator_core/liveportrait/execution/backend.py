@@ -9,9 +9,9 @@ from dataclasses import replace
 import torch
 
 from animator_core.errors import AnimatorError, ModelError
+from animator_core.liveportrait.execution import device as devices
+from animator_core.liveportrait.execution.device import DeviceChoice
 from animator_core.liveportrait.onnx.providers import PROVIDERS, Provider, choose_provider, is_accelerator
-from animator_core.render.liveportrait import device as devices
-from animator_core.render.liveportrait.device import DeviceChoice
 
 BACKENDS = ("auto", "torch", "onnx")
 

@@ -14,10 +14,10 @@ from typing import Callable
 import torch
 
 from animator_core.errors import first_line
+from animator_core.liveportrait.execution.painter import Painter, Painting
+from animator_core.liveportrait.execution.trial import finish
 from animator_core.liveportrait.lean.warping import WarpingSource
 from animator_core.liveportrait.networks import Networks
-from animator_core.liveportrait.painter import Painter, Painting
-from animator_core.liveportrait.trial import finish
 
 logger = logging.getLogger(__name__)
 

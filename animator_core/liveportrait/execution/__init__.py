@@ -1,0 +1,1 @@
+"""How LivePortrait's networks run: devices, graphs, kernels, onnxruntime."""

@@ -17,8 +17,8 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from triton.runtime.jit import JITFunction
 
-from animator_core.liveportrait.kernels.choice import examples
-from animator_core.liveportrait.kernels.fused import FUSED
+from animator_core.liveportrait.execution.kernels.choice import examples
+from animator_core.liveportrait.execution.kernels.fused import FUSED
 
 _TYPES = {torch.float16: "*fp16", torch.bfloat16: "*bf16", torch.float32: "*fp32"}
 

@@ -15,8 +15,8 @@ from torch import nn
 from animator_core.config import PROJECT_ROOT
 from animator_core.liveportrait import networks as networks_module
 from animator_core.liveportrait.build import build_empty
-from animator_core.liveportrait.kernels import choice
-from animator_core.liveportrait.kernels.choice import checked, choose_operations, difference
+from animator_core.liveportrait.execution.kernels import choice
+from animator_core.liveportrait.execution.kernels.choice import checked, choose_operations, difference
 from animator_core.liveportrait.layers import SPADEResnetBlock, fold
 from animator_core.liveportrait.lean.generator import LeanBlock, LeanUpBlock
 from animator_core.liveportrait.lean.operations import PLAIN, Operations, use_operations
@@ -27,8 +27,8 @@ pytest.importorskip("triton", reason="the package triton is not installed: there
 if os.environ.get("TRITON_INTERPRET") != "1":
     pytest.skip("kernels are compiled here, see test_liveportrait_kernels_compiled.py", allow_module_level=True)
 
-from animator_core.liveportrait.kernels.fused import FUSED
-from animator_core.liveportrait.kernels.modulation import statistics
+from animator_core.liveportrait.execution.kernels.fused import FUSED
+from animator_core.liveportrait.execution.kernels.modulation import statistics
 
 # By the interpreter of Triton 3.4 where a loop's end is an argument.
 pytestmark = pytest.mark.filterwarnings("ignore:Conversion of an array with ndim:DeprecationWarning")
@@ -308,10 +308,10 @@ def test_without_triton_the_plain_expressions_compute_and_the_log_says_so_once(
 ):
     class Missing:
         def find_spec(self, name, path=None, target=None):
-            if name == "animator_core.liveportrait.kernels.fused":
+            if name == "animator_core.liveportrait.execution.kernels.fused":
                 raise error
 
-    monkeypatch.delitem(sys.modules, "animator_core.liveportrait.kernels.fused")
+    monkeypatch.delitem(sys.modules, "animator_core.liveportrait.execution.kernels.fused")
     monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
     caplog.set_level(logging.INFO)
     for _ in range(2):
@@ -339,7 +339,7 @@ def test_the_networks_compute_with_what_was_chosen(monkeypatch):
 def test_without_cuda_no_kernel_is_imported():
     code = (
         "import sys, torch, animator_core.liveportrait.model\n"
-        "from animator_core.liveportrait.kernels.choice import choose_operations\n"
+        "from animator_core.liveportrait.execution.kernels.choice import choose_operations\n"
         "choose_operations(torch.device('cpu'), torch.float32)\n"
         "assert not {name for name in sys.modules if name.endswith(('kernels.fused', 'kernels.motion'))}"
     )

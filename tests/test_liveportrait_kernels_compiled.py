@@ -53,8 +53,8 @@ def test_on_this_card_every_kernel_agrees_and_is_recorded_by_a_graph(tmp_path):
     code = (
         "import torch\n"
         "from animator_core.liveportrait.execution.cuda_graph import capture_kernels\n"
-        "from animator_core.liveportrait.kernels.choice import choose_operations, difference, examples\n"
-        "from animator_core.liveportrait.kernels.fused import FUSED\n"
+        "from animator_core.liveportrait.execution.kernels.choice import choose_operations, difference, examples\n"
+        "from animator_core.liveportrait.execution.kernels.fused import FUSED\n"
         "device = torch.device('cuda')\n"
         "for dtype in (torch.float16, torch.float32):\n"
         "    assert choose_operations(device, dtype) == FUSED\n"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from animator_core.liveportrait.appearance import AppearanceFeatureExtractor
-from animator_core.liveportrait.kernels.choice import choose_operations
+from animator_core.liveportrait.execution.kernels.choice import choose_operations
 from animator_core.liveportrait.keypoints import KeypointMotion
 from animator_core.liveportrait.lean.generator import LeanGenerator
 from animator_core.liveportrait.lean.operations import use_operations

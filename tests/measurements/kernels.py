@@ -24,7 +24,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from animator_core.liveportrait.build import build_empty, to_channels_last
 from animator_core.liveportrait.execution.cuda_graph import capture_kernels
-from animator_core.liveportrait.kernels.choice import choose_operations
+from animator_core.liveportrait.execution.kernels.choice import choose_operations
 from animator_core.liveportrait.layers import fold
 from animator_core.liveportrait.lean.generator import LeanGenerator
 from animator_core.liveportrait.lean.operations import PLAIN, Operations, use_operations

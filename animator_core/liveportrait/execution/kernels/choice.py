@@ -39,7 +39,7 @@ def choose_operations(device: torch.device, dtype: torch.dtype) -> Operations:
     if device.type != "cuda":
         return PLAIN
     try:
-        from animator_core.liveportrait.kernels.fused import FUSED
+        from animator_core.liveportrait.execution.kernels.fused import FUSED
     except Exception as exc:
         # A package that does not fit the system fails in ways of its own.
         reason = "the package triton is not installed" if isinstance(exc, ImportError) else first_line(exc, 160)

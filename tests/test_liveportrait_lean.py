@@ -11,10 +11,16 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from animator_core.liveportrait.build import build_empty, load_unfolded, to_channels_last
+from animator_core.liveportrait.execution.optimized.enlarging import (
+    WAYS,
+    EnlargingConv,
+    PhaseConv,
+    QuickestOnDevice,
+    RepeatingConv,
+)
+from animator_core.liveportrait.execution.optimized.generator import LeanGenerator
+from animator_core.liveportrait.execution.optimized.warping import LeanWarping
 from animator_core.liveportrait.layers import fold
-from animator_core.liveportrait.lean.enlarging import WAYS, EnlargingConv, PhaseConv, QuickestOnDevice, RepeatingConv
-from animator_core.liveportrait.lean.generator import LeanGenerator
-from animator_core.liveportrait.lean.warping import LeanWarping
 
 
 def noise(name: str, shape: tuple[int, ...], scale: float = 0.3) -> torch.Tensor:

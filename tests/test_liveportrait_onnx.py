@@ -13,8 +13,8 @@ from golden.golden_rule import image_tensor
 from golden.golden_vectors import golden
 from torch import nn
 
-from animator_core.liveportrait.lean.enlarging import EnlargingConv
-from animator_core.liveportrait.lean.warping import WarpingSource
+from animator_core.liveportrait.execution.optimized.enlarging import EnlargingConv
+from animator_core.liveportrait.execution.optimized.warping import WarpingSource
 from animator_core.liveportrait.onnx.export import OPSET, graph_path
 from animator_core.liveportrait.onnx.half import halved
 from animator_core.liveportrait.onnx.painter import OnnxPainter

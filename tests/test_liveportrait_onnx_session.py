@@ -17,7 +17,7 @@ import torch
 from onnx_doubles import NETWORKS, Value, small_model
 
 from animator_core.errors import ModelError
-from animator_core.liveportrait.lean.warping import WarpingSource
+from animator_core.liveportrait.execution.optimized.warping import WarpingSource
 from animator_core.liveportrait.onnx import export, painter, providers
 from animator_core.liveportrait.onnx.export import graph_path
 from animator_core.liveportrait.onnx.graph import INPUTS, OUTPUTS

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from animator_core.liveportrait.execution.cuda_graph import GraphPainter, RecordedFunction
+from animator_core.liveportrait.execution.optimized.warping import WarpingSource
 from animator_core.liveportrait.execution.painter import Painting, TorchPainter
 from animator_core.liveportrait.keypoints import KeypointMotion, unpacked
-from animator_core.liveportrait.lean.warping import WarpingSource
 
 
 class StandInNetworks:

@@ -11,12 +11,12 @@ from torch import nn
 
 from animator_core.errors import WeightsError
 from animator_core.liveportrait.appearance import AppearanceFeatureExtractor
+from animator_core.liveportrait.execution.optimized.enlarging import QuickestOnDevice, with_least_arithmetic
+from animator_core.liveportrait.execution.optimized.generator import LeanGenerator
+from animator_core.liveportrait.execution.optimized.warping import LeanWarping
 from animator_core.liveportrait.folded_weights import content_version, folded_path, read_folded, write_folded
 from animator_core.liveportrait.generator import SPADEGenerator
 from animator_core.liveportrait.layers import fold
-from animator_core.liveportrait.lean.enlarging import QuickestOnDevice, with_least_arithmetic
-from animator_core.liveportrait.lean.generator import LeanGenerator
-from animator_core.liveportrait.lean.warping import LeanWarping
 from animator_core.liveportrait.motion_extractor import MotionExtractor
 from animator_core.liveportrait.networks import Networks
 from animator_core.liveportrait.stitching import EyeRetargeting, LipRetargeting, StitchingNetwork

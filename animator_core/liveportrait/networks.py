@@ -8,10 +8,10 @@ import torch
 
 from animator_core.liveportrait.appearance import AppearanceFeatureExtractor
 from animator_core.liveportrait.execution.kernels.choice import choose_operations
+from animator_core.liveportrait.execution.optimized.generator import LeanGenerator
+from animator_core.liveportrait.execution.optimized.operations import use_operations
+from animator_core.liveportrait.execution.optimized.warping import LeanWarping, WarpingSource
 from animator_core.liveportrait.keypoints import KeypointMotion
-from animator_core.liveportrait.lean.generator import LeanGenerator
-from animator_core.liveportrait.lean.operations import use_operations
-from animator_core.liveportrait.lean.warping import LeanWarping, WarpingSource
 from animator_core.liveportrait.motion_extractor import MotionExtractor
 from animator_core.liveportrait.stitching import EyeRetargeting, LipRetargeting, StitchingNetwork
 from animator_core.liveportrait.warping import Warping

@@ -13,9 +13,9 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from animator_core.liveportrait.build import build_empty
+from animator_core.liveportrait.execution.optimized.generator import LeanGenerator
+from animator_core.liveportrait.execution.optimized.warping import LeanWarping
 from animator_core.liveportrait.layers import fold
-from animator_core.liveportrait.lean.generator import LeanGenerator
-from animator_core.liveportrait.lean.warping import LeanWarping
 
 PARTS = {
     "warping: hourglass, down": ("encoder",),

@@ -25,10 +25,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from animator_core.liveportrait.build import build_empty, to_channels_last
 from animator_core.liveportrait.execution.cuda_graph import capture_kernels
 from animator_core.liveportrait.execution.kernels.choice import choose_operations
+from animator_core.liveportrait.execution.optimized.generator import LeanGenerator
+from animator_core.liveportrait.execution.optimized.operations import PLAIN, Operations, use_operations
+from animator_core.liveportrait.execution.optimized.warping import LeanWarping
 from animator_core.liveportrait.layers import fold
-from animator_core.liveportrait.lean.generator import LeanGenerator
-from animator_core.liveportrait.lean.operations import PLAIN, Operations, use_operations
-from animator_core.liveportrait.lean.warping import LeanWarping
 
 DTYPE = torch.float16
 REST = "the rest (sums, ReLU, joining, halving)"

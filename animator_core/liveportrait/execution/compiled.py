@@ -14,9 +14,9 @@ from typing import Callable
 import torch
 
 from animator_core.errors import first_line
+from animator_core.liveportrait.execution.optimized.warping import WarpingSource
 from animator_core.liveportrait.execution.painter import Painter, Painting
 from animator_core.liveportrait.execution.trial import finish
-from animator_core.liveportrait.lean.warping import WarpingSource
 from animator_core.liveportrait.networks import Networks
 
 logger = logging.getLogger(__name__)

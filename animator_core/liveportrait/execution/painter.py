@@ -7,7 +7,7 @@ from typing import Protocol
 
 import torch
 
-from animator_core.liveportrait.lean.warping import WarpingSource
+from animator_core.liveportrait.execution.optimized.warping import WarpingSource
 from animator_core.liveportrait.networks import Networks
 
 

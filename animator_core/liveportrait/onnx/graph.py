@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from animator_core.liveportrait.appearance import FEATURE_CHANNELS, FEATURE_DEPTH, FEATURE_SIDE
+from animator_core.liveportrait.execution.optimized.generator import LeanGenerator
+from animator_core.liveportrait.execution.optimized.warping import LeanHourglass, LeanWarping
 from animator_core.liveportrait.keypoints import KEYPOINT_COUNT
-from animator_core.liveportrait.lean.generator import LeanGenerator
-from animator_core.liveportrait.lean.warping import LeanHourglass, LeanWarping
 from animator_core.liveportrait.onnx.slices import SliceConv, SliceEnlargingConv, sampled, translated
 from animator_core.liveportrait.warping import HEAT_VARIANCE, axis_places
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from animator_core.errors import ModelError, first_line
+from animator_core.liveportrait.execution.optimized.warping import WarpingSource
 from animator_core.liveportrait.execution.painter import Painting
-from animator_core.liveportrait.lean.warping import WarpingSource
 from animator_core.liveportrait.networks import Networks
 from animator_core.liveportrait.onnx import tensorrt
 from animator_core.liveportrait.onnx.export import MakeNetworks, graph_bytes, graph_path, keep_graph

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from animator_core.liveportrait.execution.optimized.enlarging import EnlargingConv
 from animator_core.liveportrait.keypoints import KEYPOINT_COUNT
-from animator_core.liveportrait.lean.enlarging import EnlargingConv
 from animator_core.liveportrait.warping import axis_places
 
 

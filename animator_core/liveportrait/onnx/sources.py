@@ -8,7 +8,7 @@ from typing import Any, Callable
 import numpy as np
 import torch
 
-from animator_core.liveportrait.lean.warping import WarpingSource
+from animator_core.liveportrait.execution.optimized.warping import WarpingSource
 from animator_core.liveportrait.onnx.graph import INPUTS
 from animator_core.liveportrait.onnx.providers import Provider
 

@@ -17,8 +17,8 @@ from torch import nn
 
 from animator_core.errors import first_line
 from animator_core.liveportrait.appearance import FEATURE_DEPTH, FEATURE_SIDE
+from animator_core.liveportrait.execution.optimized.operations import PLAIN, Operations
 from animator_core.liveportrait.execution.trial import largest_difference
-from animator_core.liveportrait.lean.operations import PLAIN, Operations
 from animator_core.liveportrait.warping import identity_grid, sample
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 from torch import nn
 
-from animator_core.liveportrait.lean.operations import EPSILON, SLOPE
+from animator_core.liveportrait.execution.optimized.operations import EPSILON, SLOPE
 
 _CHANNELS = 64
 """Of one program; with 32 places and half precision each thread of 128 reads 16 bytes at once."""

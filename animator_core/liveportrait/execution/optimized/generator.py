@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from animator_core.liveportrait.appearance import FEATURE_SIDE
+from animator_core.liveportrait.execution.optimized.enlarging import Choose, with_least_arithmetic
+from animator_core.liveportrait.execution.optimized.operations import SLOPE, Operated
 from animator_core.liveportrait.generator import SPADEGenerator
 from animator_core.liveportrait.layers import SPADE, SPADEResnetBlock, frozen
-from animator_core.liveportrait.lean.enlarging import Choose, with_least_arithmetic
-from animator_core.liveportrait.lean.operations import SLOPE, Operated
 
 
 class LeanGenerator(Operated):

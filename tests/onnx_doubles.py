@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from animator_core.liveportrait.onnx.graph import INPUTS, OUTPUTS
+from animator_core.liveportrait.execution.onnx.graph import INPUTS, OUTPUTS
 
 NETWORKS = SimpleNamespace(version="0123456789abcdef0123", device="cpu")
 

@@ -145,7 +145,7 @@ def test_onnxruntime_must_be_one_and_send_nothing(
     monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings, versions: dict[str, str], state: str | None, said: str
 ) -> None:
     from animator_core.diagnostics import check_onnxruntime as onnxruntime
-    from animator_core.liveportrait.onnx import providers
+    from animator_core.liveportrait.execution.onnx import providers
 
     available = ["DmlExecutionProvider", "CPUExecutionProvider"]
     module = SimpleNamespace(get_available_providers=lambda: available)
@@ -160,7 +160,7 @@ def test_tensorrt_that_is_asked_for_and_not_there_is_named_with_its_packages(
     monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings
 ) -> None:
     from animator_core.diagnostics import check_onnxruntime as onnxruntime
-    from animator_core.liveportrait.onnx import providers
+    from animator_core.liveportrait.execution.onnx import providers
 
     config = surroundings.config
     config = dataclasses.replace(config, ai_model=dataclasses.replace(config.ai_model, use_tensorrt=True))

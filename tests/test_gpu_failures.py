@@ -21,9 +21,9 @@ from animator_core.liveportrait.execution import cuda_graph, device, trial
 from animator_core.liveportrait.execution.cuda_graph import RecordedFunction, capture_kernels
 from animator_core.liveportrait.execution.device import DeviceChoice
 from animator_core.liveportrait.execution.device_errors import device_errors_as, is_lost
+from animator_core.liveportrait.execution.onnx.providers import DIRECTML
 from animator_core.liveportrait.execution.painter import Painting
 from animator_core.liveportrait.model import LivePortraitModel
-from animator_core.liveportrait.onnx.providers import DIRECTML
 from animator_core.liveportrait.renderer import LivePortraitRenderer
 from animator_core.optimizer import InferenceOptimizer
 from animator_core.render.paste_back import PasteBack

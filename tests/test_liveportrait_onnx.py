@@ -13,13 +13,13 @@ from golden.golden_rule import image_tensor
 from golden.golden_vectors import golden
 from torch import nn
 
+from animator_core.liveportrait.execution.onnx.export import OPSET, graph_path
+from animator_core.liveportrait.execution.onnx.half import halved
+from animator_core.liveportrait.execution.onnx.painter import OnnxPainter
+from animator_core.liveportrait.execution.onnx.providers import CPU
+from animator_core.liveportrait.execution.onnx.slices import SliceConv, SliceEnlargingConv, sampled, translated
 from animator_core.liveportrait.execution.optimized.enlarging import EnlargingConv
 from animator_core.liveportrait.execution.optimized.warping import WarpingSource
-from animator_core.liveportrait.onnx.export import OPSET, graph_path
-from animator_core.liveportrait.onnx.half import halved
-from animator_core.liveportrait.onnx.painter import OnnxPainter
-from animator_core.liveportrait.onnx.providers import CPU
-from animator_core.liveportrait.onnx.slices import SliceConv, SliceEnlargingConv, sampled, translated
 from animator_core.liveportrait.warping import identity_grid, sample
 
 SIZE = (6, 5, 7)

@@ -15,10 +15,10 @@ from onnx_doubles import NETWORKS, Value, small_model
 from animator_core.errors import AnimatorError, ModelError
 from animator_core.liveportrait import engine
 from animator_core.liveportrait.execution.backend import choose_backend
-from animator_core.liveportrait.onnx import export, providers, tensorrt
-from animator_core.liveportrait.onnx.export import graph_path
-from animator_core.liveportrait.onnx.painter import OnnxPainter
-from animator_core.liveportrait.onnx.providers import CPU, CUDA, DIRECTML, TENSORRT, choose_provider
+from animator_core.liveportrait.execution.onnx import export, providers, tensorrt
+from animator_core.liveportrait.execution.onnx.export import graph_path
+from animator_core.liveportrait.execution.onnx.painter import OnnxPainter
+from animator_core.liveportrait.execution.onnx.providers import CPU, CUDA, DIRECTML, TENSORRT, choose_provider
 from animator_core.renderers import RendererSettings, RendererSource
 
 # Which provider

@@ -17,12 +17,12 @@ import torch
 from onnx_doubles import NETWORKS, Value, small_model
 
 from animator_core.errors import ModelError
+from animator_core.liveportrait.execution.onnx import export, painter, providers
+from animator_core.liveportrait.execution.onnx.export import graph_path
+from animator_core.liveportrait.execution.onnx.graph import INPUTS, OUTPUTS
+from animator_core.liveportrait.execution.onnx.painter import OnnxPainter
+from animator_core.liveportrait.execution.onnx.providers import CPU, CUDA
 from animator_core.liveportrait.execution.optimized.warping import WarpingSource
-from animator_core.liveportrait.onnx import export, painter, providers
-from animator_core.liveportrait.onnx.export import graph_path
-from animator_core.liveportrait.onnx.graph import INPUTS, OUTPUTS
-from animator_core.liveportrait.onnx.painter import OnnxPainter
-from animator_core.liveportrait.onnx.providers import CPU, CUDA
 
 # Its file
 

@@ -20,7 +20,7 @@ def check_onnxruntime(surroundings: Surroundings) -> list[Finding]:
     if len(installed) > 1:
         remedy = f"uninstall all of them ({' '.join(installed)}) with pip, then run install.py --onnx"
         return [Finding("onnxruntime", FAILURE, f"{len(installed)} are installed and share one folder", remedy)]
-    from animator_core.liveportrait.onnx.providers import PROVIDERS, choose_provider, load_onnxruntime
+    from animator_core.liveportrait.execution.onnx.providers import PROVIDERS, choose_provider, load_onnxruntime
 
     try:
         available = load_onnxruntime().get_available_providers()

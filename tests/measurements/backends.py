@@ -14,10 +14,10 @@ from pathlib import Path
 
 import torch
 
+from animator_core.liveportrait.execution.onnx.painter import OnnxPainter
+from animator_core.liveportrait.execution.onnx.providers import CPU, PROVIDERS, load_onnxruntime
 from animator_core.liveportrait.execution.painter import Painter, Painting, TorchPainter
 from animator_core.liveportrait.model import LivePortraitModel
-from animator_core.liveportrait.onnx.painter import OnnxPainter
-from animator_core.liveportrait.onnx.providers import CPU, PROVIDERS, load_onnxruntime
 from measurements.golden_model import parser, picture, weights_folder
 
 

@@ -11,7 +11,7 @@ import torch
 from animator_core.errors import AnimatorError, ModelError
 from animator_core.liveportrait.execution import device as devices
 from animator_core.liveportrait.execution.device import DeviceChoice
-from animator_core.liveportrait.onnx.providers import PROVIDERS, Provider, choose_provider, is_accelerator
+from animator_core.liveportrait.execution.onnx.providers import PROVIDERS, Provider, choose_provider, is_accelerator
 
 BACKENDS = ("auto", "torch", "onnx")
 

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 
 from animator_core.errors import AnimatorError, first_line
+from animator_core.liveportrait.execution.onnx.providers import Provider
 from animator_core.liveportrait.execution.unused_card import unused_card
-from animator_core.liveportrait.onnx.providers import Provider
 
 _KINDS = ("cuda", "mps", "xpu")
 _NAMES = {"cuda": "CUDA", "mps": "MPS", "xpu": "XPU"}

@@ -8,9 +8,9 @@ from typing import Any, Callable
 import numpy as np
 import torch
 
+from animator_core.liveportrait.execution.onnx.graph import INPUTS
+from animator_core.liveportrait.execution.onnx.providers import Provider
 from animator_core.liveportrait.execution.optimized.warping import WarpingSource
-from animator_core.liveportrait.onnx.graph import INPUTS
-from animator_core.liveportrait.onnx.providers import Provider
 
 Values = dict[str, Any]
 """``OrtValue`` by the graph's input."""

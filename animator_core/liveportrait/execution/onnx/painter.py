@@ -12,14 +12,14 @@ import numpy as np
 import torch
 
 from animator_core.errors import ModelError, first_line
+from animator_core.liveportrait.execution.onnx import tensorrt
+from animator_core.liveportrait.execution.onnx.export import MakeNetworks, graph_bytes, graph_path, keep_graph
+from animator_core.liveportrait.execution.onnx.graph import INPUTS, OUTPUTS
+from animator_core.liveportrait.execution.onnx.providers import CPU, TENSORRT, Provider, load_onnxruntime, open_session
+from animator_core.liveportrait.execution.onnx.sources import KeptSources, MakeValue, to_array
 from animator_core.liveportrait.execution.optimized.warping import WarpingSource
 from animator_core.liveportrait.execution.painter import Painting
 from animator_core.liveportrait.networks import Networks
-from animator_core.liveportrait.onnx import tensorrt
-from animator_core.liveportrait.onnx.export import MakeNetworks, graph_bytes, graph_path, keep_graph
-from animator_core.liveportrait.onnx.graph import INPUTS, OUTPUTS
-from animator_core.liveportrait.onnx.providers import CPU, TENSORRT, Provider, load_onnxruntime, open_session
-from animator_core.liveportrait.onnx.sources import KeptSources, MakeValue, to_array
 
 logger = logging.getLogger(__name__)
 

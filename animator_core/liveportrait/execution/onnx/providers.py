@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from animator_core.errors import ModelError
-from animator_core.liveportrait.onnx import tensorrt
-from animator_core.liveportrait.onnx.tensorrt import gpu_packages
+from animator_core.liveportrait.execution.onnx import tensorrt
+from animator_core.liveportrait.execution.onnx.tensorrt import gpu_packages
 
 _PACKAGES = "onnxruntime-directml (Windows) and onnxruntime (Macs, and the CPU everywhere)"
 

@@ -1,4 +1,4 @@
-"""Builds TensorRT's engine of a graph: `python -m animator_core.liveportrait.onnx.build_engine GRAPH GPU`.
+"""Builds TensorRT's engine of a graph: `python -m animator_core.liveportrait.execution.onnx.build_engine GRAPH GPU`.
 
 A process of its own, see `tensorrt.build_engine`; the last line of what it writes says why there is none.
 """
@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from animator_core.errors import first_line
-from animator_core.liveportrait.onnx.providers import TENSORRT, new_session
+from animator_core.liveportrait.execution.onnx.providers import TENSORRT, new_session
 
 
 def main(graph: str, index: str) -> str | None:

@@ -97,7 +97,13 @@ def build_engine(graph: Path, index: int) -> None:
     """
     logger.warning("TensorRT builds its engine for this GPU, once: this takes minutes")
     started = time.monotonic()
-    command = [sys.executable, "-m", "animator_core.liveportrait.onnx.build_engine", str(graph.resolve()), str(index)]
+    command = [
+        sys.executable,
+        "-m",
+        "animator_core.liveportrait.execution.onnx.build_engine",
+        str(graph.resolve()),
+        str(index),
+    ]
     root = Path(__file__).resolve().parents[3]
     ended = subprocess.run(command, cwd=root, timeout=_LONGEST_BUILD_SECONDS, **_QUIETLY)
     if ended.returncode != 0:

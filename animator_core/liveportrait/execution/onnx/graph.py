@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from animator_core.liveportrait.appearance import FEATURE_CHANNELS, FEATURE_DEPTH, FEATURE_SIDE
+from animator_core.liveportrait.execution.onnx.slices import SliceConv, SliceEnlargingConv, sampled, translated
 from animator_core.liveportrait.execution.optimized.generator import LeanGenerator
 from animator_core.liveportrait.execution.optimized.warping import LeanHourglass, LeanWarping
 from animator_core.liveportrait.keypoints import KEYPOINT_COUNT
-from animator_core.liveportrait.onnx.slices import SliceConv, SliceEnlargingConv, sampled, translated
 from animator_core.liveportrait.warping import HEAT_VARIANCE, axis_places
 
 INPUTS = ("features", "keypoints", "compressed", "resting", "keypoints_driving")

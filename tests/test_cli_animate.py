@@ -16,7 +16,7 @@ import pytest
 from animator_core.__main__ import main
 from animator_core.clips.track_file import read_track
 from animator_core.clips.video import VideoReader, VideoWriter, choose_encoding
-from animator_core.motion.template import read_template
+from animator_core.liveportrait.motion.template import read_template
 from tests import stand_ins
 
 NTSC = Fraction(30000, 1001)

@@ -19,7 +19,7 @@ from animator_core.clips.video import VideoWriter, choose_encoding
 from animator_core.live import outputs, screen
 from animator_core.live.screen import Screen
 from animator_core.live.session import LiveSession
-from animator_core.motion.template import read_template
+from animator_core.liveportrait.motion.template import read_template
 from tests import stand_ins
 from tests.test_live import Library
 

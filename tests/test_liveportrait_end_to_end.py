@@ -16,7 +16,7 @@ import pytest
 from person_clip import write_person
 
 from animator_core.config import MODELS_DIR, PROJECT_ROOT
-from animator_core.liveportrait.cropping import paste_mask
+from animator_core.liveportrait.motion.crop import paste_mask
 
 pytestmark = [
     pytest.mark.slow,
@@ -122,7 +122,7 @@ def _still() -> np.ndarray:
 
 def _painted() -> np.ndarray:
     """Return how much of each pixel is painted, (H, W) in [0, 1]."""
-    from animator_core.liveportrait.face_crop import source_crop
+    from animator_core.liveportrait.motion.face_crop import source_crop
 
     character = _character()
     crop = source_crop(character.picture, character.landmarks)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from animator_core.liveportrait.face_crop import DrivingCrop, driving_square, seen_from
-from animator_core.liveportrait.face_motion import FaceMotion, rotation_from_vector
-from animator_core.liveportrait.landmark_motion import LandmarkMotion
-from animator_core.liveportrait.live_motion import LiveMotion, MotionSmoother
+from animator_core.liveportrait.motion.face_crop import DrivingCrop, driving_square, seen_from
+from animator_core.liveportrait.motion.face_motion import FaceMotion, rotation_from_vector
+from animator_core.liveportrait.motion.landmark_motion import LandmarkMotion
+from animator_core.liveportrait.motion.live_motion import LiveMotion, MotionSmoother
 from animator_core.liveportrait.neutral import NeutralWatch
 from animator_core.liveportrait.options import MotionOptions
 from animator_core.tracking.face_model import face_model

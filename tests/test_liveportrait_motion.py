@@ -20,10 +20,10 @@ from golden.golden_rule import landmarks203, landmarks_random
 from liveportrait_weights import golden_state
 
 from animator_core.errors import CharacterError, ConfigError, MotionError
-from animator_core.liveportrait import cropping, face_crop
-from animator_core.liveportrait.driving_motion import MotionTransfer, transfer_clip
-from animator_core.liveportrait.editing import brow_expression, gaze_expression
-from animator_core.liveportrait.face_motion import (
+from animator_core.liveportrait.motion import crop as cropping
+from animator_core.liveportrait.motion import face_crop
+from animator_core.liveportrait.motion.editing import brow_expression, gaze_expression
+from animator_core.liveportrait.motion.face_motion import (
     FaceMotion,
     joined,
     motion_from_arrays,
@@ -31,14 +31,15 @@ from animator_core.liveportrait.face_motion import (
     rotation_from_vector,
     vector_from_rotation,
 )
-from animator_core.liveportrait.hull import hull_volume
-from animator_core.liveportrait.landmark_motion import LandmarkMotion
+from animator_core.liveportrait.motion.hull import hull_volume
+from animator_core.liveportrait.motion.landmark_motion import LandmarkMotion
+from animator_core.liveportrait.motion.replay import template_keypoints
+from animator_core.liveportrait.motion.retargeting import LIP_KEYPOINTS, close_ratios
+from animator_core.liveportrait.motion.template import read_template, template_from_arrays, write_template
+from animator_core.liveportrait.motion.transfer import MotionTransfer, transfer_clip
 from animator_core.liveportrait.options import MotionOptions, options_from
-from animator_core.liveportrait.retargeting import LIP_KEYPOINTS, close_ratios
 from animator_core.liveportrait.smoothing import smooth_clip
 from animator_core.liveportrait.stitching import EyeRetargeting, LipRetargeting, StitchingNetwork
-from animator_core.motion.template import read_template, template_from_arrays, write_template
-from animator_core.render.liveportrait.replay import template_keypoints
 
 ARCHIVE = Path(__file__).parent / "golden" / "motion.npz"
 DIGEST = "0ff8e7999771ce25ecc1a315a120856bf6bd971dbd85dc6d1d0d26bd5cd6a773"

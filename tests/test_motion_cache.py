@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from animator_core.motion.motion_cache import UNLIKE, MotionCache
+from animator_core.liveportrait.motion.motion_cache import UNLIKE, MotionCache
 
 FACE = np.random.default_rng(0).uniform(0.2, 0.8, (478, 3)).astype(np.float32)
 

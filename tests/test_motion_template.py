@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from animator_core.errors import MotionError
-from animator_core.motion.pickle_import import import_template
-from animator_core.motion.template import MotionTemplate, is_template, read_template, write_template
+from animator_core.liveportrait.motion.pickle_import import import_template
+from animator_core.liveportrait.motion.template import MotionTemplate, is_template, read_template, write_template
 
 
 def arrays(count: int = 3) -> dict[str, np.ndarray]:

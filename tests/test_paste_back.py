@@ -8,7 +8,7 @@ import torch
 from golden.golden_rule import face_image
 from golden.golden_vectors import golden
 
-from animator_core.liveportrait.cropping import paste_mask
+from animator_core.liveportrait.motion.crop import paste_mask
 from animator_core.render.liveportrait.matte import MovingMatte
 from animator_core.render.paste_back import PasteBack
 

@@ -19,11 +19,11 @@ from animator_core.clips.recording import LandmarkRecorder, TemplateRecorder, ev
 from animator_core.clips.track_file import read_track
 from animator_core.errors import MotionError, WeightsError
 from animator_core.liveportrait.keypoints import KeypointMotion
+from animator_core.liveportrait.motion.template import MotionTemplate, is_template, read_template
 from animator_core.liveportrait.motion_only import load_motion_extractor
 from animator_core.liveportrait.renderer import LivePortraitRenderer
 from animator_core.motion.driving import DrivenFace, DrivenFrame, DrivingMotion
 from animator_core.motion.estimator import MotionEstimator
-from animator_core.motion.template import MotionTemplate, is_template, read_template
 from animator_core.optimizer import InferenceOptimizer
 from animator_core.tracking.observation import FaceObservation
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from animator_core.liveportrait.cropping import reduced_to_networks, warp_to_crop
-from animator_core.liveportrait.face_crop import source_crop
-from animator_core.liveportrait.retargeting import close_ratios
+from animator_core.liveportrait.motion.crop import reduced_to_networks, warp_to_crop
+from animator_core.liveportrait.motion.face_crop import source_crop
+from animator_core.liveportrait.motion.retargeting import close_ratios
 
 _MIDDLE_GREY = 13
 

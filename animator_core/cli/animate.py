@@ -22,7 +22,7 @@ from animator_core.clips.offline import animate_moments, replay_moments, require
 from animator_core.clips.video import Encoding, VideoWriter, choose_encoding
 from animator_core.config import Config, load_config
 from animator_core.errors import AnimatorError, MotionError
-from animator_core.motion.template import write_template
+from animator_core.liveportrait.motion.template import write_template
 from animator_core.render.contract import Renderer
 
 DEFAULT_BACKGROUND = "#2b2d31"

@@ -14,7 +14,7 @@ from animator_core.cli import parts
 from animator_core.clips.recording import LandmarkRecorder, TemplateRecorder
 from animator_core.config import Config
 from animator_core.errors import AnimatorError, CharacterError
-from animator_core.motion.template import SUFFIX
+from animator_core.liveportrait.motion.template import SUFFIX
 from animator_core.tracking.observation import FaceObservation
 
 

@@ -16,7 +16,7 @@ from animator_core.animation.timing import StageTimes
 from animator_core.clips import track_file
 from animator_core.clips.soundtrack import Soundtrack
 from animator_core.clips.video import VideoFrame, VideoReader
-from animator_core.motion import pickle_import, template
+from animator_core.liveportrait.motion import pickle_import, template
 from animator_core.tracking.observation import FaceObservation, FaceTracker
 
 

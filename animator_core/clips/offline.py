@@ -12,8 +12,8 @@ import numpy as np
 from animator_core.animation.timing import StageTimes
 from animator_core.clips.driving_clip import DrivingMoment, TemplateClip
 from animator_core.errors import MotionError
+from animator_core.liveportrait.motion.template import MotionTemplate
 from animator_core.motion.driving import DrivenFace, DrivenFrame, DrivingMotion
-from animator_core.motion.template import MotionTemplate
 from animator_core.render.contract import Placement, Renderer
 from animator_core.tracking.observation import FaceObservation
 

@@ -15,14 +15,14 @@ import numpy as np
 
 from animator_core.clips.track_file import track_from_observations, write_track
 from animator_core.errors import MotionError
+from animator_core.liveportrait.motion.template import MotionTemplate, template_from_arrays, write_template
 from animator_core.motion.face_state import mirrored
 from animator_core.motion.steady_frame import SteadyFrame
-from animator_core.motion.template import MotionTemplate, template_from_arrays, write_template
 from animator_core.tracking.observation import FaceObservation
 
 if TYPE_CHECKING:
-    from animator_core.liveportrait.driving_view import DrivingView
-    from animator_core.liveportrait.face_motion import FaceMotion
+    from animator_core.liveportrait.motion.driving_view import DrivingView
+    from animator_core.liveportrait.motion.face_motion import FaceMotion
     from animator_core.liveportrait.motion_only import ExtractMotion
 
 _NEUTRAL_NS = 1_000_000_000
@@ -66,7 +66,7 @@ class TemplateRecorder:
     def __init__(
         self, extract: ExtractMotion, batch_size: int = 1, is_mirrored: bool = False, most_waiting: int | None = None
     ) -> None:
-        from animator_core.liveportrait.driving_view import DrivingViews
+        from animator_core.liveportrait.motion.driving_view import DrivingViews
 
         self._extract, self._batch_size, self._is_mirrored = extract, batch_size, is_mirrored
         self._most_waiting = most_waiting
@@ -126,7 +126,7 @@ class TemplateRecorder:
         return len(evenly(self._times_ns, fps))
 
     def _template(self, fps: float) -> MotionTemplate:
-        from animator_core.liveportrait.face_motion import joined, motion_to_arrays
+        from animator_core.liveportrait.motion.face_motion import joined, motion_to_arrays
         from animator_core.liveportrait.neutral import neutral_of_clip
 
         motions = [self._motions[max(0, self._places[index])] for index in evenly(self._times_ns, fps)]

@@ -9,7 +9,7 @@ from dataclasses import fields
 
 import torch
 
-from animator_core.liveportrait.face_motion import FaceMotion, joined, rotation_from_vector, vector_from_rotation
+from animator_core.liveportrait.motion.face_motion import FaceMotion, joined, rotation_from_vector, vector_from_rotation
 
 _STABLE_NS = 1_000_000_000
 _GIVE_UP_NS = 6_000_000_000

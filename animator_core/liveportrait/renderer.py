@@ -11,22 +11,22 @@ import torch
 
 from animator_core.characters.character import Character
 from animator_core.errors import CharacterError, ModelError
-from animator_core.liveportrait.cropping import DRIVING_CROP_SIZE
-from animator_core.liveportrait.driving_view import DrivingView, DrivingViews
 from animator_core.liveportrait.execution.device_errors import device_errors_as, release_memory
-from animator_core.liveportrait.face_motion import FaceMotion, face_motion
-from animator_core.liveportrait.live_motion import LiveMotion
 from animator_core.liveportrait.model import LivePortraitModel, to_tensor
+from animator_core.liveportrait.motion.crop import DRIVING_CROP_SIZE
+from animator_core.liveportrait.motion.driving_view import DrivingView, DrivingViews
+from animator_core.liveportrait.motion.face_motion import FaceMotion, face_motion
+from animator_core.liveportrait.motion.kept_face import RecentViews, from_arrays, mirrored, to_arrays
+from animator_core.liveportrait.motion.landmarks import landmark_motion
+from animator_core.liveportrait.motion.live_motion import LiveMotion
+from animator_core.liveportrait.motion.replay import template_keypoints
+from animator_core.liveportrait.motion.retargeting import EYE_KEYPOINTS, LIP_KEYPOINTS
+from animator_core.liveportrait.motion.template import MotionTemplate
 from animator_core.liveportrait.neutral import neutral_of_clip
-from animator_core.liveportrait.retargeting import EYE_KEYPOINTS, LIP_KEYPOINTS
 from animator_core.motion.driving import DrivenFace, DrivenFrame, DrivingMotion
-from animator_core.motion.template import MotionTemplate
 from animator_core.motion.visible_change import lids_and_lips
 from animator_core.optimizer import InferenceOptimizer
 from animator_core.render.contract import Placement
-from animator_core.render.liveportrait.kept_face import RecentViews, from_arrays, mirrored, to_arrays
-from animator_core.render.liveportrait.landmarks import landmark_motion
-from animator_core.render.liveportrait.replay import template_keypoints
 from animator_core.render.liveportrait.scene import Scene
 from animator_core.render.liveportrait.scene_shelf import SceneShelf
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from animator_core.liveportrait.cropping import feather_mask
+from animator_core.liveportrait.motion.crop import feather_mask
 from animator_core.render.texture import premultiplied_bgra
 
 _STRIP_PIXELS = 1 << 20

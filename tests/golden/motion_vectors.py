@@ -17,16 +17,16 @@ import cv2
 import numpy as np
 import torch
 
-from animator_core.liveportrait.cropping import (
+from animator_core.liveportrait.motion.crop import (
     crop_transform,
     face_axis,
     face_square,
     reduced_to_networks,
     warp_to_crop,
 )
-from animator_core.liveportrait.face_motion import FaceMotion, face_motion
+from animator_core.liveportrait.motion.face_motion import FaceMotion, face_motion
+from animator_core.liveportrait.motion.retargeting import ratio_tensors
 from animator_core.liveportrait.motion_extractor import MotionExtractor
-from animator_core.liveportrait.retargeting import ratio_tensors
 from tests.golden.golden_rule import face_image, image_tensor, landmarks203, make_state_dict
 from tests.golden.golden_vectors import SHARED, shapes
 

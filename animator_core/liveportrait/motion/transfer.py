@@ -8,18 +8,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from animator_core.liveportrait.editing import gaze_expression
-from animator_core.liveportrait.face_motion import (
+from animator_core.liveportrait.keypoints import KEYPOINT_COUNT
+from animator_core.liveportrait.motion.editing import gaze_expression
+from animator_core.liveportrait.motion.face_motion import (
     FaceMotion,
     place_keypoints,
     rotation_from_vector,
     vector_from_rotation,
 )
-from animator_core.liveportrait.hull import hull_volume
-from animator_core.liveportrait.keypoints import KEYPOINT_COUNT
-from animator_core.liveportrait.landmark_motion import LandmarkMotion, opening_correction
-from animator_core.liveportrait.options import MotionOptions
-from animator_core.liveportrait.retargeting import (
+from animator_core.liveportrait.motion.hull import hull_volume
+from animator_core.liveportrait.motion.landmark_motion import LandmarkMotion, opening_correction
+from animator_core.liveportrait.motion.retargeting import (
     EYE_KEYPOINTS,
     LIP_KEYPOINTS,
     Retargeters,
@@ -29,6 +28,7 @@ from animator_core.liveportrait.retargeting import (
     lip_correction,
     lip_delta,
 )
+from animator_core.liveportrait.options import MotionOptions
 from animator_core.liveportrait.smoothing import smooth_clip
 
 # Absolute motion and smoothed clips take only these from the driver: the rest is the shape of the head.

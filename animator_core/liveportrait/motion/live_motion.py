@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import torch
 
-from animator_core.liveportrait.driving_motion import MotionTransfer
-from animator_core.liveportrait.face_motion import FaceMotion, rotation_from_vector, vector_from_rotation
 from animator_core.liveportrait.keypoints import KEYPOINT_COUNT
-from animator_core.liveportrait.landmark_motion import LandmarkMotion
+from animator_core.liveportrait.motion.face_motion import FaceMotion, rotation_from_vector, vector_from_rotation
+from animator_core.liveportrait.motion.landmark_motion import LandmarkMotion
+from animator_core.liveportrait.motion.retargeting import EYE_KEYPOINTS, Retargeters
+from animator_core.liveportrait.motion.transfer import MotionTransfer
 from animator_core.liveportrait.neutral import NeutralWatch
 from animator_core.liveportrait.options import MotionOptions
-from animator_core.liveportrait.retargeting import EYE_KEYPOINTS, Retargeters
 from animator_core.liveportrait.smoothing import Ease, OneEuro
 
 _EASE_SECONDS = 0.45

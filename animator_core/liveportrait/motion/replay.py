@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 
 from animator_core.errors import MotionError
-from animator_core.liveportrait.driving_motion import transfer_clip
-from animator_core.liveportrait.face_motion import FaceMotion, motion_from_arrays
+from animator_core.liveportrait.motion.face_motion import FaceMotion, motion_from_arrays
+from animator_core.liveportrait.motion.retargeting import Retargeters
+from animator_core.liveportrait.motion.template import MotionTemplate
+from animator_core.liveportrait.motion.transfer import transfer_clip
 from animator_core.liveportrait.options import MotionOptions
-from animator_core.liveportrait.retargeting import Retargeters
-from animator_core.motion.template import MotionTemplate
 
 
 def template_keypoints(

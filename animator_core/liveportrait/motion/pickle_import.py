@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from animator_core.errors import MotionError
-from animator_core.motion.template import MotionTemplate, template_from_arrays
+from animator_core.liveportrait.motion.template import MotionTemplate, template_from_arrays
 
 SUFFIX = ".pkl"
 MAX_FILE_BYTES = 64 << 20

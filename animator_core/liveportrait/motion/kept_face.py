@@ -10,9 +10,9 @@ from typing import Callable
 import numpy as np
 import torch
 
-from animator_core.liveportrait.cropping import FaceSquare
-from animator_core.liveportrait.driving_view import DrivingView
-from animator_core.liveportrait.face_motion import FaceMotion, motion_from_arrays, motion_to_arrays
+from animator_core.liveportrait.motion.crop import FaceSquare
+from animator_core.liveportrait.motion.driving_view import DrivingView
+from animator_core.liveportrait.motion.face_motion import FaceMotion, motion_from_arrays, motion_to_arrays
 from animator_core.motion.kept_neutral import are_sound
 
 _PREFIX = "liveportrait_"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from animator_core.liveportrait.landmark_motion import LandmarkMotion
+from animator_core.liveportrait.motion.landmark_motion import LandmarkMotion
 from animator_core.motion.driving import DrivingMotion
 
 _UPPER_LIP, _LOWER_LIP = 13, 14

@@ -1,0 +1,1 @@
+"""LivePortrait's motion: crops, pose and expression, transfer, retargeting, templates."""

@@ -135,7 +135,7 @@ def make_template_recorder(config: Config, mirror: bool = False, most_waiting: i
     """Return what records templates, with the motion extractor alone; raises WeightsError where it cannot be had."""
     from animator_core.clips.recording import TemplateRecorder
     from animator_core.liveportrait.execution.device import choose_device
-    from animator_core.liveportrait.motion_only import load_motion_extractor
+    from animator_core.liveportrait.networks.motion_only import load_motion_extractor
 
     model = config.ai_model
     choice = choose_device(model.device, model.fp16)

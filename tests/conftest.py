@@ -75,7 +75,7 @@ def golden_cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
 @pytest.fixture(scope="session")
 def golden_networks(golden_weights_dir: Path, golden_cache_dir: Path):
     """LivePortrait's networks with the golden weights, float32 on the CPU."""
-    from animator_core.liveportrait.build import load_networks
+    from animator_core.liveportrait.networks.build import load_networks
 
     return load_networks(golden_weights_dir, cache_dir=golden_cache_dir)
 

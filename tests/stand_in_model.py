@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from animator_core.liveportrait.keypoints import KeypointMotion, transform_keypoints
 from animator_core.liveportrait.model import Painting, SourceFeatures
+from animator_core.liveportrait.networks.keypoints import KeypointMotion, transform_keypoints
 from animator_core.liveportrait.options import MotionOptions
 
 _DEGREES_OF_RED = 60.0

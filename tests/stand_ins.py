@@ -172,7 +172,7 @@ def put_recorder_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     from animator_core.clips.recording import TemplateRecorder
-    from animator_core.liveportrait.keypoints import KeypointMotion
+    from animator_core.liveportrait.networks.keypoints import KeypointMotion
 
     def look(crops: torch.Tensor) -> KeypointMotion:
         zero, still = torch.zeros(len(crops)), torch.zeros(len(crops), 21, 3)

@@ -14,7 +14,7 @@ from torch import nn
 from animator_core.liveportrait.execution.compiled import ImprovingPainter, compiled_networks
 from animator_core.liveportrait.execution.optimized.warping import WarpingSource
 from animator_core.liveportrait.execution.painter import Painting, TorchPainter
-from animator_core.liveportrait.networks import Networks
+from animator_core.liveportrait.networks.networks import Networks
 
 CPU = torch.device("cpu")
 

@@ -13,15 +13,15 @@ import torch
 from torch import nn
 
 from animator_core.config import PROJECT_ROOT
-from animator_core.liveportrait import networks as networks_module
-from animator_core.liveportrait.build import build_empty
 from animator_core.liveportrait.execution.kernels import choice
 from animator_core.liveportrait.execution.kernels.choice import checked, choose_operations, difference
 from animator_core.liveportrait.execution.optimized.generator import LeanBlock, LeanUpBlock
 from animator_core.liveportrait.execution.optimized.operations import PLAIN, Operations, use_operations
 from animator_core.liveportrait.execution.optimized.warping import LeanWarping
-from animator_core.liveportrait.layers import SPADEResnetBlock, fold
-from animator_core.liveportrait.networks import Networks
+from animator_core.liveportrait.networks import networks as networks_module
+from animator_core.liveportrait.networks.build import build_empty
+from animator_core.liveportrait.networks.layers import SPADEResnetBlock, fold
+from animator_core.liveportrait.networks.networks import Networks
 
 pytest.importorskip("triton", reason="the package triton is not installed: there is none for this machine")
 if os.environ.get("TRITON_INTERPRET") != "1":

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from animator_core.liveportrait.layers import (
+from animator_core.liveportrait.networks.layers import (
     ChannelLayerNorm,
     ConvBlock2d,
     ConvBlock3d,
@@ -19,7 +19,7 @@ from animator_core.liveportrait.layers import (
     UpBlock3d,
     fold,
 )
-from animator_core.liveportrait.motion_extractor import ConvNeXtBlock
+from animator_core.liveportrait.networks.motion_extractor import ConvNeXtBlock
 
 PICTURE, VOLUME = (2, 8, 12, 12), (2, 8, 3, 12, 12)
 BLOCKS = {

@@ -10,7 +10,6 @@ from golden.golden_rule import input_noise
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from animator_core.liveportrait.build import build_empty, load_unfolded, to_channels_last
 from animator_core.liveportrait.execution.optimized.enlarging import (
     WAYS,
     EnlargingConv,
@@ -20,7 +19,8 @@ from animator_core.liveportrait.execution.optimized.enlarging import (
 )
 from animator_core.liveportrait.execution.optimized.generator import LeanGenerator
 from animator_core.liveportrait.execution.optimized.warping import LeanWarping
-from animator_core.liveportrait.layers import fold
+from animator_core.liveportrait.networks.build import build_empty, load_unfolded, to_channels_last
+from animator_core.liveportrait.networks.layers import fold
 
 
 def noise(name: str, shape: tuple[int, ...], scale: float = 0.3) -> torch.Tensor:

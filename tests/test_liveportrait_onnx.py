@@ -20,7 +20,7 @@ from animator_core.liveportrait.execution.onnx.providers import CPU
 from animator_core.liveportrait.execution.onnx.slices import SliceConv, SliceEnlargingConv, sampled, translated
 from animator_core.liveportrait.execution.optimized.enlarging import EnlargingConv
 from animator_core.liveportrait.execution.optimized.warping import WarpingSource
-from animator_core.liveportrait.warping import identity_grid, sample
+from animator_core.liveportrait.networks.warping import identity_grid, sample
 
 SIZE = (6, 5, 7)
 

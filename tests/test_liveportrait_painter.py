@@ -12,7 +12,7 @@ import torch
 from animator_core.liveportrait.execution.cuda_graph import GraphPainter, RecordedFunction
 from animator_core.liveportrait.execution.optimized.warping import WarpingSource
 from animator_core.liveportrait.execution.painter import Painting, TorchPainter
-from animator_core.liveportrait.keypoints import KeypointMotion, unpacked
+from animator_core.liveportrait.networks.keypoints import KeypointMotion, unpacked
 
 
 class StandInNetworks:
@@ -129,7 +129,7 @@ def test_a_motion_comes_back_from_one_tensor():
 @pytest.mark.requires_cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_graph_on_the_gpu_paints_as_the_networks_do(golden_weights_dir, golden_cache_dir):
-    from animator_core.liveportrait.build import load_networks
+    from animator_core.liveportrait.networks.build import load_networks
 
     networks = load_networks(golden_weights_dir, "cuda", torch.float16, golden_cache_dir)
     torch.manual_seed(0)

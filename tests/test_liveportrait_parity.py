@@ -9,8 +9,8 @@ from golden import golden_vectors
 from golden.golden_rule import FACES, face_image, image_tensor, input_noise, make_state_dict, state_dict_digest
 from golden.golden_vectors import GoldenVector, golden
 
-from animator_core.liveportrait.build import NETWORKS, build_empty
-from animator_core.liveportrait.keypoints import (
+from animator_core.liveportrait.networks.build import NETWORKS, build_empty
+from animator_core.liveportrait.networks.keypoints import (
     KeypointMotion,
     degrees_from_bins,
     rotation_matrix,

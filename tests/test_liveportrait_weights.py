@@ -14,10 +14,10 @@ from liveportrait_weights import STITCHING_PARTS, golden_state, write_stitching
 from safetensors.torch import save_file
 
 from animator_core.errors import WeightsError
-from animator_core.liveportrait import build
-from animator_core.liveportrait.build import load_folded, load_networks, load_unfolded
-from animator_core.liveportrait.layers import fold
-from animator_core.liveportrait.weights import CHECKPOINTS, find_checkpoints
+from animator_core.liveportrait.networks import build
+from animator_core.liveportrait.networks.build import load_folded, load_networks, load_unfolded
+from animator_core.liveportrait.networks.layers import fold
+from animator_core.liveportrait.networks.weights import CHECKPOINTS, find_checkpoints
 
 EXTRACTOR = "appearance_feature_extractor"
 KEY = "second.weight"

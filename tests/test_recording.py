@@ -18,9 +18,9 @@ from animator_core.clips.offline import animate_moments, replay_moments
 from animator_core.clips.recording import LandmarkRecorder, TemplateRecorder, evenly, measured_rate
 from animator_core.clips.track_file import read_track
 from animator_core.errors import MotionError, WeightsError
-from animator_core.liveportrait.keypoints import KeypointMotion
 from animator_core.liveportrait.motion.template import MotionTemplate, is_template, read_template
-from animator_core.liveportrait.motion_only import load_motion_extractor
+from animator_core.liveportrait.networks.keypoints import KeypointMotion
+from animator_core.liveportrait.networks.motion_only import load_motion_extractor
 from animator_core.liveportrait.renderer import LivePortraitRenderer
 from animator_core.motion.driving import DrivenFace, DrivenFrame, DrivingMotion
 from animator_core.motion.estimator import MotionEstimator

@@ -10,9 +10,9 @@ import torch
 
 from animator_core.characters.source_square import SourceSquare
 from animator_core.errors import CharacterError
-from animator_core.liveportrait.keypoints import KeypointMotion
 from animator_core.liveportrait.model import SourceFeatures
 from animator_core.liveportrait.motion.face_motion import FaceMotion, face_motion
+from animator_core.liveportrait.networks.keypoints import KeypointMotion
 
 CROP_SIDE = 512
 """Side in pixels of the square in which LivePortrait paints."""

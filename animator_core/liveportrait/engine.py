@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Callable
 
 from animator_core.characters.residency import FeatureResidency
-from animator_core.liveportrait.build import load_networks
 from animator_core.liveportrait.execution.device import DeviceChoice
 from animator_core.liveportrait.execution.device_errors import device_errors_as, release_memory
 from animator_core.liveportrait.execution.onnx.painter import OnnxPainter
 from animator_core.liveportrait.execution.painter import Painter
 from animator_core.liveportrait.model import LivePortraitModel
-from animator_core.liveportrait.networks import Networks
+from animator_core.liveportrait.networks.build import load_networks
+from animator_core.liveportrait.networks.networks import Networks
 from animator_core.liveportrait.options import MotionOptions
 from animator_core.liveportrait.renderer import LivePortraitRenderer
 from animator_core.optimizer import InferenceOptimizer

@@ -11,18 +11,18 @@ import cv2
 import numpy as np
 import torch
 
-from animator_core.liveportrait.build import load_networks
 from animator_core.liveportrait.execution.compiled import ImprovingPainter, compiled_networks
 from animator_core.liveportrait.execution.cuda_graph import GraphPainter, RecordedFunction
 from animator_core.liveportrait.execution.optimized.warping import WarpingSource
 from animator_core.liveportrait.execution.painter import Painter, Painting, TorchPainter
-from animator_core.liveportrait.keypoints import KeypointMotion, transform_keypoints, unpacked
 from animator_core.liveportrait.motion.crop import DRIVING_CROP_SIZE
 from animator_core.liveportrait.motion.face_crop import crop_driving, driving_square
 from animator_core.liveportrait.motion.face_motion import face_motion
 from animator_core.liveportrait.motion.retargeting import Retargeters, ratio_tensors
 from animator_core.liveportrait.motion.transfer import MotionTransfer
-from animator_core.liveportrait.networks import Networks
+from animator_core.liveportrait.networks.build import load_networks
+from animator_core.liveportrait.networks.keypoints import KeypointMotion, transform_keypoints, unpacked
+from animator_core.liveportrait.networks.networks import Networks
 from animator_core.liveportrait.options import MotionOptions
 
 

@@ -12,10 +12,10 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from animator_core.liveportrait.build import build_empty
 from animator_core.liveportrait.execution.optimized.generator import LeanGenerator
 from animator_core.liveportrait.execution.optimized.warping import LeanWarping
-from animator_core.liveportrait.layers import fold
+from animator_core.liveportrait.networks.build import build_empty
+from animator_core.liveportrait.networks.layers import fold
 
 PARTS = {
     "warping: hourglass, down": ("encoder",),

@@ -22,13 +22,13 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from animator_core.liveportrait.build import build_empty, to_channels_last
 from animator_core.liveportrait.execution.cuda_graph import capture_kernels
 from animator_core.liveportrait.execution.kernels.choice import choose_operations
 from animator_core.liveportrait.execution.optimized.generator import LeanGenerator
 from animator_core.liveportrait.execution.optimized.operations import PLAIN, Operations, use_operations
 from animator_core.liveportrait.execution.optimized.warping import LeanWarping
-from animator_core.liveportrait.layers import fold
+from animator_core.liveportrait.networks.build import build_empty, to_channels_last
+from animator_core.liveportrait.networks.layers import fold
 
 DTYPE = torch.float16
 REST = "the rest (sums, ReLU, joining, halving)"

@@ -26,11 +26,11 @@ from animator_core.clips.driving_clip import DrivingMoment, open_clip
 from animator_core.clips.offline import CALIBRATION_TIME
 from animator_core.config import load_config
 from animator_core.diagnostics.benchmark.likeness import Likeness, mean_squared_error, psnr_of
-from animator_core.liveportrait.keypoints import transform_keypoints
 from animator_core.liveportrait.model import LivePortraitModel, to_bytes, to_tensor
 from animator_core.liveportrait.motion.driving_view import DrivingView, DrivingViews
 from animator_core.liveportrait.motion.motion_cache import QUANTISATION_STEP, MotionCache
-from animator_core.liveportrait.motion_only import load_motion_extractor
+from animator_core.liveportrait.networks.keypoints import transform_keypoints
+from animator_core.liveportrait.networks.motion_only import load_motion_extractor
 from animator_core.render.warp.renderer import WarpRenderer
 from measurements.golden_model import parser, weights_folder
 

@@ -18,12 +18,12 @@ import torch
 
 from animator_core.diagnostics.benchmark.likeness import psnr_of
 from animator_core.diagnostics.benchmark.machine import GpuUse, UseWatch, machine_facts
-from animator_core.liveportrait.build import load_unfolded
 from animator_core.liveportrait.execution.device import choose_device
 from animator_core.liveportrait.execution.trial import finish
-from animator_core.liveportrait.keypoints import transform_keypoints
 from animator_core.liveportrait.model import LivePortraitModel
-from animator_core.liveportrait.weights import CHECKPOINTS, find_checkpoints
+from animator_core.liveportrait.networks.build import load_unfolded
+from animator_core.liveportrait.networks.keypoints import transform_keypoints
+from animator_core.liveportrait.networks.weights import CHECKPOINTS, find_checkpoints
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from animator_core.errors import first_line
 from animator_core.liveportrait.execution.optimized.warping import WarpingSource
 from animator_core.liveportrait.execution.painter import Painter, Painting
 from animator_core.liveportrait.execution.trial import finish
-from animator_core.liveportrait.networks import Networks
+from animator_core.liveportrait.networks.networks import Networks
 
 logger = logging.getLogger(__name__)
 

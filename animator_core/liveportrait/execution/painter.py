@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 
 from animator_core.liveportrait.execution.optimized.warping import WarpingSource
-from animator_core.liveportrait.networks import Networks
+from animator_core.liveportrait.networks.networks import Networks
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from animator_core.liveportrait.keypoints import KEYPOINT_COUNT
+from animator_core.liveportrait.networks.keypoints import KEYPOINT_COUNT
 
 # What one unit adds: (keypoint, axis, amount).
 _GAZE_RIGHT = ((11, 0, 0.0007), (15, 0, 0.001))

@@ -10,7 +10,7 @@ from typing import Callable
 import numpy as np
 import torch
 
-from animator_core.liveportrait.keypoints import KeypointMotion
+from animator_core.liveportrait.networks.keypoints import KeypointMotion
 
 
 @dataclass(frozen=True)

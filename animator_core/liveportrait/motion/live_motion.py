@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import torch
 
-from animator_core.liveportrait.keypoints import KEYPOINT_COUNT
 from animator_core.liveportrait.motion.face_motion import FaceMotion, rotation_from_vector, vector_from_rotation
 from animator_core.liveportrait.motion.landmark_motion import LandmarkMotion
 from animator_core.liveportrait.motion.retargeting import EYE_KEYPOINTS, Retargeters
 from animator_core.liveportrait.motion.transfer import MotionTransfer
+from animator_core.liveportrait.networks.keypoints import KEYPOINT_COUNT
 from animator_core.liveportrait.neutral import NeutralWatch
 from animator_core.liveportrait.options import MotionOptions
 from animator_core.liveportrait.smoothing import Ease, OneEuro

@@ -7,8 +7,8 @@ from typing import Callable, Protocol
 import numpy as np
 import torch
 
-from animator_core.liveportrait.keypoints import KEYPOINT_COUNT
 from animator_core.liveportrait.motion.face_motion import FaceMotion
+from animator_core.liveportrait.networks.keypoints import KEYPOINT_COUNT
 from animator_core.liveportrait.options import MotionOptions
 
 LIP_KEYPOINTS = (6, 12, 14, 17, 19, 20)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from animator_core.liveportrait.keypoints import KEYPOINT_COUNT
 from animator_core.liveportrait.motion.editing import gaze_expression
 from animator_core.liveportrait.motion.face_motion import (
     FaceMotion,
@@ -28,6 +27,7 @@ from animator_core.liveportrait.motion.retargeting import (
     lip_correction,
     lip_delta,
 )
+from animator_core.liveportrait.networks.keypoints import KEYPOINT_COUNT
 from animator_core.liveportrait.options import MotionOptions
 from animator_core.liveportrait.smoothing import smooth_clip
 

@@ -16,10 +16,10 @@ import torch
 from torch import nn
 
 from animator_core.errors import first_line
-from animator_core.liveportrait.appearance import FEATURE_DEPTH, FEATURE_SIDE
 from animator_core.liveportrait.execution.optimized.operations import PLAIN, Operations
 from animator_core.liveportrait.execution.trial import largest_difference
-from animator_core.liveportrait.warping import identity_grid, sample
+from animator_core.liveportrait.networks.appearance import FEATURE_DEPTH, FEATURE_SIDE
+from animator_core.liveportrait.networks.warping import identity_grid, sample
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import torch
 import triton
 import triton.language as tl
 
-from animator_core.liveportrait.warping import HEAT_VARIANCE
+from animator_core.liveportrait.networks.warping import HEAT_VARIANCE
 
 _INPUT_PLACES = 8
 """Times 128 channels: 8 numbers a thread; with twice as many they do not fit into its registers."""

@@ -18,11 +18,11 @@ import torch
 from torch.onnx.utils import export
 
 from animator_core.errors import ModelError, first_line
-from animator_core.liveportrait.appearance import FEATURE_SIDE
 from animator_core.liveportrait.execution.onnx.graph import INPUTS, OUTPUTS, PaintingGraph
 from animator_core.liveportrait.execution.onnx.half import halved
-from animator_core.liveportrait.keypoints import KEYPOINT_COUNT
-from animator_core.liveportrait.networks import Networks
+from animator_core.liveportrait.networks.appearance import FEATURE_SIDE
+from animator_core.liveportrait.networks.keypoints import KEYPOINT_COUNT
+from animator_core.liveportrait.networks.networks import Networks
 from animator_core.whole_file import written_whole
 
 logger = logging.getLogger(__name__)

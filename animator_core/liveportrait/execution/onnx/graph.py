@@ -6,12 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from animator_core.liveportrait.appearance import FEATURE_CHANNELS, FEATURE_DEPTH, FEATURE_SIDE
 from animator_core.liveportrait.execution.onnx.slices import SliceConv, SliceEnlargingConv, sampled, translated
 from animator_core.liveportrait.execution.optimized.generator import LeanGenerator
 from animator_core.liveportrait.execution.optimized.warping import LeanHourglass, LeanWarping
-from animator_core.liveportrait.keypoints import KEYPOINT_COUNT
-from animator_core.liveportrait.warping import HEAT_VARIANCE, axis_places
+from animator_core.liveportrait.networks.appearance import FEATURE_CHANNELS, FEATURE_DEPTH, FEATURE_SIDE
+from animator_core.liveportrait.networks.keypoints import KEYPOINT_COUNT
+from animator_core.liveportrait.networks.warping import HEAT_VARIANCE, axis_places
 
 INPUTS = ("features", "keypoints", "compressed", "resting", "keypoints_driving")
 OUTPUTS = ("picture", "deformation")

@@ -19,7 +19,7 @@ from animator_core.liveportrait.execution.onnx.providers import CPU, TENSORRT, P
 from animator_core.liveportrait.execution.onnx.sources import KeptSources, MakeValue, to_array
 from animator_core.liveportrait.execution.optimized.warping import WarpingSource
 from animator_core.liveportrait.execution.painter import Painting
-from animator_core.liveportrait.networks import Networks
+from animator_core.liveportrait.networks.networks import Networks
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from animator_core.liveportrait.execution.optimized.enlarging import EnlargingConv
-from animator_core.liveportrait.keypoints import KEYPOINT_COUNT
-from animator_core.liveportrait.warping import axis_places
+from animator_core.liveportrait.networks.keypoints import KEYPOINT_COUNT
+from animator_core.liveportrait.networks.warping import axis_places
 
 
 class SliceConv(nn.Module):

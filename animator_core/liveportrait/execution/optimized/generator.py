@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from animator_core.liveportrait.appearance import FEATURE_SIDE
 from animator_core.liveportrait.execution.optimized.enlarging import Choose, with_least_arithmetic
 from animator_core.liveportrait.execution.optimized.operations import SLOPE, Operated
-from animator_core.liveportrait.generator import SPADEGenerator
-from animator_core.liveportrait.layers import SPADE, SPADEResnetBlock, frozen
+from animator_core.liveportrait.networks.appearance import FEATURE_SIDE
+from animator_core.liveportrait.networks.generator import SPADEGenerator
+from animator_core.liveportrait.networks.layers import SPADE, SPADEResnetBlock, frozen
 
 
 class LeanGenerator(Operated):

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from animator_core.liveportrait.warping import HEAT_VARIANCE, axis_places, identity_grid, sample
+from animator_core.liveportrait.networks.warping import HEAT_VARIANCE, axis_places, identity_grid, sample
 
 SLOPE = 0.2
 EPSILON = 1e-5

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from animator_core.liveportrait.appearance import FEATURE_DEPTH, FEATURE_SIDE
 from animator_core.liveportrait.execution.optimized.enlarging import Choose, with_least_arithmetic
 from animator_core.liveportrait.execution.optimized.operations import Operated
-from animator_core.liveportrait.warping import (
+from animator_core.liveportrait.networks.appearance import FEATURE_DEPTH, FEATURE_SIDE
+from animator_core.liveportrait.networks.warping import (
     DenseMotionNetwork,
     Hourglass,
     Warping,

@@ -10,18 +10,18 @@ import torch
 from torch import nn
 
 from animator_core.errors import WeightsError
-from animator_core.liveportrait.appearance import AppearanceFeatureExtractor
 from animator_core.liveportrait.execution.optimized.enlarging import QuickestOnDevice, with_least_arithmetic
 from animator_core.liveportrait.execution.optimized.generator import LeanGenerator
 from animator_core.liveportrait.execution.optimized.warping import LeanWarping
-from animator_core.liveportrait.folded_weights import content_version, folded_path, read_folded, write_folded
-from animator_core.liveportrait.generator import SPADEGenerator
-from animator_core.liveportrait.layers import fold
-from animator_core.liveportrait.motion_extractor import MotionExtractor
-from animator_core.liveportrait.networks import Networks
-from animator_core.liveportrait.stitching import EyeRetargeting, LipRetargeting, StitchingNetwork
-from animator_core.liveportrait.warping import WarpingModule
-from animator_core.liveportrait.weights import (
+from animator_core.liveportrait.networks.appearance import AppearanceFeatureExtractor
+from animator_core.liveportrait.networks.folded_weights import content_version, folded_path, read_folded, write_folded
+from animator_core.liveportrait.networks.generator import SPADEGenerator
+from animator_core.liveportrait.networks.layers import fold
+from animator_core.liveportrait.networks.motion_extractor import MotionExtractor
+from animator_core.liveportrait.networks.networks import Networks
+from animator_core.liveportrait.networks.stitching import EyeRetargeting, LipRetargeting, StitchingNetwork
+from animator_core.liveportrait.networks.warping import WarpingModule
+from animator_core.liveportrait.networks.weights import (
     CHECKPOINTS,
     find_checkpoints,
     load_tensors,

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import torch
 
-from animator_core.liveportrait.appearance import AppearanceFeatureExtractor
 from animator_core.liveportrait.execution.kernels.choice import choose_operations
 from animator_core.liveportrait.execution.optimized.generator import LeanGenerator
 from animator_core.liveportrait.execution.optimized.operations import use_operations
 from animator_core.liveportrait.execution.optimized.warping import LeanWarping, WarpingSource
-from animator_core.liveportrait.keypoints import KeypointMotion
-from animator_core.liveportrait.motion_extractor import MotionExtractor
-from animator_core.liveportrait.stitching import EyeRetargeting, LipRetargeting, StitchingNetwork
-from animator_core.liveportrait.warping import Warping
+from animator_core.liveportrait.networks.appearance import AppearanceFeatureExtractor
+from animator_core.liveportrait.networks.keypoints import KeypointMotion
+from animator_core.liveportrait.networks.motion_extractor import MotionExtractor
+from animator_core.liveportrait.networks.stitching import EyeRetargeting, LipRetargeting, StitchingNetwork
+from animator_core.liveportrait.networks.warping import Warping
 
 
 @dataclass(frozen=True)

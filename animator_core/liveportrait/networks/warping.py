@@ -8,9 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from animator_core.liveportrait.appearance import FEATURE_CHANNELS, FEATURE_DEPTH
-from animator_core.liveportrait.keypoints import KEYPOINT_COUNT
-from animator_core.liveportrait.layers import ConvBlock2d, ConvBlock3d, DownBlock3d, Foldable, UpBlock3d, folded_conv
+from animator_core.liveportrait.networks.appearance import FEATURE_CHANNELS, FEATURE_DEPTH
+from animator_core.liveportrait.networks.keypoints import KEYPOINT_COUNT
+from animator_core.liveportrait.networks.layers import (
+    ConvBlock2d,
+    ConvBlock3d,
+    DownBlock3d,
+    Foldable,
+    UpBlock3d,
+    folded_conv,
+)
 
 _COMPRESSED_CHANNELS = 4
 _MOTIONS = KEYPOINT_COUNT + 1

@@ -7,7 +7,7 @@ from collections import OrderedDict
 import torch
 from torch import nn
 
-from animator_core.liveportrait.layers import ConvBlock2d, DownBlock2d, ResBlock3d
+from animator_core.liveportrait.networks.layers import ConvBlock2d, DownBlock2d, ResBlock3d
 
 FEATURE_CHANNELS = 32
 FEATURE_DEPTH = 16

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from animator_core.liveportrait.keypoints import KEYPOINT_COUNT
+from animator_core.liveportrait.networks.keypoints import KEYPOINT_COUNT
 
 _COORDINATES = 3 * KEYPOINT_COUNT
 

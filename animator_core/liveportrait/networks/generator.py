@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from animator_core.liveportrait.layers import SPADEResnetBlock
+from animator_core.liveportrait.networks.layers import SPADEResnetBlock
 
 _MODULATION_CHANNELS = 256
 _CHANNELS = 512

@@ -7,10 +7,10 @@ from typing import Callable
 
 import torch
 
-from animator_core.liveportrait.build import load_unfolded
-from animator_core.liveportrait.keypoints import KeypointMotion
-from animator_core.liveportrait.motion_extractor import MotionExtractor
-from animator_core.liveportrait.weights import find_checkpoints
+from animator_core.liveportrait.networks.build import load_unfolded
+from animator_core.liveportrait.networks.keypoints import KeypointMotion
+from animator_core.liveportrait.networks.motion_extractor import MotionExtractor
+from animator_core.liveportrait.networks.weights import find_checkpoints
 
 ExtractMotion = Callable[[torch.Tensor], KeypointMotion]
 """Driving crops, (B, 3, 256, 256) RGB in [0, 1], → the motion of their faces."""

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from animator_core.liveportrait.keypoints import KEYPOINT_COUNT, POSE_BINS, KeypointMotion, degrees_from_bins
-from animator_core.liveportrait.layers import ChannelLayerNorm
+from animator_core.liveportrait.networks.keypoints import KEYPOINT_COUNT, POSE_BINS, KeypointMotion, degrees_from_bins
+from animator_core.liveportrait.networks.layers import ChannelLayerNorm
 
 _DEPTHS = (3, 3, 9, 3)
 _CHANNELS = (96, 192, 384, 768)

@@ -1,0 +1,1 @@
+"""LivePortrait's networks as published, and loading their weights."""

@@ -15,8 +15,8 @@ from animator_core.characters.library import CharacterLibrary
 from animator_core.config import MODELS_DIR
 from animator_core.errors import CharacterError
 from animator_core.ipc.frame_ring import now_ns
+from animator_core.liveportrait.source.optimizer import require_picture
 from animator_core.motion.estimator import MotionEstimator
-from animator_core.optimizer import require_picture
 from animator_core.renderers import RendererSettings, RendererSource
 from animator_core.tracking.build import create_tracker
 

@@ -16,12 +16,12 @@ from stand_in_model import StandInModel, face_character
 
 from animator_core import assembly
 from animator_core.__main__ import main
-from animator_core.characters.residency import FeatureResidency
 from animator_core.clips.video import VideoWriter, choose_encoding
 from animator_core.diagnostics.benchmark.run import WARM_UP_FRAMES
 from animator_core.liveportrait.engine import Engine
 from animator_core.liveportrait.execution.device import DeviceChoice
-from animator_core.render.liveportrait.scene_shelf import SceneShelf
+from animator_core.liveportrait.source.residency import FeatureResidency
+from animator_core.liveportrait.source.scene_shelf import SceneShelf
 from tests import stand_ins
 
 

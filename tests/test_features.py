@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from animator_core.characters.feature_store import FeatureKey, FeatureStore
-from animator_core.characters.features import CharacterFeatures, check_features
-from animator_core.characters.residency import FeatureResidency
 from animator_core.liveportrait.model import SourceFeatures
 from animator_core.liveportrait.networks.keypoints import KeypointMotion
+from animator_core.liveportrait.source.features import CharacterFeatures, check_features
+from animator_core.liveportrait.source.residency import FeatureResidency
+from animator_core.liveportrait.source.store import FeatureKey, FeatureStore
 
 KEY = FeatureKey("picture", "weights", "options")
 

@@ -25,8 +25,8 @@ from animator_core.liveportrait.execution.onnx.providers import DIRECTML
 from animator_core.liveportrait.execution.painter import Painting
 from animator_core.liveportrait.model import LivePortraitModel
 from animator_core.liveportrait.renderer import LivePortraitRenderer
-from animator_core.optimizer import InferenceOptimizer
-from animator_core.render.paste_back import PasteBack
+from animator_core.liveportrait.source.optimizer import InferenceOptimizer
+from animator_core.liveportrait.source.paste_back import PasteBack
 from animator_core.renderers import RendererSettings, RendererSource
 
 ASSERT = "CUDA error: device-side assert triggered\nCUDA kernel errors might be asynchronously reported"

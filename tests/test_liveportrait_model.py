@@ -13,7 +13,7 @@ from animator_core.liveportrait.execution.painter import Painting
 from animator_core.liveportrait.model import LivePortraitModel, driving_tensor, to_bytes, to_tensor
 from animator_core.liveportrait.motion.face_crop import crop_driving, driving_square
 from animator_core.liveportrait.networks.keypoints import transform_keypoints
-from animator_core.optimizer import InferenceOptimizer
+from animator_core.liveportrait.source.optimizer import InferenceOptimizer
 
 
 def tensor(name: str) -> torch.Tensor:

@@ -13,8 +13,8 @@ from stand_in_model import StandInModel
 from animator_core.characters.library import CharacterLibrary
 from animator_core.errors import CharacterError
 from animator_core.liveportrait.renderer import LivePortraitRenderer
+from animator_core.liveportrait.source.optimizer import InferenceOptimizer
 from animator_core.motion.driving import DrivingMotion
-from animator_core.optimizer import InferenceOptimizer
 from animator_core.tracking.face_model import face_model
 
 SIDE = 300

@@ -10,18 +10,18 @@ import torch
 from stand_in_model import StandInModel, face_character, shown
 from stand_ins import FRAME_HEIGHT, FRAME_WIDTH, face_landmarks
 
-from animator_core.characters.residency import FeatureResidency
 from animator_core.errors import CharacterError, ModelError
 from animator_core.liveportrait.engine import Engine
 from animator_core.liveportrait.execution.device import DeviceChoice
 from animator_core.liveportrait.motion import kept_face
 from animator_core.liveportrait.motion.face_motion import FaceMotion, rotation_from_vector
 from animator_core.liveportrait.renderer import LivePortraitRenderer
+from animator_core.liveportrait.source.optimizer import InferenceOptimizer
+from animator_core.liveportrait.source.residency import FeatureResidency
+from animator_core.liveportrait.source.scene import Scene
+from animator_core.liveportrait.source.scene_shelf import SceneShelf
 from animator_core.motion.driving import DrivenFace, DrivingMotion
 from animator_core.motion.kept_neutral import from_text, to_text
-from animator_core.optimizer import InferenceOptimizer
-from animator_core.render.liveportrait.scene import Scene
-from animator_core.render.liveportrait.scene_shelf import SceneShelf
 
 FRAME_NS = 33_333_333
 STILL = 127

@@ -12,7 +12,7 @@ from stand_ins import face_landmarks
 from test_features import make_features
 
 from animator_core.errors import AnimatorError, CharacterError, ModelError
-from animator_core.optimizer import InferenceOptimizer
+from animator_core.liveportrait.source.optimizer import InferenceOptimizer
 
 FRAME = np.zeros((240, 320, 3), np.uint8)
 

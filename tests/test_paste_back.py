@@ -9,8 +9,8 @@ from golden.golden_rule import face_image
 from golden.golden_vectors import golden
 
 from animator_core.liveportrait.motion.crop import paste_mask
-from animator_core.render.liveportrait.matte import MovingMatte
-from animator_core.render.paste_back import PasteBack
+from animator_core.liveportrait.source.matte import MovingMatte
+from animator_core.liveportrait.source.paste_back import PasteBack
 
 CROP = np.array([[2.0, 0.3, -120.0], [-0.3, 2.0, -60.0], [0, 0, 1]])
 
@@ -92,7 +92,7 @@ def test_pictures_up_to_4k_are_pasted_into_like_small_ones(width, height):
 def test_what_is_computed_in_strips_is_what_is_computed_at_once(monkeypatch):
     square, alpha = torch.rand(1, 3, 512, 512), torch.rand(1, 1, 512, 512)
     at_once = [pasted(picture(value), CROP, square, cover) for value, cover in ((255, None), (90, alpha))]
-    monkeypatch.setattr("animator_core.render.paste_back._STRIP_PIXELS", 7000)
+    monkeypatch.setattr("animator_core.liveportrait.source.paste_back._STRIP_PIXELS", 7000)
     in_strips = [pasted(picture(value), CROP, square, cover) for value, cover in ((255, None), (90, alpha))]
     for one, other in zip(at_once, in_strips):
         assert np.array_equal(one, other)

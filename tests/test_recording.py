@@ -22,9 +22,9 @@ from animator_core.liveportrait.motion.template import MotionTemplate, is_templa
 from animator_core.liveportrait.networks.keypoints import KeypointMotion
 from animator_core.liveportrait.networks.motion_only import load_motion_extractor
 from animator_core.liveportrait.renderer import LivePortraitRenderer
+from animator_core.liveportrait.source.optimizer import InferenceOptimizer
 from animator_core.motion.driving import DrivenFace, DrivenFrame, DrivingMotion
 from animator_core.motion.estimator import MotionEstimator
-from animator_core.optimizer import InferenceOptimizer
 from animator_core.tracking.observation import FaceObservation
 
 FRAME_NS = 40_000_000

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Callable
 
-from animator_core.characters.residency import FeatureResidency
 from animator_core.liveportrait.execution.device import DeviceChoice
 from animator_core.liveportrait.execution.device_errors import device_errors_as, release_memory
 from animator_core.liveportrait.execution.onnx.painter import OnnxPainter
@@ -18,8 +17,9 @@ from animator_core.liveportrait.networks.build import load_networks
 from animator_core.liveportrait.networks.networks import Networks
 from animator_core.liveportrait.options import MotionOptions
 from animator_core.liveportrait.renderer import LivePortraitRenderer
-from animator_core.optimizer import InferenceOptimizer
-from animator_core.render.liveportrait.scene_shelf import SceneShelf
+from animator_core.liveportrait.source.optimizer import InferenceOptimizer
+from animator_core.liveportrait.source.residency import FeatureResidency
+from animator_core.liveportrait.source.scene_shelf import SceneShelf
 
 logger = logging.getLogger(__name__)
 

@@ -23,12 +23,12 @@ from animator_core.liveportrait.motion.replay import template_keypoints
 from animator_core.liveportrait.motion.retargeting import EYE_KEYPOINTS, LIP_KEYPOINTS
 from animator_core.liveportrait.motion.template import MotionTemplate
 from animator_core.liveportrait.neutral import neutral_of_clip
+from animator_core.liveportrait.source.optimizer import InferenceOptimizer
+from animator_core.liveportrait.source.scene import Scene
+from animator_core.liveportrait.source.scene_shelf import SceneShelf
 from animator_core.motion.driving import DrivenFace, DrivenFrame, DrivingMotion
 from animator_core.motion.visible_change import lids_and_lips
-from animator_core.optimizer import InferenceOptimizer
 from animator_core.render.contract import Placement
-from animator_core.render.liveportrait.scene import Scene
-from animator_core.render.liveportrait.scene_shelf import SceneShelf
 
 _KEYPOINT_TOLERANCE = torch.full((21, 1), 0.6 / 256)
 _KEYPOINT_TOLERANCE[[*EYE_KEYPOINTS, *LIP_KEYPOINTS]] = 0.2 / 256

@@ -17,8 +17,8 @@ from animator_core.characters.character import Character
 from animator_core.characters.library import CharacterLibrary
 from animator_core.config import PROJECT_ROOT
 from animator_core.liveportrait.model import LivePortraitModel
-from animator_core.optimizer import InferenceOptimizer
-from animator_core.render.liveportrait.scene import Scene
+from animator_core.liveportrait.source.optimizer import InferenceOptimizer
+from animator_core.liveportrait.source.scene import Scene
 from measurements.golden_model import parser, picture, seconds, weights_folder
 
 CHARACTER = PROJECT_ROOT / "assets" / "characters" / "mira.png"

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 
 from animator_core.characters.picture import load_picture
-from animator_core.characters.source_square import over_colour, plain_colour
 from animator_core.config import PROJECT_ROOT
-from animator_core.render.liveportrait.matte import MovingMatte
+from animator_core.liveportrait.source.matte import MovingMatte
+from animator_core.liveportrait.source.square import over_colour, plain_colour
 
 SIDE, FINE = 512, 2
 SAMPLES = ("astronaut", "mira", "amber")

@@ -8,11 +8,11 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import torch
 
-from animator_core.characters.source_square import SourceSquare
 from animator_core.errors import CharacterError
 from animator_core.liveportrait.model import SourceFeatures
 from animator_core.liveportrait.motion.face_motion import FaceMotion, face_motion
 from animator_core.liveportrait.networks.keypoints import KeypointMotion
+from animator_core.liveportrait.source.square import SourceSquare
 
 CROP_SIDE = 512
 """Side in pixels of the square in which LivePortrait paints."""

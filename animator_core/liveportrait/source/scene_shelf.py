@@ -7,9 +7,9 @@ from collections import OrderedDict
 from typing import Callable
 
 from animator_core.characters.character import Character
-from animator_core.characters.features import CharacterFeatures
 from animator_core.liveportrait.model import LivePortraitModel
-from animator_core.render.liveportrait.scene import Scene
+from animator_core.liveportrait.source.features import CharacterFeatures
+from animator_core.liveportrait.source.scene import Scene
 
 SCENE_BYTES = 200_000_000
 """Ten characters of 512×512 take some 120 MB in single precision and 80 MB in half, features included."""

@@ -18,7 +18,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from animator_core.characters.features import CharacterFeatures, from_tensors, to_tensors
+from animator_core.liveportrait.source.features import CharacterFeatures, from_tensors, to_tensors
 from animator_core.whole_file import UNFINISHED_SUFFIX, written_whole
 
 logger = logging.getLogger(__name__)

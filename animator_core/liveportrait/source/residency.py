@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from animator_core.characters.features import CharacterFeatures
+from animator_core.liveportrait.source.features import CharacterFeatures
 
 MAX_BYTES = 100_000_000
 """22 characters in half precision, 11 in single."""

@@ -16,14 +16,14 @@ import numpy as np
 import torch
 
 from animator_core.characters.character import Character
-from animator_core.characters.feature_store import FeatureKey, FeatureStore
-from animator_core.characters.features import CharacterFeatures, check_features
-from animator_core.characters.residency import FeatureResidency
-from animator_core.characters.source_square import source_square
 from animator_core.errors import AnimatorError, CharacterError, ModelError
 from animator_core.liveportrait.model import driving_tensor, to_bytes, to_tensor
 from animator_core.liveportrait.motion.face_crop import driving_square
 from animator_core.liveportrait.motion.motion_cache import MotionCache
+from animator_core.liveportrait.source.features import CharacterFeatures, check_features
+from animator_core.liveportrait.source.residency import FeatureResidency
+from animator_core.liveportrait.source.square import source_square
+from animator_core.liveportrait.source.store import FeatureKey, FeatureStore
 
 _SQUARE_VERSION = "square-1"
 """Raised when `source_square` changes, so that older features are not used."""

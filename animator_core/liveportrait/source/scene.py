@@ -8,12 +8,12 @@ import numpy as np
 import torch
 
 from animator_core.characters.character import Character
-from animator_core.characters.features import CharacterFeatures, nbytes_of
 from animator_core.errors import CharacterError
 from animator_core.liveportrait.model import LivePortraitModel
+from animator_core.liveportrait.source.features import CharacterFeatures, nbytes_of
+from animator_core.liveportrait.source.matte import MovingMatte
+from animator_core.liveportrait.source.paste_back import PasteBack, Pasted
 from animator_core.motion.visible_change import magnification
-from animator_core.render.liveportrait.matte import MovingMatte
-from animator_core.render.paste_back import PasteBack, Pasted
 from animator_core.tracking.pose import fit_pose, with_true_depth
 
 

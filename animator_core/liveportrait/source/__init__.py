@@ -1,0 +1,1 @@
+"""What is computed once of a character for LivePortrait, and pasting its face back."""

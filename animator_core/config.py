@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from animator_core.errors import ConfigError
-from animator_core.liveportrait.options import MotionOptions, options_from
+from animator_core.motion.options import MotionOptions, options_from
 from animator_core.yaml_text import parse_yaml
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
 from animator_core.errors import AnimatorError, DeviceLostError, ModelError, WeightsError, loading
-from animator_core.liveportrait.options import MotionOptions
+from animator_core.motion.options import MotionOptions
 from animator_core.render.contract import Renderer
 
 if TYPE_CHECKING:

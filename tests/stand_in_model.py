@@ -13,7 +13,7 @@ import torch
 
 from animator_core.liveportrait.model import Painting, SourceFeatures
 from animator_core.liveportrait.networks.keypoints import KeypointMotion, transform_keypoints
-from animator_core.liveportrait.options import MotionOptions
+from animator_core.motion.options import MotionOptions
 
 _DEGREES_OF_RED = 60.0
 _GREEN_OF_SHIFT = 4.0

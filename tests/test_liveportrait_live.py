@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from animator_core.liveportrait.motion.calmest import NeutralWatch
 from animator_core.liveportrait.motion.face_crop import DrivingCrop, driving_square, seen_from
 from animator_core.liveportrait.motion.face_motion import FaceMotion, rotation_from_vector
 from animator_core.liveportrait.motion.landmark_motion import LandmarkMotion
 from animator_core.liveportrait.motion.live_motion import LiveMotion, MotionSmoother
-from animator_core.liveportrait.neutral import NeutralWatch
-from animator_core.liveportrait.options import MotionOptions
+from animator_core.motion.options import MotionOptions
 from animator_core.tracking.face_model import face_model
 
 FRAME_NS = 33_333_333

@@ -35,11 +35,11 @@ from animator_core.liveportrait.motion.hull import hull_volume
 from animator_core.liveportrait.motion.landmark_motion import LandmarkMotion
 from animator_core.liveportrait.motion.replay import template_keypoints
 from animator_core.liveportrait.motion.retargeting import LIP_KEYPOINTS, close_ratios
+from animator_core.liveportrait.motion.smoothing import smooth_clip
 from animator_core.liveportrait.motion.template import read_template, template_from_arrays, write_template
 from animator_core.liveportrait.motion.transfer import MotionTransfer, transfer_clip
 from animator_core.liveportrait.networks.stitching import EyeRetargeting, LipRetargeting, StitchingNetwork
-from animator_core.liveportrait.options import MotionOptions, options_from
-from animator_core.liveportrait.smoothing import smooth_clip
+from animator_core.motion.options import MotionOptions, options_from
 
 ARCHIVE = Path(__file__).parent / "golden" / "motion.npz"
 DIGEST = "0ff8e7999771ce25ecc1a315a120856bf6bd971dbd85dc6d1d0d26bd5cd6a773"

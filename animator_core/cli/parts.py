@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from animator_core.config import Config
 from animator_core.errors import AnimatorError, ConfigError
 from animator_core.ipc.protocol import RENDERERS
-from animator_core.liveportrait.options import MotionOptions, options_from
+from animator_core.motion.options import MotionOptions, options_from
 from animator_core.whole_file import link_target, written_whole
 
 if TYPE_CHECKING:

@@ -126,8 +126,8 @@ class TemplateRecorder:
         return len(evenly(self._times_ns, fps))
 
     def _template(self, fps: float) -> MotionTemplate:
+        from animator_core.liveportrait.motion.calmest import neutral_of_clip
         from animator_core.liveportrait.motion.face_motion import joined, motion_to_arrays
-        from animator_core.liveportrait.neutral import neutral_of_clip
 
         motions = [self._motions[max(0, self._places[index])] for index in evenly(self._times_ns, fps)]
         count = sum(1 for each in self._motion_times_ns if each - self._motion_times_ns[0] <= _NEUTRAL_NS)

@@ -15,11 +15,11 @@ from animator_core.liveportrait.execution.painter import Painter
 from animator_core.liveportrait.model import LivePortraitModel
 from animator_core.liveportrait.networks.build import load_networks
 from animator_core.liveportrait.networks.networks import Networks
-from animator_core.liveportrait.options import MotionOptions
 from animator_core.liveportrait.renderer import LivePortraitRenderer
 from animator_core.liveportrait.source.optimizer import InferenceOptimizer
 from animator_core.liveportrait.source.residency import FeatureResidency
 from animator_core.liveportrait.source.scene_shelf import SceneShelf
+from animator_core.motion.options import MotionOptions
 
 logger = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from animator_core.liveportrait.motion.transfer import MotionTransfer
 from animator_core.liveportrait.networks.build import load_networks
 from animator_core.liveportrait.networks.keypoints import KeypointMotion, transform_keypoints, unpacked
 from animator_core.liveportrait.networks.networks import Networks
-from animator_core.liveportrait.options import MotionOptions
+from animator_core.motion.options import MotionOptions
 
 
 @dataclass(frozen=True)

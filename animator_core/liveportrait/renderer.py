@@ -13,6 +13,7 @@ from animator_core.characters.character import Character
 from animator_core.errors import CharacterError, ModelError
 from animator_core.liveportrait.execution.device_errors import device_errors_as, release_memory
 from animator_core.liveportrait.model import LivePortraitModel, to_tensor
+from animator_core.liveportrait.motion.calmest import neutral_of_clip
 from animator_core.liveportrait.motion.crop import DRIVING_CROP_SIZE
 from animator_core.liveportrait.motion.driving_view import DrivingView, DrivingViews
 from animator_core.liveportrait.motion.face_motion import FaceMotion, face_motion
@@ -22,7 +23,6 @@ from animator_core.liveportrait.motion.live_motion import LiveMotion
 from animator_core.liveportrait.motion.replay import template_keypoints
 from animator_core.liveportrait.motion.retargeting import EYE_KEYPOINTS, LIP_KEYPOINTS
 from animator_core.liveportrait.motion.template import MotionTemplate
-from animator_core.liveportrait.neutral import neutral_of_clip
 from animator_core.liveportrait.source.optimizer import InferenceOptimizer
 from animator_core.liveportrait.source.scene import Scene
 from animator_core.liveportrait.source.scene_shelf import SceneShelf

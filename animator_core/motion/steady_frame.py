@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from animator_core.frame_change import frame_change
+from animator_core.motion.frame_change import frame_change
 from animator_core.tracking.observation import FaceObservation
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from animator_core.frame_change import frame_change
 from animator_core.liveportrait.motion.crop import FaceSquare
 from animator_core.liveportrait.motion.face_crop import DrivingCrop, crop_driving, driving_square, seen_from
 from animator_core.liveportrait.motion.face_motion import FaceMotion, face_motion
 from animator_core.liveportrait.motion.retargeting import ratio_tensors
 from animator_core.liveportrait.networks.keypoints import KeypointMotion
+from animator_core.motion.frame_change import frame_change
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from animator_core.errors import CharacterError
-from animator_core.frame_change import FrameChange
 from animator_core.liveportrait.motion.crop import (
     DRIVING_CROP_SIZE,
     SOURCE_CROP_SIZE,
@@ -22,6 +21,7 @@ from animator_core.liveportrait.motion.crop import (
     warp_to_crop,
 )
 from animator_core.liveportrait.motion.face_motion import FaceMotion
+from animator_core.motion.frame_change import FrameChange
 
 _BROWS = (70, 63, 105, 66, 107, 336, 296, 334, 293, 300)
 _EYES = (468, 473)

@@ -14,7 +14,7 @@ import torch
 from animator_core.liveportrait.motion.editing import brow_expression, gaze_expression, smile_expression
 from animator_core.liveportrait.motion.face_motion import FaceMotion
 from animator_core.liveportrait.motion.retargeting import Retargeters, eye_correction, lip_correction
-from animator_core.liveportrait.options import MotionOptions
+from animator_core.motion.options import MotionOptions
 
 _MAX_OPENNESS = 1.6
 _MAX_GAZE, _MAX_BROWS, _MAX_SMILE, _LEAST_SMILE = 25.0, 30.0, 1.3, -0.3

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import torch
 
+from animator_core.liveportrait.motion.calmest import NeutralWatch
 from animator_core.liveportrait.motion.face_motion import FaceMotion, rotation_from_vector, vector_from_rotation
 from animator_core.liveportrait.motion.landmark_motion import LandmarkMotion
 from animator_core.liveportrait.motion.retargeting import EYE_KEYPOINTS, Retargeters
+from animator_core.liveportrait.motion.smoothing import Ease, OneEuro
 from animator_core.liveportrait.motion.transfer import MotionTransfer
 from animator_core.liveportrait.networks.keypoints import KEYPOINT_COUNT
-from animator_core.liveportrait.neutral import NeutralWatch
-from animator_core.liveportrait.options import MotionOptions
-from animator_core.liveportrait.smoothing import Ease, OneEuro
+from animator_core.motion.options import MotionOptions
 
 _EASE_SECONDS = 0.45
 _MAX_STEP_SECONDS = 0.2

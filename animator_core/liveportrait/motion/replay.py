@@ -9,7 +9,7 @@ from animator_core.liveportrait.motion.face_motion import FaceMotion, motion_fro
 from animator_core.liveportrait.motion.retargeting import Retargeters
 from animator_core.liveportrait.motion.template import MotionTemplate
 from animator_core.liveportrait.motion.transfer import transfer_clip
-from animator_core.liveportrait.options import MotionOptions
+from animator_core.motion.options import MotionOptions
 
 
 def template_keypoints(

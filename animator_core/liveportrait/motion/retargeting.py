@@ -9,7 +9,7 @@ import torch
 
 from animator_core.liveportrait.motion.face_motion import FaceMotion
 from animator_core.liveportrait.networks.keypoints import KEYPOINT_COUNT
-from animator_core.liveportrait.options import MotionOptions
+from animator_core.motion.options import MotionOptions
 
 LIP_KEYPOINTS = (6, 12, 14, 17, 19, 20)
 EYE_KEYPOINTS = (11, 13, 15, 16, 18)

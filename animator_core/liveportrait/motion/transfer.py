@@ -27,9 +27,9 @@ from animator_core.liveportrait.motion.retargeting import (
     lip_correction,
     lip_delta,
 )
+from animator_core.liveportrait.motion.smoothing import smooth_clip
 from animator_core.liveportrait.networks.keypoints import KEYPOINT_COUNT
-from animator_core.liveportrait.options import MotionOptions
-from animator_core.liveportrait.smoothing import smooth_clip
+from animator_core.motion.options import MotionOptions
 
 # Absolute motion and smoothed clips take only these from the driver: the rest is the shape of the head.
 _EXPRESSIVE_KEYPOINTS = (1, 2, 6, *range(11, 21))

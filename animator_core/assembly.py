@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from animator_core.clips.recording import TemplateRecorder
     from animator_core.config import Config
     from animator_core.motion.estimator import MotionEstimator
-    from animator_core.render.contract import Renderer
     from animator_core.renderers import RendererSource
+    from animator_core.rendering.contract import Renderer
     from animator_core.tracking.observation import FaceTracker
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Callable
 
 from animator_core.errors import AnimatorError, DeviceLostError, ModelError, WeightsError, loading
 from animator_core.motion.options import MotionOptions
-from animator_core.render.contract import Renderer
+from animator_core.rendering.contract import Renderer
 
 if TYPE_CHECKING:
     from animator_core.liveportrait.engine import Engine

@@ -16,7 +16,7 @@ from animator_core.clips.track_file import MotionTrack, write_track
 from animator_core.liveportrait.motion.template import MotionTemplate, write_template
 from animator_core.motion.driving import DrivenFrame, DrivingMotion
 from animator_core.motion.visible_change import signature
-from animator_core.render.contract import Placement
+from animator_core.rendering.contract import Placement
 from animator_core.tracking.face_model import face_model
 from animator_core.tracking.observation import FaceObservation
 

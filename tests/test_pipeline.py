@@ -16,7 +16,7 @@ from animator_core.characters.character import Character
 from animator_core.errors import CharacterError
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.visible_change import signature
-from animator_core.render.contract import Placement
+from animator_core.rendering.contract import Placement
 from animator_core.tracking.observation import FaceObservation
 
 OBSERVATION = FaceObservation(np.zeros((478, 3), np.float32), 64, 48, 5)

@@ -28,7 +28,7 @@ from animator_core.errors import CharacterError, DeviceLostError, WeightsError
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.visible_change import signature
-from animator_core.render.contract import Placement
+from animator_core.rendering.contract import Placement
 from animator_core.serving.channel import claim_standard_streams
 from animator_core.serving.manners import ParentWatch
 from animator_core.serving.service import FilterService

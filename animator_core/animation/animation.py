@@ -20,7 +20,7 @@ from animator_core.ipc.frame_ring import RingWriter, now_ns
 from animator_core.ipc.protocol import AnimationSettings, may_be_slow
 from animator_core.ipc.publish import publish_picture
 from animator_core.motion.estimator import MotionEstimator
-from animator_core.render.contract import Renderer
+from animator_core.rendering.contract import Renderer
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.kept_neutral import from_text, neutral_arrays, neutral_of_arrays, to_text
-from animator_core.render.contract import Renderer
+from animator_core.rendering.contract import Renderer
 
 
 class KeptNeutral:

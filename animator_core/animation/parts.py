@@ -11,7 +11,7 @@ from animator_core.characters.library import CharacterLibrary
 from animator_core.config import Config
 from animator_core.ipc.protocol import AnimationSettings
 from animator_core.motion.estimator import MotionEstimator, MotionSettings
-from animator_core.render.contract import Renderer
+from animator_core.rendering.contract import Renderer
 from animator_core.tracking.observation import FaceTracker
 
 

@@ -13,7 +13,7 @@ from animator_core.animation.statistics import FrameStatistics
 from animator_core.characters.character import Character
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.estimator import MotionEstimator
-from animator_core.render.contract import Renderer
+from animator_core.rendering.contract import Renderer
 from animator_core.tracking.observation import FaceObservation
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from animator_core.animation.preparation import SOON, WANTED, PreparationThread
 from animator_core.characters.character import Character
 from animator_core.characters.library import CharacterLibrary
 from animator_core.errors import AnimatorError, CharacterError, ModelError, described
-from animator_core.render.contract import Renderer
+from animator_core.rendering.contract import Renderer
 
 logger = logging.getLogger(__name__)
 

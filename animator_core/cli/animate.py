@@ -23,7 +23,7 @@ from animator_core.clips.video import Encoding, VideoWriter, choose_encoding
 from animator_core.config import Config, load_config
 from animator_core.errors import AnimatorError, MotionError
 from animator_core.liveportrait.motion.template import write_template
-from animator_core.render.contract import Renderer
+from animator_core.rendering.contract import Renderer
 
 DEFAULT_BACKGROUND = "#2b2d31"
 """A dark, neutral grey: what a transparent character stands before where the file holds no alpha."""

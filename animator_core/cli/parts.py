@@ -19,7 +19,7 @@ from animator_core.motion.options import MotionOptions, options_from
 from animator_core.whole_file import link_target, written_whole
 
 if TYPE_CHECKING:
-    from animator_core.render.contract import Renderer
+    from animator_core.rendering.contract import Renderer
 
 
 def positive_int(text: str) -> int:

@@ -15,7 +15,7 @@ from animator_core.config import Config, load_config
 from animator_core.errors import AnimatorError, CharacterError
 from animator_core.ipc.character_names import list_other_pictures
 from animator_core.ipc.protocol import RENDERERS
-from animator_core.render.contract import Renderer
+from animator_core.rendering.contract import Renderer
 
 SMALL_FACE_PIXELS = 120
 _WARM_UP_FRAMES = 2

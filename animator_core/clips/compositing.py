@@ -10,7 +10,7 @@ import re
 import numpy as np
 
 from animator_core.errors import AnimatorError
-from animator_core.render.texture import decode_srgb, encode_srgb
+from animator_core.rendering.srgb import decode_srgb, encode_srgb
 
 _NAMED_COLOURS = {
     "black": (0, 0, 0),

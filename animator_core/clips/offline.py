@@ -14,7 +14,7 @@ from animator_core.clips.driving_clip import DrivingMoment, TemplateClip
 from animator_core.errors import MotionError
 from animator_core.liveportrait.motion.template import MotionTemplate
 from animator_core.motion.driving import DrivenFace, DrivenFrame, DrivingMotion
-from animator_core.render.contract import Placement, Renderer
+from animator_core.rendering.contract import Placement, Renderer
 from animator_core.tracking.observation import FaceObservation
 
 CALIBRATION_TIME = Fraction(1)

@@ -28,7 +28,7 @@ from animator_core.liveportrait.source.scene import Scene
 from animator_core.liveportrait.source.scene_shelf import SceneShelf
 from animator_core.motion.driving import DrivenFace, DrivenFrame, DrivingMotion
 from animator_core.motion.visible_change import lids_and_lips
-from animator_core.render.contract import Placement
+from animator_core.rendering.contract import Placement
 
 _KEYPOINT_TOLERANCE = torch.full((21, 1), 0.6 / 256)
 _KEYPOINT_TOLERANCE[[*EYE_KEYPOINTS, *LIP_KEYPOINTS]] = 0.2 / 256

@@ -13,7 +13,7 @@ from animator_core.diagnostics.benchmark.likeness import Likeness, LikenessSumma
 from animator_core.ipc.frame_ring import RingMemory, RingWriter
 from animator_core.ipc.publish import publish_picture
 from animator_core.motion.driving import DrivingMotion
-from animator_core.render.contract import Renderer
+from animator_core.rendering.contract import Renderer
 
 STAGES = ("tracking", "motion", "place", "render", "publish")
 """What a frame goes through; ``render`` only where it is drawn."""

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from animator_core.liveportrait.motion.crop import feather_mask
-from animator_core.render.texture import premultiplied_bgra
+from animator_core.rendering.srgb import premultiplied_bgra
 
 _STRIP_PIXELS = 1 << 20
 """Computed at once: bounds what large pictures take for a moment, some 60 bytes a pixel."""

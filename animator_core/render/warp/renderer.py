@@ -11,8 +11,6 @@ from animator_core.characters.character import Character
 from animator_core.errors import CharacterError
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.visible_change import signature
-from animator_core.render.contract import Placement
-from animator_core.render.texture import premultiplied_bgra
 from animator_core.render.warp.canvas import Canvas
 from animator_core.render.warp.eyeball import Eyeball
 from animator_core.render.warp.eyelid import Eyelid
@@ -20,6 +18,8 @@ from animator_core.render.warp.face_shape import FaceShape
 from animator_core.render.warp.head_pose import moved_pose
 from animator_core.render.warp.mouth import Mouth
 from animator_core.render.warp.surroundings import Surroundings
+from animator_core.rendering.contract import Placement
+from animator_core.rendering.srgb import premultiplied_bgra
 from animator_core.tracking.face_model import (
     FACE_OVAL,
     LEFT_BROW,

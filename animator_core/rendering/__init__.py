@@ -1,0 +1,1 @@
+"""What every renderer has in common."""

@@ -97,7 +97,7 @@ class RendererSource:
 
     def _warp(self, note: str = "") -> Renderer:
         with loading("numba"):
-            from animator_core.render.warp.renderer import WarpRenderer
+            from animator_core.warp.renderer import WarpRenderer
 
         if self._failed_device:
             from animator_core.liveportrait.execution.device_errors import release_memory

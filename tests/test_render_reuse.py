@@ -11,9 +11,9 @@ from animator_core.animation.reuse import RenderReuse
 from animator_core.liveportrait.renderer import _signature as keypoint_signature
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.visible_change import HEAD_TOLERANCE, LID_AND_LIP_TOLERANCE, USUAL_FACE_PIXELS, signature
-from animator_core.render.warp.renderer import WarpRenderer
 from animator_core.tracking.face_model import INNER_LIPS
 from animator_core.tracking.pose import fit_pose, with_true_depth
+from animator_core.warp.renderer import WarpRenderer
 
 LID, CHEEK_KEYPOINT = 11, 9
 PIXEL_OF_512 = 1 / 256

@@ -9,16 +9,16 @@ import pytest
 from animator_core.characters.character import Character
 from animator_core.errors import CharacterError
 from animator_core.motion.driving import DrivingMotion
-from animator_core.render.warp import canvas
-from animator_core.render.warp.head_pose import HeadLimits, moved_pose, soft_limit
-from animator_core.render.warp.lattice import Lattice
-from animator_core.render.warp.mesh import EMPTY, map_triangles
-from animator_core.render.warp.painting import PAINT, bordered, paint_cells
-from animator_core.render.warp.renderer import WarpRenderer, _Puppet
-from animator_core.render.warp.surroundings import grid_triangles
 from animator_core.rendering.srgb import premultiplied_bgra
 from animator_core.tracking.face_model import INNER_LIPS, LEFT_EYE, RIGHT_EYE, face_model
 from animator_core.tracking.pose import HeadPose, euler_angles, rotation_from_euler, with_true_depth
+from animator_core.warp import canvas
+from animator_core.warp.head_pose import HeadLimits, moved_pose, soft_limit
+from animator_core.warp.lattice import Lattice
+from animator_core.warp.mesh import EMPTY, map_triangles
+from animator_core.warp.painting import PAINT, bordered, paint_cells
+from animator_core.warp.renderer import WarpRenderer, _Puppet
+from animator_core.warp.surroundings import grid_triangles
 
 SIDE = 320
 EYE_BLUE = (40, 90, 200)

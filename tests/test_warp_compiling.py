@@ -10,8 +10,8 @@ from typing import Any, Callable
 import pytest
 
 from animator_core.config import PROJECT_ROOT
-from animator_core.render.warp import compiling
-from animator_core.render.warp.compiling import Compiler
+from animator_core.warp import compiling
+from animator_core.warp.compiling import Compiler
 
 FULL = OSError(28, "No space left on device")
 NOWHERE = RuntimeError("cannot cache function 'f': no locator available for file 'f.py'")
@@ -72,7 +72,7 @@ def test_numba_itself_compiles_where_its_cache_has_no_place():
         "import numpy as np\n"
         "from numba.core import caching\n"
         "caching.CacheImpl._locator_classes = []\n"
-        "from animator_core.render.warp.openings import lay_over\n"
+        "from animator_core.warp.openings import lay_over\n"
         "below, layer = np.zeros((2, 2, 4), np.uint8), np.full((2, 2, 4), 200, np.uint8)\n"
         "lay_over(below, layer, np.ones((2, 2), np.float32))\n"
         "assert below[..., :3].min() == 200\n"

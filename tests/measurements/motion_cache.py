@@ -31,7 +31,7 @@ from animator_core.liveportrait.motion.driving_view import DrivingView, DrivingV
 from animator_core.liveportrait.motion.motion_cache import QUANTISATION_STEP, MotionCache
 from animator_core.liveportrait.networks.keypoints import transform_keypoints
 from animator_core.liveportrait.networks.motion_only import load_motion_extractor
-from animator_core.render.warp.renderer import WarpRenderer
+from animator_core.warp.renderer import WarpRenderer
 from measurements.golden_model import parser, weights_folder
 
 THRESHOLDS = (0.98, 0.95, 0.9, 0.8, 0.6)

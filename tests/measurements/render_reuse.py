@@ -25,7 +25,7 @@ from animator_core.diagnostics.benchmark.likeness import Likeness
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.idle import IdleMotion
 from animator_core.motion.visible_change import LID_AND_LIP_TOLERANCE, signature
-from animator_core.render.warp.renderer import WarpRenderer
+from animator_core.warp.renderer import WarpRenderer
 
 FACTORS = (0.5, 0.75, 1.0, 1.5, 2.0)
 """Of the tolerances that are used."""

@@ -22,11 +22,11 @@ from animator_core.characters.library import CharacterLibrary
 from animator_core.config import MODELS_DIR, PROJECT_ROOT
 from animator_core.ipc.frame_ring import FORMAT_BGRA_PREMULTIPLIED, FORMAT_RGBA, RingMemory, RingReader, RingWriter
 from animator_core.motion.estimator import MotionEstimator
-from animator_core.render.warp.renderer import WarpRenderer
 from animator_core.tracking.build import create_tracker
 from animator_core.tracking.face_model import face_model
 from animator_core.tracking.observation import FaceObservation
 from animator_core.tracking.pose import rotation_from_euler
+from animator_core.warp.renderer import WarpRenderer
 from obs_plugin import capture
 from obs_plugin.filter import AnimatorFilter
 from obs_plugin.link import FilterLink

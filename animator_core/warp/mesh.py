@@ -7,7 +7,7 @@ import math
 import numba
 import numpy as np
 
-from animator_core.render.warp.compiling import compiled
+from animator_core.warp.compiling import compiled
 
 EMPTY = -8.0
 """What a map holds where nothing is shown."""

@@ -16,7 +16,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from animator_core.render.warp.compiling import compiled
+from animator_core.warp.compiling import compiled
 
 LEAVE, CLEAR, PAINT, MAP = range(4)
 """What to do with a cell, see `paint_cells`."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from animator_core.render.warp.openings import Opening, blend_into, frontal_plane, lay_over, opening
 from animator_core.tracking.face_model import INNER_LIPS, OUTER_LIPS
 from animator_core.tracking.pose import HeadPose
+from animator_core.warp.openings import Opening, blend_into, frontal_plane, lay_over, opening
 
 _SIZE = 192
 """Side of the drawn textures; the mouth is two thirds of it wide."""

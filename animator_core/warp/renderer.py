@@ -11,13 +11,6 @@ from animator_core.characters.character import Character
 from animator_core.errors import CharacterError
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.visible_change import signature
-from animator_core.render.warp.canvas import Canvas
-from animator_core.render.warp.eyeball import Eyeball
-from animator_core.render.warp.eyelid import Eyelid
-from animator_core.render.warp.face_shape import FaceShape
-from animator_core.render.warp.head_pose import moved_pose
-from animator_core.render.warp.mouth import Mouth
-from animator_core.render.warp.surroundings import Surroundings
 from animator_core.rendering.contract import Placement
 from animator_core.rendering.srgb import premultiplied_bgra
 from animator_core.tracking.face_model import (
@@ -31,6 +24,13 @@ from animator_core.tracking.face_model import (
     face_model,
 )
 from animator_core.tracking.pose import fit_pose, with_true_depth
+from animator_core.warp.canvas import Canvas
+from animator_core.warp.eyeball import Eyeball
+from animator_core.warp.eyelid import Eyelid
+from animator_core.warp.face_shape import FaceShape
+from animator_core.warp.head_pose import moved_pose
+from animator_core.warp.mouth import Mouth
+from animator_core.warp.surroundings import Surroundings
 
 _KEPT_CHARACTERS = 32
 _MIN_FACE_PIXELS = 24

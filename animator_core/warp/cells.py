@@ -5,8 +5,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from animator_core.render.warp.compiling import compiled
-from animator_core.render.warp.painting import CLEAR, LEAVE, MAP, PAINT
+from animator_core.warp.compiling import compiled
+from animator_core.warp.painting import CLEAR, LEAVE, MAP, PAINT
 
 
 @compiled(

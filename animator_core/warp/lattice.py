@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from animator_core.render.warp.cells import find_rough
-from animator_core.render.warp.mesh import EMPTY, map_triangles
-from animator_core.render.warp.surroundings import Surroundings, grid_triangles
+from animator_core.warp.cells import find_rough
+from animator_core.warp.mesh import EMPTY, map_triangles
+from animator_core.warp.surroundings import Surroundings, grid_triangles
 
 _ROUGH = 1.0
 """From which bend at a corner, in pixels, the cells around it are drawn as triangles: interpolated between its corners

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 
 from animator_core.motion.driving import DrivingMotion
-from animator_core.render.warp.head_pose import HeadLimits
 from animator_core.tracking.face_model import CHIN, FACE_OVAL
 from animator_core.tracking.pose import HeadPose
+from animator_core.warp.head_pose import HeadLimits
 
 _CELLS = 44
 _SKULL_DEPTH = 0.42

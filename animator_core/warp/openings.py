@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from animator_core.render.warp.compiling import compiled
 from animator_core.tracking.pose import HeadPose
+from animator_core.warp.compiling import compiled
 
 _SUBPIXEL_BITS = 4
 

@@ -10,11 +10,11 @@ from typing import Callable
 
 import numpy as np
 
-from animator_core.render.warp.cells import judge_cells
-from animator_core.render.warp.lattice import Lattice
-from animator_core.render.warp.mesh import map_triangles
-from animator_core.render.warp.painting import CLEAR, LEAVE, bordered, paint_cells, paint_map
-from animator_core.render.warp.surroundings import Surroundings
+from animator_core.warp.cells import judge_cells
+from animator_core.warp.lattice import Lattice
+from animator_core.warp.mesh import map_triangles
+from animator_core.warp.painting import CLEAR, LEAVE, bordered, paint_cells, paint_map
+from animator_core.warp.surroundings import Surroundings
 
 _MARGIN = 8
 """Pixels around the face's points that belong to its window: soft edges of mouth and eyes reach that far."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from animator_core.render.warp.compiling import compiled
-from animator_core.render.warp.openings import Opening, blend_into, frontal_plane, opening, spread
 from animator_core.tracking.pose import HeadPose
+from animator_core.warp.compiling import compiled
+from animator_core.warp.openings import Opening, blend_into, frontal_plane, opening, spread
 
 _MOST_GAZE = 0.22
 _RIM_STAYS, _RIM_WIDENS = 0.05, 0.15

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from animator_core.render.warp.openings import Opening, lay_over, spread
+from animator_core.warp.openings import Opening, lay_over, spread
 
 _BEGIN, _FULL = 0.12, 0.55
 """How far a lid must close until its drawn skin begins to show, and until it has replaced the picture's."""

@@ -1,1 +1,0 @@
-"""From a character and a driving motion to a picture."""

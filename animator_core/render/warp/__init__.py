@@ -1,1 +1,0 @@
-"""The renderer that needs neither a GPU nor weights: it bends the picture by its landmarks."""

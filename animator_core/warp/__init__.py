@@ -1,0 +1,1 @@
+"""The landmark warp: a renderer for any CPU."""

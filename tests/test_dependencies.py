@@ -101,7 +101,7 @@ def test_the_shared_modules_load_the_standard_library_only():
 
 def test_the_worker_reads_its_arguments_before_it_loads_anything_heavy():
     heavy = set(HEAVY) - {"psutil"}
-    assert modules_loaded_by("import animator_core.worker").isdisjoint(heavy)
+    assert modules_loaded_by("import animator_core.worker.main").isdisjoint(heavy)
 
 
 @needs_stdlib_names

@@ -216,7 +216,7 @@ def test_what_a_code_page_lacks_is_shown_as_a_question_mark(tmp_path: Path, enco
 
 def test_the_workers_log_is_utf_8_whatever_the_code_page(tmp_path: Path) -> None:
     script = (
-        "import runpy, sys, animator_core.worker as worker\n"
+        "import runpy, sys, animator_core.worker.main as worker\n"
         "worker.main = lambda arguments: print('Яна', file=sys.stderr)\n"
         "sys.argv = ['animator_core', 'worker']\n"
         "runpy.run_module('animator_core', run_name='__main__')\n"

@@ -31,9 +31,9 @@ from animator_core.ipc.frame_ring import FORMAT_BGRA_PREMULTIPLIED, FORMAT_RGBA,
 from animator_core.ipc.protocol import AnimationSettings, Ready, Shutdown, decode, encode
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.kept_neutral import from_text
-from animator_core.serving.channel import MessageChannel
-from animator_core.serving.manners import ParentWatch
 from animator_core.tracking.observation import FaceObservation
+from animator_core.worker.channel import MessageChannel
+from animator_core.worker.process import ParentWatch
 from tests.worker_harness import save_character
 from tests.worker_with_doubles import RendererDouble, TrackerDouble
 
@@ -607,7 +607,7 @@ def test_parent_watch_notices_the_end_also_of_an_unreaped_parent():
 
 def test_main_limits_the_threads_of_the_number_libraries():
     code = (
-        "import os; from animator_core.serving.manners import limit_threads\n"
+        "import os; from animator_core.worker.process import limit_threads\n"
         "os.environ.pop('OMP_NUM_THREADS', None); threads = limit_threads()\n"
         "assert os.environ['OMP_NUM_THREADS'] == os.environ['NUMBA_NUM_THREADS'] == str(threads)\n"
         "assert 1 <= threads <= 4"

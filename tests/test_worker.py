@@ -30,7 +30,7 @@ from animator_core.ipc.protocol import (
     UpdateFilter,
     WorkerProblem,
 )
-from animator_core.serving import process_end
+from animator_core.worker import process_end
 from tests.conftest import shared_file
 from tests.worker_harness import BLACK, GREY, WorkerHarness, save_character, write_config
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from animator_core.animation import preparation
-from animator_core.serving import manners, process_end
+from animator_core.worker import process as manners
+from animator_core.worker import process_end
 
 
 class Function:
@@ -86,8 +87,8 @@ def test_elsewhere_the_process_is_lowered_and_no_thread(monkeypatch):
 
 
 def test_the_worker_asks_for_fine_timers_before_it_serves(monkeypatch, tmp_path):
-    from animator_core import worker
-    from animator_core.serving import service
+    from animator_core.worker import main as worker
+    from animator_core.worker import service
 
     asked: list[str] = []
     monkeypatch.setattr(manners, "use_fine_timers", lambda: asked.append("timers"))

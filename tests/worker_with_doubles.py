@@ -29,11 +29,11 @@ from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.visible_change import signature
 from animator_core.rendering.contract import Placement
-from animator_core.serving.channel import claim_standard_streams
-from animator_core.serving.manners import ParentWatch
-from animator_core.serving.service import FilterService
 from animator_core.tracking.face_model import face_model
 from animator_core.tracking.observation import FaceObservation
+from animator_core.worker.channel import claim_standard_streams
+from animator_core.worker.process import ParentWatch
+from animator_core.worker.service import FilterService
 
 
 class TrackerDouble:

@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     from animator_core.live.session import LiveParts, LiveSession
     from animator_core.live.shelf import CharacterShelf
     from animator_core.live.threads import CaptureThread, TrackingThread
-    from animator_core.serving.manners import use_fine_timers
+    from animator_core.worker.process import use_fine_timers
 
     use_fine_timers()
     recordings.require_writable(options)

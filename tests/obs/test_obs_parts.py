@@ -222,7 +222,7 @@ NATIVE_LINES = (
     "libpng warning: iCCP: known incorrect sRGB profile",
 )
 OUR_LINES = (
-    "INFO animator_core.worker: it is up",
+    "INFO animator_core.worker.main: it is up",
     "WARNING animator_core.animation.stage: no face found",
     "E0000 00:00:1795838400.123456   12345 graph.cc:12] it cannot go on",
     "F20261128 04:00:00.123456 12345 check.cc:85] Check failed",

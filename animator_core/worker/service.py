@@ -29,10 +29,10 @@ from animator_core.ipc.protocol import (
     UpdateFilter,
     WorkerProblem,
 )
-from animator_core.serving.channel import MessageChannel
-from animator_core.serving.manners import ParentWatch
-from animator_core.serving.process_end import DEVICE_LOST, end_process
-from animator_core.serving.session import FilterSession
+from animator_core.worker.channel import MessageChannel
+from animator_core.worker.process import ParentWatch
+from animator_core.worker.process_end import DEVICE_LOST, end_process
+from animator_core.worker.session import FilterSession
 
 logger = logging.getLogger(__name__)
 

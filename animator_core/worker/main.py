@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NoReturn
 from animator_core.errors import ConfigError, described
 from animator_core.ipc.frame_ring import remove_stale_rings
 from animator_core.ipc.protocol import WorkerProblem
-from animator_core.serving.channel import MessageChannel, claim_standard_streams
-from animator_core.serving.process_end import INCOMPLETE, end_process
+from animator_core.worker.channel import MessageChannel, claim_standard_streams
+from animator_core.worker.process_end import INCOMPLETE, end_process
 
 if TYPE_CHECKING:
     from animator_core.config import Config
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _serve(channel: MessageChannel, options: argparse.Namespace) -> int:
     """Serve, and return the process's exit code."""
     try:
-        from animator_core.serving.manners import (
+        from animator_core.worker.process import (
             ParentWatch,
             limit_opencv_threads,
             limit_threads,
@@ -52,8 +52,8 @@ def _serve(channel: MessageChannel, options: argparse.Namespace) -> int:
         limit_opencv_threads(limit_threads())
         lower_priority()
         use_fine_timers()
-        from animator_core.serving.service import FilterService
-        from animator_core.serving.wiring import build_parts
+        from animator_core.worker.service import FilterService
+        from animator_core.worker.wiring import build_parts
     except Exception as exc:
         # Packages that lack a library or do not fit another one fail in any way.
         logger.exception("the installation is incomplete")

@@ -1,0 +1,1 @@
+"""The worker process: its life, its messages, its filters."""

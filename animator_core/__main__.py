@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if arguments[:1] == [WORKER]:
             # Its arguments are a matter between the OBS script and the worker, and it starts without the rest.
-            from animator_core.worker import main as worker_main
+            from animator_core.worker.main import main as worker_main
 
             return int(worker_main(arguments[1:]) or 0)
         options = build_parser(arguments[0] if arguments else "").parse_args(arguments)

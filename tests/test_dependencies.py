@@ -18,51 +18,26 @@ CORE = PROJECT_ROOT / "animator_core"
 STANDARD_LIBRARY = set(getattr(sys, "stdlib_module_names", ()))
 needs_stdlib_names = pytest.mark.skipif(not STANDARD_LIBRARY, reason="Python 3.9 does not know its own modules")
 
-# What a part of the core may import of the rest of it; a part that is not named here may import anything.
-ALLOWED = {
-    "character_names": set(),
-    "frame_ring": set(),
-    "protocol": {"frame_ring"},
-    "errors": set(),
-    "frame_change": set(),
-    "whole_file": set(),
-    "yaml_text": set(),
-    "config": {"errors", "liveportrait", "yaml_text"},  # its options: each with its range, standard library only
-    "timing": set(),
-    "installation": {"errors", "installation", "model_files", "whole_file"},
-    "model_files": {"errors", "installation", "whole_file"},
-    "tracking": {"errors", "model_files", "tracking"},
-    "liveportrait": {"errors", "frame_change", "liveportrait", "whole_file"},
-    "motion": {"errors", "frame_change", "motion", "tracking", "whole_file"},
-    "characters": {
-        "errors",
-        "config",
-        "protocol",
-        "character_names",
-        "characters",
-        "liveportrait",
-        "tracking",
-        "whole_file",
-        "yaml_text",
-    },
-    "render": {
-        "characters",
-        "errors",
-        "frame_ring",
-        "installation",  # looks for cards; standard library only
-        "liveportrait",
-        "motion",
-        "optimizer",
-        "protocol",
-        "render",
-        "tracking",
-    },
-    "render_reuse": set(),
-    "publishing": {"frame_ring"},
-    "optimizer": {"characters", "errors", "liveportrait", "motion"},
-    "frame_statistics": {"timing"},
-    "pipeline": {"characters", "errors", "frame_statistics", "motion", "render", "render_reuse", "tracking"},
-}
+# The core from the bottom to the top: a part imports itself and what is further down, never its neighbours or above.
+LAYERS = (
+    {"errors", "yaml_text"},
+    {"whole_file", "ipc"},
+    {"installation"},
+    {"tracking"},
+    {"motion"},
+    {"config"},
+    {"characters"},
+    {"rendering"},
+    {"liveportrait", "warp"},
+    {"renderers"},
+    {"animation"},
+    {"clips"},
+    {"assembly"},
+    {"api", "diagnostics", "live", "worker"},
+    {"cli"},
+    {"__main__"},
+)
+NO_TORCH = ("ipc", "installation", "tracking", "motion", "characters", "rendering", "warp")
 
 
 def imports_of(path: Path) -> Iterator[str]:
@@ -110,7 +85,7 @@ def test_the_obs_side_imports_the_shared_modules_and_the_standard_library_only()
     for path in python_files("obs_plugin"):
         for name in imports_of(path):
             assert name.partition(".")[0] in known, f"{path} imports {name}"
-            if name.startswith("animator_core."):
+            if name.startswith("animator_core.") and name != "animator_core.ipc":
                 assert name.startswith(SHARED_MODULES), f"{path} imports {name}"
 
 
@@ -120,24 +95,38 @@ def test_the_core_never_imports_the_obs_side():
             assert name.partition(".")[0] not in ("obspython", "obs_plugin"), f"{path} imports {name}"
 
 
-@pytest.mark.parametrize("part", sorted(ALLOWED))
-def test_lower_layers_do_not_import_upper_ones(part):
-    path = CORE / part
-    files = list(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
-    assert files
-    own_parts = {entry.stem for entry in CORE.iterdir()}
-    for file in files:
-        for name in imports_of(file):
-            pieces = name.split(".")
-            if pieces[0] == "animator_core" and len(pieces) > 1 and pieces[1] in own_parts:
-                assert pieces[1] in ALLOWED[part], f"{file} imports {name}"
+def parts_of_the_core() -> set[str]:
+    return {path.stem for path in CORE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+
+
+def test_every_part_of_the_core_has_its_layer() -> None:
+    assert sorted(part for layer in LAYERS for part in layer) == sorted(parts_of_the_core() - {"__init__"})
+
+
+@pytest.mark.parametrize("height", range(len(LAYERS)))
+def test_lower_layers_do_not_import_upper_ones(height: int) -> None:
+    lower = set().union(*LAYERS[:height])
+    for part in LAYERS[height]:
+        path = CORE / part
+        for file in list(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]:
+            for name in imports_of(file):
+                pieces = name.split(".")
+                if pieces[0] == "animator_core" and len(pieces) > 1 and pieces[1] in parts_of_the_core():
+                    assert pieces[1] in lower | {part}, f"{file} imports {name}"
+
+
+@pytest.mark.parametrize("part", NO_TORCH)
+def test_only_liveportrait_and_what_is_above_it_needs_torch(part: str) -> None:
+    for path in python_files(f"animator_core/{part}"):
+        # A benchmark or a check may look whether it is there; nothing below the renderers does.
+        assert not any(name.partition(".")[0] == "torch" for name in imports_of(path)), path
 
 
 def test_nothing_untrusted_is_unpickled():
     for path in python_files("animator_core", "obs_plugin"):
         names = set(imports_of(path))
         # The import of official templates builds nothing but stand-ins; tests/test_motion_template.py attacks it.
-        if path != CORE / "motion" / "pickle_import.py":
+        if path != CORE / "liveportrait" / "motion" / "pickle_import.py":
             assert not names & {"pickle", "marshal", "shelve", "dill", "joblib"}, path
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("np.load", "numpy.load"):

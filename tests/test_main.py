@@ -149,7 +149,8 @@ def test_redirected_output_is_complete_in_any_code_page(program: str, encoding: 
 
 def test_the_workers_log_is_utf_8_in_any_code_page() -> None:
     script = (
-        "import logging, sys; from animator_core import __main__ as command_line, worker\n"
+        "import logging, sys; import animator_core.worker.main as worker\n"
+        "from animator_core import __main__ as command_line\n"
         "def work(arguments):\n"
         "    logging.basicConfig(stream=sys.stderr)\n"
         "    logging.warning('Яна \\udcff')\n"  # the name of a file on Linux may be no text

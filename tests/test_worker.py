@@ -536,7 +536,7 @@ def broken_package(folder: Path, name: str, error: str) -> tuple[str, ...]:
     package.mkdir(parents=True)
     (package / "__init__.py").write_text(f"raise {error}\n")
     path = str(folder / "packages")
-    return ("-c", f"import sys; sys.path.insert(0, {path!r}); from animator_core.worker import main; main()")
+    return ("-c", f"import sys; sys.path.insert(0, {path!r}); from animator_core.worker.main import main; main()")
 
 
 def test_the_real_worker_says_once_that_numba_does_not_load_and_goes_on(folder):
@@ -580,7 +580,7 @@ def test_the_real_worker_says_what_to_do_where_a_package_does_not_fit(folder, er
 
 @pytest.mark.parametrize("module", ["cv2", "psutil", "yaml", "numpy"])
 def test_the_real_worker_says_what_to_do_when_a_package_is_missing(tmp_path, module):
-    code = f"import sys; sys.modules['{module}'] = None; from animator_core.worker import main; main([])"
+    code = f"import sys; sys.modules['{module}'] = None; from animator_core.worker.main import main; main([])"
     with WorkerHarness(tmp_path, command=("-c", code)) as worker:
         problem = worker.wait_for(WorkerProblem)
         assert module in problem.message

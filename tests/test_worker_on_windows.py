@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from animator_core.animation import preparation
+from animator_core.animation import preparation, thread_priority
 from animator_core.worker import process as manners
 from animator_core.worker import process_end
 
@@ -81,7 +81,7 @@ def test_elsewhere_the_process_is_lowered_and_no_thread(monkeypatch):
     steps: list[int] = []
     monkeypatch.setattr(os, "nice", steps.append)
     manners.lower_priority()
-    manners.lower_thread_priority()
+    thread_priority.lower_thread_priority()
     manners.use_fine_timers()
     assert steps == [5]
 

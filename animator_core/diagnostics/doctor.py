@@ -17,7 +17,7 @@ _CHECKS = {
     "machine": ("folder", "cache", "disk", "cameras"),
     "obs": ("obs",),
 }
-"""By module of animator_core.checks, in the order of telling."""
+"""By module of animator_core.diagnostics, without "check_", in the order of telling."""
 
 
 def examine(config_path: Path | None) -> Iterator[Finding]:
@@ -41,7 +41,7 @@ def _check_config(path: Path | None) -> tuple[Config, Finding]:
 
 def _findings_of(module: str, name: str, surroundings: Surroundings) -> list[Finding]:
     try:
-        check: Check = getattr(importlib.import_module(f"animator_core.checks.{module}"), f"check_{name}")
+        check: Check = getattr(importlib.import_module(f"animator_core.diagnostics.check_{module}"), f"check_{name}")
         return check(surroundings)
     except Exception as exc:
         # What is broken may break a check in any way, and the other checks shall be made all the same.

@@ -1,1 +1,1 @@
-"""LivePortrait: the networks and the keypoint mathematics, tensors in, tensors out."""
+"""LivePortrait: networks, how they run, their motion, what is kept of a character, and the renderer."""

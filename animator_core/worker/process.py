@@ -14,7 +14,6 @@ logger = logging.getLogger(__name__)
 
 _NICENESS = 5
 _MOST_THREADS = 4
-_THREAD_PRIORITY_BELOW_NORMAL = -1
 
 
 def limit_threads() -> int:
@@ -45,15 +44,6 @@ def lower_priority() -> None:
         os.nice(_NICENESS)
     except OSError as exc:
         logger.info("the priority stays as it is: %s", exc)
-
-
-def lower_thread_priority() -> None:
-    """Run the calling thread, which nobody waits for, below the others; on Windows, as elsewhere the process does."""
-    if sys.platform == "win32":
-        kernel32 = ctypes.windll.kernel32
-        kernel32.GetCurrentThread.restype = ctypes.c_void_p
-        kernel32.SetThreadPriority.argtypes = (ctypes.c_void_p, ctypes.c_int)
-        kernel32.SetThreadPriority(kernel32.GetCurrentThread(), _THREAD_PRIORITY_BELOW_NORMAL)
 
 
 def use_fine_timers() -> None:

@@ -30,7 +30,7 @@ from animator_core.config import load_config
 from animator_core.motion.driving import DrivingMotion
 from measurements.render_reuse import clip_motions
 
-_PACKAGE = "animator_core.render.warp"
+_PACKAGE = "animator_core.warp"
 _FOLDER = _PACKAGE.replace(".", "/")
 _REPOSITORY = Path(__file__).parents[2]
 

@@ -101,8 +101,9 @@ class Installation:
         self.characters = root / "assets" / "characters"
         self.control = root / "control.json"
         shutil.copytree(CHECKOUT / "obs_plugin", root / "obs_plugin", ignore=shutil.ignore_patterns("__pycache__"))
-        (root / "animator_core").mkdir()
-        for name in ("__init__.py", "ipc/character_names.py", "ipc/frame_ring.py", "ipc/protocol.py"):
+        (root / "animator_core" / "ipc").mkdir(parents=True)
+        shared = ("character_names", "frame_ring", "protocol")
+        for name in ("__init__.py", "ipc/__init__.py", *(f"ipc/{module}.py" for module in shared)):
             shutil.copy(CHECKOUT / "animator_core" / name, root / "animator_core" / name)
         self.characters.mkdir(parents=True)
         self._settings: dict[str, Any] = {}

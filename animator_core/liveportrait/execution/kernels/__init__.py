@@ -1,4 +1,4 @@
-"""One kernel for each of `lean.operations`, which stay the readable definition: written in Triton, for CUDA.
+"""One kernel for each of `optimized.operations`, which stay the readable definition: written in Triton, for CUDA.
 
 `choice` alone may be imported where the package triton is not installed.
 """

@@ -24,7 +24,7 @@ _FEW_CHANNELS, _FEW_CHUNKS = 8, 64
 
 
 def modulated(x: torch.Tensor, scale_shift: nn.Conv2d, hidden: torch.Tensor) -> torch.Tensor:
-    """See `lean.operations.modulated`; the result is channels-last."""
+    """See `optimized.operations.modulated`; the result is channels-last."""
     out, _ = _modulated(x, scale_shift, hidden, None)
     return out
 
@@ -36,7 +36,7 @@ def modulated_enlarged(
     shortcut_scale: nn.Conv2d,
     shortcut_hidden: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """See `lean.operations.modulated_enlarged`; the results are channels-last."""
+    """See `optimized.operations.modulated_enlarged`; the results are channels-last."""
     return _modulated(x, scale_shift, hidden, (shortcut_scale, shortcut_hidden))
 
 

@@ -21,7 +21,7 @@ def hourglass_input(
     keypoints_driving: torch.Tensor,
     dtype: torch.dtype,
 ) -> torch.Tensor:
-    """See `lean.operations.hourglass_input`; the result is channels-last. At rest is one motion more, of no shift."""
+    """As `operations.hourglass_input`; the result is channels-last. At rest is one motion more, of no shift."""
     batch, motions, _ = keypoints_driving.shape
     channels, depth, height, width = compressed.shape[1:]
     columns = (motions + 1) * (channels + 1)
@@ -57,7 +57,7 @@ def hourglass_input(
 def moved(
     features: torch.Tensor, logits: torch.Tensor, shift: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """See `lean.operations.moved`; the moved features are channels-last."""
+    """See `optimized.operations.moved`; the moved features are channels-last."""
     batch, shares, depth, height, width = logits.shape
     channels = features.shape[1]
     features, shift = features.expand(batch, -1, -1, -1, -1), shift.contiguous()

@@ -10,7 +10,7 @@ _PIXELS = 1024
 
 
 def picture(x: torch.Tensor) -> torch.Tensor:
-    """See `lean.operations.picture`; the result is float32 and contiguous."""
+    """See `optimized.operations.picture`; the result is float32 and contiguous."""
     batch, channels, height, width = x.shape
     out = x.new_empty((batch, channels // 4, height * 2, width * 2), dtype=torch.float32)
     pixels = out[0].numel()

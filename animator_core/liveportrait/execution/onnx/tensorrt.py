@@ -104,7 +104,7 @@ def build_engine(graph: Path, index: int) -> None:
         str(graph.resolve()),
         str(index),
     ]
-    root = Path(__file__).resolve().parents[3]
+    root = Path(__file__).resolve().parents[4]
     ended = subprocess.run(command, cwd=root, timeout=_LONGEST_BUILD_SECONDS, **_QUIETLY)
     if ended.returncode != 0:
         raise RuntimeError((ended.stderr.strip() or f"it ended with {ended.returncode}").splitlines()[-1])

@@ -75,9 +75,6 @@ def test_a_folder_of_another_release_says_what_to_do(tmp_path: Path) -> None:
 
 
 def copy_installation(folder: Path) -> Path:
-    shutil.copytree(PLUGIN, folder / "obs_plugin", ignore=shutil.ignore_patterns("__pycache__"))
-    core = folder / "animator_core"
-    core.mkdir()
-    for path in PLUGIN.parent.joinpath("animator_core").glob("*.py"):
-        shutil.copy(path, core / path.name)
+    for part in ("obs_plugin", "animator_core"):
+        shutil.copytree(PLUGIN.parent / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     return folder

@@ -21,10 +21,10 @@ logger = logging.getLogger(__name__)
 _LONGEST_CHAIN = 256
 
 
-def revive(lib: LibObs, type_id: bytes) -> int:
-    """Replace every dead filter of ``type_id`` and return how many there were; user interface thread only."""
+def revive(lib: LibObs, type_id: bytes) -> None:
+    """Replace every dead filter of ``type_id``, and log each; user interface thread only."""
     with ExitStack() as owned:
-        return _Revival(lib, type_id, owned).run()
+        _Revival(lib, type_id, owned).run()
 
 
 class _Revival:
@@ -39,39 +39,35 @@ class _Revival:
         self._type_id = type_id
         self._owned = owned
 
-    def run(self) -> int:
-        count = 0
+    def run(self) -> None:
         for data in self._items(self._own_array(self._lib.obs_save_sources())):
-            count += self._revive_in(self._find_source(data, b"uuid"), data)
+            self._revive_in(self._find_source(data, b"uuid"), data)
         # Nobody saves the copies of scenes and sources that studio mode has on program.
         scene = self._program_scene()
         data = self._save(scene)
-        count += self._revive_in(scene, data)
+        self._revive_in(scene, data)
         settings = self._own_data(self._lib.obs_data_get_obj(data, b"settings")) if data else 0
         for item in self._items(self._array(settings, b"items")):
             source = self._find_source(item, b"source_uuid")
-            count += self._revive_in(source, self._save(source))
-        return count
+            self._revive_in(source, self._save(source))
 
-    def _revive_in(self, source: int, data: int) -> int:
-        """Replace a source's dead filters and return how many there were; data: the source as saved."""
-        count = 0
+    def _revive_in(self, source: int, data: int) -> None:
+        """Replace a source's dead filters; data: the source as saved."""
         for saved in self._items(self._array(data, b"filters")) if source else ():
-            if self._lib.obs_data_get_string(saved, b"id") == self._type_id:
-                count += self._replace(source, self._text(data, b"name"), saved)
-        return count
+            if self._text(saved, b"id") == self._type_id:
+                self._replace(source, self._text(data, b"name"), saved)
 
-    def _replace(self, parent: int, parent_name: str, saved: int) -> bool:
-        """Replace one saved filter if it is dead; return whether it was."""
+    def _replace(self, parent: int, parent_name: bytes, saved: int) -> None:
+        """Replace one saved filter if it is dead."""
         lib, name = self._lib, self._text(saved, b"name")
-        dead = self._own_source(lib.obs_source_get_filter_by_name(parent, name.encode("utf-8", "surrogateescape")))
+        dead = self._own_source(lib.obs_source_get_filter_by_name(parent, name))
         if not dead or lib.obs_obj_get_data(dead):
-            return False
-        place = f"“{name}” on “{parent_name}”"
+            return
+        place = f"“{name.decode('utf-8', 'replace')}” on “{parent_name.decode('utf-8', 'replace')}”"
         revived = self._own_source(lib.obs_load_source(saved))
         if not revived or not lib.obs_obj_get_data(revived):
             logger.error("The filter %s does not work: OBS shows the camera. Remove it and add it again", place)
-            return True
+            return
         lib.obs_source_filter_add(parent, revived)
         self._move_beside(parent, revived, dead)
         lib.obs_source_filter_remove(parent, dead)
@@ -79,7 +75,6 @@ class _Revival:
         logger.error(
             "The filter %s was loaded before this script: OBS showed the camera until now. It works again", place
         )
-        return True
 
     def _move_beside(self, parent: int, revived: int, dead: int) -> None:
         """Move a filter from the end of the chain, where OBS adds it, to the dead one."""
@@ -94,10 +89,8 @@ class _Revival:
         """Return a saved source, or 0. Only the UUID, which OBS 30 and later have, tells canvases and copies apart."""
         uuid = self._text(data, uuid_key)
         if uuid and self._lib.obs_get_source_by_uuid is not None:
-            return self._own_source(self._lib.obs_get_source_by_uuid(uuid.encode()))
-        return self._own_source(
-            self._lib.obs_get_source_by_name(self._text(data, b"name").encode("utf-8", "surrogateescape"))
-        )
+            return self._own_source(self._lib.obs_get_source_by_uuid(uuid))
+        return self._own_source(self._lib.obs_get_source_by_name(self._text(data, b"name")))
 
     def _program_scene(self) -> int:
         """Return the scene on program, or 0."""
@@ -111,8 +104,8 @@ class _Revival:
 
     # --- data; every function takes 0 for nothing ---
 
-    def _text(self, data: int, key: bytes) -> str:
-        return (self._lib.obs_data_get_string(data, key) or b"").decode("utf-8", "surrogateescape")
+    def _text(self, data: int, key: bytes) -> bytes:
+        return self._lib.obs_data_get_string(data, key) or b""
 
     def _array(self, data: int, key: bytes) -> int:
         return self._own_array(self._lib.obs_data_get_array(data, key)) if data else 0

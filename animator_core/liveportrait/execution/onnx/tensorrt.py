@@ -20,6 +20,8 @@ from typing import Any
 
 import torch
 
+from animator_core.config import PROJECT_ROOT
+
 logger = logging.getLogger(__name__)
 
 _PREFIX = "liveportrait-tensorrt-"
@@ -104,8 +106,7 @@ def build_engine(graph: Path, index: int) -> None:
         str(graph.resolve()),
         str(index),
     ]
-    root = Path(__file__).resolve().parents[4]
-    ended = subprocess.run(command, cwd=root, timeout=_LONGEST_BUILD_SECONDS, **_QUIETLY)
+    ended = subprocess.run(command, cwd=PROJECT_ROOT, timeout=_LONGEST_BUILD_SECONDS, **_QUIETLY)
     if ended.returncode != 0:
         raise RuntimeError((ended.stderr.strip() or f"it ended with {ended.returncode}").splitlines()[-1])
     if not has_engine(graph):

@@ -118,7 +118,6 @@ def test_lower_layers_do_not_import_upper_ones(height: int) -> None:
 @pytest.mark.parametrize("part", NO_TORCH)
 def test_only_liveportrait_and_what_is_above_it_needs_torch(part: str) -> None:
     for path in python_files(f"animator_core/{part}"):
-        # A benchmark or a check may look whether it is there; nothing below the renderers does.
         assert not any(name.partition(".")[0] == "torch" for name in imports_of(path)), path
 
 

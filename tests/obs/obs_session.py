@@ -439,6 +439,11 @@ class ObsSession:
             self.process = None
 
 
+def shows(session: ObsSession, picture: np.ndarray, scene: str = SCENE) -> bool:
+    """Return whether a scene shows exactly this picture; picture: (H, W, 3 or 4) uint8."""
+    return np.array_equal(session.screenshot(scene)[..., :3], picture[..., :3])
+
+
 def _collection(name: str, scripts: list[Path], settings: dict[str, Any]) -> dict[str, Any]:
     scene = {"id": "scene", "name": SCENE, "settings": {"items": [], "id_counter": 0, "custom_size": False}}
     return {

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Callable
 
-import numpy as np
 import psutil
 import pytest
 
@@ -26,6 +25,7 @@ from obs_session import (  # noqa: E402
     ObsSession,
     camera_frames,
     recorded_frames,
+    shows,
     shows_camera,
     wait_for,
 )
@@ -60,10 +60,6 @@ def start(tmp_path: Path, display: str) -> Iterator[Starter]:
     yield start_obs
     for session in sessions:
         session.close()
-
-
-def shows(session: ObsSession, picture: np.ndarray, scene: str = "Scene") -> bool:
-    return np.array_equal(session.screenshot(scene)[..., :3], picture[..., :3])
 
 
 def test_obs_quits_cleanly_and_leaves_nothing(start: Starter, installation: Installation) -> None:

@@ -24,6 +24,7 @@ from obs_session import (  # noqa: E402
     ObsSession,
     camera_frames,
     recorded_frames,
+    shows,
     shows_camera,
     wait_for,
 )
@@ -53,10 +54,6 @@ def session(tmp_path: Path, display: str, installation: Installation) -> Iterato
     )
     yield made
     made.close()
-
-
-def shows(session: ObsSession, picture: np.ndarray, scene: str = "Scene") -> bool:
-    return np.array_equal(session.screenshot(scene)[..., :3], picture[..., :3])
 
 
 def chain(session: ObsSession, source: str) -> list[tuple[str, str, bool, dict[str, object]]]:

@@ -45,11 +45,9 @@ def check_machine() -> None:
     problem = requirements.python_problem(
         sys.version_info[:2], platform.system(), platform.machine(), sys.maxsize > 2**32
     )
-    if problem:
-        raise InstallError(problem)
-    problem = path_problem(ROOT)
-    if problem:
-        raise InstallError(problem)
+    problem = problem or path_problem(ROOT)
+    if problem is not None:
+        raise problem
     cloud = syncing_service(ROOT)
     if cloud:
         say(
@@ -65,7 +63,7 @@ def check_writable(folder: Path) -> None:
     problem = writing_problem(folder)
     if problem:
         raise InstallError(
-            f"cannot write in {folder} ({problem}); correct its permissions, or move the program to a folder of yours"
+            f"cannot write in {folder} ({problem})", "correct its permissions, or move the program to a folder of yours"
         )
 
 
@@ -75,8 +73,8 @@ def check_disk(needed_bytes: int) -> None:
         free = shutil.disk_usage(folder).free
         if free < needed_bytes * share:
             raise InstallError(
-                f"{needed_bytes * share / 1e9:.1f} GB are needed on the disk of {folder}, {free / 1e9:.1f} GB are "
-                f"free; free some and run {AGAIN} again"
+                f"{needed_bytes * share / 1e9:.1f} GB are needed on the disk of {folder}, {free / 1e9:.1f} GB are free",
+                f"free some and run {AGAIN} again",
             )
 
 
@@ -84,7 +82,9 @@ def detect_gpu(choice: str) -> "requirements.Gpu | None":
     """Return the GPU to install torch for, None for the CPU; ``choice`` is --torch."""
     gpu = None if choice == "cpu" else requirements.detect_gpu()
     if choice == "cuda" and gpu is None:
-        raise InstallError("--torch cuda: nvidia-smi names no NVIDIA GPU; install its driver, or leave the option out")
+        raise InstallError(
+            "--torch cuda: nvidia-smi names no NVIDIA GPU", "install its driver, or leave the option out"
+        )
     return gpu
 
 
@@ -150,7 +150,7 @@ def run_demo(environment: Environment) -> int:
     pictures = sorted(p for p in (ROOT / "assets/characters").glob("*") if p.suffix in (".png", ".jpg", ".webp"))
     motions = sorted((ROOT / "assets/motions").glob("*.npz"))
     if not pictures or not motions:
-        raise InstallError("assets/characters or assets/motions has no sample; get the whole repository again")
+        raise InstallError("assets/characters or assets/motions has no sample", "get the whole repository again")
     video = ROOT / "output" / "demo.mp4"
     video.parent.mkdir(exist_ok=True)
     say(f"\nDemo: {pictures[0].name} moves as in {motions[0].name}")

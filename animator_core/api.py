@@ -78,7 +78,7 @@ class AIAnimator:
         return {
             "renderer": self._renderer.name,
             "device": self._renderer.device,
-            "note": self._renderer.note,
+            "note": str(self._renderer.note or ""),
             "characters": sorted(self._characters),
             "rendered": reuse.rendered,
             "reused": reuse.reused,
@@ -103,11 +103,11 @@ class AIAnimator:
 
     def _show(self, character_id: str) -> None:
         if character_id not in self._characters:
-            raise CharacterError(f"no character {character_id!r} is prepared; call preprocess_character first")
+            raise CharacterError(f"no character {character_id!r} is prepared", "call preprocess_character first")
         if character_id != self._shown or self._pipeline.character is not self._characters[character_id]:
             self._pipeline.set_character(self._characters[character_id])
             self._shown = character_id
 
     def _require_open(self) -> None:
         if self._is_closed:
-            raise CharacterError("the animator is closed; make another")
+            raise CharacterError("the animator is closed", "make another")

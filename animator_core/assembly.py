@@ -59,8 +59,8 @@ def picture_path(text: str, library: CharacterLibrary) -> Path:
     if name is None:
         known = ", ".join(entry.file for entry in library.list()[:10]) or "none"
         raise CharacterError(
-            f"there is no picture {text} and no character of that name in {library.directory}; "
-            f"check the path or choose one of the library (there are: {known})"
+            f"there is no picture {text} and no character of that name in {library.directory}",
+            f"check the path or choose one of the library (there are: {known})",
         )
     return library.path(name)
 
@@ -75,7 +75,9 @@ def load_character(text: str | None, config: Config) -> Character:
     if not text:
         entries = library.list()
         if not entries:
-            raise CharacterError(f"there is no picture in {library.directory}; put one there or give --character FILE")
+            raise CharacterError(
+                f"there is no picture in {library.directory}", "put one there or give --character FILE"
+            )
         return library.load(entries[0].file)
     return library.load_file(picture_path(text, library))
 

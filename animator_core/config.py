@@ -213,7 +213,9 @@ class HotkeyConfig:
         for field in dataclasses.fields(self):
             key = getattr(self, field.name)
             if key in taken:
-                raise ConfigError(f"hotkeys.{field.name} and hotkeys.{taken[key]} are both {key!r}; change one of them")
+                raise ConfigError(
+                    f"hotkeys.{field.name} and hotkeys.{taken[key]} are both {key!r}", "change one of them"
+                )
             taken[key] = field.name
 
 
@@ -262,17 +264,17 @@ def _read_yaml(file: Path) -> Any:
 
     try:
         if file.stat().st_size > MAX_FILE_BYTES:
-            raise ConfigError(f"{file} is larger than {MAX_FILE_BYTES} bytes; this is no configuration file")
+            raise ConfigError(f"{file} is larger than {MAX_FILE_BYTES} bytes", "this is no configuration file")
         return parse_yaml(file.read_text(encoding="utf-8-sig"), _TEXT_KEYS)
     except OSError as exc:
-        raise ConfigError(f"cannot read the configuration {file}: {exc.strerror}; check the path") from exc
+        raise ConfigError(f"cannot read the configuration {file}: {exc.strerror}", "check the path") from exc
     except UnicodeDecodeError as exc:
-        raise ConfigError(f"{file} is not UTF-8 text; save it as UTF-8") from exc
+        raise ConfigError(f"{file} is not UTF-8 text", "save it as UTF-8") from exc
     except (yaml.YAMLError, ValueError, RecursionError) as exc:
         mark = getattr(exc, "problem_mark", None)
         where = f"{file}:{mark.line + 1}" if mark else str(file)
         problem = getattr(exc, "problem", None) or str(exc) or type(exc).__name__
-        raise ConfigError(f"{where}: this is not valid YAML: {problem}; correct that line") from exc
+        raise ConfigError(f"{where}: this is not valid YAML: {problem}", "correct that line") from exc
 
 
 def _build_config(content: Any, file: Path) -> Config:
@@ -307,8 +309,8 @@ def _build_section(section: type[Any], name: str, body: Any, file: Path, ignored
             values[key] = rule["read"](value)
         except ValueError as exc:
             raise ConfigError(
-                f"{dotted} is {value!r}, expected {rule['expected']}; correct it in {file} "
-                "or delete the line to use the default"
+                f"{dotted} is {value!r}, expected {rule['expected']}",
+                f"correct it in {file} or delete the line to use the default",
             ) from exc
     return section(**values)
 
@@ -316,11 +318,11 @@ def _build_section(section: type[Any], name: str, body: Any, file: Path, ignored
 def _motion_options(body: Any, file: Path) -> MotionOptions:
     values = _entries(body, _LIVEPORTRAIT, file)
     if "smoothing" in values:
-        raise ConfigError(f"{_LIVEPORTRAIT}.smoothing is not a known key; write tracking.smoothing (in {file})")
+        raise ConfigError(f"{_LIVEPORTRAIT}.smoothing is not a known key", f"write tracking.smoothing (in {file})")
     try:
         return options_from(values)
     except ConfigError as exc:
-        raise ConfigError(f"{_LIVEPORTRAIT}: {exc} (in {file})") from exc
+        raise ConfigError(f"{_LIVEPORTRAIT}: {exc.message}", f"{exc.remedy} (in {file})") from exc
 
 
 def _entries(content: Any, dotted: str, file: Path) -> dict[str, Any]:
@@ -328,11 +330,13 @@ def _entries(content: Any, dotted: str, file: Path) -> dict[str, Any]:
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise ConfigError(f"{dotted or file} is {content!r:.80}, expected lines of the form 'key: value'; see {file}")
+        raise ConfigError(
+            f"{dotted or file} is {content!r:.80}, expected lines of the form 'key: value'", f"see {file}"
+        )
     return {str(key): value for key, value in content.items()}
 
 
 def _unknown_key(dotted: str, key: str, known: list[str], file: Path) -> ConfigError:
     near = difflib.get_close_matches(key, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known here are {', '.join(known)}"
-    return ConfigError(f"{dotted} is not a known key; {hint} (in {file})")
+    return ConfigError(f"{dotted} is not a known key", f"{hint} (in {file})")

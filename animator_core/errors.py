@@ -1,4 +1,4 @@
-"""The exceptions that animator_core raises; every message names the thing and the remedy."""
+"""The exceptions that animator_core raises; each carries its remedy."""
 
 from __future__ import annotations
 
@@ -35,7 +35,23 @@ def load_remedy(problem: str, otherwise: str = "run install.py again") -> str:
 
 
 class AnimatorError(Exception):
-    """Base of everything that animator_core raises on purpose."""
+    """Base of everything that animator_core raises on purpose.
+
+    message: names the thing and the problem. remedy: the action that helps, "" for none. Neither ends with a full stop;
+    as text the error is ``message; remedy``.
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.remedy}" if self.remedy else self.message
+
+    def about(self, thing: str) -> AnimatorError:
+        """Return the same error with ``thing``, a file or an option, named before its message."""
+        return type(self)(f"{thing}: {self.message}", self.remedy)
 
     def without_traceback(self) -> AnimatorError:
         """Return the same error to be kept: a traceback holds what its functions had, loaded networks for example."""
@@ -87,4 +103,4 @@ def loading(package: str) -> Iterator[None]:
         raise
     except Exception as exc:
         problem = f"the package {package} does not load ({described(exc)})"
-        raise ModelError(f"{problem}; {load_remedy(str(exc))}") from exc
+        raise ModelError(problem, load_remedy(str(exc))) from exc

@@ -77,7 +77,7 @@ class RendererSource:
         is asked for and cannot be had, AnimatorError for an unknown name.
         """
         if name not in RENDERERS:
-            raise AnimatorError(f"renderer {name!r} is unknown; choose one of {', '.join(RENDERERS)}")
+            raise AnimatorError(f"renderer {name!r} is unknown", f"choose one of {', '.join(RENDERERS)}")
         if name == "liveportrait":
             return self._liveportrait(False, enable_optimizer)
         if name == "warp":
@@ -88,14 +88,14 @@ class RendererSource:
             return self._liveportrait(True, enable_optimizer)
         except _NoGpu as exc:
             logger.info("%s", exc)
-            note = ""
+            note: AnimatorError | None = None
         except DeviceLostError:
             raise
         except ModelError as exc:
-            note = str(exc)
+            note = exc.without_traceback()
         return self._warp(note)
 
-    def _warp(self, note: str = "") -> Renderer:
+    def _warp(self, note: AnimatorError | None = None) -> Renderer:
         with loading("numba"):
             from animator_core.warp.renderer import WarpRenderer
 
@@ -107,13 +107,14 @@ class RendererSource:
             self._failed_device = ""
         return WarpRenderer(note=note)
 
-    def _note_without_weights(self) -> str:
+    def _note_without_weights(self) -> AnimatorError | None:
         gpu = self._find_gpu()
         if not gpu:
-            return ""
-        return (
+            return None
+        return WeightsError(
             f"{gpu} could animate by LivePortrait, but its weights are not in {self.settings.weights_dir}, so the warp "
-            "renderer is used; run install.py to get them, or choose warp"
+            "renderer is used",
+            "run install.py to get them, or choose warp",
         )
 
     def _has_weights(self) -> bool:
@@ -124,8 +125,8 @@ class RendererSource:
         settings = self.settings
         if not self._has_weights():
             raise WeightsError(
-                f"the LivePortrait weights are not in {settings.weights_dir}; run install.py to get them, or use the "
-                "warp renderer"
+                f"the LivePortrait weights are not in {settings.weights_dir}",
+                "run install.py to get them, or use the warp renderer",
             )
         with self._lock:
             engine = self._engine() if self._engine else None
@@ -161,10 +162,10 @@ class RendererSource:
 
         if must_be_capable and not choice.is_capable:
             if choice.note:
-                raise ModelError(choice.note)
+                raise choice.note.without_traceback()
             raise _NoGpu(
-                "LivePortrait has no GPU here and takes seconds a frame on the CPU, so the warp renderer is used; "
-                "choose liveportrait to have it anyway"
+                "LivePortrait has no GPU here and takes seconds a frame on the CPU, so the warp renderer is used",
+                "choose liveportrait to have it anyway",
             )
         assert self.settings.weights_dir is not None
         settings = self.settings

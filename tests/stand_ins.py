@@ -65,7 +65,7 @@ def character(width: int = 64, height: int = 48, is_transparent: bool = False) -
 class FlatRenderer:
     """Draws the picture as it is, premultiplied in linear light, and remembers the motions."""
 
-    name, device, note = "flat", "nowhere", ""
+    name, device, note = "flat", "nowhere", None
     neutral: Mapping[str, np.ndarray] = {}
 
     def __init__(self) -> None:

@@ -16,6 +16,7 @@ import pytest
 from animator_core.__main__ import main
 from animator_core.clips.track_file import read_track
 from animator_core.clips.video import VideoReader, VideoWriter, choose_encoding
+from animator_core.errors import AnimatorError
 from animator_core.liveportrait.motion.template import read_template
 from tests import stand_ins
 
@@ -407,6 +408,6 @@ def test_why_it_is_another_renderer_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     renderer, _ = stand_ins.put_in_place(monkeypatch, stand_ins.character())
-    renderer.note = "CUDA cannot run the networks; update the driver"
+    renderer.note = AnimatorError("CUDA cannot run the networks", "update the driver")
     assert _animate(stand_ins.write_motion(tmp_path / "sway.npz", 2), tmp_path / "out.mp4") == 0
     assert "note: CUDA cannot run the networks; update the driver" in capsys.readouterr().err

@@ -38,7 +38,7 @@ def _put(monkeypatch: pytest.MonkeyPatch, library: _Library) -> stand_ins.FlatRe
 
     def load(text: str, config: Any) -> Character:
         if text == "wall.png":
-            raise NoFaceFound("no face found in wall.png; use a front-facing portrait")
+            raise NoFaceFound("no face found in wall.png", "use a front-facing portrait")
         return _big_face(text)
 
     monkeypatch.setattr(assembly, "load_character", load)

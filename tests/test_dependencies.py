@@ -20,7 +20,7 @@ needs_stdlib_names = pytest.mark.skipif(not STANDARD_LIBRARY, reason="Python 3.9
 
 # The core from the bottom to the top: a part imports itself and what is further down, never its neighbours or above.
 LAYERS = (
-    {"errors", "yaml_text"},
+    {"arrays", "errors", "yaml_text"},
     {"whole_file", "ipc"},
     {"installation"},
     {"tracking"},

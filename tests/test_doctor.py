@@ -246,7 +246,7 @@ def test_the_device_that_torch_runs_on_is_named(monkeypatch: pytest.MonkeyPatch,
 def test_a_card_that_torch_cannot_use_is_told_as_in_the_panel(
     monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings
 ) -> None:
-    note = "RTX 3060 is not used (its driver is not installed); install it, restart; run install.py"
+    note = ModelError("RTX 3060 is not used (its driver is not installed)", "install it, restart; run install.py")
     choice = DeviceChoice("cpu", torch.float32, "CPU", note, is_capable=False)
     assert _torch_with(monkeypatch, surroundings, choice) == Finding(
         "torch",
@@ -288,7 +288,7 @@ def test_a_broken_character_is_named(monkeypatch: pytest.MonkeyPatch, surroundin
 
         def load(self, name: str) -> Any:
             if name == "b.png":
-                raise CharacterError("b.png is broken; save it again")
+                raise CharacterError("b.png is broken", "save it again")
             return stand_ins.character()
 
     monkeypatch.setattr(assembly, "make_library", lambda config: Library())

@@ -60,7 +60,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         monkeypatch.setattr(module, name, path)
     environment = RecordingEnvironment(tmp_path, tmp_path / "log")
     monkeypatch.setattr(module, "Environment", lambda root, log: environment)
-    monkeypatch.setattr(module.requirements, "python_problem", lambda *machine: "")
+    monkeypatch.setattr(module.requirements, "python_problem", lambda *machine: None)
     monkeypatch.setattr(module.requirements, "detect_gpu", lambda: None)
     module.environment = environment  # type: ignore[attr-defined]
     return module
@@ -153,7 +153,7 @@ def test_demo_without_samples_says_so(install: ModuleType, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("problem", "code", "said"),
     [
-        (InstallError("no such thing; do this"), 1, "install.py: no such thing; do this\n"),
+        (InstallError("no such thing", "do this"), 1, "install.py: no such thing; do this\n"),
         (KeyboardInterrupt(), 130, "\ninstall.py: interrupted; run {} again to continue\n"),
     ],
 )
@@ -186,7 +186,11 @@ def test_a_folder_that_cannot_be_written_is_named(
 def test_a_python_without_packages_is_refused(
     install: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(install.requirements, "python_problem", lambda *machine: "Python 3.15 is too new; use 3.12")
+    monkeypatch.setattr(
+        install.requirements,
+        "python_problem",
+        lambda *machine: install.InstallError("Python 3.15 is too new", "use 3.12"),
+    )
     assert main(install) == 1
     assert capsys.readouterr().err == "install.py: Python 3.15 is too new; use 3.12\n"
 

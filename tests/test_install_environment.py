@@ -84,7 +84,7 @@ class Indexes:
     def __call__(self, arguments: tuple[str, ...]) -> None:
         self.runs.append(arguments)
         if self.is_away and "--index-url" in arguments:
-            raise IndexAway("message", "the package index refuses (403); check it")
+            raise IndexAway("the package index refuses (403)", "check it")
 
 
 def test_torch_comes_from_its_own_index(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,7 @@ class Library:
 
     def load(self, name: str) -> Character:
         if name == "two.png":
-            raise CharacterError("two.png is broken; save it again")
+            raise CharacterError("two.png is broken", "save it again")
         shown = stand_ins.character()
         return Character(name, name.split(".")[0], shown.picture, shown.landmarks, name)
 

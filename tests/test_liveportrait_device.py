@@ -42,21 +42,21 @@ def machine(monkeypatch: pytest.MonkeyPatch):
 def test_auto_takes_the_first_of_cuda_mps_and_xpu(machine, kinds, chosen, dtype):
     machine(*kinds)
     choice = choose_device()
-    assert (choice.device, choice.dtype, choice.name, choice.note) == (chosen, dtype, f"the {chosen}", "")
+    assert (choice.device, choice.dtype, choice.name, str(choice.note or "")) == (chosen, dtype, f"the {chosen}", "")
     assert choice.is_capable
 
 
 def test_without_a_gpu_auto_takes_the_cpu_which_is_no_news_but_slow(machine):
     machine()
     choice = choose_device()
-    assert (choice.device, choice.dtype, choice.note, choice.is_capable) == ("cpu", torch.float32, "", False)
+    assert (choice.device, choice.dtype, str(choice.note or ""), choice.is_capable) == ("cpu", torch.float32, "", False)
     assert choice.name.startswith("CPU")
 
 
 def test_the_cpu_is_taken_without_a_word_where_it_is_asked_for(machine):
     machine("cuda")
     choice = choose_device("cpu")
-    assert (choice.device, choice.note) == ("cpu", "")
+    assert (choice.device, str(choice.note or "")) == ("cpu", "")
 
 
 def test_half_precision_is_not_used_where_it_is_turned_off(machine):
@@ -68,7 +68,7 @@ def test_a_device_on_which_an_operation_fails_is_passed_over_and_named(machine):
     machine("mps", "xpu", broken=("mps",))
     choice = choose_device()
     assert choice.device == "xpu"
-    assert choice.note == (
+    assert str(choice.note or "") == (
         "MPS cannot run the networks (grid_sampler_3d is missing); "
         "update the graphics driver and run install.py again, or set ai_model.device"
     )
@@ -78,9 +78,9 @@ def test_where_every_gpu_fails_the_cpu_runs_and_all_are_named(machine):
     machine("cuda", "xpu", broken=("cuda", "xpu"))
     choice = choose_device()
     assert choice.device == "cpu"
-    assert "CUDA cannot run" in choice.note
-    assert "XPU cannot run" in choice.note
-    assert choice.note.count("update the graphics driver") == 1
+    assert "CUDA cannot run" in str(choice.note or "")
+    assert "XPU cannot run" in str(choice.note or "")
+    assert str(choice.note or "").count("update the graphics driver") == 1
     assert not choice.is_capable
 
 
@@ -89,7 +89,7 @@ def test_a_device_that_was_asked_for_and_is_not_there_is_said(machine, wanted, n
     machine()
     choice = choose_device(wanted)
     assert choice.device == "cpu"
-    assert choice.note.startswith(f"there is no {named} device")
+    assert str(choice.note or "").startswith(f"there is no {named} device")
 
 
 @pytest.mark.parametrize("wanted", ["auto", "cuda", "cuda:1"])
@@ -97,19 +97,22 @@ def test_a_card_that_cuda_does_not_reach_is_named_with_cause_and_remedy(machine,
     machine(unused=UnusedCard("RTX 3060", "its driver 472.12 is too old for CUDA 13.0", "update NVIDIA's driver"))
     choice = choose_device(wanted)
     assert (choice.device, choice.is_capable) == ("cpu", False)
-    assert choice.note == "RTX 3060 is not used (its driver 472.12 is too old for CUDA 13.0); update NVIDIA's driver"
+    assert (
+        str(choice.note or "")
+        == "RTX 3060 is not used (its driver 472.12 is too old for CUDA 13.0); update NVIDIA's driver"
+    )
 
 
 def test_a_card_that_cuda_does_not_reach_is_named_beside_the_one_that_runs(machine):
     machine("xpu", unused=UnusedCard("RTX 3060", "its driver is not installed", "install it"))
     choice = choose_device()
     assert (choice.device, choice.is_capable) == ("xpu", True)
-    assert choice.note == "RTX 3060 is not used (its driver is not installed); install it"
+    assert str(choice.note or "") == "RTX 3060 is not used (its driver is not installed); install it"
 
 
 def test_a_card_is_not_missed_by_somebody_who_asks_for_the_cpu(machine):
     machine(unused=UnusedCard("RTX 3060", "its driver is not installed", "install it"))
-    assert choose_device("cpu").note == ""
+    assert str(choose_device("cpu").note or "") == ""
 
 
 def test_the_numbered_device_that_was_asked_for_is_taken(machine):

@@ -113,9 +113,9 @@ def test_a_provider_that_is_not_there_is_said_and_torch_paints(available):
     for name, package in (("directml", "onnxruntime-directml"), ("tensorrt", tensorrt.gpu_packages(True))):
         choice = choose_backend("onnx", provider=name)
         assert (choice.provider, choice.is_capable) == (None, False)
-        assert choice.note.startswith("onnxruntime is not used: the onnxruntime that is installed has no ")
-        assert f"; uninstall it with pip and install {package}" in choice.note
-        assert "backend to auto" in choice.note
+        assert str(choice.note or "").startswith("onnxruntime is not used: the onnxruntime that is installed has no ")
+        assert f"; uninstall it with pip and install {package}" in str(choice.note or "")
+        assert "backend to auto" in str(choice.note or "")
     with pytest.raises(AnimatorError, match="back end 'tensorrt' is unknown; choose one of auto, torch, onnx"):
         choose_backend("tensorrt")
     with pytest.raises(AnimatorError, match="provider 'rocm' is unknown; choose auto or directml"):
@@ -270,17 +270,21 @@ def test_tensorrt_that_does_not_load_is_said_with_the_remedy_and_torch_paints(se
     module.fails = lambda: True
     renderer = RendererSource(settings).create("liveportrait")
     assert renderer.model.painter == "torch"
-    assert renderer.note.startswith("onnxruntime is not used: TensorRT cannot run LivePortrait here (Please install")
-    assert "install " + tensorrt.gpu_packages(True) + " by pip" in renderer.note
-    assert renderer.note.partition(": ")[2] in caplog.text
+    assert str(renderer.note or "").startswith(
+        "onnxruntime is not used: TensorRT cannot run LivePortrait here (Please install"
+    )
+    assert "install " + tensorrt.gpu_packages(True) + " by pip" in str(renderer.note or "")
+    assert str(renderer.note or "").partition(": ")[2] in caplog.text
     automatic = RendererSource(settings).create("auto")
-    assert (automatic.name, automatic.note) == ("warp", renderer.note), "without a GPU that torch knows"
+    assert (automatic.name, str(automatic.note or "")) == ("warp", str(renderer.note or "")), (
+        "without a GPU that torch knows"
+    )
 
 
 def test_without_onnxruntime_use_tensorrt_is_a_note_and_torch_paints(settings, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     renderer = RendererSource(settings).create("liveportrait")
     assert renderer.model.painter == "torch"
-    assert "the package onnxruntime is not installed; run install.py --onnx" in renderer.note
-    assert tensorrt.gpu_packages(True) in renderer.note
-    assert "use_tensorrt to false" in renderer.note
+    assert "the package onnxruntime is not installed; run install.py --onnx" in str(renderer.note or "")
+    assert tensorrt.gpu_packages(True) in str(renderer.note or "")
+    assert "use_tensorrt to false" in str(renderer.note or "")

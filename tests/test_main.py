@@ -19,7 +19,7 @@ from animator_core.ipc.frame_ring import RingError
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.mark.parametrize("failure", [AnimatorError("x is wrong; do y"), RingError("x is wrong; do y")])
+@pytest.mark.parametrize("failure", [AnimatorError("x is wrong", "do y"), RingError("x is wrong; do y")])
 def test_our_errors_are_one_line_and_exit_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], failure: Exception
 ) -> None:
@@ -112,10 +112,10 @@ _ERROR_IN_A_TERMINAL = (
 _INSTALLER_IN_A_TERMINAL = (
     "import runpy, sys\n"
     "from animator_core.installation import requirements\n"
-    "from animator_core.installation.console import say\n"
+    "from animator_core.installation.console import InstallError, say\n"
     "def problem(*machine):\n"
     "    say('FAIL Яна: Tools → Scripts')\n"
-    "    return 'Яна is away'\n"
+    "    return InstallError('Яна is away')\n"
     "requirements.python_problem = problem\n"
     "sys.argv = ['install.py']\n"
     "runpy.run_path('install.py', run_name='__main__')"

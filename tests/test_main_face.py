@@ -67,7 +67,7 @@ class Room:
 
     def _make_finder(self) -> FaceFinder:
         if not self.has_finder:
-            raise ModelError("there is no detector; run install.py again")
+            raise ModelError("there is no detector", "run install.py again")
         return FaceFinder(lambda frame: [FoundFace(*place) for place in self.faces.values()], lambda: None)
 
     def frame(self) -> np.ndarray:

@@ -35,7 +35,7 @@ class EstimatorDouble:
 
 
 class RendererDouble:
-    name, device, note = "warp", "CPU", ""
+    name, device, note = "warp", "CPU", None
 
     def __init__(self) -> None:
         self.rendered: list[tuple[DrivingMotion, np.ndarray | None]] = []
@@ -44,7 +44,7 @@ class RendererDouble:
 
     def set_character(self, character: Character) -> None:
         if character.name == "bad.png":
-            raise CharacterError("bad.png cannot be drawn; use another")
+            raise CharacterError("bad.png cannot be drawn", "use another")
 
     def place(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> Placement:
         return Placement(signature(motion), (motion, driving_frame))

@@ -61,7 +61,7 @@ def settings(tmp_path: Path) -> RendererSettings:
 
 def test_auto_is_liveportrait_where_weights_and_a_gpu_are(settings, loads, choice):
     renderer = RendererSource(settings).create("auto")
-    assert (renderer.name, renderer.device, renderer.note) == ("liveportrait", "a GPU", "")
+    assert (renderer.name, renderer.device, str(renderer.note or "")) == ("liveportrait", "a GPU", "")
 
 
 def test_all_renderers_share_one_model_and_its_characters(settings, loads, choice):
@@ -91,7 +91,7 @@ def test_the_model_is_freed_with_its_last_renderer_and_loaded_anew_for_the_next(
 @pytest.mark.parametrize("weights_dir", [None, Path("nowhere")])
 def test_without_weights_auto_is_the_warp_without_a_word(weights_dir, choice):
     renderer = RendererSource(RendererSettings(weights_dir)).create("auto")
-    assert (renderer.name, renderer.note) == ("warp", "")
+    assert (renderer.name, str(renderer.note or "")) == ("warp", "")
 
 
 def test_without_weights_liveportrait_is_an_error_with_the_remedy(choice, tmp_path):
@@ -102,16 +102,16 @@ def test_without_weights_liveportrait_is_an_error_with_the_remedy(choice, tmp_pa
 def test_a_gpu_without_weights_is_told_how_to_get_them(choice, tmp_path):
     renderer = RendererSource(RendererSettings(tmp_path), lambda: "RTX 9").create("auto")
     assert renderer.name == "warp"
-    assert renderer.note.startswith("RTX 9 could animate by LivePortrait, but its weights are not in")
-    assert "; run install.py to get them" in renderer.note
-    assert RendererSource(RendererSettings(tmp_path), lambda: "RTX 9").create("warp").note == ""
+    assert str(renderer.note or "").startswith("RTX 9 could animate by LivePortrait, but its weights are not in")
+    assert "; run install.py to get them" in str(renderer.note or "")
+    assert RendererSource(RendererSettings(tmp_path), lambda: "RTX 9").create("warp").note is None
 
 
 def test_on_a_cpu_auto_is_the_warp_and_only_the_log_says_how_to_have_the_other(settings, loads, choice, caplog):
     choice(SLOW_CPU)
     with caplog.at_level("INFO"):
         renderer = RendererSource(settings).create("auto")
-    assert (renderer.name, renderer.note) == ("warp", "")
+    assert (renderer.name, str(renderer.note or "")) == ("warp", "")
     assert "no GPU here" in caplog.text
     assert "choose liveportrait to have it anyway" in caplog.text
     assert loads.count == 0
@@ -119,10 +119,10 @@ def test_on_a_cpu_auto_is_the_warp_and_only_the_log_says_how_to_have_the_other(s
 
 
 def test_a_gpu_that_fails_is_named_by_auto_and_by_liveportrait(settings, loads, choice):
-    note = "CUDA cannot run the networks (no kernel image); update the driver"
+    note = ModelError("CUDA cannot run the networks (no kernel image)", "update the driver")
     choice(DeviceChoice("cpu", torch.float32, "CPU", note, is_capable=False))
-    assert RendererSource(settings).create("auto").note == note
-    assert RendererSource(settings).create("liveportrait").note == note
+    assert RendererSource(settings).create("auto").note.args == note.args
+    assert RendererSource(settings).create("liveportrait").note.args == note.args
 
 
 @pytest.mark.parametrize("name", ["auto", "liveportrait"])
@@ -132,7 +132,7 @@ def test_a_card_that_cuda_does_not_reach_is_named_to_the_user(settings, loads, m
     monkeypatch.setattr(device, "unused_card", lambda: unused)
     settings = dataclasses.replace(settings, backend="torch")
     note = "RTX 3060 is not used (PyTorch 2.13.0+cpu is not a build for NVIDIA cards); run install.py again"
-    assert RendererSource(settings).create(name).note == note
+    assert str(RendererSource(settings).create(name).note) == note
 
 
 def test_a_device_without_memory_is_our_error_and_makes_auto_the_warp(settings, loads, choice):
@@ -141,15 +141,15 @@ def test_a_device_without_memory_is_our_error_and_makes_auto_the_warp(settings, 
         RendererSource(settings).create("liveportrait")
     renderer = RendererSource(settings).create("auto")
     assert renderer.name == "warp"
-    assert "CUDA out of memory" in renderer.note
+    assert "CUDA out of memory" in str(renderer.note or "")
 
 
 def test_damaged_weights_are_an_error_for_liveportrait_and_a_note_for_auto(settings, loads, choice):
-    loads.error = WeightsError("spade_generator.pth is damaged; delete it and run install.py again")
+    loads.error = WeightsError("spade_generator.pth is damaged", "delete it and run install.py again")
     with pytest.raises(WeightsError, match="is damaged"):
         RendererSource(settings).create("liveportrait")
     renderer = RendererSource(settings).create("auto")
-    assert (renderer.name, renderer.note) == ("warp", str(loads.error))
+    assert (renderer.name, str(renderer.note or "")) == ("warp", str(loads.error))
 
 
 def test_an_unknown_renderer_is_an_error_that_names_the_known_ones():

@@ -205,7 +205,7 @@ def test_an_error_inside_a_library_is_that_characters_error(library, preparation
 def test_without_weights_the_stage_falls_back_to_warp_and_says_so(library, preparation):
     def create(name: str) -> QuietRenderer:
         if name != "warp":
-            raise WeightsError("no weights; run install.py")
+            raise WeightsError("no weights", "run install.py")
         return QuietRenderer()
 
     stage = make_stage(library, preparation, create, "liveportrait")
@@ -287,7 +287,7 @@ def test_a_character_folder_that_cannot_be_looked_at_is_the_characters_error(lib
 
 def test_without_any_renderer_the_stage_reports_the_error(library, preparation):
     def create(name: str) -> QuietRenderer:
-        raise AnimatorError("no renderer; install one")
+        raise AnimatorError("no renderer", "install one")
 
     stage = make_stage(library, preparation, create)
     stage.character("a.png")
@@ -349,7 +349,7 @@ def test_where_the_gpu_fails_the_warp_goes_on_and_says_why(memory, library, prep
     shown = animation_of(memory, library, preparation, made)
 
     def fail(self, motion, driving_frame=None):
-        raise ModelError("NVIDIA failed while LivePortrait used it (out of memory); close other programs that use it")
+        raise ModelError("NVIDIA failed while LivePortrait used it (out of memory)", "close other programs that use it")
 
     monkeypatch.setattr(LivePortraitDouble, "render", fail)
     shown._is_redraw_due = True
@@ -378,7 +378,7 @@ def test_a_device_error_that_is_told_keeps_no_networks_alive(memory, library, pr
     def fail(self, motion, driving_frame=None):
         networks = type("Networks", (), {})()
         held.append(weakref.ref(networks))
-        raise ModelError("NVIDIA failed; close programs")
+        raise ModelError("NVIDIA failed", "close programs")
 
     monkeypatch.setattr(LivePortraitDouble, "render", fail)
     shown._is_redraw_due = True
@@ -391,7 +391,7 @@ def test_a_device_error_that_is_told_keeps_no_networks_alive(memory, library, pr
 
 def test_a_gpu_that_fails_before_the_first_frame_leaves_it_to_the_warp(memory, library, preparation, monkeypatch):
     def fail(self, *given):
-        raise ModelError("NVIDIA has no memory; close other programs")
+        raise ModelError("NVIDIA has no memory", "close other programs")
 
     monkeypatch.setattr(LivePortraitDouble, "prepare", fail)
     shown = animation_of(memory, library, preparation, [])
@@ -403,7 +403,7 @@ def test_a_gpu_that_fails_before_the_first_frame_leaves_it_to_the_warp(memory, l
 
 def test_a_gpu_that_was_lost_before_it_ever_drew_is_left_alone(memory, library, preparation, monkeypatch):
     def fail(self, *given):
-        raise DeviceLostError("NVIDIA is gone; update the driver")
+        raise DeviceLostError("NVIDIA is gone", "update the driver")
 
     monkeypatch.setattr(LivePortraitDouble, "warm_up", fail)
     shown = animation_of(memory, library, preparation, [])
@@ -417,7 +417,7 @@ def test_a_gpu_that_is_lost_after_it_drew_is_the_end_of_the_thread(
     memory, library, preparation, monkeypatch, fails_when
 ):
     def fail(self, *given):
-        raise DeviceLostError("NVIDIA is gone; update the driver")
+        raise DeviceLostError("NVIDIA is gone", "update the driver")
 
     shown = animation_of(memory, library, preparation, [])
     assert shown.renderer_name == "liveportrait"
@@ -473,7 +473,7 @@ def test_a_gpu_that_still_fails_when_it_is_tried_again_is_tried_later(
     shown = animation_of(memory, library, preparation, made)
 
     def fail(*given):
-        raise ModelError("NVIDIA has no memory; close other programs")
+        raise ModelError("NVIDIA has no memory", "close other programs")
 
     with monkeypatch.context() as broken:
         broken.setattr(LivePortraitDouble, "render", fail)
@@ -504,7 +504,7 @@ def test_where_the_warp_fails_there_is_nothing_to_give_way_to(memory, library, p
     wait_until(lambda: shown.advance(None, False))
 
     def fail(self, motion, driving_frame=None):
-        raise ModelError("broken; report this")
+        raise ModelError("broken", "report this")
 
     monkeypatch.setattr(QuietRenderer, "render", fail)
     shown._is_redraw_due = True

@@ -56,7 +56,7 @@ class TrackerDouble:
 class RendererDouble:
     name = "warp"
     device = "CPU"
-    note = ""
+    note = None
     neutral: Mapping[str, np.ndarray] = {}
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class RendererDouble:
 
     def set_character(self, character: Character) -> None:
         if character.name == "refused.png":
-            raise CharacterError("refused.png cannot be drawn; use another")
+            raise CharacterError("refused.png cannot be drawn", "use another")
         self._character = character
         self.name = "liveportrait" if character.name in ("lazy.png", "lost.png") else "warp"
 
@@ -92,7 +92,7 @@ class RendererDouble:
         if self._character.name == "lost.png":
             self._drawn_count += 1
             if self._drawn_count > 5:
-                raise DeviceLostError("the GPU is lost (device-side assert); update the driver")
+                raise DeviceLostError("the GPU is lost (device-side assert)", "update the driver")
         print("a library prints what it likes")
         os.write(1, b"and so does one written in C++\n")
         return np.ascontiguousarray(self._character.picture[..., [2, 1, 0, 3]])
@@ -108,7 +108,7 @@ class RendererDouble:
 
 def create_renderer(name: str) -> RendererDouble:
     if name == "liveportrait":
-        raise WeightsError("the LivePortrait weights are missing; run install.py")
+        raise WeightsError("the LivePortrait weights are missing", "run install.py")
     return RendererDouble()
 
 

@@ -273,12 +273,12 @@ class Animation:
         name = self._wanted_name()
         if not name:
             self._error = CharacterError(
-                f"there is no picture in {self._parts.library.directory}; put one there, then press Refresh"
+                f"there is no picture in {self._parts.library.directory}", "put one there, then press Refresh"
             )
             return
         stage = self._wanted_stage()
         if name == self._distrusted and stage.error(name) is None:
-            stage.reject(name, CharacterError(f"{name} cannot be drawn; use another picture and report this one"))
+            stage.reject(name, CharacterError(f"{name} cannot be drawn", "use another picture and report this one"))
         character = stage.character(name)
         is_new = stage is self._incoming
         failure = self._fallback.failure(stage, name, is_new)
@@ -399,6 +399,4 @@ class Animation:
 
 
 def _message_and_remedy(error: AnimatorError | None) -> tuple[str, str]:
-    """Split one of our messages, ``what is wrong; what to do``."""
-    message, _, remedy = str(error).partition("; ") if error else ("", "", "")
-    return message, remedy
+    return (error.message, error.remedy) if error is not None else ("", "")

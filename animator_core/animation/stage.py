@@ -130,7 +130,7 @@ class Stage:
             problem = exc.without_traceback()
         except Exception as exc:
             # A boundary: whatever a library raises, the thread goes on and the streamer is told.
-            problem, unexpected = ModelError(f"the renderer cannot be started ({described(exc)}); {_REPORT}"), exc
+            problem, unexpected = ModelError(f"the renderer cannot be started ({described(exc)})", _REPORT), exc
         if str(problem) != str(self.renderer_problem):
             logger.warning("%s; it is tried again by itself, later and later", problem, exc_info=unexpected)
         self.renderer_problem = problem
@@ -157,13 +157,14 @@ class Stage:
             # A picture that a library chokes on is that picture's fault, for the streamer.
             logger.exception("%s cannot be prepared", name)
             self._errors[name] = CharacterError(
-                f"{name} cannot be prepared ({described(exc)}); use another picture and report this one"
+                f"{name} cannot be prepared ({described(exc)})", "use another picture and report this one"
             )
         else:
             self._characters[name] = (character, fingerprint)
 
     def _make_renderer(self) -> None:
-        renderer, problem = None, None
+        renderer: Renderer | None = None
+        problem: AnimatorError | None = None
         try:
             renderer = self._create_renderer(self.renderer_name)
         except ModelError as exc:
@@ -171,8 +172,8 @@ class Stage:
         if renderer is None:
             renderer = self._create_renderer(_FALLBACK)
             logger.warning("%s", problem)
-        elif renderer.note:
-            problem = AnimatorError(renderer.note)
+        else:
+            problem = renderer.note
         self.renderer, self.renderer_problem = renderer, problem
 
     def _free(self) -> None:

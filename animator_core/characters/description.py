@@ -57,12 +57,12 @@ def read_description(picture_path: Path) -> CharacterDescription:
     if content is None:
         return CharacterDescription()
     if not isinstance(content, dict):
-        raise CharacterError(f"{path} has no lines of the form 'key: value'; known keys are {', '.join(_KEYS)}")
+        raise CharacterError(f"{path} has no lines of the form 'key: value'", f"known keys are {', '.join(_KEYS)}")
     for key in content:
         if key not in _KEYS:
             near = difflib.get_close_matches(str(key), _KEYS, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(_KEYS)}"
-            raise CharacterError(f"{path}: {key} is not a known key; {hint}")
+            raise CharacterError(f"{path}: {key} is not a known key", hint)
     landmarks, key_points = _read_landmarks(content.get("landmarks"), path)
     return CharacterDescription(
         _read_name(content.get("name"), path), _read_crop(content.get("crop"), path), landmarks, key_points
@@ -90,31 +90,31 @@ def write_description(
         with written_whole(path) as unfinished:
             unfinished.write_text(text, encoding="utf-8")
     except OSError as exc:
-        raise CharacterError(f"cannot write {path}: {exc.strerror}; make its folder writable") from exc
+        raise CharacterError(f"cannot write {path}: {exc.strerror}", "make its folder writable") from exc
     return path
 
 
 def _read_yaml(path: Path) -> Any:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
-            raise CharacterError(f"{path} is larger than {MAX_FILE_BYTES} bytes; this is no character description")
+            raise CharacterError(f"{path} is larger than {MAX_FILE_BYTES} bytes", "this is no character description")
         return parse_yaml(path.read_text(encoding="utf-8-sig"), ("name",))
     except OSError as exc:
-        raise CharacterError(f"cannot read {path}: {exc.strerror}; correct or delete it") from exc
+        raise CharacterError(f"cannot read {path}: {exc.strerror}", "correct or delete it") from exc
     except UnicodeDecodeError as exc:
-        raise CharacterError(f"{path} is not UTF-8 text; save it as UTF-8") from exc
+        raise CharacterError(f"{path} is not UTF-8 text", "save it as UTF-8") from exc
     except (yaml.YAMLError, ValueError, RecursionError) as exc:
         mark = getattr(exc, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         problem = getattr(exc, "problem", None) or type(exc).__name__
-        raise CharacterError(f"{where} is not valid YAML: {problem}; correct that line or delete the file") from exc
+        raise CharacterError(f"{where} is not valid YAML: {problem}", "correct that line or delete the file") from exc
 
 
 def _read_name(value: Any, path: Path) -> str:
     if value is None:
         return ""
     if not isinstance(value, str) or not value.strip() or len(value) > 100 or not value.isprintable():
-        raise CharacterError(f"{path}: name is {value!r:.80}; write up to 100 characters of text")
+        raise CharacterError(f"{path}: name is {value!r:.80}", "write up to 100 characters of text")
     return value.strip()
 
 
@@ -123,7 +123,7 @@ def _read_crop(value: Any, path: Path) -> tuple[int, int, int, int] | None:
         return None
     numbers = value if isinstance(value, list) and len(value) == 4 else []
     if not numbers or not all(_is_number(number) for number in numbers) or min(numbers) < 0 or min(numbers[2:]) < 1:
-        raise CharacterError(f"{path}: crop is {value!r:.80}; write [x, y, width, height] in pixels of the picture")
+        raise CharacterError(f"{path}: crop is {value!r:.80}", "write [x, y, width, height] in pixels of the picture")
     x, y, width, height = (int(number) for number in numbers)
     return x, y, width, height
 
@@ -135,8 +135,8 @@ def _read_landmarks(value: Any, path: Path) -> tuple[np.ndarray | None, dict[str
         return None, {str(name): _read_point(point, f"{path}: landmarks.{name}") for name, point in value.items()}
     if not isinstance(value, list) or len(value) != LANDMARK_COUNT:
         raise CharacterError(
-            f"{path}: landmarks are neither named points nor a list of {LANDMARK_COUNT} points [x, y, z]; "
-            "see 'Add a character' in README.md"
+            f"{path}: landmarks are neither named points nor a list of {LANDMARK_COUNT} points [x, y, z]",
+            "see 'Add a character' in README.md",
         )
     if all(isinstance(point, list) and len(point) == 2 for point in value):
         # No depth is given; fitting the face model to the points by their numbers supplies it.
@@ -148,7 +148,9 @@ def _read_landmarks(value: Any, path: Path) -> tuple[np.ndarray | None, dict[str
 
 def _read_point(value: Any, what: str, count: int = 2) -> tuple[float, ...]:
     if not isinstance(value, list) or len(value) != count or not all(_is_number(number) for number in value):
-        raise CharacterError(f"{what} is {value!r:.80}; write {'[x, y, z]'[: 3 * count - 1]}] in pixels of the picture")
+        raise CharacterError(
+            f"{what} is {value!r:.80}", f"write {'[x, y, z]'[: 3 * count - 1]}] in pixels of the picture"
+        )
     return tuple(float(number) for number in value)
 
 

@@ -65,8 +65,8 @@ class CharacterLibrary:
                 return self._file(name)
         known = ", ".join(entry.file for entry in self.list()[:10]) or "none"
         raise CharacterError(
-            f"there is no character {name!r} in {self.directory}; "
-            f"add the picture or choose another (there are: {known})"
+            f"there is no character {name!r} in {self.directory}",
+            f"add the picture or choose another (there are: {known})",
         )
 
     def load(self, name: str, max_pixels: int | None = None) -> Character:
@@ -131,8 +131,8 @@ class CharacterLibrary:
             return landmarks
         if description.crop and (description.crop[0] >= width or description.crop[1] >= height):
             raise CharacterError(
-                f"{description_path(path)}: crop {list(description.crop)} lies outside the picture of "
-                f"{width}x{height}; write [x, y, width, height] in its pixels"
+                f"{description_path(path)}: crop {list(description.crop)} lies outside the picture of {width}x{height}",
+                "write [x, y, width, height] in its pixels",
             )
         return self._detected_landmarks(picture, description.crop, path)
 
@@ -149,8 +149,9 @@ class CharacterLibrary:
             landmarks = find_landmarks(picture, detect, crop, self._auto_crop)
         if landmarks is None:
             raise NoFaceFound(
-                f"no face found in {path}; use a front-facing portrait, or show where a drawn face is with "
-                f"`prepare --pick {path.name}`, which writes {description_path(path).name} beside it"
+                f"no face found in {path}",
+                "use a front-facing portrait, or show where a drawn face is with "
+                f"`prepare --pick {path.name}`, which writes {description_path(path).name} beside it",
             )
         if self._cache:
             self._cache.put(key, landmarks)
@@ -180,7 +181,7 @@ def _given_landmarks(description: CharacterDescription, path: Path) -> np.ndarra
     try:
         return fit_landmarks(description.key_points)
     except CharacterError as exc:
-        raise CharacterError(f"{path}: {exc}") from exc
+        raise exc.about(str(path)) from exc
 
 
 def _check_on_picture(landmarks: np.ndarray, width: int, height: int, path: Path) -> None:
@@ -188,5 +189,6 @@ def _check_on_picture(landmarks: np.ndarray, width: int, height: int, path: Path
     if not (0 <= middle[0] < width and 0 <= middle[1] < height):
         raise CharacterError(
             f"{path}: the landmarks lie around ({middle[0]:.0f}, {middle[1]:.0f}), outside the picture of "
-            f"{width}x{height}; write them in pixels of the picture"
+            f"{width}x{height}",
+            "write them in pixels of the picture",
         )

@@ -52,12 +52,12 @@ def load_picture(path: Path) -> np.ndarray:
     """
     try:
         if not path.is_file():
-            raise CharacterError(f"{path} is no file; put a PNG, JPEG or WebP picture there")
+            raise CharacterError(f"{path} is no file", "put a PNG, JPEG or WebP picture there")
         size = path.stat().st_size
         if size == 0:
-            raise CharacterError(f"{path} is empty (0 bytes); copy the picture again")
+            raise CharacterError(f"{path} is empty (0 bytes)", "copy the picture again")
         if size > MAX_FILE_BYTES:
-            raise CharacterError(f"{path} has {size >> 20} MB, more than {MAX_FILE_BYTES >> 20}; save it smaller")
+            raise CharacterError(f"{path} has {size >> 20} MB, more than {MAX_FILE_BYTES >> 20}", "save it smaller")
         with Image.open(path, formats=_FORMATS) as image:
             _check_size(image, path)
             if getattr(image, "is_animated", False) and image.format in ("PNG", "WEBP"):
@@ -66,9 +66,11 @@ def load_picture(path: Path) -> np.ndarray:
             rgba = _to_rgba(image, path)
             picture = np.asarray(rgba if turn is None else rgba.transpose(turn)).copy()
     except _DECODER_ERRORS as exc:
-        raise CharacterError(f"{path} cannot be read as a picture ({exc}); save it again as PNG, JPEG or WebP") from exc
+        raise CharacterError(
+            f"{path} cannot be read as a picture ({exc})", "save it again as PNG, JPEG or WebP"
+        ) from exc
     if not picture[..., 3].any():
-        raise CharacterError(f"{path} is completely transparent; save it with the character visible")
+        raise CharacterError(f"{path} is completely transparent", "save it with the character visible")
     return picture
 
 
@@ -91,9 +93,9 @@ def fit_within(picture: np.ndarray, max_size: tuple[int, int], max_pixels: int |
 def _check_size(image: Image.Image, path: Path) -> None:
     width, height = image.size
     if max(width, height) > MAX_SIDE:
-        raise CharacterError(f"{path} has {width}x{height} pixels; save it with at most {MAX_SIDE} on a side")
+        raise CharacterError(f"{path} has {width}x{height} pixels", f"save it with at most {MAX_SIDE} on a side")
     if min(width, height) < MIN_SIDE:
-        raise CharacterError(f"{path} has {width}x{height} pixels; use a picture of at least {MIN_SIDE} on a side")
+        raise CharacterError(f"{path} has {width}x{height} pixels", f"use a picture of at least {MIN_SIDE} on a side")
 
 
 def _orientation(image: Image.Image) -> int:

@@ -92,11 +92,11 @@ def _require_possible(options: argparse.Namespace) -> None:
     if options.output is not None:
         choose_encoding(options.output, has_alpha=False)
         if options.character is None:
-            raise AnimatorError("nobody is to be animated; give --character FILE, a picture or a name of the library")
+            raise AnimatorError("nobody is to be animated", "give --character FILE, a picture or a name of the library")
     elif options.save_motion is None and options.save_template is None:
-        raise AnimatorError("nothing is to be written; give --output, --save-motion or --save-template")
+        raise AnimatorError("nothing is to be written", "give --output, --save-motion or --save-template")
     elif options.stats is not None:
-        raise AnimatorError("--stats tells of animating; give --output as well")
+        raise AnimatorError("--stats tells of animating", "give --output as well")
     parts.require_writable((options.output, options.stats))
     recordings.require_writable(options)
 
@@ -105,9 +105,9 @@ def _require_fitting(options: argparse.Namespace, clip: DrivingClip) -> None:
     """Raise MotionError where a recorded motion lacks what is asked for."""
     if isinstance(clip, TemplateClip):
         if options.mirror:
-            raise MotionError(f"{options.driving} is a template and cannot be mirrored; record it with --mirror")
+            raise MotionError(f"{options.driving} is a template and cannot be mirrored", "record it with --mirror")
         if options.save_motion is not None:
-            raise MotionError(f"{options.driving} is a template and has no landmarks; save the motion of a video")
+            raise MotionError(f"{options.driving} is a template and has no landmarks", "save the motion of a video")
 
 
 def _animated(
@@ -200,7 +200,7 @@ def _write_video(
     """Write the video and return the file."""
     first = next(animated, None)
     if first is None:
-        raise AnimatorError(f"{options.driving} has no frames; give another clip")
+        raise AnimatorError(f"{options.driving} has no frames", "give another clip")
     with (
         VideoWriter(options.output, encoding, clip.rate, clip.time_base, clip.soundtrack()) as writer,
         _progress_bar(options, clip, options.output.name) as progress,

@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
     from animator_core.diagnostics.benchmark.run import run_benchmark
 
     if options.characters > _MOST_CHARACTERS:
-        raise AnimatorError(f"--characters {options.characters} is too many; give {_MOST_CHARACTERS} at most")
+        raise AnimatorError(f"--characters {options.characters} is too many", f"give {_MOST_CHARACTERS} at most")
     parts.require_writable((options.json, options.plot))
     parts.require_apart({"--json": options.json, "--plot": options.plot}, {"--driving": options.driving})
     config = load_config(options.config)
@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
     clip = open_clip(options.driving, lambda: assembly.make_tracker(config))  # a wrong clip is told at once
     clip.close()
     if isinstance(clip, TemplateClip):
-        raise AnimatorError(f"{options.driving} is a template, of which no stage can be measured; give a video")
+        raise AnimatorError(f"{options.driving} is a template, of which no stage can be measured", "give a video")
     characters = _characters(options, config)
     with _measured_paths(options, config, characters) as (paths, renderer):
         result = run_benchmark(

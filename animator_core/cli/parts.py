@@ -63,13 +63,15 @@ def with_options(config: Config, texts: Sequence[str]) -> Config:
     for text in texts:
         name, separator, value = text.partition("=")
         if not separator:
-            raise ConfigError(f"--option {text} is not of the form NAME=VALUE; write for instance --option region=eyes")
+            raise ConfigError(
+                f"--option {text} is not of the form NAME=VALUE", "write for instance --option region=eyes"
+            )
         given[name.strip().replace("-", "_")] = _value(value.strip())
     try:
         settings = {**dataclasses.asdict(config.liveportrait), "smoothing": config.tracking.smoothing}
         options = options_from({**settings, **given})
     except ConfigError as exc:
-        raise ConfigError(f"--option: {exc}") from exc
+        raise exc.about("--option") from exc
     tracking = dataclasses.replace(config.tracking, smoothing=options.smoothing)
     return dataclasses.replace(config, liveportrait=options, tracking=tracking)
 
@@ -103,10 +105,10 @@ def require_writable(paths: Sequence[Path | None]) -> None:
 
 def _require_writable(path: Path) -> None:
     if os.path.isdir(path):
-        raise AnimatorError(f"cannot write {path}: it is a folder; give a file name")
+        raise AnimatorError(f"cannot write {path}: it is a folder", "give a file name")
     target = link_target(path).absolute()
     if not os.path.isdir(target.parent):
-        raise AnimatorError(f"cannot write {path}: there is no folder {target.parent}; make it first")
+        raise AnimatorError(f"cannot write {path}: there is no folder {target.parent}", "make it first")
     try:
         if not os.path.exists(target):
             # Its very name: a file system may not take it.
@@ -117,9 +119,9 @@ def _require_writable(path: Path) -> None:
         with tempfile.TemporaryFile(dir=target.parent):
             pass
     except OSError as exc:
-        raise AnimatorError(f"cannot write {path}: {exc.strerror}; choose another folder or name") from exc
+        raise AnimatorError(f"cannot write {path}: {exc.strerror}", "choose another folder or name") from exc
     if not os.path.isfile(target) or not os.access(target, os.W_OK):
-        raise AnimatorError(f"cannot write {path}: it may not be overwritten; give another name")
+        raise AnimatorError(f"cannot write {path}: it may not be overwritten", "give another name")
 
 
 def require_apart(outputs: Mapping[str, Path | None], inputs: Mapping[str, Path | None]) -> None:
@@ -130,7 +132,7 @@ def require_apart(outputs: Mapping[str, Path | None], inputs: Mapping[str, Path 
             continue
         for other, taken in (*inputs.items(), *written.items()):
             if taken is not None and _is_same_file(path, taken):
-                raise AnimatorError(f"cannot write {path}: {option} and {other} are the same file; give another name")
+                raise AnimatorError(f"cannot write {path}: {option} and {other} are the same file", "give another name")
         written[option] = path
 
 
@@ -147,4 +149,4 @@ def write_json(path: Path, content: Any) -> None:
         with written_whole(path) as unfinished:
             unfinished.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     except OSError as exc:
-        raise AnimatorError(f"cannot write {path}: {exc.strerror}; choose a folder you can write to") from exc
+        raise AnimatorError(f"cannot write {path}: {exc.strerror}", "choose a folder you can write to") from exc

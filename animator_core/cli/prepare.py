@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
         names = [entry.file for entry in library.list()]
         _tell_other_pictures(library.directory)
     if not names:
-        raise CharacterError(f"there is no picture in {library.directory}; put a PNG, JPEG or WebP of a face there")
+        raise CharacterError(f"there is no picture in {library.directory}", "put a PNG, JPEG or WebP of a face there")
     failures = 0
     with assembly.made_renderer(options.renderer, config) as renderer:
         parts.tell_note(renderer)

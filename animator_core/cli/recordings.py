@@ -41,7 +41,7 @@ def require_writable(options: argparse.Namespace) -> None:
     parts.require_writable(paths)
     for path in paths:
         if path is not None and path.suffix.lower() != SUFFIX:
-            raise AnimatorError(f"cannot write {path}: motions and templates are {SUFFIX} files; end its name so")
+            raise AnimatorError(f"cannot write {path}: motions and templates are {SUFFIX} files", "end its name so")
 
 
 def require_apart(

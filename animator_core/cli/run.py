@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     recordings.require_apart(options, config, {}, None if options.camera is None else Path(options.camera))
     recorded = recordings.Recordings(options, config, _MOST_WAITING)
     if recorded.is_recording and not config.tracking.face_enabled:
-        raise AnimatorError("there is nothing to record without tracking; set tracking.face_enabled to true")
+        raise AnimatorError("there is nothing to record without tracking", "set tracking.face_enabled to true")
     source = config.video.source if options.camera is None else options.camera
     with contextlib.ExitStack() as undo:
         camera = open_source(source, config.video)

@@ -33,7 +33,7 @@ def parse_colour(text: str) -> tuple[int, int, int]:
     if re.fullmatch("[0-9a-fA-F]{3}", digits):
         digits = "".join(digit * 2 for digit in digits)
     if not re.fullmatch("[0-9a-fA-F]{6}", digits):
-        raise AnimatorError(f"{text!r} is no colour; use #rrggbb or one of {', '.join(sorted(_NAMED_COLOURS))}")
+        raise AnimatorError(f"{text!r} is no colour", f"use #rrggbb or one of {', '.join(sorted(_NAMED_COLOURS))}")
     return int(digits[0:2], 16), int(digits[2:4], 16), int(digits[4:6], 16)
 
 

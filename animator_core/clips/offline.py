@@ -112,8 +112,8 @@ def require_replaying(renderer: Renderer, path: object) -> None:
     """Raise MotionError for a renderer that cannot replay the template ``path``."""
     if not isinstance(renderer, Replaying):
         raise MotionError(
-            f"{path} is a LivePortrait template, which the {renderer.name} renderer cannot replay; use --renderer "
-            "liveportrait, or a landmark motion (animate --save-motion), which every renderer follows"
+            f"{path} is a LivePortrait template, which the {renderer.name} renderer cannot replay",
+            "use --renderer liveportrait, or a landmark motion (animate --save-motion), which every renderer follows",
         )
 
 

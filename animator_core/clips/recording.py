@@ -51,7 +51,9 @@ class LandmarkRecorder:
         fps = fps or measured_rate(self._times_ns)
         indices = evenly(self._times_ns, fps)
         if not any(self._observations):
-            raise MotionError(f"{path} was not written: no face was seen; use one well-lit face looking at the camera")
+            raise MotionError(
+                f"{path} was not written: no face was seen", "use one well-lit face looking at the camera"
+            )
         write_track(path, track_from_observations([self._observations[i] for i in indices], fps, *self._frame_size))
         return len(indices)
 
@@ -85,7 +87,9 @@ class TemplateRecorder:
             self.is_full = True
             return
         if frame is None:
-            raise MotionError("a recorded motion has no pictures of a face; record the template from a video or camera")
+            raise MotionError(
+                "a recorded motion has no pictures of a face", "record the template from a video or camera"
+            )
         self._times_ns.append(captured_ns)
         if seen is not None:
             landmarks = mirrored(seen).landmarks if self._is_mirrored else seen.landmarks
@@ -120,7 +124,9 @@ class TemplateRecorder:
         """Write the template at ``fps``, at the frames' pace where None, and return its length; raises MotionError."""
         self.work(progress, finish=True)
         if not self._motions:
-            raise MotionError(f"{path} was not written: no face was seen; use one well-lit face looking at the camera")
+            raise MotionError(
+                f"{path} was not written: no face was seen", "use one well-lit face looking at the camera"
+            )
         fps = fps or measured_rate(self._times_ns)
         write_template(path, self._template(fps))
         return len(evenly(self._times_ns, fps))

@@ -95,7 +95,9 @@ def write_track(path: Path, track: MotionTrack) -> None:
     try:
         write_npz(path, members)
     except OSError as exc:
-        raise MotionError(f"cannot write the motion {path}: {exc.strerror}; choose a folder you can write to") from exc
+        raise MotionError(
+            f"cannot write the motion {path}: {exc.strerror}", "choose a folder you can write to"
+        ) from exc
 
 
 def read_track(path: Path) -> MotionTrack:
@@ -103,15 +105,15 @@ def read_track(path: Path) -> MotionTrack:
     try:
         members = read_npz(path, _MEMBERS, _MAX_UNPACKED_BYTES)
     except OSError as exc:
-        raise MotionError(f"cannot read the motion {path}: {exc.strerror or exc}; check the path") from exc
+        raise MotionError(f"cannot read the motion {path}: {exc.strerror or exc}", "check the path") from exc
     except DAMAGE as exc:
-        raise MotionError(f"{path} is no motion file or is damaged ({exc}); {_REMEDY}") from exc
+        raise MotionError(f"{path} is no motion file or is damaged ({exc})", _REMEDY) from exc
     return _validate(path, members)
 
 
 def _require(path: Path, is_right: bool, what: str) -> None:
     if not is_right:
-        raise MotionError(f"the motion {path} is not usable: {what}; {_REMEDY}")
+        raise MotionError(f"the motion {path} is not usable: {what}", _REMEDY)
 
 
 def _validate(path: Path, members: Mapping[str, Any]) -> MotionTrack:
@@ -152,7 +154,7 @@ def _valid_blendshapes(
     if blendshapes is None and names is None:
         return None, ()
     if blendshapes is None or names is None:
-        raise MotionError(f"the motion {path} has only one of `blendshapes` and `blendshape_names`; {_REMEDY}")
+        raise MotionError(f"the motion {path} has only one of `blendshapes` and `blendshape_names`", _REMEDY)
     _require(
         path,
         blendshapes.dtype.kind == "f" and blendshapes.shape == (frame_count, BLENDSHAPE_COUNT),

@@ -58,14 +58,14 @@ class VideoReader:
         self.damaged_count = 0
         self.missing_seconds = 0.0
         if os.path.isdir(path):
-            raise CameraError(f"{path} is a folder; give a video file")
+            raise CameraError(f"{path} is a folder", "give a video file")
         if not os.path.exists(path):
-            raise CameraError(f"there is no video {path}; check the path")
+            raise CameraError(f"there is no video {path}", "check the path")
         try:
             self._container = av.open(media_url(path))
         except (av.FFmpegError, OSError) as exc:
             raise CameraError(
-                f"{path} is no video that can be read ({_reason(exc)}); copy or convert it again"
+                f"{path} is no video that can be read ({_reason(exc)})", "copy or convert it again"
             ) from exc
         self._stream = find_stream(self._container, "video")
         if self._stream is None:
@@ -73,9 +73,9 @@ class VideoReader:
             self._container.close()
             if unknown:
                 raise CameraError(
-                    f"the video in {path} is {unknown[0]}, which has no decoder here; convert it to MP4 (H.264)"
+                    f"the video in {path} is {unknown[0]}, which has no decoder here", "convert it to MP4 (H.264)"
                 )
-            raise CameraError(f"{path} has no video in it, only sound or a cover; give a video of a face")
+            raise CameraError(f"{path} has no video in it, only sound or a cover", "give a video of a face")
         self._stream.thread_type = "AUTO"
         rate = self._stream.average_rate or self._stream.guessed_rate or _DEFAULT_RATE
         self.rate = rate if 0 < rate <= _MAX_RATE else _DEFAULT_RATE
@@ -112,7 +112,7 @@ class VideoReader:
                 time = self._time_of(frame, time)
                 yield VideoFrame(_seen(frame, self._aspect or self._stream.codec_context.sample_aspect_ratio), time)
         if time is None:
-            raise CameraError(f"{self.path} has no frame that can be read; it is empty or damaged")
+            raise CameraError(f"{self.path} has no frame that can be read", "it is empty or damaged")
         if not self._has_new_clock:
             self.missing_seconds = self._missing_seconds()
 
@@ -195,7 +195,7 @@ def choose_encoding(path: Path, has_alpha: bool) -> Encoding:
     """
     suffix = path.suffix.lower()
     if suffix not in _OPAQUE:
-        raise AnimatorError(f"cannot write {path}: {suffix or 'no suffix'} is not supported; use .mp4, .webm or .mov")
+        raise AnimatorError(f"cannot write {path}: {suffix or 'no suffix'} is not supported", "use .mp4, .webm or .mov")
     return (has_alpha and _TRANSPARENT.get(suffix)) or _OPAQUE[suffix]
 
 
@@ -221,7 +221,7 @@ class VideoWriter:
     def __enter__(self) -> VideoWriter:
         """Create the file; raises AnimatorError where it cannot be written."""
         if os.path.isdir(self.path):
-            raise AnimatorError(f"cannot write {self.path}: it is a folder; give a file name")
+            raise AnimatorError(f"cannot write {self.path}: it is a folder", "give a file name")
         # The file is made in here, not by the constructor: a signal between the two would leave it behind.
         try:
             # PyAV opens the file only with the first frame; a folder that is wrong shall be named before the work.
@@ -295,7 +295,7 @@ class VideoWriter:
     def _finish(self) -> None:
         try:
             if self._stream is None:
-                raise AnimatorError(f"{self.path} was not written: there was no frame")
+                raise AnimatorError(f"{self.path} was not written: there was no frame", "give a clip that has frames")
             self._container.mux(self._stream.encode())
             if self._soundtrack is not None:
                 self._soundtrack.copy_until(self._last_time + 1 / self._rate)
@@ -328,7 +328,7 @@ class VideoWriter:
 
     def _unwritable(self, exc: Exception) -> AnimatorError:
         return AnimatorError(
-            f"cannot write {self.path}: {_reason(exc)}; choose a folder that exists, can be written to and has space"
+            f"cannot write {self.path}: {_reason(exc)}", "choose a folder that exists, can be written to and has space"
         )
 
 

@@ -35,9 +35,8 @@ def check_python(surroundings: Surroundings) -> list[Finding]:
         sys.version_info[:2], platform.system(), platform.machine(), sys.maxsize > 2**32
     )
     version = f"{platform.python_version()} ({sys.executable})"
-    if problem:
-        detail, _, remedy = problem.rpartition("; ")
-        return [Finding("Python", FAILURE, detail, remedy)]
+    if problem is not None:
+        return [failure_of("Python", problem)]
     return [Finding("Python", OK, version)]
 
 
@@ -102,8 +101,7 @@ def check_torch(surroundings: Surroundings) -> list[Finding]:
     model = surroundings.config.ai_model
     choice = choose_device(model.device, model.fp16)
     if choice.note:
-        detail, _, remedy = choice.note.partition("; ")
-        return [Finding("torch", WARNING, f"{torch.__version__}: {detail}", remedy)]
+        return [Finding("torch", WARNING, f"{torch.__version__}: {choice.note.message}", choice.note.remedy)]
     if not choice.is_capable:
         return [Finding("torch", OK, f"{torch.__version__} on the CPU, where the warp renderer is used")]
     label = f"{torch.__version__} on {choice.name}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from animator_core.config import Config
+from animator_core.errors import AnimatorError
 
 OK, WARNING, FAILURE = "ok", "warning", "failure"
 
@@ -36,7 +37,6 @@ class Surroundings:
 Check = Callable[[Surroundings], "list[Finding]"]
 
 
-def failure_of(name: str, exc: Exception) -> Finding:
-    """Return the finding for one of our errors, whose message ends with its remedy."""
-    detail, _, remedy = str(exc).rpartition("; ")
-    return Finding(name, FAILURE, detail or remedy, remedy if detail else "see the message")
+def failure_of(name: str, exc: AnimatorError) -> Finding:
+    """Return the finding for an error."""
+    return Finding(name, FAILURE, exc.message, exc.remedy)

@@ -10,12 +10,14 @@ import io
 import os
 import sys
 
+from animator_core.errors import AnimatorError
+
 AGAIN = f"py -3.{sys.version_info[1]} install.py" if os.name == "nt" else "python3 install.py"
 """The command to repeat, for messages."""
 
 
-class InstallError(Exception):
-    """The set-up cannot go on; the message is one line with the remedy."""
+class InstallError(AnimatorError):
+    """The set-up cannot go on."""
 
 
 def print_in_any_encoding(encoding: str | None = None) -> None:

@@ -28,11 +28,7 @@ STAMP_NAME = "stream-motion-animator.json"
 
 
 class IndexAway(InstallError):
-    """A package index cannot be reached or refuses; ``problem`` says which of them."""
-
-    def __init__(self, message: str, problem: str) -> None:
-        super().__init__(message)
-        self.problem = problem.partition(";")[0]
+    """A package index cannot be reached or refuses."""
 
 
 @dataclass(frozen=True)
@@ -93,16 +89,20 @@ class Environment:
         found = self.describe()
         if made.returncode == 0 and found:
             return found
-        raise InstallError(self._venv_problem(made.stdout))
+        raise self._venv_problem(made.stdout)
 
-    def _venv_problem(self, output: str) -> str:
+    def _venv_problem(self, output: str) -> InstallError:
         if "ensurepip" in output:
             package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
-            return f"this Python lacks its venv part; apt install {package} (Debian, Ubuntu) and run {AGAIN} again"
+            return InstallError(
+                "this Python lacks its venv part", f"apt install {package} (Debian, Ubuntu) and run {AGAIN} again"
+            )
         if "No space left" in output:
-            return f"no disk space is left; free some and run {AGAIN} again"
+            return InstallError("no disk space is left", f"free some and run {AGAIN} again")
         reason = output.strip().splitlines()[-1] if output.strip() else "no reason given"
-        return f"cannot make {self.folder} ({reason}); close OBS, delete that folder and run {AGAIN} again"
+        return InstallError(
+            f"cannot make {self.folder} ({reason})", f"close OBS, delete that folder and run {AGAIN} again"
+        )
 
     def install(self, name: str, arguments: tuple[str, ...]) -> bool:
         """Let pip install one group unless that was done before; return whether pip ran."""
@@ -128,7 +128,7 @@ class Environment:
         try:
             return self.install("torch", wanted)
         except IndexAway as exc:
-            say(f"torch: {build.index} cannot be used ({exc.problem})")
+            say(f"torch: {build.index} cannot be used ({exc.message})")
         if not self._has("torch", instead):
             say(f"torch: taking {build.fallback} from pip's usual index")
         if build.is_cuda and sys.platform == "win32":
@@ -152,7 +152,7 @@ class Environment:
             return
         reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit code {done.returncode}"
         remedy = load_remedy(reason, f"delete {self.folder} and run {AGAIN} again")
-        raise InstallError(f"the installed packages do not load ({reason}); {remedy}")
+        raise InstallError(f"the installed packages do not load ({reason})", remedy)
 
     def run(self, *arguments: str, cwd: Path) -> int:
         """Run the environment's Python and return its exit code."""
@@ -189,8 +189,8 @@ class Environment:
         if not log:
             self._log.write_text(done.stderr, encoding="utf-8")
         problem = pip_problem(done.stderr, log)
-        message = f"{problem} and run {AGAIN} again (pip's own words: {self._log})"
-        raise IndexAway(message, problem) if is_index_away(done.stderr, log) else InstallError(message)
+        kind = IndexAway if is_index_away(done.stderr, log) else InstallError
+        raise kind(problem.message, f"{problem.remedy} and run {AGAIN} again (pip's own words: {self._log})")
 
 
 def _key(arguments: tuple[str, ...]) -> str:

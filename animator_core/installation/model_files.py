@@ -102,7 +102,7 @@ def find_model(name: str) -> ModelFile:
     for model in MANIFEST:
         if model.name == name:
             return model
-    raise ModelError(f"{name} is no model file of this program; it has {', '.join(m.name for m in MANIFEST)}")
+    raise ModelError(f"{name} is no model file of this program", f"it has {', '.join(m.name for m in MANIFEST)}")
 
 
 def model_path(models_dir: Path, name: str) -> Path:
@@ -119,11 +119,12 @@ def verify(path: Path, model: ModelFile) -> None:
             for chunk in _chunks(file):
                 actual.update(chunk)
     except OSError as exc:
-        raise ModelError(f"{path} cannot be read: {exc.strerror}; check its permissions") from exc
+        raise ModelError(f"{path} cannot be read: {exc.strerror}", "check its permissions") from exc
     if actual.hexdigest() != model.sha256:
         raise ModelError(
             f"{path} is not the {model.name} that was published (sha256 {actual.hexdigest()[:12]}…, "
-            f"expected {model.sha256[:12]}…); delete it and run install.py again"
+            f"expected {model.sha256[:12]}…)",
+            "delete it and run install.py again",
         )
 
 
@@ -148,12 +149,12 @@ def _check_size(path: Path, model: ModelFile) -> None:
     try:
         size = path.stat().st_size
     except FileNotFoundError as exc:
-        raise ModelError(f"{path} is missing; run install.py to get it") from exc
+        raise ModelError(f"{path} is missing", "run install.py to get it") from exc
     except OSError as exc:
-        raise ModelError(f"{path} cannot be read: {exc.strerror}; check its permissions") from exc
+        raise ModelError(f"{path} cannot be read: {exc.strerror}", "check its permissions") from exc
     if size != model.size:
         what = "is empty (0 bytes)" if size == 0 else f"has {size:,} bytes"
-        raise ModelError(f"{path} {what}, expected {model.size:,}; delete it and run install.py again")
+        raise ModelError(f"{path} {what}, expected {model.size:,}", "delete it and run install.py again")
 
 
 def _read_verified(models_dir: Path) -> dict[str, Any]:
@@ -270,8 +271,8 @@ def _receive(url: str, part: Path, model: ModelFile, had: int, report: Report | 
         length = response.headers.get("Content-Length", "")
         if length.isdigit() and had + int(length) != model.size:
             raise ModelError(
-                f"{url} offers {had + int(length):,} bytes, expected {model.size:,}: another file, not taken; "
-                "get it from elsewhere with --models DIR or --mirror URL"
+                f"{url} offers {had + int(length):,} bytes, expected {model.size:,}: another file, not taken",
+                "get it from elsewhere with --models DIR or --mirror URL",
             )
         with part.open("ab" if is_continued else "wb") as writer:
             while had < model.size and (chunk := _read(response, min(CHUNK_BYTES, model.size - had))):
@@ -323,8 +324,8 @@ def _finish(part: Path, model: ModelFile, models_dir: Path) -> Path:
     except ModelError as exc:
         part.unlink(missing_ok=True)
         raise ModelError(
-            f"{model.name} arrived with the wrong bytes (sha256 is not {model.sha256[:12]}…) and was deleted; "
-            "run install.py again, or give a good copy with --models DIR"
+            f"{model.name} arrived with the wrong bytes (sha256 is not {model.sha256[:12]}…) and was deleted",
+            "run install.py again, or give a good copy with --models DIR",
         ) from exc
     path = models_dir / model.name
     replace_file(part, path)
@@ -342,11 +343,11 @@ def _writing(part: Path) -> Iterator[None]:
         if exc.errno == errno.ENOSPC:
             free = shutil.disk_usage(part.parent).free
             raise ModelError(
-                f"no disk space for {part.name} ({free / 1e6:,.0f} MB free); free some and run install.py again"
+                f"no disk space for {part.name} ({free / 1e6:,.0f} MB free)", "free some and run install.py again"
             ) from exc
         is_locked = sys.platform == "win32" and isinstance(exc, PermissionError)
         remedy = "close OBS and whatever else uses it" if is_locked else "check the folder's permissions"
-        raise ModelError(f"cannot write {part}: {exc.strerror or exc}; {remedy}") from exc
+        raise ModelError(f"cannot write {part}: {exc.strerror or exc}", remedy) from exc
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:

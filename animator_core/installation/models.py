@@ -70,7 +70,7 @@ class ModelsStep:
             path = model_files.verified_path(self._folder_of(model), model.name, rehash=self.rehash)
         except ModelError as exc:
             if (self._folder_of(model) / model.name).exists():
-                say(f"Models: {str(exc).split(';')[0]}; getting it anew")
+                say(f"Models: {exc.message}; getting it anew")
             return False
         say(f"Models: {path.name} is there, verified")
         return True

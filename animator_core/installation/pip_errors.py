@@ -1,4 +1,4 @@
-"""Turns what pip says when it fails into one line with the remedy.
+"""Turns pip's output when it fails into an error with a remedy.
 
 Standard library only.
 """
@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import re
 
+from animator_core.installation.console import InstallError
+
 _REFUSAL = re.compile(
     r"(401|403|407|429|50[0-4]) (?:Client|Server) Error|too many (5\d\d) error responses|(401) Error, Cred"
 )
-_AWAY = "the package index cannot be reached; check the network (or pip's proxy settings)"
+_AWAY = "the package index cannot be reached", "check the network (or pip's proxy settings)"
 
 # In the order of trust: a full disk also breaks connections, and without a network no package is found.
 _PROBLEMS = (
-    (r"No space left on device|not enough space on the disk|WinError 112", "no disk space is left; free some"),
+    (r"No space left on device|not enough space on the disk|WinError 112", "no disk space is left", "free some"),
     (
         r"NewConnectionError|NameResolutionError|name resolution|getaddrinfo failed|Connection refused|"
         r"ConnectTimeout|Read timed out|ReadTimeout|Network is unreachable|ProxyError|Max retries exceeded|"
         r"Connection aborted|ConnectionResetError|IncompleteRead|connection broken",
-        _AWAY,
+        *_AWAY,
     ),
-    (r"WinError 32|WinError 5|Access is denied", "a file is in use or protected; close OBS"),
-    (r"Permission denied|Read-only file system", "a folder cannot be written; correct its permissions"),
-    (r"THESE PACKAGES DO NOT MATCH THE HASHES", "a package arrived damaged; check the network"),
+    (r"WinError 32|WinError 5|Access is denied", "a file is in use or protected", "close OBS"),
+    (r"Permission denied|Read-only file system", "a folder cannot be written", "correct its permissions"),
+    (r"THESE PACKAGES DO NOT MATCH THE HASHES", "a package arrived damaged", "check the network"),
 )
 
 
@@ -40,19 +42,18 @@ def _refusal(output: str, log: str) -> str:
     return next(filter(None, found.groups())) if found else ""
 
 
-def pip_problem(output: str, log: str = "") -> str:
-    """Return what went wrong and what to do, without a full stop, from pip's standard error and the log it kept."""
+def pip_problem(output: str, log: str = "") -> InstallError:
+    """Return the error that pip's standard error, and the log it kept, tell of."""
     status = _refusal(output, log)
     if status and not re.search(_PROBLEMS[0][0], output):
-        return (
-            f"the package index refuses ({status}); check pip's index settings (pip config list) and your login there"
-        )
-    for pattern, line in _PROBLEMS:
+        remedy = "check pip's index settings (pip config list) and your login there"
+        return InstallError(f"the package index refuses ({status})", remedy)
+    for pattern, message, remedy in _PROBLEMS:
         if re.search(pattern, output):
-            return line
+            return InstallError(message, remedy)
     missing = re.search(r"No matching distribution found for (\S+)", output)
     if missing:
-        return f"there is no package {missing.group(1)} for this Python; use Python 3.12"
+        return InstallError(f"there is no package {missing.group(1)} for this Python", "use Python 3.12")
     errors = [line for line in output.splitlines() if line.startswith("ERROR:")]
     reason = errors[-1][len("ERROR:") :].strip() if errors else "pip gave no reason"
-    return f"pip failed ({reason}); correct that"
+    return InstallError(f"pip failed ({reason})", "correct that")

@@ -8,6 +8,8 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass
 
+from animator_core.installation.console import InstallError
+
 OLDEST_PYTHON = (3, 9)
 NEWEST_PYTHON = (3, 14)
 # The last Python for which mediapipe's wheel has the FaceMesh models inside (and whose torch has Intel Mac wheels).
@@ -71,24 +73,28 @@ class TorchBuild:
     is_cuda: bool
 
 
-def python_problem(version: tuple[int, int], system: str, machine: str, is_64_bit: bool) -> str:
-    """Return why this Python cannot run the program, with the remedy; "" where it can."""
+def python_problem(version: tuple[int, int], system: str, machine: str, is_64_bit: bool) -> InstallError | None:
+    """Return why this Python cannot run the program, None if it can."""
     name, best = f"Python {version[0]}.{version[1]}", "install Python 3.12 from python.org and run install.py with it"
     if version > NEWEST_PYTHON:
         newest = f"{NEWEST_PYTHON[0]}.{NEWEST_PYTHON[1]}"
-        return f"{name} is too new: there is no mediapipe package for it yet (3.9 to {newest} have one); {best}"
+        return InstallError(
+            f"{name} is too new: there is no mediapipe package for it yet (3.9 to {newest} have one)", best
+        )
     if version < OLDEST_PYTHON:
-        return f"{name} is too old, 3.9 or newer is needed; {best}"
+        return InstallError(f"{name} is too old, 3.9 or newer is needed", best)
     if not is_64_bit:
-        return f"this {name} is a 32-bit one, for which there are no packages; {best} (the 64-bit one)"
+        return InstallError(f"this {name} is a 32-bit one, for which there are no packages", f"{best} (the 64-bit one)")
     if machine not in MACHINES.get(system, ()):
         known = ", ".join(f"{name} {'/'.join(machines)}" for name, machines in MACHINES.items())
-        return f"there is no mediapipe package for {system} on {machine} (there is for {known}); use such a machine"
+        return InstallError(
+            f"there is no mediapipe package for {system} on {machine} (there is for {known})", "use such a machine"
+        )
     if (system, machine) == ("Darwin", "arm64") and version < (3, 10):
-        return f"{name} on Apple silicon has no pyvirtualcam package, 3.10 or newer is needed; {best}"
+        return InstallError(f"{name} on Apple silicon has no pyvirtualcam package, 3.10 or newer is needed", best)
     if (system, machine) == ("Darwin", "x86_64") and version > NEWEST_PYTHON_WITH_FACE_MESH:
-        return f"{name} on an Intel Mac has no mediapipe and torch packages; {best}"
-    return ""
+        return InstallError(f"{name} on an Intel Mac has no mediapipe and torch packages", best)
+    return None
 
 
 def base_packages(version: tuple[int, int]) -> tuple[str, ...]:

@@ -43,8 +43,9 @@ class Camera:
         self._capture = cv2.VideoCapture(number, _PREFERRED.get(sys.platform, cv2.CAP_ANY))
         if not self._capture.isOpened():
             raise CameraError(
-                f"{self.name} cannot be opened; plug it in, close the program that uses it (OBS, a browser), allow "
-                "access to the camera in the system's privacy settings, or choose another with --camera N"
+                f"{self.name} cannot be opened",
+                "plug it in, close the program that uses it (OBS, a browser), allow "
+                "access to the camera in the system's privacy settings, or choose another with --camera N",
             )
         # Compressed frames first: most webcams reach their full rate at 720p and above only so.
         self._capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))

@@ -42,13 +42,13 @@ def open_window(title: str, flags: int, remedy: str) -> None:
     screen = find_screen()
     if not screen.is_there:
         detail = f" ({screen.name} cannot be used; is this machine headless?)" if screen.name else ""
-        raise AnimatorError(f"there is no screen for a window; {remedy}{detail}")
+        raise AnimatorError("there is no screen for a window", f"{remedy}{detail}")
     try:
         cv2.namedWindow(title, flags)
     except cv2.error as exc:
         raise AnimatorError(
-            f"this OpenCV cannot open a window (a headless build); {remedy}, or have exactly one OpenCV, "
-            "opencv-python: run install.py again"
+            "this OpenCV cannot open a window (a headless build)",
+            f"{remedy}, or have exactly one OpenCV, opencv-python: run install.py again",
         ) from exc
 
 
@@ -112,7 +112,7 @@ class VirtualCamera:
         try:
             import pyvirtualcam
         except ImportError as exc:
-            raise AnimatorError("the package pyvirtualcam is missing; run install.py again") from exc
+            raise AnimatorError("the package pyvirtualcam is missing", "run install.py again") from exc
         self._camera: Any = None
         self._straight: StraightAlpha | None = None
         if wants_alpha and sys.platform == "win32":
@@ -127,7 +127,7 @@ class VirtualCamera:
             self._camera = self._camera or pyvirtualcam.Camera(width, height, fps, fmt=pyvirtualcam.PixelFormat.BGR)
         except RuntimeError as exc:
             remedy = _VIRTUAL_CAMERA_REMEDY.get(sys.platform, "see pyvirtualcam's documentation")
-            raise AnimatorError(f"there is no virtual camera ({first_line(exc)}); {remedy}") from exc
+            raise AnimatorError(f"there is no virtual camera ({first_line(exc)})", remedy) from exc
         self.device = str(self._camera.device)
 
     def show(self, frame: np.ndarray) -> str | None:

@@ -68,7 +68,7 @@ class LiveSession:
     def _is_over(self, max_frames: int | None) -> bool:
         parts = self._parts
         if parts.tracking is not None and parts.tracking.failure is not None:
-            raise AnimatorError(f"face tracking stopped ({parts.tracking.failure}); run doctor to find out why")
+            raise AnimatorError(f"face tracking stopped ({parts.tracking.failure})", "run doctor to find out why")
         if self._has_quit or parts.output.is_closed or self.frame_count == max_frames:
             return True
         if parts.capture.is_finished:

@@ -21,7 +21,7 @@ class CharacterShelf:
         self._wanted: queue.Queue[str | None] = queue.Queue()
         self._loaded: dict[str, Character] = {}
         self._fingerprints: dict[str, tuple[int, ...]] = {}
-        self._failed: dict[str, str] = {}
+        self._failed: dict[str, CharacterError] = {}
         self._thread = threading.Thread(target=self._run, name="characters", daemon=True)
         self.names: tuple[str, ...] = ()
         self.refresh()
@@ -64,7 +64,7 @@ class CharacterShelf:
     def get(self, name: str) -> Character | None:
         """Return a character, None while it is not loaded; raises CharacterError where it cannot be."""
         if name in self._failed:
-            raise CharacterError(self._failed[name])
+            raise self._failed[name]
         return self._loaded.get(name)
 
     def _run(self) -> None:
@@ -79,5 +79,5 @@ class CharacterShelf:
                 self._loaded[name] = self._library.load(name)
                 self._fingerprints[name] = fingerprint
             except CharacterError as exc:
-                self._failed[name] = str(exc)
+                self._failed[name] = exc
                 logger.warning("%s", exc)

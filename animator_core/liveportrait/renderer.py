@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from animator_core.characters.character import Character
-from animator_core.errors import CharacterError, ModelError
+from animator_core.errors import AnimatorError, CharacterError, ModelError
 from animator_core.liveportrait.execution.device_errors import device_errors_as, release_memory
 from animator_core.liveportrait.model import LivePortraitModel, to_tensor
 from animator_core.liveportrait.motion.calmest import neutral_of_clip
@@ -49,7 +49,7 @@ class LivePortraitRenderer:
         model: LivePortraitModel,
         optimizer: InferenceOptimizer,
         device_name: str = "CPU",
-        note: str = "",
+        note: AnimatorError | None = None,
         owner: object = None,
         scenes: SceneShelf | None = None,
     ) -> None:
@@ -99,7 +99,7 @@ class LivePortraitRenderer:
         """Return the keypoints of the character in ``motion``; raises ModelError where the device fails."""
         scene = self._scene
         if scene is None or self._motion is None:
-            raise CharacterError("no character is set; choose one")
+            raise CharacterError("no character is set", "choose one")
         face = motion.face
         if face is not None and driving_frame is not None and motion.captured_ns != self._driven_ns:
             driven = DrivenFrame(face, driving_frame, motion.captured_ns)
@@ -115,7 +115,7 @@ class LivePortraitRenderer:
         Raises ModelError where the device fails.
         """
         if self._scene is None:
-            raise CharacterError("no character is set; choose one")
+            raise CharacterError("no character is set", "choose one")
         with self._device_errors():
             return self._scene.draw(placement.content, self._frame)
 
@@ -129,18 +129,18 @@ class LivePortraitRenderer:
         Raises ModelError where the device's memory is too small for so many.
         """
         if self._scene is None:
-            raise CharacterError("no character is set; choose one")
+            raise CharacterError("no character is set", "choose one")
         try:
             yield from self._scene.draw_each(torch.cat([each.content for each in placements]), self._frame)
         except torch.cuda.OutOfMemoryError as exc:
             raise ModelError(
-                f"{self.device} has no memory for {len(placements)} frames at once; lower ai_model.batch_size"
+                f"{self.device} has no memory for {len(placements)} frames at once", "lower ai_model.batch_size"
             ) from exc
 
     def replay(self, template: MotionTemplate) -> list[Placement]:
         """Return the character's place in every frame of a recorded motion; raises MotionError for what it lacks."""
         if self._scene is None:
-            raise CharacterError("no character is set; choose one")
+            raise CharacterError("no character is set", "choose one")
         model = self._loaded()
         keypoints = template_keypoints(template, self._scene.source_motion, model.retargeters, model.options)
         magnification = self._scene.magnification
@@ -150,7 +150,7 @@ class LivePortraitRenderer:
         """Take the driver's neutral face from a clip's beginning, before its first frame is rendered."""
         live = self._motion
         if live is None:
-            raise CharacterError("no character is set; choose one")
+            raise CharacterError("no character is set", "choose one")
         if beginning:
             moments = [each.captured_ns for each in beginning]
             live.set_neutral(neutral_of_clip([self._seen(each) for each in beginning], moments), moments[0])
@@ -265,7 +265,7 @@ class LivePortraitRenderer:
 
     def _loaded(self) -> LivePortraitModel:
         if self._model is None:
-            raise CharacterError("the renderer is closed; make another")
+            raise CharacterError("the renderer is closed", "make another")
         return self._model
 
 

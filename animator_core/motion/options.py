@@ -98,7 +98,7 @@ def options_from(values: Mapping[str, Any]) -> MotionOptions:
         if name not in known:
             near = difflib.get_close_matches(str(name), known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-            raise ConfigError(f"{name!r} is no motion option; {hint}")
+            raise ConfigError(f"{name!r} is no motion option", hint)
     return MotionOptions(**values)
 
 
@@ -107,4 +107,4 @@ def _is_number(value: Any) -> bool:
 
 
 def _refused(name: str, value: Any, expected: str) -> ConfigError:
-    return ConfigError(f"the motion option {name} is {value!r:.80}, expected {expected}; correct it")
+    return ConfigError(f"the motion option {name} is {value!r:.80}, expected {expected}", "correct it")

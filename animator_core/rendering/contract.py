@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from animator_core.characters.character import Character
+from animator_core.errors import AnimatorError
 from animator_core.motion.driving import DrivingMotion
 
 
@@ -31,8 +32,8 @@ class Renderer(Protocol):
     """"warp" or "liveportrait"."""
     device: str
     """Where it runs, for the status line: "CPU", "NVIDIA …"."""
-    note: str
-    """Why it is not the renderer or device that could be expected, ``what; what to do``, or ""."""
+    note: AnimatorError | None
+    """Why it is not the renderer or device that could be expected; None if it is."""
 
     neutral: Mapping[str, np.ndarray]
     """The driver's neutral face as this renderer sees it, for `set_neutral` of another one; empty for none."""

@@ -36,7 +36,7 @@ def create_tracker(
     Raises ModelError where no tracker can be had.
     """
     if kind not in TRACKERS:
-        raise ModelError(f"tracker {kind!r} is unknown; choose one of {', '.join(TRACKERS)}")
+        raise ModelError(f"tracker {kind!r} is unknown", f"choose one of {', '.join(TRACKERS)}")
     tracker = _create(models_dir, min_detection_confidence, min_tracking_confidence, kind, is_static, with_blendshapes)
     if is_static:
         return tracker

@@ -29,7 +29,7 @@ class FaceMeshTracker:
                 min_tracking_confidence=min_tracking_confidence,
             )
         except (RuntimeError, OSError, ValueError) as exc:
-            raise ModelError(f"the face mesh cannot be loaded ({exc}); run install.py again") from exc
+            raise ModelError(f"the face mesh cannot be loaded ({exc})", "run install.py again") from exc
         self._close = Closer(self, self._mesh.close)
 
     def track(self, frame: np.ndarray, captured_ns: int) -> FaceObservation | None:

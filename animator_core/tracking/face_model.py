@@ -92,13 +92,13 @@ def fit_landmarks(named_points: Mapping[str, Sequence[float]]) -> np.ndarray:
     for name, point in named_points.items():
         index = NAMED_POINTS.get(name, int(name) if str(name).isdigit() else -1)
         if not 0 <= index < LANDMARK_COUNT:
-            raise CharacterError(f"landmarks.{name} is no key point; known are {', '.join(NAMED_POINTS)}")
+            raise CharacterError(f"landmarks.{name} is no key point", f"known are {', '.join(NAMED_POINTS)}")
         if len(point) < 2:
-            raise CharacterError(f"landmarks.{name} is {point!r}, expected [x, y] in pixels")
+            raise CharacterError(f"landmarks.{name} is {point!r}", "write [x, y] in pixels")
         known[index] = (float(point[0]), float(point[1]))
     missing = [name for name in REQUIRED_POINTS if NAMED_POINTS[name] not in known]
     if missing:
-        raise CharacterError(f"landmarks lack {', '.join(missing)}; add them as [x, y] in pixels")
+        raise CharacterError(f"landmarks lack {', '.join(missing)}", "add them as [x, y] in pixels")
     model = face_model()
     indices = np.array(sorted(known))
     destination = np.array([known[i] for i in indices], np.float64)

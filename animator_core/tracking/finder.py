@@ -53,7 +53,7 @@ def finder_of_bundle(model: Path) -> FaceFinder:
         )
         detector = vision.FaceDetector.create_from_options(options)
     except (RuntimeError, OSError, ValueError, KeyError, zipfile.BadZipFile) as exc:
-        raise ModelError(f"{model} has no detector that can be loaded ({exc}); run install.py again") from exc
+        raise ModelError(f"{model} has no detector that can be loaded ({exc})", "run install.py again") from exc
 
     def find(frame: np.ndarray) -> list[FoundFace]:
         found = detector.detect(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=frame)).detections
@@ -69,7 +69,7 @@ def finder_of_package() -> FaceFinder:
     try:
         detector = FaceDetection(min_detection_confidence=_LEAST_SCORE)
     except (RuntimeError, OSError, ValueError) as exc:
-        raise ModelError(f"the face detector cannot be loaded ({exc}); run install.py again") from exc
+        raise ModelError(f"the face detector cannot be loaded ({exc})", "run install.py again") from exc
 
     def find(frame: np.ndarray) -> list[FoundFace]:
         height, width = frame.shape[:2]

@@ -48,7 +48,7 @@ class LandmarkerTracker:
             )
             self._landmarker = vision.FaceLandmarker.create_from_options(options)
         except (RuntimeError, OSError, ValueError) as exc:
-            raise ModelError(f"{model} cannot be loaded ({exc}); run install.py again") from exc
+            raise ModelError(f"{model} cannot be loaded ({exc})", "run install.py again") from exc
         self._close = Closer(self, self._landmarker.close)
         self._packets = None if is_static or with_blendshapes else packets_of(self._landmarker)
         self._is_static = is_static

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from animator_core.characters.character import Character
-from animator_core.errors import CharacterError
+from animator_core.errors import AnimatorError, CharacterError
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.visible_change import signature
 from animator_core.rendering.contract import Placement
@@ -44,7 +44,7 @@ class WarpRenderer:
     name = "warp"
     device = "CPU"
 
-    def __init__(self, note: str = "") -> None:
+    def __init__(self, note: AnimatorError | None = None) -> None:
         self.note = note
         self.neutral: Mapping[str, np.ndarray] = {}
         """Nothing: the motion tells everything."""
@@ -65,13 +65,13 @@ class WarpRenderer:
     def place(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> Placement:
         """Return what a picture of ``motion`` shows."""
         if self._puppet is None:
-            raise CharacterError("no character is set; choose one")
+            raise CharacterError("no character is set", "choose one")
         return Placement(signature(motion, self._puppet.face_pixels), motion)
 
     def draw(self, placement: Placement) -> np.ndarray:
         """Return the character: (H, W, 4) uint8 BGRA, premultiplied, read-only; the next call changes it."""
         if self._puppet is None:
-            raise CharacterError("no character is set; choose one")
+            raise CharacterError("no character is set", "choose one")
         return self._puppet.draw(placement.content)
 
     def render(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> np.ndarray:
@@ -105,7 +105,7 @@ class _Puppet:
         self._pose = fit_pose(landmarks)
         if self._pose.scale < _MIN_FACE_PIXELS:
             raise CharacterError(
-                f"the face in {character.name} is only {self._pose.scale:.0f} pixels high; use a larger picture"
+                f"the face in {character.name} is only {self._pose.scale:.0f} pixels high", "use a larger picture"
             )
         texture = premultiplied_bgra(character.picture)
         shape = self._pose.to_head(landmarks)

@@ -84,5 +84,4 @@ def _load_config(path: Path | None) -> tuple[Config, WorkerProblem | None]:
         return load_config(path), None
     except ConfigError as exc:
         logger.error("%s", exc)
-        message, _, remedy = str(exc).partition("; ")
-        return Config(), WorkerProblem(f"the defaults are used: {message}", remedy)
+        return Config(), WorkerProblem(f"the defaults are used: {exc.message}", exc.remedy)

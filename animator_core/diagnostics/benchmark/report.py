@@ -141,7 +141,7 @@ def plot(file: Path, result: BenchmarkResult, subject: Subject, paths: Sequence[
     try:
         from matplotlib.figure import Figure
     except ImportError as exc:
-        raise AnimatorError("--plot needs matplotlib; run install.py, or `pip install matplotlib`") from exc
+        raise AnimatorError("--plot needs matplotlib", "run install.py, or `pip install matplotlib`") from exc
     figure = Figure(figsize=(12, 8), layout="constrained")
     axes = figure.subplots(2, 2)
     width, height = result.frame_size
@@ -158,7 +158,7 @@ def plot(file: Path, result: BenchmarkResult, subject: Subject, paths: Sequence[
     try:
         figure.savefig(file, dpi=110, format="png")
     except OSError as exc:
-        raise AnimatorError(f"cannot write {file}: {exc.strerror}; choose a folder you can write to") from exc
+        raise AnimatorError(f"cannot write {file}: {exc.strerror}", "choose a folder you can write to") from exc
 
 
 def _plot_stages(axes: Axes, paths: Sequence[PathResult]) -> None:

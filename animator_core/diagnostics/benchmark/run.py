@@ -88,7 +88,7 @@ def run_benchmark(
         before = loop.count
         loop.go_through(open_clip(), frames - loop.count)
         if loop.count == before:
-            raise AnimatorError("the driving clip has no frames; give another with --driving")
+            raise AnimatorError("the driving clip has no frames", "give another with --driving")
     wall_seconds = time.perf_counter() - started
     cpu_share, gpu = watch.stop()
     results = tuple(path.result() for path in paths)

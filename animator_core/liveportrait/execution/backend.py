@@ -27,9 +27,11 @@ def choose_backend(
     an unknown name.
     """
     if backend not in BACKENDS:
-        raise AnimatorError(f"back end {backend!r} is unknown; choose one of {', '.join(BACKENDS)}")
+        raise AnimatorError(f"back end {backend!r} is unknown", f"choose one of {', '.join(BACKENDS)}")
     if provider not in ("auto", *(each.name for each in PROVIDERS)):
-        raise AnimatorError(f"provider {provider!r} is unknown; choose auto or {', '.join(e.name for e in PROVIDERS)}")
+        raise AnimatorError(
+            f"provider {provider!r} is unknown", f"choose auto or {', '.join(e.name for e in PROVIDERS)}"
+        )
     if backend == "onnx":
         try:
             return _on_onnxruntime(choose_provider(provider), device, fp16)
@@ -46,7 +48,7 @@ def choose_backend(
 def torch_instead(problem: ModelError, device: str, fp16: bool) -> DeviceChoice:
     """Return where torch runs LivePortrait, with a note that says why not onnxruntime."""
     choice = devices.choose_device(device, fp16)
-    return replace(choice, note=f"onnxruntime is not used: {problem}")
+    return replace(choice, note=ModelError(f"onnxruntime is not used: {problem.message}", problem.remedy))
 
 
 def _accelerator(provider: str) -> Provider | None:
@@ -65,7 +67,7 @@ def _on_onnxruntime(provider: Provider, device: str, fp16: bool) -> DeviceChoice
     is_capable = is_accelerator(provider)
     name = f"{provider.label if is_capable else f'CPU ({platform.machine()})'}, onnxruntime"
     if not provider.is_nvidia:
-        return DeviceChoice("cpu", torch.float32, name, "", is_capable, provider)
+        return DeviceChoice("cpu", torch.float32, name, None, is_capable, provider)
     # What onnxruntime does not do is torch's on the same GPU.
     beside = devices.choose_device("cuda" if device == "auto" else device, fp16)
     index = int(beside.device.partition(":")[2] or 0)

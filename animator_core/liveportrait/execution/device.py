@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 
-from animator_core.errors import AnimatorError, first_line
+from animator_core.errors import AnimatorError, ModelError, first_line
 from animator_core.liveportrait.execution.onnx.providers import Provider
 from animator_core.liveportrait.execution.unused_card import unused_card
 
@@ -21,15 +21,15 @@ _RENEW = "update the graphics driver and run install.py again, or set ai_model.d
 class DeviceChoice:
     """A device that works.
 
-    device: for torch. dtype: of the large networks. name: for the status line. note: why it is not what was asked
-    for, ``what; remedy``, or "". is_capable: whether it draws quickly enough to be chosen by itself. provider: of
+    device: for torch. dtype: of the large networks. name: for the status line. note: why it is not the one that
+    was asked for, None if it is. is_capable: whether it draws quickly enough to be chosen by itself. provider: of
     onnxruntime, which then paints, while torch does the rest on ``device``; None where torch paints too.
     """
 
     device: str
     dtype: torch.dtype
     name: str
-    note: str = ""
+    note: ModelError | None = None
     is_capable: bool = True
     provider: Provider | None = None
 
@@ -40,9 +40,10 @@ class DeviceChoice:
 
     def in_single_precision(self) -> DeviceChoice:
         """Return the same device, with a note on why not in half precision."""
-        note = (
+        note = ModelError(
             f"{self.name} computes wrong numbers in half precision, so LivePortrait runs in single precision, which "
-            "takes longer; update the graphics driver, or set ai_model.fp16 to false to start more quickly"
+            "takes longer",
+            "update the graphics driver, or set ai_model.fp16 to false to start more quickly",
         )
         provider = None if self.provider is None else replace(self.provider, computes_half=False)
         return replace(self, dtype=torch.float32, note=note, provider=provider)
@@ -98,7 +99,7 @@ def _candidates(wanted: str) -> tuple[str, ...]:
     if wanted == "cpu":
         return ()
     if wanted.partition(":")[0] not in _KINDS:
-        raise AnimatorError(f"device {wanted!r} is unknown; choose auto, cpu, cuda, cuda:N, mps or xpu")
+        raise AnimatorError(f"device {wanted!r} is unknown", "choose auto, cpu, cuda, cuda:N, mps or xpu")
     return (wanted,)
 
 
@@ -116,6 +117,6 @@ def _device_name(device: str) -> str:
     return str(getattr(torch, kind).get_device_name(torch.device(device)))
 
 
-def _note(passed_over: dict[str, str]) -> str:
-    """Return what was passed over and the remedies, each once, in one line."""
-    return "; ".join((", ".join(passed_over), ", ".join(dict.fromkeys(passed_over.values())))) if passed_over else ""
+def _note(passed_over: dict[str, str]) -> ModelError | None:
+    """Return the devices that were passed over, and the remedies, each once."""
+    return ModelError(", ".join(passed_over), ", ".join(dict.fromkeys(passed_over.values()))) if passed_over else None

@@ -27,7 +27,7 @@ def device_errors_as(what: str, remedy: str, device: str | torch.device = "cpu")
     except RuntimeError as exc:
         # torch's errors of memory and drivers are RuntimeErrors.
         kind = DeviceLostError if is_lost(device) else ModelError
-        raise kind(f"{what} ({first_line(exc, 160)}); {remedy}") from exc
+        raise kind(f"{what} ({first_line(exc, 160)})", remedy) from exc
     except ModelError as exc:
         if is_lost(device):
             raise DeviceLostError(*exc.args) from exc

@@ -65,7 +65,7 @@ def source_crop(picture: np.ndarray, landmarks: np.ndarray) -> SourceCrop:
     square = source_square(landmarks)
     if not math.isfinite(square.size) or square.size < _LEAST_FACE_PIXELS * _SOURCE_SCALE:
         raise CharacterError(
-            f"the face in the picture is less than {_LEAST_FACE_PIXELS:g} pixels large; use a larger picture of it"
+            f"the face in the picture is less than {_LEAST_FACE_PIXELS:g} pixels large", "use a larger picture of it"
         )
     crop_from_image = crop_transform(square, SOURCE_CROP_SIZE)
     pixels = warp_to_crop(picture, crop_from_image, SOURCE_CROP_SIZE)

@@ -114,16 +114,16 @@ def import_template(path: Path) -> MotionTemplate:
     """Return the motion of an official template; raises MotionError for files that are anything else."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
-            raise MotionError(f"{path} is larger than {MAX_FILE_BYTES >> 20} MiB; {_REMEDY}")
+            raise MotionError(f"{path} is larger than {MAX_FILE_BYTES >> 20} MiB", _REMEDY)
         content = path.read_bytes()
     except OSError as exc:
-        raise MotionError(f"cannot read the template {path}: {exc.strerror or exc}; check the path") from exc
+        raise MotionError(f"cannot read the template {path}: {exc.strerror or exc}", "check the path") from exc
     try:
         return _template(_read(content))
     except _Refused as exc:
-        raise MotionError(f"{path} is no LivePortrait template: {exc}; {_REMEDY}") from exc
+        raise MotionError(f"{path} is no LivePortrait template: {exc}", _REMEDY) from exc
     except MotionError as exc:
-        raise MotionError(f"{path}: {exc}") from exc
+        raise exc.about(str(path)) from exc
     except (
         pickle.UnpicklingError,
         ValueError,
@@ -136,7 +136,7 @@ def import_template(path: Path) -> MotionTemplate:
         MemoryError,
         RecursionError,
     ) as exc:
-        raise MotionError(f"{path} is damaged or no pickle ({type(exc).__name__}); {_REMEDY}") from exc
+        raise MotionError(f"{path} is damaged or no pickle ({type(exc).__name__})", _REMEDY) from exc
 
 
 def _read(content: bytes) -> Any:

@@ -26,5 +26,5 @@ def template_keypoints(
         (options.lip_retargeting, driving.lip_ratio, "lip_retargeting"),
     ):
         if is_asked and ratio is None:
-            raise MotionError(f"the template has nothing that {name} needs; turn liveportrait.{name} off")
+            raise MotionError(f"the template has nothing that {name} needs", f"turn liveportrait.{name} off")
     return transfer_clip(source, driving, networks, options, neutral).keypoints_driving

@@ -60,23 +60,23 @@ class MotionTemplate:
     def __post_init__(self) -> None:
         """Refuse arrays that do not belong together or hold what no face does."""
         if not math.isfinite(self.fps) or not 0 < self.fps <= MAX_FRAME_RATE:
-            raise MotionError(f"the template's fps is {self.fps:g}; record it again")
+            raise MotionError(f"the template's fps is {self.fps:g}", "record it again")
         for name, array in self.arrays().items():
             expected = (len(self), *_FRAME_SHAPES[name])
             if array.shape != expected or array.dtype != np.float32:
                 raise MotionError(
-                    f"the template's {name} is {array.dtype} {array.shape}, not float32 {expected}; record it again"
+                    f"the template's {name} is {array.dtype} {array.shape}, not float32 {expected}", "record it again"
                 )
             if not (np.abs(array) <= _LARGEST).all():
-                raise MotionError(f"the template's {name} holds no numbers of a face; record it again")
+                raise MotionError(f"the template's {name} holds no numbers of a face", "record it again")
         if not 0 < len(self) <= MAX_FRAMES:
-            raise MotionError(f"the template has {len(self)} frames; record 1 to {MAX_FRAMES}")
+            raise MotionError(f"the template has {len(self)} frames", f"record 1 to {MAX_FRAMES}")
         if not (self.scale > 0).all():
-            raise MotionError("the template's scale is not positive; record it again")
+            raise MotionError("the template's scale is not positive", "record it again")
         if self.neutral is not None and (
             len(self.neutral) != 1 or self.neutral.arrays().keys() != self.arrays().keys()
         ):
-            raise MotionError("the template's neutral face does not fit its frames; record it again")
+            raise MotionError("the template's neutral face does not fit its frames", "record it again")
 
     def __len__(self) -> int:
         return len(self.rotation)
@@ -98,11 +98,11 @@ def template_from_arrays(fps: float, arrays: Mapping[str, np.ndarray]) -> Motion
 def _frames(fps: float, arrays: Mapping[str, np.ndarray]) -> MotionTemplate:
     for name in _REQUIRED:
         if name not in arrays:
-            raise MotionError(f"the template has no {name}; record it again")
+            raise MotionError(f"the template has no {name}", "record it again")
     known = {name: np.asarray(array) for name, array in arrays.items() if name in _FRAME_SHAPES}
     for name, array in known.items():
         if array.dtype.kind not in "fiu" or array.ndim == 0:
-            raise MotionError(f"the template's {name} is {array.dtype} {array.shape}; record it again")
+            raise MotionError(f"the template's {name} is {array.dtype} {array.shape}", "record it again")
     return MotionTemplate(fps, **{name: array.astype(np.float32) for name, array in known.items()})
 
 
@@ -118,7 +118,7 @@ def write_template(path: Path, template: MotionTemplate) -> None:
     try:
         write_npz(path, members)
     except OSError as exc:
-        raise MotionError(f"cannot write the template {path}: {exc.strerror}; choose another folder") from exc
+        raise MotionError(f"cannot write the template {path}: {exc.strerror}", "choose another folder") from exc
 
 
 def is_template(path: Path) -> bool:
@@ -136,17 +136,17 @@ def read_template(path: Path) -> MotionTemplate:
         wanted = (*_HEADER, *_FRAME_SHAPES, *(_NEUTRAL + name for name in _FRAME_SHAPES))
         members = read_npz(path, wanted, _MAX_UNPACKED_BYTES)
     except OSError as exc:
-        raise MotionError(f"cannot read the template {path}: {exc.strerror or exc}; check the path") from exc
+        raise MotionError(f"cannot read the template {path}: {exc.strerror or exc}", "check the path") from exc
     except DAMAGE as exc:
-        raise MotionError(f"{path} is no motion template or is damaged ({exc}); record it again") from exc
+        raise MotionError(f"{path} is no motion template or is damaged ({exc})", "record it again") from exc
     kind, version, fps = (members.pop(name, np.array(None)) for name in _HEADER)
     if kind.dtype.kind != "U" or kind.shape != () or str(kind) != KIND:
-        raise MotionError(f"{path} is no LivePortrait template; landmark motions are replayed as motions")
+        raise MotionError(f"{path} is no LivePortrait template", "landmark motions are replayed as motions")
     if version.dtype.kind not in "iu" or version.shape != () or int(version) != FORMAT_VERSION:
-        raise MotionError(f"{path} is of another format than {FORMAT_VERSION}; record it again")
+        raise MotionError(f"{path} is of another format than {FORMAT_VERSION}", "record it again")
     if fps.dtype.kind not in "iuf" or fps.shape != ():
-        raise MotionError(f"{path} has no usable fps; record it again")
+        raise MotionError(f"{path} has no usable fps", "record it again")
     try:
         return template_from_arrays(float(fps), members)
     except MotionError as exc:
-        raise MotionError(f"{path}: {exc}") from exc
+        raise exc.about(str(path)) from exc

@@ -143,4 +143,4 @@ def _check_folded(name: str, module: nn.Module, path: Path) -> None:
     # A negative variance or a spectral norm of nothing passes every check of the single tensors.
     for key, value in module.state_dict().items():
         if not torch.isfinite(value).all():
-            raise WeightsError(f"{path}: {name} has no usable {key}; delete it and run install.py again")
+            raise WeightsError(f"{path}: {name} has no usable {key}", "delete it and run install.py again")

@@ -52,7 +52,7 @@ def read_folded(path: Path) -> tuple[str, dict[str, dict[str, torch.Tensor]]]:
                 network, _, key = name.partition(".")
                 networks.setdefault(network, {})[key] = file.get_tensor(name)
     except (OSError, SafetensorError, KeyError) as exc:
-        raise WeightsError(f"{path} is damaged ({exc}); delete it, it is made again") from exc
+        raise WeightsError(f"{path} is damaged ({exc})", "delete it, it is made again") from exc
     return version, networks
 
 

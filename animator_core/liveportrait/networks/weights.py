@@ -52,7 +52,7 @@ def find_checkpoints(weights_dir: Path) -> dict[str, Path]:
         candidates = [weights_dir / folder / (name + suffix) for folder in _FOLDERS for suffix in _SUFFIXES]
         existing = [path for path in candidates if path.is_file()]
         if not existing:
-            raise WeightsError(f"{weights_dir} has no {name}.pth; run install.py to get LivePortrait's weights")
+            raise WeightsError(f"{weights_dir} has no {name}.pth", "run install.py to get LivePortrait's weights")
         found[name] = existing[0]
     return found
 
@@ -68,12 +68,12 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except MemoryError:
         raise
     except (OSError, SafetensorError) as exc:
-        raise WeightsError(f"{path} cannot be read ({exc}); {_REMEDY}") from exc
+        raise WeightsError(f"{path} cannot be read ({exc})", _REMEDY) from exc
     except Exception as exc:
         # The bytes of a damaged or hostile file make the reader raise nearly anything.
-        raise WeightsError(f"{path} is damaged or no checkpoint ({first_line(exc, 200)}); {_REMEDY}") from exc
+        raise WeightsError(f"{path} is damaged or no checkpoint ({first_line(exc, 200)})", _REMEDY) from exc
     if not isinstance(content, dict):
-        raise WeightsError(f"{path} holds a {type(content).__name__}, expected a dict of tensors; {_REMEDY}")
+        raise WeightsError(f"{path} holds a {type(content).__name__}, expected a dict of tensors", _REMEDY)
     return content
 
 
@@ -87,7 +87,7 @@ def take_part(content: dict[str, Any], part: str, path: Path) -> dict[str, Any]:
         return {str(key).replace("module.", ""): value for key, value in nested.items()}
     flat = {key: value for key, value in content.items() if isinstance(key, str) and key.startswith(part)}
     if not flat:
-        raise WeightsError(f"{path}: key {part} is missing; it is no stitching_retargeting_module; {_REMEDY}")
+        raise WeightsError(f"{path}: key {part} is missing, so it is no stitching_retargeting_module", _REMEDY)
     return {key.replace(f"{part}_module.", ""): value for key, value in flat.items()}
 
 
@@ -111,18 +111,18 @@ def _check_keys(name: str, expected: Any, given: Any, path: Path) -> None:
         return
     problems = [f"key {key} is missing" for key in missing[:1]] + [f"key {key} is unknown" for key in unknown[:1]]
     counts = f"{len(missing)} missing and {len(unknown)} unknown of {len(expected)}"
-    raise WeightsError(f"{path}: {' and '.join(problems)} ({counts}): these are not {name}'s weights; {_REMEDY}")
+    raise WeightsError(f"{path}: {' and '.join(problems)} ({counts}): these are not {name}'s weights", _REMEDY)
 
 
 def _checked(key: str, value: Any, shape: torch.Size, name: str, path: Path) -> torch.Tensor:
     if not isinstance(value, torch.Tensor) or value.layout != torch.strided or not value.is_floating_point():
         kind = f"{value.dtype} tensor" if isinstance(value, torch.Tensor) else type(value).__name__
-        raise WeightsError(f"{path}: key {key} is a {kind}, expected a dense float tensor; {_REMEDY}")
+        raise WeightsError(f"{path}: key {key} is a {kind}, expected a dense float tensor", _REMEDY)
     if value.shape != shape:
         raise WeightsError(
-            f"{path}: key {key} has the shape {tuple(value.shape)}, {name} needs {tuple(shape)}; {_REMEDY}"
+            f"{path}: key {key} has the shape {tuple(value.shape)}, {name} needs {tuple(shape)}", _REMEDY
         )
     value = value.detach().float().contiguous()
     if not torch.isfinite(value).all():
-        raise WeightsError(f"{path}: key {key} has values that are not numbers; {_REMEDY}")
+        raise WeightsError(f"{path}: key {key} has values that are not numbers", _REMEDY)
     return value

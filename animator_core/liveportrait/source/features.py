@@ -149,7 +149,7 @@ def check_features(features: CharacterFeatures) -> None:
 
 def _known(features: CharacterFeatures) -> SourceFeatures:
     if features.features is None:
-        raise CharacterError(f"{features.character_id} was prepared by a model that keeps no features; use another")
+        raise CharacterError(f"{features.character_id} was prepared by a model that keeps no features", "use another")
     return features.features
 
 

@@ -175,7 +175,7 @@ def require_picture(picture: np.ndarray, what: str, channels: tuple[int, ...] = 
     """Raise AnimatorError unless ``picture`` is (H, W, one of ``channels``) uint8."""
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] not in channels or not picture.size:
         counts = " or ".join(map(str, channels))
-        raise AnimatorError(f"{what} is {picture.dtype} of shape {picture.shape}; give (H, W, {counts}) uint8 RGB")
+        raise AnimatorError(f"{what} is {picture.dtype} of shape {picture.shape}", f"give (H, W, {counts}) uint8 RGB")
 
 
 def _computed(character_id: str, image: np.ndarray, landmarks: np.ndarray | None, model: Any) -> CharacterFeatures:
@@ -190,7 +190,9 @@ def _computed(character_id: str, image: np.ndarray, landmarks: np.ndarray | None
     try:
         check_features(features)
     except ValueError as exc:
-        raise ModelError(f"what the model sees in {character_id} cannot be used ({exc}); run install.py again") from exc
+        raise ModelError(
+            f"what the model sees in {character_id} cannot be used ({exc})", "run install.py again"
+        ) from exc
     return features
 
 
@@ -201,7 +203,7 @@ def _middle_square(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     height, width = image.shape[:2]
     side = min(height, width)
     if side < 64:
-        raise CharacterError(f"the picture has {width}x{height} pixels; use one of at least 64 on a side")
+        raise CharacterError(f"the picture has {width}x{height} pixels", "use one of at least 64 on a side")
     left, top = (width - side) // 2, (height - side) // 2
     square = np.ascontiguousarray(image[top : top + side, left : left + side, :3])
     scale = 512 / side

@@ -26,7 +26,7 @@ class Scene:
 
     def __init__(self, character: Character, features: CharacterFeatures, model: LivePortraitModel) -> None:
         if features.features is None:
-            raise CharacterError(f"{character.name} was prepared by a model that keeps no features; use another")
+            raise CharacterError(f"{character.name} was prepared by a model that keeps no features", "use another")
         self.features = features
         self.source_motion = features.face_motion
         self._model = model

@@ -69,7 +69,7 @@ def checked(fused: Operations, device: torch.device, dtype: torch.dtype, side: i
     if problems:
         logger.warning(
             "LivePortrait runs without some kernels of its own, a little slower (%s); %s",
-            "; ".join(problems),
+            ", ".join(problems),
             _remedy(),
         )
     return replace(PLAIN, **good)

@@ -103,8 +103,8 @@ def _need_onnx() -> None:
     if importlib.util.find_spec("onnx") is None:
         # The exporter would say so too, at its very end.
         raise ModelError(
-            "the package onnx is not installed, without which torch writes no graph; run install.py --onnx, or beside "
-            "onnxruntime-gpu install onnx by pip"
+            "the package onnx is not installed, without which torch writes no graph",
+            "run install.py --onnx, or beside onnxruntime-gpu install onnx by pip",
         )
 
 

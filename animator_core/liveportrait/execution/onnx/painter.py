@@ -75,7 +75,7 @@ class OnnxPainter:
         except Exception as exc:
             # Its errors have no common class of their own; a game may have taken the device's memory.
             raise ModelError(
-                f"{self.name} failed ({_reason(exc)}); close programs that use the GPU, or choose the warp renderer"
+                f"{self.name} failed ({_reason(exc)})", "close programs that use the GPU, or choose the warp renderer"
             ) from exc
         pictures, deformations = (torch.from_numpy(np.concatenate(each)).to(self._device) for each in zip(*frames))
         return Painting(pictures, deformations)
@@ -141,8 +141,8 @@ def _reason(error: Exception) -> str:
 def _does_not_run(provider: Provider, reason: str) -> ModelError:
     packages = f"install {provider.package} by pip, " if provider.is_nvidia else ""
     return ModelError(
-        f"{provider.label} cannot run LivePortrait here ({reason}); {packages}update the graphics driver, or "
-        f"{provider.way_out}"
+        f"{provider.label} cannot run LivePortrait here ({reason})",
+        f"{packages}update the graphics driver, or {provider.way_out}",
     )
 
 

@@ -84,8 +84,9 @@ def load_onnxruntime() -> Any:
     except ImportError as exc:
         reason = "is not installed" if isinstance(exc, ModuleNotFoundError) else f"does not load ({exc})"
         raise ModelError(
-            f"the package onnxruntime {reason}; run install.py --onnx, which takes the right one of {_PACKAGES}, for "
-            f"TensorRT install {TENSORRT.package}, or set ai_model.backend to auto and use_tensorrt to false"
+            f"the package onnxruntime {reason}",
+            f"run install.py --onnx, which takes the right one of {_PACKAGES}, for "
+            f"TensorRT install {TENSORRT.package}, or set ai_model.backend to auto and use_tensorrt to false",
         ) from exc
     # On Windows it hands events to the system's own collecting instead.
     onnxruntime.disable_telemetry_events()
@@ -103,8 +104,8 @@ def choose_provider(wanted: str = "auto") -> Provider:
         return found[0]
     (missing,) = (each for each in PROVIDERS if each.name == wanted)
     raise ModelError(
-        f"the onnxruntime that is installed has no {missing.label}; uninstall it with pip and install "
-        f"{missing.package}, or {missing.way_out}"
+        f"the onnxruntime that is installed has no {missing.label}",
+        f"uninstall it with pip and install {missing.package}, or {missing.way_out}",
     )
 
 
@@ -121,8 +122,8 @@ def open_session(model: Path | bytes, provider: Provider) -> Any:
     if provider.name == TENSORRT.name:
         if isinstance(model, bytes):
             raise ModelError(
-                "TensorRT cannot keep its engine, without which every start would take minutes; make "
-                f"performance.cache_dir writable, or {provider.way_out}"
+                "TensorRT cannot keep its engine, without which every start would take minutes",
+                f"make performance.cache_dir writable, or {provider.way_out}",
             )
         if not tensorrt.has_engine(model):
             tensorrt.build_engine(model, provider.index)

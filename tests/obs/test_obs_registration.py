@@ -7,6 +7,7 @@ import logging
 import sys
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from obs_plugin import libobs, registration
 @pytest.fixture(autouse=True)
 def fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registration, "_registration", None)
+    # At the end of this process the sources of a test, which are small numbers here, would be looked for in memory.
+    monkeypatch.setattr(registration, "atexit", SimpleNamespace(register=lambda end: None))
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ SLIDERS = (
 
 @dataclass(frozen=True)
 class FilterSettings:
-    """One filter's settings as the scene collection has them; anything out of range became the default."""
+    """One filter's settings in the scene collection; a value out of range is replaced by a valid one."""
 
     character: str = ""
     renderer: str = "auto"
@@ -39,7 +39,7 @@ class FilterSettings:
     smoothing: float = 0.5
 
     def animation(self, frame_rate: float) -> AnimationSettings:
-        """Return the part that the worker gets."""
+        """Return the settings for the worker."""
         return AnimationSettings(
             character=self.character,
             renderer=self.renderer,
@@ -62,7 +62,7 @@ def set_defaults(lib: LibObs, settings: int) -> None:
 
 
 def read_settings(lib: LibObs, settings: int) -> FilterSettings:
-    """Return what an ``obs_data_t`` holds."""
+    """Return the settings in an ``obs_data_t``."""
 
     def text(key: str) -> str:
         return (lib.obs_data_get_string(settings, key.encode()) or b"").decode("utf-8", "replace")
@@ -88,13 +88,13 @@ def read_settings(lib: LibObs, settings: int) -> FilterSettings:
 
 
 def read_frame_size(lib: LibObs, settings: int) -> tuple[int, int]:
-    """Return the camera's size in pixels as it was when last seen, or (0, 0)."""
+    """Return the camera's last size in pixels, or (0, 0)."""
     width, height = (int(lib.obs_data_get_int(settings, key)) for key in _FRAME_SIZE_KEYS)
     is_possible = 0 < width <= _LARGEST_FRAME_SIDE and 0 < height <= _LARGEST_FRAME_SIDE
     return (width, height) if is_possible else (0, 0)
 
 
 def write_frame_size(lib: LibObs, settings: int, size: tuple[int, int]) -> None:
-    """Keep the camera's size, which the character has until the camera sends its first picture."""
+    """Save the camera's size in pixels: the character has it until the camera sends its first picture."""
     for key, value in zip(_FRAME_SIZE_KEYS, size):
         lib.obs_data_set_int(settings, key, value)

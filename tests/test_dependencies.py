@@ -37,6 +37,20 @@ LAYERS = (
     {"cli"},
     {"__main__"},
 )
+# The same for the modules of the OBS side; every one imports wrong_script.
+OBS_LAYERS = (
+    {"filter_rings", "installation", "libobs", "picture_header", "plain_copy", "problem", "restart_policy"}
+    | {"script_log", "thread_mailbox", "timing", "wording", "wrong_script"},
+    {"character_list", "properties", "revival", "served_filter", "status_line", "texture", "ui_thread"}
+    | {"worker_process"},
+    {"drawing", "filter_source", "panel_state", "still_picture", "supervisor"},
+    {"capture", "downscaling", "roster"},
+    {"filter"},
+    {"session"},
+    {"hotkeys", "panel"},
+    {"registration"},
+    {"stream_motion_animator"},
+)
 NO_TORCH = ("ipc", "installation", "tracking", "motion", "characters", "rendering", "warp")
 
 
@@ -113,6 +127,22 @@ def test_lower_layers_do_not_import_upper_ones(height: int) -> None:
                 pieces = name.split(".")
                 if pieces[0] == "animator_core" and len(pieces) > 1 and pieces[1] in parts_of_the_core():
                     assert pieces[1] in lower | {part}, f"{file} imports {name}"
+
+
+def test_every_module_of_the_obs_side_has_its_layer() -> None:
+    modules = {path.stem for path in python_files("obs_plugin")} - {"__init__"}
+    assert sorted(module for layer in OBS_LAYERS for module in layer) == sorted(modules)
+
+
+@pytest.mark.parametrize("height", range(len(OBS_LAYERS)))
+def test_modules_of_the_obs_side_import_lower_ones_only(height: int) -> None:
+    # Imports for type checking count: nobody can read one file if it needs the other to be understood.
+    lower = set().union(*OBS_LAYERS[:height])
+    for module in OBS_LAYERS[height]:
+        for name in imports_of(PROJECT_ROOT / "obs_plugin" / f"{module}.py"):
+            pieces = name.split(".")
+            if pieces[0] == "obs_plugin" and len(pieces) > 1:
+                assert pieces[1] in lower, f"{module} imports {name}"
 
 
 @pytest.mark.parametrize("part", NO_TORCH)

@@ -109,8 +109,8 @@ class Animation:
         return self._neutral.text
 
     @property
-    def character_problems(self) -> dict[str, str]:
-        """Which characters are known not to be drawable, by file name, and why."""
+    def character_problems(self) -> dict[str, CharacterError]:
+        """The errors of the characters that cannot be drawn, as far as they are known, by file name."""
         stage = self._stage or self._incoming
         return stage.problems() if stage is not None else {}
 

@@ -70,9 +70,9 @@ class Stage:
         """Return why ``name`` cannot be drawn, if it cannot."""
         return self._errors.get(name)
 
-    def problems(self) -> dict[str, str]:
-        """Return which pictures are known to be at fault, by file name, and why; not what a device or model lacks."""
-        return {name: str(error) for name, error in tuple(self._errors.items()) if isinstance(error, CharacterError)}
+    def problems(self) -> dict[str, CharacterError]:
+        """Return the errors of faulty pictures by file name; without those of the device or a model."""
+        return {name: error for name, error in tuple(self._errors.items()) if isinstance(error, CharacterError)}
 
     def reject(self, name: str, error: AnimatorError) -> None:
         """Note that the renderer refused a character that had been prepared."""

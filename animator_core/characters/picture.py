@@ -99,7 +99,7 @@ def _check_size(image: Image.Image, path: Path) -> None:
 
 
 def _orientation(image: Image.Image) -> int:
-    """Return EXIF's orientation, 1 where it says none: what `obs_plugin.picture_parts` reads, and nothing else."""
+    """Return EXIF's orientation, 1 where it says none: what `obs_plugin.plain_copy` reads, and nothing else."""
     image.load()  # a PNG may have it after the pixels
     exif = Image.Exif()
     try:

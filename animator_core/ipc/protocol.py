@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Dict, List, Tuple, Type, Union
 
 from animator_core.ipc.frame_ring import RingAddress
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 MAX_LINE_BYTES = 1 << 20
 
 RENDERERS = ("auto", "liveportrait", "warp")
@@ -57,13 +57,14 @@ class AnimationSettings:
 class CharacterEntry:
     """A character of the library: its file name, the name to show, and the absolute path of its picture.
 
-    problem: why it cannot be shown, as far as it is known, or "".
+    problem, remedy: why it cannot be shown, if that is known, and the remedy; or "".
     """
 
     file: str
     display_name: str
     path: str
     problem: str = ""
+    remedy: str = ""
 
 
 # --- from the plugin to the worker ---

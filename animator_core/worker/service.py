@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 
 from animator_core.animation.parts import WorkerParts
+from animator_core.errors import CharacterError
 from animator_core.ipc.character_names import list_other_pictures
 from animator_core.ipc.frame_ring import RingError
 from animator_core.ipc.protocol import (
@@ -143,10 +144,12 @@ class FilterService:
             self._channel.send(WorkerProblem(f"there is no picture in {directory}", f"{remedy}, then press Refresh"))
 
     def _with_problems(self, characters: tuple[CharacterEntry, ...]) -> tuple[CharacterEntry, ...]:
-        problems: dict[str, str] = {}
+        errors: dict[str, CharacterError] = {}
         for session in self._sessions.values():
-            problems.update(session.character_problems())
-        return tuple(replace(entry, problem=problems.get(entry.file, "")) for entry in characters)
+            errors.update(session.character_problems())
+        fine = CharacterError("")
+        found = ((entry, errors.get(entry.file, fine)) for entry in characters)
+        return tuple(replace(entry, problem=error.message, remedy=error.remedy) for entry, error in found)
 
     def _send_statuses(self) -> None:
         characters = self._with_problems(self._characters)

@@ -13,7 +13,7 @@ from animator_core.animation.driving import DrivingFrames, TrackedFrame
 from animator_core.animation.latest import Newest
 from animator_core.animation.parts import WorkerParts
 from animator_core.animation.statistics import FrameStatistics
-from animator_core.errors import AnimatorError, DeviceLostError, described
+from animator_core.errors import AnimatorError, CharacterError, DeviceLostError, described
 from animator_core.ipc.frame_ring import RingMemory, RingReader, RingWriter, now_ns
 from animator_core.ipc.protocol import AnimationSettings, FilterStatus, OpenFilter, may_be_slow
 from animator_core.tracking.observation import FaceTracker
@@ -97,8 +97,8 @@ class FilterSession:
         """The driver's neutral pose, see `protocol.NeutralPose`."""
         return self._animation.neutral_text
 
-    def character_problems(self) -> dict[str, str]:
-        """Return which characters are known not to be drawable, by file name, and why."""
+    def character_problems(self) -> dict[str, CharacterError]:
+        """Return the errors of the characters that cannot be drawn, as far as they are known, by file name."""
         return self._animation.character_problems
 
     def ask_to_end(self) -> None:

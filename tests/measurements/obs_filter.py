@@ -103,7 +103,7 @@ def main() -> None:
 
 _IS_LIVE = """
 from obs_plugin import registration
-result = any(f.link and f.link.shown_count > 30 for f in registration._registration.session.filters())
+result = any(f.rings and f.rings.shown_count > 30 for f in registration._registration.session.filters())
 """
 
 

@@ -29,7 +29,7 @@ from animator_core.tracking.pose import rotation_from_euler
 from animator_core.warp.renderer import WarpRenderer
 from obs_plugin import capture
 from obs_plugin.filter import AnimatorFilter
-from obs_plugin.link import FilterLink
+from obs_plugin.filter_rings import FilterRings
 
 WIDTH, HEIGHT = 640, 480
 REAL_EVERY = 25
@@ -117,8 +117,8 @@ class ForgetfulLibObs(FakeLibObs):
         return lambda *_arguments: 0
 
 
-class NoSession:
-    """A session that nothing is asked of."""
+class NoHost:
+    """Ignores the requests of a filter."""
 
     def __getattr__(self, name: str) -> Any:
         return lambda *_arguments: None
@@ -127,12 +127,13 @@ class NoSession:
 def run_obs_side(frames: int) -> None:
     """Let a filter tick and render with a new animated frame each time, and now and then one of another size."""
     lib: Any = ForgetfulLibObs()
-    session: Any = NoSession()
+    host: Any = NoHost()
     lib.settings.update({"on_problem": "character", "fit": "frame", "renderer": "auto"})
-    instance, link = AnimatorFilter(lib, "1", 5, 6, session), FilterLink.create()
-    link.is_opened = True
-    instance.links.put(link)
-    writer, report = RingWriter(link.animated), Report("OBS side", frames)
+    instance = AnimatorFilter(lib, filter_id="1", source=5, settings=6, host=host)
+    rings = FilterRings.create()
+    rings.is_opened = True
+    instance.new_rings.put(rings)
+    writer, report = RingWriter(rings.animated), Report("OBS side", frames)
     capture._SHORTEST_INTERVAL_NS = 0
     for frame in range(1, frames + 1):
         side = 512 if frame // 1000 % 2 else 256
@@ -142,7 +143,7 @@ def run_obs_side(frames: int) -> None:
         instance.render()
         lib.drawn.clear()
         report.note(frame)
-    assert link.shown_count == frames and link.published_count > 0.9 * frames
+    assert rings.shown_count == frames and rings.published_count > 0.9 * frames
 
 
 def main() -> None:

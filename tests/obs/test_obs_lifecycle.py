@@ -33,7 +33,7 @@ from obs_session import (  # noqa: E402
 WORKER_FRAME = noise(*CANVAS, seed=1)
 STATUS = (
     "s = __import__('obs_plugin.registration').registration._registration.session\n"
-    "result = [s.condition(f).text for f in s.filters()]"
+    "result = [s.status_line(f).text for f in s.filters()]"
 )
 
 Starter = Callable[..., ObsSession]
@@ -164,7 +164,8 @@ native("obs_source_release", source, result=None)
 """
 PANELS = """
 session = __import__('obs_plugin.registration').registration._registration.session
-result = [[state.open_count, state.shown.text if state.shown else ""] for state in session._panels.values()]
+panels = [each.panel for each in session.filters()]
+result = [[panel.open_count, panel.shown.text if panel.shown else ""] for panel in panels]
 """
 
 

@@ -54,7 +54,7 @@ class Live:
         """Return the status line of each filter as the panel would show it."""
         return self.obs.call(
             "s = __import__('obs_plugin.registration').registration._registration.session\n"
-            "result = [s.condition(f).text for f in s.filters()]"
+            "result = [s.status_line(f).text for f in s.filters()]"
         )
 
 
@@ -297,7 +297,7 @@ def test_the_show_hide_hotkey_hides_the_character_and_never_shows_the_camera(sta
     stage.wait_to_show(WORKER_FRAME)
 
 
-def test_several_filters_have_a_link_each(stage: Stage) -> None:
+def test_several_filters_have_rings_each(stage: Stage) -> None:
     stage.add_camera()
     other = f"Other {stage.camera}"
     stage.add_color(other, CAMERA)
@@ -385,9 +385,9 @@ def test_the_same_source_in_two_scenes_drives_once_a_frame(stage: Stage) -> None
         "import time\n"
         "s = __import__('obs_plugin.registration').registration._registration.session\n"
         "f = s.filters()[-1]\n"
-        "before, t = f.link.published_count, time.monotonic()\n"
+        "before, t = f.rings.published_count, time.monotonic()\n"
         "time.sleep(2)\n"
-        "result = (f.link.published_count - before) / (time.monotonic() - t)"
+        "result = (f.rings.published_count - before) / (time.monotonic() - t)"
     )
     assert stage.obs.call(code) < 31.5
 

@@ -17,9 +17,10 @@ from PIL import Image
 from animator_core.ipc.protocol import CharacterEntry, FilterStatus
 from obs_plugin import character_list, picture_header, properties, script_log, still_picture, worker_process
 from obs_plugin.capture import tracking_size
-from obs_plugin.condition import Problem, describe
-from obs_plugin.drawing import place
-from obs_plugin.handover import Handover
+from obs_plugin.drawing import fit_picture
+from obs_plugin.problem import Problem
+from obs_plugin.status_line import describe
+from obs_plugin.thread_mailbox import Mailbox
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PLUGIN = CHECKOUT / "obs_plugin"
@@ -74,35 +75,35 @@ def test_tracking_frames_keep_the_aspect_and_are_never_enlarged(
 
 
 def test_place_frame_stands_on_the_bottom_edge_in_the_middle() -> None:
-    where = place("frame", 100, 200, 640, 360)
-    assert (where.x, where.y, where.width, where.height) == (230, 0, 180, 360)
-    where = place("frame", 640, 100, 640, 360)
-    assert (where.x, where.y, where.width, where.height) == (0, 260, 640, 100)
+    blit = fit_picture("frame", (100, 200), (640, 360))
+    assert (blit.x, blit.y, blit.width, blit.height) == (230, 0, 180, 360)
+    blit = fit_picture("frame", (640, 100), (640, 360))
+    assert (blit.x, blit.y, blit.width, blit.height) == (0, 260, 640, 100)
 
 
 @pytest.mark.parametrize("size", [(100, 200), (640, 100), (7, 7), (1000, 999)])
 def test_place_cover_fills_the_frame_from_inside_the_picture(size: tuple[int, int]) -> None:
-    where = place("cover", *size, 640, 360)
-    assert (where.x, where.y, where.width, where.height) == (0, 0, 640, 360)
-    assert where.cut_x + where.cut_width <= size[0] and where.cut_y + where.cut_height <= size[1]
-    assert where.cut_y == 0, "the head stays in the picture"
+    blit = fit_picture("cover", size, (640, 360))
+    assert (blit.x, blit.y, blit.width, blit.height) == (0, 0, 640, 360)
+    assert blit.cut_x + blit.cut_width <= size[0] and blit.cut_y + blit.cut_height <= size[1]
+    assert blit.cut_y == 0, "the head stays in the picture"
 
 
 def test_place_character_is_one_to_one() -> None:
-    where = place("character", 100, 200, 640, 360)
-    assert (where.x, where.y, where.width, where.height) == (0, 0, 100, 200)
+    blit = fit_picture("character", (100, 200), (640, 360))
+    assert (blit.x, blit.y, blit.width, blit.height) == (0, 0, 100, 200)
 
 
-def test_handover_keeps_the_newest_and_discards_the_rest() -> None:
+def test_a_mailbox_keeps_the_newest_and_discards_the_rest() -> None:
     discarded: list[int] = []
-    handover: Handover[int] = Handover(discarded.append)
-    handover.put(1)
-    handover.put(2)
-    assert handover.take() == 2 and handover.take() is None
-    handover.put(3)
-    handover.close()
-    handover.put(4)
-    assert handover.take() is None and discarded == [1, 3, 4]
+    mailbox: Mailbox[int] = Mailbox(discarded.append)
+    mailbox.put(1)
+    mailbox.put(2)
+    assert mailbox.take() == 2 and mailbox.take() is None
+    mailbox.put(3)
+    mailbox.close()
+    mailbox.put(4)
+    assert mailbox.take() is None and discarded == [1, 3, 4]
 
 
 @pytest.mark.parametrize(
@@ -140,10 +141,10 @@ def test_stills_name_what_is_wrong_and_the_remedy(tmp_path: Path) -> None:
         return still_picture.decode(lib, name, CharacterEntry(name, name, str(tmp_path / name)))
 
     assert decode("good.png").pixels and not decode("good.png").problem
-    assert "damaged" in decode("bad.png").problem
-    assert "9000x2" in decode("wide.png").problem
-    assert "no PNG, JPEG or WebP" in decode("text.png").problem
-    assert "cannot be read" in decode("gone.png").problem
+    assert "damaged" in str(decode("bad.png").problem)
+    assert "9000x2" in str(decode("wide.png").problem)
+    assert "no PNG, JPEG or WebP" in str(decode("text.png").problem)
+    assert "cannot be read" in str(decode("gone.png").problem)
 
 
 def test_characters_are_the_pictures_of_the_folder_in_order(tmp_path: Path) -> None:
@@ -178,12 +179,13 @@ def test_settings_out_of_range_become_sound() -> None:
 
 def test_the_panel_line_names_the_most_important_thing_first() -> None:
     status = FilterStatus("1", "tracking", 29.6, 41.2, "warp", "CPU", "a.png")
-    assert describe(None, None, status, "", False).text == "Live · 30 fps · 41 ms · warp on CPU"
+    assert describe(status=status).text == "Live · 30 fps · 41 ms · warp on CPU"
     problem = Problem("The worker is gone", "Run install.py")
-    line = describe(problem, None, status, "a.png is damaged", False)
+    damaged = Problem("a.png is damaged", "save it again as PNG")
+    line = describe(problem=problem, status=status, still_problem=damaged)
     assert line.text == "Problem: The worker is gone. Run install.py." and line.is_problem
-    assert "a.png is damaged" in describe(None, None, status, "a.png is damaged", False).text
-    assert not describe(None, None, None, "", False).is_problem
+    assert "a.png is damaged" in describe(status=status, still_problem=damaged).text
+    assert not describe().is_problem
 
 
 def test_a_flood_of_log_lines_loses_the_oldest_and_says_so() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from obs_plugin.condition import _STATE_TEXTS, describe
-from obs_plugin.supervisor import Problem
+from obs_plugin.problem import Problem
+from obs_plugin.status_line import _STATE_TEXTS, describe
 from obs_plugin.wording import sentences
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -63,9 +63,8 @@ def texts() -> Iterator[tuple[str, str, str]]:
             called = getattr(node.func, "id", getattr(node.func, "attr", ""))
             for value in VALUES:
                 if called.endswith("Error") or called in ("NoFaceFound", "ProtocolMismatch"):
-                    parts = [template(argument, value) for argument in node.args[:1]]
-                    whole = parts[0] if parts else None
-                    message, _, remedy = (whole or "").partition("; ")
+                    parts = [template(argument, value) for argument in node.args[:2]]
+                    message, remedy = ([part or "" for part in parts] + ["", ""])[:2]
                 elif called in ("WorkerProblem", "Problem", "_restart_later"):
                     strings = [text for text in (template(argument, value) for argument in node.args) if text]
                     message, remedy = (*strings, "", "")[:2]
@@ -119,4 +118,4 @@ def test_a_text_is_worded_for_the_panel(message: str, remedy: str, expected: str
 def test_the_line_of_every_state_begins_with_a_capital_letter() -> None:
     assert all(text[0].isupper() for text in _STATE_TEXTS.values())
     problem = Problem(f"{FOLDER}/.venv/bin/python is missing", "Run install.py")
-    assert describe(problem, None, None, "", False, FOLDER).text.startswith("Problem: The file .venv")
+    assert describe(problem=problem, folder=FOLDER).text.startswith("Problem: The file .venv")

@@ -1,4 +1,4 @@
-"""A filter's two rings, from the OBS side: driving frames out, animated frames in."""
+"""A filter's two frame rings, seen from OBS: driving frames out, animated frames in."""
 
 from __future__ import annotations
 
@@ -33,27 +33,27 @@ def _address(view: memoryview) -> int:
     return ctypes.addressof(ctypes.c_char.from_buffer(view))
 
 
-class FilterLink:
-    """The pair of rings that one filter shares with one run of the worker.
+class FilterRings:
+    """The rings that one filter shares with one worker process.
 
-    Created by the supervisor's thread; used by the graphics thread; closed once neither uses it any more.
+    Made by the supervisor's thread, used by the graphics thread, closed after both.
     """
 
     def __init__(self, driving: RingMemory, animated: RingMemory) -> None:
         self.driving = driving
         self.animated = animated
         self.is_opened = False
-        """Whether the worker has both rings."""
+        """Whether the worker has mapped both rings."""
         self.is_ended = False
-        """Whether the worker that had them is gone."""
+        """Whether that worker is gone."""
         self.published_count = 0
         self.shown_count = 0
         self._writer = RingWriter(driving)
         self._reader = RingReader(animated)
 
     @classmethod
-    def create(cls) -> FilterLink:
-        """Return a new pair of rings; raises RingError where no memory can be had."""
+    def create(cls) -> FilterRings:
+        """Return new rings; raises RingError if there is no memory for them."""
         driving = RingMemory.create(_DRIVING_CAPACITY)
         try:
             _reserve(driving)
@@ -62,22 +62,25 @@ class FilterLink:
             driving.close()
             raise
 
-    def publish(self, pixels: int, width: int, height: int, stride: int, captured_ns: int) -> None:
-        """Copy an RGBA frame at address ``pixels`` into the driving ring and make it the latest."""
-        size = stride * height
-        if size > self.driving.capacity:
+    def publish(self, pixels: int, size: tuple[int, int], *, stride: int, captured_ns: int) -> None:
+        """Publish a driving frame; drop one that is too large.
+
+        pixels: the address of the RGBA rows. size: (width, height) in pixels. stride: bytes from row to row.
+        """
+        width, height = size
+        if stride * height > self.driving.capacity:
             return
-        ctypes.memmove(_address(self._writer.begin()), pixels, size)
+        ctypes.memmove(_address(self._writer.begin()), pixels, stride * height)
         self._writer.publish(width, height, stride, FORMAT_RGBA, captured_ns)
         self.published_count += 1
 
     def poll(self) -> FrameInfo | None:
-        """Return the newest animated frame that was not shown yet, else None."""
+        """Return the newest animated frame, or None if it was shown already."""
         info = self._reader.poll()
         return info if info is not None and info.format == FORMAT_BGRA_PREMULTIPLIED else None
 
     def pixels(self, info: FrameInfo) -> int:
-        """Return the address of an animated frame's pixels; ask `is_intact` after use."""
+        """Return the address of an animated frame's pixels (premultiplied BGRA); check `is_intact` after use."""
         return _address(self._reader.payload(info))
 
     def is_intact(self, info: FrameInfo) -> bool:
@@ -89,23 +92,25 @@ class FilterLink:
 
     @property
     def heartbeat_age_s(self) -> float:
-        """Seconds since the worker last gave a sign of life in this ring; 0 before it has the ring."""
+        """Seconds since the worker's last heartbeat in the animated ring; 0 before it has mapped the ring."""
         if not self.is_opened or not self.animated.is_open or self._reader.writer_id == 0:
             return 0.0
         return self._reader.heartbeat_age_ns / 1e9
 
     def unlink(self) -> None:
-        """Remove both names, so that no crash can leave the memory behind."""
+        """Remove both names, so that a crash leaves no memory behind."""
         self.driving.unlink()
         self.animated.unlink()
 
     def end(self) -> None:
-        """Note that no frame will come any more; the memory stays until `close`."""
+        """Mark that no frame will come any more; opened rings stay mapped until `close`, as OBS may be using them."""
         self.is_ended = True
         self.unlink()
+        if not self.is_opened:
+            self.close()
 
     def close(self) -> None:
-        """Let go of both rings; no method may be called afterwards."""
+        """Unmap both rings; no method may be called afterwards."""
         for memory, end in ((self.driving, self._writer), (self.animated, self._reader)):
             if memory.is_open:
                 end.close()
@@ -113,9 +118,9 @@ class FilterLink:
 
 
 def _reserve(memory: RingMemory) -> None:
-    """Claim the ring's pages now: in a full file system a later write would kill OBS with a bus error."""
+    """Allocate the ring's pages now: in a full file system a later write would kill OBS with a bus error."""
     if sys.platform == "win32":
-        # Windows sets the memory of a mapping aside when it is made.
+        # Windows commits the memory of a mapping when it is made.
         return
     descriptor = -1
     try:

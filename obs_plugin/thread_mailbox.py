@@ -1,4 +1,4 @@
-"""One value passed from one thread to another: the newest wins, nothing is lost silently."""
+"""A one-slot mailbox between two threads: the newest value wins, and a value that is not taken is discarded."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Callable, Generic, TypeVar
 T = TypeVar("T")
 
 
-class Handover(Generic[T]):
-    """A place for one value; a value that is replaced or comes too late goes to ``discard``."""
+class Mailbox(Generic[T]):
+    """A slot for one value; a value that is replaced, or put after `close`, goes to ``discard``."""
 
     def __init__(self, discard: Callable[[T], None]) -> None:
         self._discard = discard
@@ -30,7 +30,7 @@ class Handover(Generic[T]):
             self._discard(rejected)
 
     def take(self) -> T | None:
-        """Return the value, if there is a new one; looks before it locks, for callers that ask every frame."""
+        """Return the new value, or None. Without one it takes no lock: the graphics thread asks every frame."""
         if self._value is None:
             return None
         with self._lock:
@@ -38,7 +38,7 @@ class Handover(Generic[T]):
         return value
 
     def close(self) -> None:
-        """Discard what is here and whatever comes later."""
+        """Discard the value that is left, and every later one."""
         with self._lock:
             value, self._value = self._value, None
             self._is_closed = True

@@ -1,8 +1,7 @@
-"""Makes a picture smaller without aliasing: each pixel becomes the mean of those that it covers, in linear light.
+"""Downscales a picture without aliasing: each pixel is the mean, in linear light, of those that it covers.
 
-A texture is drawn with four of its pixels to each of the screen, so that one which is much larger loses fine lines.
-OBS's area effect averages them all, but only where nothing turns or mirrors it; hence a target of its own here, which
-is then drawn one to one.
+OBS draws a sprite with four samples a pixel, so that a much larger picture loses fine lines. Its area effect averages
+all of them, but only for a draw without turn or mirror: hence a render target of its own, drawn one to one.
 """
 
 from __future__ import annotations
@@ -12,14 +11,15 @@ if not __package__:
 
 import ctypes
 import functools
-from typing import Optional, Tuple
+from dataclasses import replace
+from typing import Tuple
 
 from obs_plugin import libobs
-from obs_plugin.drawing import Placement
+from obs_plugin.drawing import Blit
 from obs_plugin.libobs import LibObs
 from obs_plugin.texture import Texture
 
-_Key = Tuple[int, int, Placement]
+_Key = Tuple[int, int, Blit]
 
 
 @functools.lru_cache(maxsize=1)
@@ -32,8 +32,8 @@ def _area_effect(lib: LibObs) -> tuple[int, int, int, int]:
     return effect, image, size, inverse
 
 
-class Reduction:
-    """The last picture that was made smaller; kept until another one, or another size, is asked for.
+class Downscaler:
+    """Keeps the last downscaled picture for as long as picture and size stay the same.
 
     Every method must run in the graphics context.
     """
@@ -41,42 +41,41 @@ class Reduction:
     def __init__(self, lib: LibObs) -> None:
         self._lib = lib
         self._target = 0
-        self._made: Optional[_Key] = None  # noqa: UP045 - read at run time by Python 3.8
+        self._made: _Key | None = None
 
-    def reduce(self, texture: Texture, where: Placement) -> tuple[Texture, Placement]:
-        """Return what to draw in place of ``texture``, and where; the same where it is not made smaller."""
-        if where.width >= where.cut_width and where.height >= where.cut_height:
-            return texture, where
-        key = (texture.handle, texture.version, where)
-        if key != self._made and not self._render(texture, where):
-            return texture, where
+    def downscale(self, texture: Texture, blit: Blit) -> tuple[Texture, Blit]:
+        """Return the texture and blit to draw instead; the given ones if the picture is not drawn smaller."""
+        if blit.width >= blit.cut_width and blit.height >= blit.cut_height:
+            return texture, blit
+        key = (texture.handle, texture.version, blit)
+        if key != self._made and not self._render(texture, blit):
+            return texture, blit
         self._made = key
-        handle = self._lib.gs_texrender_get_texture(self._target)
-        reduced = Texture(handle, where.width, where.height)
-        return reduced, Placement(0, 0, where.width, where.height, where.x, where.y, where.width, where.height)
+        smaller = Texture(self._lib.gs_texrender_get_texture(self._target), blit.width, blit.height)
+        return smaller, replace(blit, cut_x=0, cut_y=0, cut_width=blit.width, cut_height=blit.height)
 
-    def _render(self, texture: Texture, where: Placement) -> bool:
+    def _render(self, texture: Texture, blit: Blit) -> bool:
         lib = self._lib
         self._target = self._target or lib.gs_texrender_create(libobs.GS_BGRA, libobs.GS_ZS_NONE) or 0
         if not self._target:
             return False
         lib.gs_texrender_reset(self._target)
-        if not lib.gs_texrender_begin_with_color_space(self._target, where.width, where.height, libobs.GS_CS_SRGB):
+        if not lib.gs_texrender_begin_with_color_space(self._target, blit.width, blit.height, libobs.GS_CS_SRGB):
             return False
         was_enabled = lib.gs_framebuffer_srgb_enabled()
         lib.gs_enable_framebuffer_srgb(True)
         lib.gs_blend_state_push()
         try:
             lib.gs_blend_function(libobs.GS_BLEND_ONE, libobs.GS_BLEND_ZERO)
-            lib.gs_ortho(0.0, float(where.cut_width), 0.0, float(where.cut_height), -100.0, 100.0)
-            self._draw(texture, where)
+            lib.gs_ortho(0.0, float(blit.cut_width), 0.0, float(blit.cut_height), -100.0, 100.0)
+            self._draw(texture, blit)
         finally:
             lib.gs_blend_state_pop()
             lib.gs_enable_framebuffer_srgb(was_enabled)
             lib.gs_texrender_end(self._target)
         return True
 
-    def _draw(self, texture: Texture, where: Placement) -> None:
+    def _draw(self, texture: Texture, blit: Blit) -> None:
         lib = self._lib
         effect, image, size, inverse = _area_effect(lib)
         lib.gs_effect_set_texture_srgb(image, texture.handle)
@@ -84,10 +83,10 @@ class Reduction:
         lib.gs_effect_set_vec2(size, ctypes.byref(vector(texture.width, texture.height)))
         lib.gs_effect_set_vec2(inverse, ctypes.byref(vector(1 / texture.width, 1 / texture.height)))
         while lib.gs_effect_loop(effect, b"Draw"):
-            lib.gs_draw_sprite_subregion(texture.handle, 0, where.cut_x, where.cut_y, where.cut_width, where.cut_height)
+            lib.gs_draw_sprite_subregion(texture.handle, 0, blit.cut_x, blit.cut_y, blit.cut_width, blit.cut_height)
 
     def destroy(self) -> None:
-        """Free the target; the next `reduce` makes it anew."""
+        """Free the target; the next `downscale` makes it anew."""
         if self._target:
             self._lib.gs_texrender_destroy(self._target)
         self._target, self._made = 0, None

@@ -178,12 +178,13 @@ def blend(rgba: np.ndarray, background: tuple[int, int, int]) -> np.ndarray:
 
 
 CAMERA = (255, 0, 255)
-"""The colour of every camera in these tests; no character has red, so that no pixel of it can be missed."""
+"""The colour of every camera in these tests; no character has red, so no pixel of it can be missed."""
 
 
 def shows_camera(shown: np.ndarray) -> bool:
     """Return whether any pixel has the camera's colour; shown: (H, W, 3 or 4) uint8 RGB(A)."""
-    return bool((np.abs(shown[..., :3].astype(np.int16) - CAMERA).max(axis=-1) < 60).any())
+    red, green, blue = (shown[..., channel] for channel in range(3))
+    return bool(((red > 195) & (green < 60) & (blue > 195)).any())
 
 
 def recorded_frames(path: str) -> Iterator[np.ndarray]:
@@ -363,17 +364,26 @@ class ObsSession:
         data = base64.b64decode(answer["imageData"].split(",", 1)[1])
         return np.array(Image.open(io.BytesIO(data)).convert("RGBA"))
 
+    def recorded_ms(self) -> int:
+        """Return how many milliseconds the present recording has."""
+        return int(self.client.get_record_status().output_duration)
+
+    def stop_recording(self) -> str:
+        """Return the path of the recording, once it is written."""
+        path = str(self.client.stop_record().output_path)
+        wait_for(lambda: not self.client.get_record_status().output_active, "the recording is written")
+        return path
+
     @contextlib.contextmanager
     def recording(self) -> Iterator[list[str]]:
         """Record what is on program; the list has the file's path once the block has ended."""
         path: list[str] = []
         self.client.start_record()
-        wait_for(lambda: self.client.get_record_status().output_duration > 0, "the recording runs")
+        wait_for(self.recorded_ms, "the recording runs")
         try:
             yield path
         finally:
-            path.append(self.client.stop_record().output_path)
-            wait_for(lambda: not self.client.get_record_status().output_active, "the recording is written")
+            path.append(self.stop_recording())
 
     def collection(self, name: str = "Untitled") -> Path:
         """Return the file of a scene collection."""

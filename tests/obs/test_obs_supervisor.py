@@ -245,11 +245,12 @@ def test_a_worker_that_lives_but_answers_no_frame_is_replaced(rig: Rig) -> None:
 
 
 def test_liveportrait_on_a_cpu_may_take_its_time_for_a_frame(rig: Rig) -> None:
+    rig.timing = dataclasses.replace(QUICK, starved=0.3)
     rig.set_control(renderer="liveportrait")
     supervisor = rig.open()
     rings = rig.next_rings()
     wait_for(lambda: supervisor.statuses.get("1") is not None)
-    end = time.monotonic() + 4 * QUICK.starved
+    end = time.monotonic() + 4 * rig.timing.starved
     while time.monotonic() < end:
         rings.published_count += 1
         time.sleep(0.01)
@@ -273,12 +274,13 @@ def test_an_interpreter_that_cannot_be_run_is_named(rig: Rig) -> None:
 
 
 def test_a_filter_that_the_worker_refuses_leaves_the_others_alone_and_refresh_tries_it_again(rig: Rig) -> None:
+    rig.timing = dataclasses.replace(QUICK, opened=1.0)
     rig.set_control(refuses="2")
     supervisor = rig.open()
     first = rig.next_rings()
     supervisor.open("2", AnimationSettings(), rig.delivered.put)
     wait_for(lambda: "2" in supervisor.statuses)
-    until = time.monotonic() + 1.5 * QUICK.opened
+    until = time.monotonic() + 1.5 * rig.timing.opened
     while time.monotonic() < until:
         exchange(first)
         time.sleep(0.05)

@@ -61,7 +61,7 @@ BaseCY={1}
 OutputCX={0}
 OutputCY={1}
 FPSType=0
-FPSCommon=30
+FPSCommon={3}
 [Output]
 Mode=Simple
 [SimpleOutput]
@@ -81,15 +81,15 @@ def why_not() -> str:
     return "" if sys.platform == "linux" else "real OBS is driven on Linux only"
 
 
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
-    """Return the first true result of ``condition``; fails the test after ``seconds``."""
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 20.0, interval: float = 0.05) -> Any:
+    """Return the first true result of ``condition``, asked every ``interval``; fails the test after ``seconds``."""
     end = time.monotonic() + seconds
     while True:
         result = condition()
         if result:
             return result
         assert time.monotonic() < end, f"waited {seconds:.0f} s in vain until {what}"
-        time.sleep(0.05)
+        time.sleep(interval)
 
 
 class Installation:
@@ -234,8 +234,12 @@ class ObsSession:
         *,
         collections: dict[str, list[Path]] | None = None,
         script_settings: dict[str, Any] | None = None,
+        frame_rate: int = 30,
     ) -> None:
-        """collections: more scene collections and the scripts in each. script_settings: what every script has saved."""
+        """collections: more scene collections and the scripts in each. script_settings: saved by every script before.
+
+        frame_rate: one of OBS's common ones; on two cores OBS's own rendering takes half of them at 30.
+        """
         self.folder = folder
         self.runtime = folder / "runtime"
         self.commands = folder / "commands"
@@ -243,13 +247,13 @@ class ObsSession:
         self._environment = environment
         self._port = _free_port()
         self._script_settings = script_settings or {}
-        self._write_settings(scripts, collections or {})
+        self._write_settings(scripts, collections or {}, frame_rate)
         self.process: subprocess.Popen[bytes] | None = None
         self.client: Any = None
         self.pid = 0
         self.start()
 
-    def _write_settings(self, scripts: list[Path], collections: dict[str, list[Path]]) -> None:
+    def _write_settings(self, scripts: list[Path], collections: dict[str, list[Path]], frame_rate: int) -> None:
         config = self.folder / "config" / "obs-studio"
         profile, scenes = config / "basic/profiles/Untitled", config / "basic/scenes"
         profile.mkdir(parents=True, exist_ok=True)
@@ -257,7 +261,7 @@ class ObsSession:
         self.runtime.mkdir(mode=0o700, exist_ok=True)
         # OBS 31 and later make user.ini of it at their first start; 32.2 does not start with one that only has this.
         (config / "global.ini").write_text(_GLOBAL_INI.format(port=self._port))
-        (profile / "basic.ini").write_text(_BASIC_INI.format(*CANVAS, self.folder))
+        (profile / "basic.ini").write_text(_BASIC_INI.format(*CANVAS, self.folder, frame_rate))
         for name, paths in {"Untitled": scripts, **collections}.items():
             path = scenes / f"{name}.json"
             if not path.exists():
@@ -278,6 +282,8 @@ class ObsSession:
             "QT_QPA_PLATFORM": "xcb",
             "LIBGL_ALWAYS_SOFTWARE": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
+            # mediapipe imports matplotlib, which lists the computer's fonts anew for every new home.
+            "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", str(Path.home() / ".cache" / "matplotlib")),
         }
         # Importing cv2 leaves the paths of its own Qt in the environment; OBS would load that.
         for name in ("WAYLAND_DISPLAY", "QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR"):

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Sequence
 
+from animator_core.ipc.face_settings import FaceSettings
 from animator_core.ipc.protocol import RENDERERS, AnimationSettings
 from obs_plugin.libobs import LibObs
 
@@ -43,10 +44,12 @@ class FilterSettings:
         return AnimationSettings(
             character=self.character,
             renderer=self.renderer,
-            mirror=self.mirror,
-            sensitivity_expression=self.sensitivity_expression,
-            sensitivity_pose=self.sensitivity_pose,
-            smoothing=self.smoothing,
+            face=FaceSettings(
+                mirror=self.mirror,
+                sensitivity_expression=self.sensitivity_expression,
+                sensitivity_pose=self.sensitivity_pose,
+                smoothing=self.smoothing,
+            ),
             frame_rate=min(1000.0, max(1.0, frame_rate)),
         )
 

@@ -13,7 +13,9 @@ import pytest
 from animator_core.config import PROJECT_ROOT
 
 HEAVY = ("torch", "numpy", "cv2", "mediapipe", "numba", "yaml", "PIL", "scipy", "matplotlib", "psutil", "av", "tqdm")
-SHARED_MODULES = ("animator_core.ipc.character_names", "animator_core.ipc.frame_ring", "animator_core.ipc.protocol")
+SHARED_MODULES = tuple(
+    f"animator_core.ipc.{name}" for name in ("character_names", "face_settings", "frame_ring", "protocol")
+)
 CORE = PROJECT_ROOT / "animator_core"
 STANDARD_LIBRARY = set(getattr(sys, "stdlib_module_names", ()))
 needs_stdlib_names = pytest.mark.skipif(not STANDARD_LIBRARY, reason="Python 3.9 does not know its own modules")

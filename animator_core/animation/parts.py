@@ -34,8 +34,12 @@ def renderer_name(settings: AnimationSettings, config: Config) -> str:
 
 def motion_settings(settings: AnimationSettings) -> MotionSettings:
     """Return a filter's settings of motion."""
+    face = settings.face
     return MotionSettings(
-        settings.mirror, settings.sensitivity_expression, settings.sensitivity_pose, settings.smoothing
+        mirror=face.mirror,
+        sensitivity_expression=face.sensitivity_expression,
+        sensitivity_pose=face.sensitivity_pose,
+        smoothing=face.smoothing,
     )
 
 

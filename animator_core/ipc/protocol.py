@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Dict, List, Tuple, Type, Union
 
+from animator_core.ipc.face_settings import FaceSettings
 from animator_core.ipc.frame_ring import RingAddress
 
 PROTOCOL_VERSION = 3
@@ -27,28 +28,20 @@ class MessageError(Exception):
 
 @dataclass(frozen=True)
 class AnimationSettings:
-    """What one filter asks of the worker.
+    """One filter's settings for the worker. Raises MessageError for a value out of its range.
 
     character: file name in the character library, "" for the first one. renderer: one of `RENDERERS`.
-    mirror: animate as a mirror would. sensitivity_expression, sensitivity_pose: factors in 0…2, 1 as seen.
-    smoothing: 0 (none) … 1 (strongest). frame_rate: frames a second that OBS shows; more are never rendered.
+    frame_rate: OBS's frames a second, 1 to 1000; the worker never renders more.
     """
 
     character: str = ""
     renderer: str = "auto"
-    mirror: bool = False
-    sensitivity_expression: float = 1.0
-    sensitivity_pose: float = 1.0
-    smoothing: float = 0.5
+    face: FaceSettings = field(default_factory=FaceSettings)
     frame_rate: float = 60.0
 
     def __post_init__(self) -> None:
         if self.renderer not in RENDERERS:
             raise MessageError(f"renderer is {self.renderer!r}, expected one of {', '.join(RENDERERS)}")
-        for name, most in (("sensitivity_expression", 2.0), ("sensitivity_pose", 2.0), ("smoothing", 1.0)):
-            value = getattr(self, name)
-            if not 0.0 <= value <= most:
-                raise MessageError(f"{name} is {value}, expected 0 to {most:g}")
         if not 1.0 <= self.frame_rate <= 1000.0:
             raise MessageError(f"frame_rate is {self.frame_rate}, expected 1 to 1000")
 
@@ -261,6 +254,7 @@ _NESTED: Dict[str, Any] = {  # noqa: UP006
     "driving": RingAddress,
     "animated": RingAddress,
     "settings": AnimationSettings,
+    "face": FaceSettings,
 }
 _SCALARS: Dict[str, Any] = {"str": str, "bool": bool, "int": int, "float": (int, float)}  # noqa: UP006
 

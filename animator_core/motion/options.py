@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from animator_core.errors import ConfigError
+from animator_core.ipc.face_settings import SMOOTHING, STRENGTH, Range
 
 REGIONS = ("all", "expression", "pose", "lips", "eyes")
 DRIVING_OPTIONS = ("expression-friendly", "pose-friendly")
@@ -17,6 +18,10 @@ DRIVING_OPTIONS = ("expression-friendly", "pose-friendly")
 
 def _between(default: float, least: float, most: float) -> Any:
     return dataclasses.field(default=default, metadata={"range": (least, most)})
+
+
+def _in(limits: Range) -> Any:
+    return _between(*limits)
 
 
 def _one_of(default: str, *choices: str) -> Any:
@@ -39,9 +44,9 @@ class MotionOptions:
     is relative, as the official code does.
     source_video_eye_retargeting: hold the eyes of a source video open as in its first frame.
     smooth_observation_variance: of the smoother that runs over a whole clip where the source is a video; 1e-10 to 1.
-    sensitivity_expression, sensitivity_pose: strength of each against the neutral pose, 0 to 3.
-    sensitivity_eyes, sensitivity_mouth: of the eyes' and lips' part of the expression, on top of that; 0 to 3.
-    sensitivity_gaze: of the eyes' sideways part, on top of that; 0 to 3.
+    sensitivity_expression, sensitivity_pose: `STRENGTH` of each against the neutral pose.
+    sensitivity_eyes, sensitivity_mouth: of the eyes' and lips' part of the expression, on top of that.
+    sensitivity_gaze: of the eyes' sideways part, on top of that.
     gaze_x, gaze_y: added to the gaze, -25 to 25 each; the official editor's units, y up.
     smoothing: of live motion, 0 none to 1 strongest.
     """
@@ -58,14 +63,14 @@ class MotionOptions:
     retargeting_keeps_motion: bool = True
     source_video_eye_retargeting: bool = False
     smooth_observation_variance: float = _between(3e-7, 1e-10, 1.0)
-    sensitivity_expression: float = _between(1.0, 0.0, 3.0)
-    sensitivity_pose: float = _between(1.0, 0.0, 3.0)
-    sensitivity_eyes: float = _between(1.0, 0.0, 3.0)
-    sensitivity_mouth: float = _between(1.0, 0.0, 3.0)
-    sensitivity_gaze: float = _between(1.0, 0.0, 3.0)
+    sensitivity_expression: float = _in(STRENGTH)
+    sensitivity_pose: float = _in(STRENGTH)
+    sensitivity_eyes: float = _in(STRENGTH)
+    sensitivity_mouth: float = _in(STRENGTH)
+    sensitivity_gaze: float = _in(STRENGTH)
     gaze_x: float = _between(0.0, -25.0, 25.0)
     gaze_y: float = _between(0.0, -25.0, 25.0)
-    smoothing: float = _between(0.5, 0.0, 1.0)
+    smoothing: float = _in(SMOOTHING)
 
     def __post_init__(self) -> None:
         """Refuse what is of another type or out of range."""

@@ -32,7 +32,7 @@ class Capture:
     def __init__(self, lib: LibObs) -> None:
         self._lib = lib
         self._texrender = 0
-        self._stages: list[int] = []
+        self._surfaces: list[int] = []
         self._staged_ns = [0, 0]
         self._turn = 0
         self._size = (0, 0)
@@ -53,7 +53,7 @@ class Capture:
         if not self._render(source, target_size):
             return
         lib, turn = self._lib, self._turn
-        lib.gs_stage_texture(self._stages[turn], lib.gs_texrender_get_texture(self._texrender))
+        lib.gs_stage_texture(self._surfaces[turn], lib.gs_texrender_get_texture(self._texrender))
         self._staged_ns[turn] = rendered_ns
         self._turn = 1 - turn
         self._publish_older(1 - turn, rendered_ns, rings)
@@ -61,8 +61,8 @@ class Capture:
     def _resize(self, size: tuple[int, int]) -> bool:
         self.destroy()
         self._texrender = self._lib.gs_texrender_create(libobs.GS_RGBA, libobs.GS_ZS_NONE) or 0
-        self._stages = [self._lib.gs_stagesurface_create(*size, libobs.GS_RGBA) or 0 for _ in range(2)]
-        if not self._texrender or not all(self._stages):
+        self._surfaces = [self._lib.gs_stagesurface_create(*size, libobs.GS_RGBA) or 0 for _ in range(2)]
+        if not self._texrender or not all(self._surfaces):
             self.destroy()
             return False
         self._size = size
@@ -96,21 +96,21 @@ class Capture:
         # A frame that was staged before the source was hidden is out of date.
         if not staged_ns or rendered_ns - staged_ns > _OLDEST_FRAME_NS:
             return
-        stage = self._stages[turn]
-        if not self._lib.gs_stagesurface_map(stage, ctypes.byref(self._data), ctypes.byref(self._stride)):
+        surface = self._surfaces[turn]
+        if not self._lib.gs_stagesurface_map(surface, ctypes.byref(self._data), ctypes.byref(self._stride)):
             return
         try:
             if self._data.value:
                 rings.publish(self._data.value, self._size, stride=self._stride.value, captured_ns=staged_ns)
         finally:
-            self._lib.gs_stagesurface_unmap(stage)
+            self._lib.gs_stagesurface_unmap(surface)
 
     def destroy(self) -> None:
         """Free every graphics object; the next `capture` makes them anew."""
         if self._texrender:
             self._lib.gs_texrender_destroy(self._texrender)
-        for stage in self._stages:
-            if stage:
-                self._lib.gs_stagesurface_destroy(stage)
-        self._texrender, self._stages, self._size = 0, [], (0, 0)
+        for surface in self._surfaces:
+            if surface:
+                self._lib.gs_stagesurface_destroy(surface)
+        self._texrender, self._surfaces, self._size = 0, [], (0, 0)
         self._staged_ns = [0, 0]

@@ -14,18 +14,24 @@ from pathlib import Path
 from typing import Sequence
 
 import animator_core
+from animator_core.ipc.face_settings import RANGES
 from animator_core.ipc.protocol import RENDERERS, CharacterEntry
 from obs_plugin import libobs
 from obs_plugin.filter import AnimatorFilter
 from obs_plugin.libobs import LibObs
 from obs_plugin.panel_state import PanelView, Section
-from obs_plugin.properties import FITS, PROBLEM_DISPLAYS, SLIDERS
+from obs_plugin.properties import FITS, PROBLEM_DISPLAYS
 from obs_plugin.session import Session
 from obs_plugin.wording import sentences
 
 _FIT_LABELS = ("Whole character in the frame", "Fill the frame", "The character's own size")
 _PROBLEM_LABELS = ("The still character (private)", "The camera", "Nothing")
 _RENDERER_LABELS = ("Automatic", "LivePortrait (GPU)", "Warp (any computer)")
+_FACE_LABELS = {
+    "sensitivity_expression": "Expression strength",
+    "sensitivity_pose": "Head movement strength",
+    "smoothing": "Smoothing",
+}
 _LONGEST_LABEL = 48
 """Characters of a button: a longer one makes the panel wider than OBS's window, which then cuts its right edge off."""
 _CHOICE = "character:"
@@ -105,8 +111,9 @@ def _advanced(lib: LibObs) -> int:
             panel, key.encode(), label.encode(), libobs.COMBO_TYPE_LIST, libobs.COMBO_FORMAT_STRING
         )
         _fill(lib, choices, values, labels)
-    for key, label, least, most in SLIDERS:
-        lib.obs_properties_add_float_slider(panel, key.encode(), label.encode(), least, most, 0.05)
+    for key, limits in RANGES.items():
+        name, text = key.encode(), _FACE_LABELS[key].encode()
+        lib.obs_properties_add_float_slider(panel, name, text, limits.least, limits.most, 0.05)
     return int(panel)
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 if not __package__:
     __import__("wrong_script").claim(globals())
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Sequence
 
-from animator_core.ipc.face_settings import FaceSettings
+from animator_core.ipc.face_settings import RANGES, FaceSettings
 from animator_core.ipc.protocol import RENDERERS, AnimationSettings
 from obs_plugin.libobs import LibObs
 
@@ -19,12 +18,6 @@ PROBLEM_DISPLAYS = ("character", "camera", "transparent")
 _FRAME_SIZE_KEYS = (b"frame_width", b"frame_height")
 _LARGEST_FRAME_SIDE = 16384
 
-SLIDERS = (
-    ("sensitivity_expression", "Expression strength", 0.0, 2.0),
-    ("sensitivity_pose", "Head movement strength", 0.0, 2.0),
-    ("smoothing", "Smoothing", 0.0, 1.0),
-)
-
 
 @dataclass(frozen=True)
 class FilterSettings:
@@ -33,23 +26,15 @@ class FilterSettings:
     character: str = ""
     renderer: str = "auto"
     fit: str = "frame"
-    mirror: bool = False
     on_problem: str = "character"
-    sensitivity_expression: float = 1.0
-    sensitivity_pose: float = 1.0
-    smoothing: float = 0.5
+    face: FaceSettings = field(default_factory=FaceSettings)
 
     def animation(self, frame_rate: float) -> AnimationSettings:
         """Return the settings for the worker."""
         return AnimationSettings(
             character=self.character,
             renderer=self.renderer,
-            face=FaceSettings(
-                mirror=self.mirror,
-                sensitivity_expression=self.sensitivity_expression,
-                sensitivity_pose=self.sensitivity_pose,
-                smoothing=self.smoothing,
-            ),
+            face=self.face,
             frame_rate=min(1000.0, max(1.0, frame_rate)),
         )
 
@@ -59,9 +44,9 @@ def set_defaults(lib: LibObs, settings: int) -> None:
     default = FilterSettings()
     for key in ("character", "renderer", "fit", "on_problem"):
         lib.obs_data_set_default_string(settings, key.encode(), getattr(default, key).encode())
-    lib.obs_data_set_default_bool(settings, b"mirror", default.mirror)
-    for key, *_ in SLIDERS:
-        lib.obs_data_set_default_double(settings, key.encode(), getattr(default, key))
+    lib.obs_data_set_default_bool(settings, b"mirror", default.face.mirror)
+    for key, limits in RANGES.items():
+        lib.obs_data_set_default_double(settings, key.encode(), limits.default)
 
 
 def read_settings(lib: LibObs, settings: int) -> FilterSettings:
@@ -74,19 +59,13 @@ def read_settings(lib: LibObs, settings: int) -> FilterSettings:
         value = text(key)
         return value if value in among else str(getattr(FilterSettings, key))
 
-    def number(key: str, most: float) -> float:
-        value = float(lib.obs_data_get_double(settings, key.encode()))
-        return min(most, max(0.0, value)) if math.isfinite(value) else float(getattr(FilterSettings, key))
-
+    numbers = {key: limits.clamp(lib.obs_data_get_double(settings, key.encode())) for key, limits in RANGES.items()}
     return FilterSettings(
         character=text("character"),
         renderer=choice("renderer", RENDERERS),
         fit=choice("fit", FITS),
-        mirror=bool(lib.obs_data_get_bool(settings, b"mirror")),
         on_problem=choice("on_problem", PROBLEM_DISPLAYS),
-        sensitivity_expression=number("sensitivity_expression", 2.0),
-        sensitivity_pose=number("sensitivity_pose", 2.0),
-        smoothing=number("smoothing", 1.0),
+        face=FaceSettings(mirror=bool(lib.obs_data_get_bool(settings, b"mirror")), **numbers),
     )
 
 

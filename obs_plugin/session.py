@@ -12,7 +12,7 @@ import logging
 from functools import partial
 from typing import Callable
 
-from animator_core.ipc.protocol import CharacterEntry, MessageError
+from animator_core.ipc.protocol import CharacterEntry
 from obs_plugin import character_list
 from obs_plugin.filter import AnimatorFilter
 from obs_plugin.filter_rings import FilterRings
@@ -94,10 +94,7 @@ class Session:
 
     def update(self, instance: AnimatorFilter) -> None:
         """Send a filter's settings to the worker."""
-        try:
-            self._supervisor.update(instance.filter_id, instance.settings.animation(self._frame_rate()))
-        except MessageError as exc:
-            logger.warning("the settings cannot be used: %s", exc)
+        self._supervisor.update(instance.filter_id, instance.settings.animation(self._frame_rate()))
 
     def act(self, instance: AnimatorFilter, action: str) -> None:
         """Send one of `protocol.ACTIONS` to the worker."""

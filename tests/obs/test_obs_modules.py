@@ -1,4 +1,4 @@
-"""The small parts of the OBS side, each by itself."""
+"""The small modules of the OBS side, each by itself."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_settings_out_of_range_become_sound() -> None:
     lib.settings.update(renderer="x", fit="y", on_problem="z", smoothing=7.0, sensitivity_pose=float("nan"))
     settings = properties.read_settings(lib, 1)
     assert (settings.renderer, settings.fit, settings.on_problem) == ("auto", "frame", "character")
-    assert (settings.smoothing, settings.sensitivity_pose) == (1.0, 1.0)
+    assert (settings.face.smoothing, settings.face.sensitivity_pose) == (1.0, 1.0)
     assert settings.animation(0.0).frame_rate == 1.0
 
 

@@ -16,9 +16,9 @@ from animator_core.config import MODELS_DIR
 from animator_core.errors import CharacterError
 from animator_core.ipc.frame_ring import now_ns
 from animator_core.liveportrait.source.optimizer import require_picture
-from animator_core.motion.estimator import MotionEstimator
 from animator_core.renderers import RendererSettings, RendererSource
 from animator_core.tracking.build import create_tracker
+from animator_core.tracking.observation import TrackedFrame
 
 
 class AIAnimator:
@@ -43,7 +43,8 @@ class AIAnimator:
         self._characters: dict[str, Character] = {}
         self._renderer = RendererSource(settings).create(renderer)
         self._tracker = create_tracker(MODELS_DIR)
-        self._pipeline = CharacterPipeline(MotionEstimator(), self._renderer, reuse=RenderReuse(enable_optimizer))
+        self._pipeline = CharacterPipeline(reuse=RenderReuse(enable_optimizer))
+        self._pipeline.use(self._renderer)
         self._shown = ""
         self._captured_ns = 0
         self._is_closed = False
@@ -59,7 +60,7 @@ class AIAnimator:
     def animate_frame(self, frame: np.ndarray, character_id: str | None = None) -> np.ndarray:
         """Return the character, the last one where None, as the person in ``frame`` looks.
 
-        frame: (H, W, 3) uint8 RGB. (H, W, 4) uint8 BGRA comes back, premultiplied, see `Renderer.render`; a copy.
+        frame: (H, W, 3) uint8 RGB. (H, W, 4) uint8 BGRA comes back, premultiplied, see `Renderer.draw`; a copy.
         Raises CharacterError for a character that is not prepared, AnimatorError for an array that is no picture.
         """
         self._require_open()
@@ -67,9 +68,7 @@ class AIAnimator:
         self._show(character_id or self._shown or next(iter(self._characters), ""))
         self._captured_ns = max(now_ns(), self._captured_ns + 1)
         observation = self._tracker.track(np.ascontiguousarray(frame), self._captured_ns)
-        if observation is None:
-            self._pipeline.estimator.face_lost(self._captured_ns)
-        return self._pipeline.animate(observation, self._captured_ns, frame).picture.copy()
+        return self._pipeline.animate(TrackedFrame(observation, frame), self._captured_ns).picture.copy()
 
     def get_info(self) -> dict[str, Any]:
         """Return what runs where, and what was saved."""

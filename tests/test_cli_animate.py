@@ -111,7 +111,7 @@ def test_the_statistics_have_what_was_promised(tmp_path: Path) -> None:
     assert (found["renderer"], found["device"], found["tracker"]) == ("flat", "nowhere", "pixel")
     assert found["face_found"] == 1.0
     assert found["wall_seconds"] > 0
-    assert list(found["stages_ms"]) == ["read", "tracking", "motion", "place", "render", "write"]
+    assert list(found["stages_ms"]) == ["read", "tracking", "motion", "render", "write"]
     for stage in found["stages_ms"].values():
         assert 0 <= stage["p50"] <= stage["p95"] <= stage["p99"]
 
@@ -334,7 +334,7 @@ def test_a_video_tells_such_a_renderer_its_neutral_face_first(
     # The frames of the first second that have a face.
     assert len(replaying.beginning) == 30
     assert replaying.batch_sizes == []
-    assert replaying.beginning[0].captured_ns > 1
+    assert replaying.beginning[0].observation.captured_ns > 1
     assert replaying.beginning[0].frame.shape == (240, 320, 3)
     assert len(replaying.motions) == 40
 

@@ -43,7 +43,7 @@ def test_both_paths_are_measured_without_the_warm_up(tmp_path: Path, capsys: pyt
     found = json.loads(figures.read_text())
     assert (found["frames"], found["warm_up_frames"]) == (75, WARM_UP_FRAMES)
     plain, optimizer = found["paths"]
-    assert list(plain["stages_ms"]) == ["tracking", "motion", "place", "render", "publish", "total"]
+    assert list(plain["stages_ms"]) == ["tracking", "motion", "render", "publish", "total"]
     for stage in plain["stages_ms"].values():
         assert 0 <= stage["p50"] <= stage["p95"] <= stage["p99"]
     assert (plain["enable_optimizer"], plain["drawn"], plain["reused"], plain["likeness"]) == (False, 75, 0, None)

@@ -13,7 +13,6 @@ import pytest
 
 from animator_core.animation.pipeline import CharacterPipeline
 from animator_core.animation.reuse import RenderReuse
-from animator_core.animation.statistics import FrameStatistics
 from animator_core.characters.character import Character
 from animator_core.config import Config, OutputConfig, PerformanceConfig
 from animator_core.errors import CameraError, CharacterError
@@ -23,7 +22,6 @@ from animator_core.live.session import LiveParts, LiveSession
 from animator_core.live.shelf import CharacterShelf
 from animator_core.live.statistics_lines import LiveFigures, format_lines
 from animator_core.live.threads import CaptureThread, TrackingThread
-from animator_core.motion.estimator import MotionEstimator
 from tests import stand_ins
 
 
@@ -203,11 +201,9 @@ def _session(keys: dict[int, str], source: Source, told: list[str], **performanc
     tracking = TrackingThread(capture.newest, stand_ins.PixelTracker())
     renderer = stand_ins.FlatRenderer()
     pipeline = CharacterPipeline(
-        MotionEstimator(),
-        renderer,
-        FrameStatistics(),
-        RenderReuse(is_enabled=performance.get("enable_optimizer", True)),
+        reuse=RenderReuse(is_enabled=performance.get("enable_optimizer", True)),
     )
+    pipeline.use(renderer)
     shelf = CharacterShelf(Library(), preload_all=False)  # type: ignore[arg-type]
     first = Library().load("one.png")
     shelf.add(first)
@@ -230,7 +226,7 @@ def test_a_session_tracks_and_ends_with_the_clip(is_async: bool) -> None:
     _finish(parts)
     assert session.frame_count > 3
     assert parts.tracking.rate.rate(time.perf_counter_ns()) > 0
-    assert parts.pipeline.estimator.has_face
+    assert parts.pipeline.has_face
 
 
 def test_keys_switch_characters_and_one_that_is_broken_costs_nothing() -> None:
@@ -252,7 +248,7 @@ def test_the_next_key_goes_round() -> None:
 
 def test_freeze_keeps_the_picture_still() -> None:
     session, parts = _session({20: "f"}, Source(10**6), [], enable_optimizer=False)
-    parts.pipeline.estimator = estimator = MotionEstimator()
+    estimator = parts.pipeline.estimator
     session.run(60)
     _finish(parts)
     motions = parts.pipeline.renderer.motions

@@ -18,7 +18,7 @@ import pytest
 from animator_core.animation import animation, fallback
 from animator_core.animation import stage as stage_module
 from animator_core.animation.animation import Animation
-from animator_core.animation.driving import DrivingFrames, TrackedFrame
+from animator_core.animation.driving import DrivingFrames
 from animator_core.animation.parts import WorkerParts
 from animator_core.animation.preparation import SOON, WANTED, PreparationThread
 from animator_core.animation.quality import Load, Rung
@@ -29,9 +29,9 @@ from animator_core.config import CharacterConfig, Config
 from animator_core.errors import AnimatorError, CharacterError, DeviceLostError, ModelError, WeightsError
 from animator_core.ipc.frame_ring import FORMAT_BGRA_PREMULTIPLIED, FORMAT_RGBA, RingMemory, RingReader, RingWriter
 from animator_core.ipc.protocol import AnimationSettings, Ready, Shutdown, decode, encode
-from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.kept_neutral import from_text
-from animator_core.tracking.observation import FaceObservation
+from animator_core.tracking.observation import FaceObservation, TrackedFrame
+from animator_core.warp.driver import LandmarkDriver
 from animator_core.worker.channel import MessageChannel
 from animator_core.worker.process import ParentWatch
 from tests.worker_harness import save_character
@@ -54,7 +54,7 @@ class TrackerRecorder:
 
 
 class QuietRenderer(RendererDouble):
-    def render(self, motion, driving_frame=None):
+    def render(self, motion):
         return np.ascontiguousarray(self._character.picture)
 
 
@@ -311,9 +311,7 @@ def animation_of(memory, library, preparation, made: list[QuietRenderer]) -> Ani
         made.append(QuietRenderer() if name == "warp" else LivePortraitDouble())
         return made[-1]
 
-    parts = WorkerParts(
-        Config(), library, preparation, TrackerDouble, create, lambda settings: MotionEstimator(settings)
-    )
+    parts = WorkerParts(Config(), library, preparation, TrackerDouble, create)
     shown = Animation(AnimationSettings("a.png"), parts, RingWriter(memory), FrameStatistics())
     shown.restart()
     wait_until(lambda: shown.advance(None, False))
@@ -348,7 +346,7 @@ def test_where_the_gpu_fails_the_warp_goes_on_and_says_why(memory, library, prep
     made: list[QuietRenderer] = []
     shown = animation_of(memory, library, preparation, made)
 
-    def fail(self, motion, driving_frame=None):
+    def fail(self, motion):
         raise ModelError("NVIDIA failed while LivePortrait used it (out of memory)", "close other programs that use it")
 
     monkeypatch.setattr(LivePortraitDouble, "render", fail)
@@ -375,7 +373,7 @@ def test_a_device_error_that_is_told_keeps_no_networks_alive(memory, library, pr
     # pytest keeps what is logged.
     monkeypatch.setattr(fallback.logger, "warning", lambda *given, **more: None)
 
-    def fail(self, motion, driving_frame=None):
+    def fail(self, motion):
         networks = type("Networks", (), {})()
         held.append(weakref.ref(networks))
         raise ModelError("NVIDIA failed", "close programs")
@@ -453,7 +451,7 @@ def test_auto_never_shows_a_liveportrait_that_is_too_slow_here(
         made.append(QuietRenderer() if name == "warp" else LivePortraitDouble())
         return made[-1]
 
-    parts = WorkerParts(Config(), library, preparation, TrackerDouble, create, MotionEstimator)
+    parts = WorkerParts(Config(), library, preparation, TrackerDouble, create)
     settings = AnimationSettings("a.png", renderer=wanted)
     shown = Animation(settings, parts, RingWriter(memory), FrameStatistics())
     shown.restart()
@@ -498,12 +496,12 @@ def test_a_gpu_that_still_fails_when_it_is_tried_again_is_tried_later(
 
 
 def test_where_the_warp_fails_there_is_nothing_to_give_way_to(memory, library, preparation, monkeypatch):
-    parts = WorkerParts(Config(), library, preparation, TrackerDouble, lambda name: QuietRenderer(), MotionEstimator)
+    parts = WorkerParts(Config(), library, preparation, TrackerDouble, lambda name: QuietRenderer())
     shown = Animation(AnimationSettings("a.png", frame_rate=1000), parts, RingWriter(memory), FrameStatistics())
     shown.restart()
     wait_until(lambda: shown.advance(None, False))
 
-    def fail(self, motion, driving_frame=None):
+    def fail(self, motion):
         raise ModelError("broken", "report this")
 
     monkeypatch.setattr(QuietRenderer, "render", fail)
@@ -536,7 +534,7 @@ def test_a_reduced_picture_fits_a_ring_that_is_smaller_than_the_least_size(memor
 
 
 def test_a_hidden_filter_renders_nothing_and_shows_the_present_when_seen_again(memory, library, preparation):
-    parts = WorkerParts(Config(), library, preparation, TrackerDouble, lambda name: QuietRenderer(), MotionEstimator)
+    parts = WorkerParts(Config(), library, preparation, TrackerDouble, lambda name: QuietRenderer())
     shown = Animation(AnimationSettings("a.png", frame_rate=1000), parts, RingWriter(memory), FrameStatistics())
     shown.restart()
     wait_until(lambda: shown.advance(None, False))
@@ -563,7 +561,7 @@ def test_the_other_characters_are_prepared_after_the_first_nearest_first(
     for name in ("d.png", "e.png"):
         save_character(library.directory, name, (1, 2, 3))
     config = Config(character=CharacterConfig(preload_all=preload_all))
-    parts = WorkerParts(config, library, preparation, TrackerDouble, lambda name: Recording(), MotionEstimator)
+    parts = WorkerParts(config, library, preparation, TrackerDouble, lambda name: Recording())
     shown = Animation(AnimationSettings("a.png"), parts, RingWriter(memory), FrameStatistics())
     shown.restart()
     wait_until(lambda: shown.advance(None, False))
@@ -615,13 +613,20 @@ def test_main_limits_the_threads_of_the_number_libraries():
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
 
 
-class CalibratedDouble(LivePortraitDouble):
+class CalibratedDriver(LandmarkDriver):
     """Knows the driver's neutral face from the beginning, or from another renderer."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.neutral = {"liveportrait_scale": np.ones((1, 1), np.float32)}
-        self.given_neutral = None
+    @property
+    def neutral(self):
+        return {**super().neutral, "liveportrait_scale": np.ones((1, 1), np.float32)}
+
+    def set_neutral(self, arrays):
+        self._renderer.given_neutral = arrays
+
+
+class CalibratedDouble(LivePortraitDouble):
+    def create_driver(self, estimator):
+        return CalibratedDriver(self, estimator)
 
 
 def test_the_neutral_pose_survives_failures_other_renderers_and_other_sizes(memory, library, preparation, monkeypatch):
@@ -632,7 +637,7 @@ def test_the_neutral_pose_survives_failures_other_renderers_and_other_sizes(memo
         made.append(QuietRenderer() if name == "warp" else CalibratedDouble())
         return made[-1]
 
-    parts = WorkerParts(Config(), library, preparation, TrackerDouble, create, MotionEstimator)
+    parts = WorkerParts(Config(), library, preparation, TrackerDouble, create)
     shown = Animation(AnimationSettings("a.png", frame_rate=1000), parts, RingWriter(memory), FrameStatistics())
     shown.restart()
     tracker, number = TrackerDouble(), [0]
@@ -642,7 +647,7 @@ def test_the_neutral_pose_survives_failures_other_renderers_and_other_sizes(memo
         frame = np.full((48, 64, 3), 128, np.uint8)
         return shown.advance(TrackedFrame(tracker.track(frame, number[0] * 33_333_333), frame), False)
 
-    wait_until(lambda: (follow(), shown._estimator.is_calibrated)[1])
+    wait_until(lambda: (follow(), shown._pipeline.is_calibrated)[1])
     wait_until(lambda: follow() and shown.neutral_text)
     text = shown.neutral_text
     assert {"rotation", "shape", "liveportrait_scale"} <= set(from_text(text))
@@ -651,7 +656,7 @@ def test_the_neutral_pose_survives_failures_other_renderers_and_other_sizes(memo
     wait_until(lambda: (follow(), len(made) > count and shown._incoming is None)[1])
     assert made[-1].given_neutral["liveportrait_scale"] == 1, "the renderer of the smaller size"
     shown.restart()
-    assert shown._estimator.is_calibrated, "after a failure"
+    assert shown._pipeline.is_calibrated, "after a failure"
     assert shown.neutral_text == text
     shown.act("calibrate")
     wait_until(lambda: follow() and shown.neutral_text != text)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 
-from animator_core.animation.driving import TrackedFrame
 from animator_core.animation.fallback import Fallback
-from animator_core.animation.neutral import KeptNeutral
 from animator_core.animation.pace import Pace
 from animator_core.animation.parts import WorkerParts, motion_settings, nearest_first, renderer_name
 from animator_core.animation.pipeline import AnimatedFrame, CharacterPipeline
@@ -21,6 +19,7 @@ from animator_core.ipc.protocol import AnimationSettings, may_be_slow
 from animator_core.ipc.publish import publish_picture
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.rendering.contract import Renderer
+from animator_core.tracking.observation import TrackedFrame
 
 logger = logging.getLogger(__name__)
 
@@ -60,9 +59,7 @@ class Animation:
         self._distrusted = ""
         self._stage: Stage | None = None
         self._incoming: Stage | None = None
-        self._pipeline: CharacterPipeline | None = None
-        self._neutral = KeptNeutral(neutral)
-        self._estimator = self._new_estimator()
+        self._pipeline = self._new_pipeline(neutral)
         performance = parts.config.performance
         self._review = Review(performance, statistics, now_ns())
         self._small_pixels: int | None = None
@@ -71,7 +68,6 @@ class Animation:
         self._fallback = Fallback(self._review.quality)
         self.is_warming_up = False
         """Whether the render thread readies a renderer for itself, which may take seconds."""
-        self._is_face_lost = False
         self._is_frozen = False
         self._is_hidden = False
         self._is_redraw_due = False
@@ -106,7 +102,7 @@ class Animation:
     @property
     def neutral_text(self) -> str:
         """The driver's neutral pose, for another run of the worker; "" before it was found."""
-        return self._neutral.text
+        return self._pipeline.neutral_text
 
     @property
     def character_problems(self) -> dict[str, CharacterError]:
@@ -121,30 +117,30 @@ class Animation:
 
     @property
     def renderer_name(self) -> str:
-        pipeline = self._pipeline
-        return pipeline.renderer.name if pipeline else ""
+        renderer = self._pipeline.renderer
+        return renderer.name if renderer else ""
 
     @property
     def device(self) -> str:
-        pipeline = self._pipeline
-        return pipeline.renderer.device if pipeline else ""
+        renderer = self._pipeline.renderer
+        return renderer.device if renderer else ""
 
     @property
     def character_name(self) -> str:
-        pipeline = self._pipeline
-        return pipeline.character.name if pipeline and pipeline.character else ""
+        character = self._pipeline.character
+        return character.name if character else ""
 
     def state(self, is_camera_silent: bool) -> str:
         """Return which of `protocol.STATES` this is, apart from "error"."""
-        if self._pipeline is None or self.is_warming_up:
+        if self._pipeline.renderer is None or self.is_warming_up:
             return "loading"
         if self._is_frozen:
             return "frozen"
         if is_camera_silent:
             return "no_camera"
-        if not self._estimator.has_face:
+        if not self._pipeline.has_face:
             return "no_face"
-        return "tracking" if self._estimator.is_calibrated else "calibrating"
+        return "tracking" if self._pipeline.is_calibrated else "calibrating"
 
     def restart(self) -> None:
         """Begin anew, with nothing of what may have been left in a bad state by an error."""
@@ -152,14 +148,19 @@ class Animation:
             # It failed before its first frame was out, so it would again.
             self._distrusted = self.character_name
         self.close()
-        self._stage = self._incoming = self._pipeline = None
-        self._estimator = self._new_estimator()
+        self._stage = self._incoming = None
+        self._pipeline = self._new_pipeline(self._pipeline.neutral_text)
         self._list_characters()
 
-    def _new_estimator(self) -> MotionEstimator:
-        estimator = self._parts.create_estimator(motion_settings(self._wanted))
-        self._neutral.give(estimator)
-        return estimator
+    def _new_pipeline(self, neutral: str) -> CharacterPipeline:
+        performance = self._parts.config.performance
+        return CharacterPipeline(
+            MotionEstimator(motion_settings(self._wanted)),
+            neutral=neutral,
+            statistics=self._statistics,
+            reuse=RenderReuse(performance.enable_optimizer),
+            max_inference_time_ms=performance.max_inference_time_ms,
+        )
 
     def close(self) -> None:
         """Let go of renderer and characters."""
@@ -170,7 +171,7 @@ class Animation:
     def wait_s(self) -> float:
         """Return how long to wait for the next tracked frame before `advance` is called anyway."""
         if (
-            self._pipeline is None
+            self._pipeline.renderer is None
             or self._is_frozen
             or self._is_hidden
             or not (self._pending or self._moves_by_itself())
@@ -188,10 +189,10 @@ class Animation:
         if self._is_hidden:
             self._pending = None
             return False
-        if self._pipeline is None or self._pace.wait_s(moment) > 0:
+        if self._pipeline.renderer is None or self._pace.wait_s(moment) > 0:
             return False
         if is_camera_silent:
-            self._is_face_lost = True
+            self._pipeline.face_lost(moment)
         try:
             frame = self._frozen_frame(moment) if self._is_frozen else self._moving_frame(moment)
         except ModelError as exc:
@@ -205,30 +206,19 @@ class Animation:
         self._publish(frame)
         self._pace.rest(moment, now_ns())
         self._last_shown = self.character_name
-        if self._pipeline is not None:
-            self._neutral.note(self._estimator, self._pipeline.renderer)
         return True
 
     def _moves_by_itself(self) -> bool:
-        return self._estimator.is_moving or self._is_face_lost or self._is_redraw_due
+        return self._pipeline.is_moving or self._is_redraw_due
 
     def _moving_frame(self, moment: int) -> AnimatedFrame | None:
-        pipeline = self._pipeline
-        assert pipeline is not None
         pending, self._pending = self._pending, None
-        if pending is not None:
-            self._is_face_lost = pending.observation is None
-        elif not self._moves_by_itself():
+        if pending is None and not self._moves_by_itself():
             return None
-        if self._is_face_lost:
-            self._estimator.face_lost(moment)
-        if pending is None:
-            return pipeline.animate(None, moment)
-        return pipeline.animate(pending.observation, moment, pending.frame)
+        return self._pipeline.animate(pending, moment)
 
     def _frozen_frame(self, moment: int) -> AnimatedFrame | None:
         """Return the still again where another character is to be shown, and now and then, as a sign of life."""
-        assert self._pipeline is not None
         self._pending = None
         if not self._is_redraw_due and moment - self._published_ns < _KEEP_ALIVE_NS:
             return None
@@ -247,14 +237,13 @@ class Animation:
             if wanted.renderer != self._settings.renderer:
                 self._fallback.forget()
             self._settings = wanted
-            self._estimator.set_settings(motion_settings(wanted))
+            self._pipeline.set_settings(motion_settings(wanted))
         frame_rate = min(wanted.frame_rate, self._parts.config.performance.target_fps)
         self._pace.set_frame_rate(frame_rate / 2 if self.skips_frames else frame_rate)
         while self._actions:
             action = self._actions.popleft()
             if action == "calibrate":
-                self._estimator.calibrate()
-                self._neutral.forget_face()
+                self._pipeline.calibrate()
             elif action in ("hide", "show"):
                 self._is_hidden = action == "hide"
                 self._is_redraw_due = True
@@ -287,7 +276,7 @@ class Animation:
             self._give_way(failure)
             return
         self._error = stage.error(name)
-        if self._error is not None and self._pipeline is None and self._last_shown:
+        if self._error is not None and self._pipeline.renderer is None and self._last_shown:
             # Nothing is left to go on with after an error, but the character before was all right.
             name = self._last_shown
             character = stage.character(name)
@@ -298,14 +287,12 @@ class Animation:
             if self._fallback.refuses(stage, is_chosen):
                 return
             self._enter(stage)
-        pipeline = self._pipeline
-        assert pipeline is not None
-        if pipeline.character is character:
+        if self._pipeline.character is character:
             return
         try:
-            pipeline.set_character(character)
-            if is_new:
-                self._warm_up(pipeline.renderer)
+            self._pipeline.set_character(character)
+            if is_new and stage.renderer is not None:
+                self._warm_up(stage.renderer)
         except CharacterError as exc:
             stage.reject(name, exc)
             return
@@ -343,7 +330,7 @@ class Animation:
 
     def _max_pixels(self) -> int:
         """Return what a picture is reduced to: what the ring takes, or a quarter of the pixels shown in full."""
-        character = self._pipeline.character if self._pipeline else None
+        character = self._pipeline.character
         most = self._writer.memory.capacity // _PIXEL_BYTES
         if not self._review.rung.is_small or character is None:
             self._small_pixels = None
@@ -358,16 +345,8 @@ class Animation:
         if self._stage is not None:
             self._stage.close()
         self._stage, self._incoming = stage, None
-        stage.renderer.set_neutral(self._neutral.face)
         self._fallback.entered(stage.renderer.name)
-        performance = self._parts.config.performance
-        self._pipeline = CharacterPipeline(
-            self._estimator,
-            stage.renderer,
-            self._statistics,
-            RenderReuse(performance.enable_optimizer),
-            performance.max_inference_time_ms,
-        )
+        self._pipeline.use(stage.renderer)
 
     def _warm_up(self, renderer: Renderer) -> None:
         """Have the render thread do itself what the preparation did in its own; where frames take seconds it must not.

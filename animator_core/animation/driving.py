@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from animator_core.animation.statistics import FrameStatistics
 from animator_core.ipc.frame_ring import FORMAT_RGBA, FrameInfo, RingReader, now_ns
-from animator_core.tracking.observation import FaceObservation, FaceTracker
-
-
-@dataclass(frozen=True)
-class TrackedFrame:
-    """A driving frame, (H, W, 3) uint8 RGB, and the face in it, or None where there is none."""
-
-    observation: FaceObservation | None
-    frame: np.ndarray
+from animator_core.tracking.observation import FaceTracker, TrackedFrame
 
 
 class DrivingFrames:

@@ -10,7 +10,7 @@ from animator_core.animation.preparation import PreparationThread
 from animator_core.characters.library import CharacterLibrary
 from animator_core.config import Config
 from animator_core.ipc.protocol import AnimationSettings
-from animator_core.motion.estimator import MotionEstimator, MotionSettings
+from animator_core.motion.estimator import MotionSettings
 from animator_core.rendering.contract import Renderer
 from animator_core.tracking.observation import FaceTracker
 
@@ -24,7 +24,6 @@ class WorkerParts:
     preparation: PreparationThread
     create_tracker: Callable[[], FaceTracker]
     create_renderer: Callable[[str], Renderer]
-    create_estimator: Callable[[MotionSettings], MotionEstimator]
 
 
 def renderer_name(settings: AnimationSettings, config: Config) -> str:

@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 _LOOK_NS = 1_000_000_000
 _LOG_NS = 5_000_000_000
-_RENDERING = ("place", "render")
+_RENDERING = ("motion", "render")
 
 
 class Review:

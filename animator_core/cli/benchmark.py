@@ -91,7 +91,6 @@ def run(options: argparse.Namespace) -> int:
     with _measured_paths(options, config, characters) as (paths, renderer):
         result = run_benchmark(
             lambda: open_clip(options.driving, lambda: assembly.make_tracker(config)),
-            lambda: assembly.make_estimator(config),
             paths,
             options.frames or DEFAULT_FRAMES,
             len(characters),
@@ -135,7 +134,7 @@ def _measured_paths(
                 )
                 renderer.set_character(character)
                 renderers.append(renderer)
-            paths.append(MeasuredPath(renderers, enable_optimizer))
+            paths.append(MeasuredPath(renderers, enable_optimizer, lambda: assembly.make_estimator(config)))
             undo.callback(paths[-1].close)
         yield paths, renderers[0]
 

@@ -48,7 +48,6 @@ def run(options: argparse.Namespace) -> int:
     """Run until the user, the end of the clip or --max-frames ends it."""
     from animator_core.animation.pipeline import CharacterPipeline
     from animator_core.animation.reuse import RenderReuse
-    from animator_core.animation.statistics import FrameStatistics
     from animator_core.live.camera import open_source
     from animator_core.live.session import LiveParts, LiveSession
     from animator_core.live.shelf import CharacterShelf
@@ -80,11 +79,10 @@ def run(options: argparse.Namespace) -> int:
         undo.callback(shelf.stop)
         pipeline = CharacterPipeline(
             assembly.make_estimator(config, options.mirror),
-            renderer,
-            FrameStatistics(),
-            RenderReuse(config.performance.enable_optimizer),
-            config.performance.max_inference_time_ms,
+            reuse=RenderReuse(config.performance.enable_optimizer),
+            max_inference_time_ms=config.performance.max_inference_time_ms,
         )
+        pipeline.use(renderer)
         pipeline.set_character(character)
         for _ in range(config.ai_model.warmup_frames):
             renderer.warm_up()  # compilers' work, done before anybody looks

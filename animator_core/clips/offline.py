@@ -13,41 +13,12 @@ from animator_core.animation.timing import StageTimes
 from animator_core.clips.driving_clip import DrivingMoment, TemplateClip
 from animator_core.errors import MotionError
 from animator_core.liveportrait.motion.template import MotionTemplate
-from animator_core.motion.driving import DrivenFace, DrivenFrame, DrivingMotion
-from animator_core.rendering.contract import Placement, Renderer
-from animator_core.tracking.observation import FaceObservation
+from animator_core.motion.estimator import MotionEstimator
+from animator_core.rendering.contract import Driver, Placement, Renderer
+from animator_core.tracking.observation import TrackedFrame
 
 CALIBRATION_TIME = Fraction(1)
 """How much of a clip's start tells its neutral pose; that much is held back, and no more (a clip may be long)."""
-
-
-class Estimator(Protocol):
-    """What is needed of `animator_core.motion.estimator.MotionEstimator`."""
-
-    def update(self, observation: FaceObservation | None, now_ns: int) -> DrivingMotion:
-        """Return the motion of a moment; None: nothing new was seen."""
-        ...
-
-    def face_lost(self, now_ns: int) -> None:
-        """Take note that the tracker sees no face."""
-        ...
-
-    def calibrate_from(self, observations: list[FaceObservation]) -> None:
-        """Take the neutral pose from these."""
-        ...
-
-    def driven_face(self, observation: FaceObservation) -> DrivenFace:
-        """Return what renderers are told of an observed face."""
-        ...
-
-
-@runtime_checkable
-class Calibratable(Protocol):
-    """A renderer that looks at the driving frames itself, so that it has a neutral face of its own."""
-
-    def calibrate_from(self, beginning: list[DrivenFrame]) -> None:
-        """Take the driver's neutral face from a clip's beginning."""
-        ...
 
 
 @runtime_checkable
@@ -68,35 +39,24 @@ class Batching(Protocol):
         ...
 
 
-def calibrated(
-    moments: Iterator[DrivingMoment], estimator: Estimator, renderer: Renderer | None = None
-) -> Iterator[DrivingMoment]:
-    """Yield every moment after the estimator, and the renderer, have taken the neutral pose from the first second.
+def calibrated(moments: Iterator[DrivingMoment], driver: Driver) -> Iterator[DrivingMoment]:
+    """Yield every moment after the driver has taken the neutral pose from the first second.
 
-    Without a face in the first second the estimator finds its neutral pose by itself later, as it does live.
+    Without a face in the first second the driver finds its neutral pose by itself later, as it does live.
     """
     held: list[DrivingMoment] = []
     for moment in moments:
         held.append(moment)
         if moment.time >= CALIBRATION_TIME:
             break
-    seen = [moment.observation for moment in held if moment.observation is not None]
-    if seen:
-        estimator.calibrate_from(seen)
-    if isinstance(renderer, Calibratable):
-        renderer.calibrate_from(
-            [
-                DrivenFrame(estimator.driven_face(moment.observation), moment.picture, moment.captured_ns)
-                for moment in held
-                if moment.observation is not None and moment.picture is not None
-            ]
-        )
+    faces = [moment for moment in held if moment.observation is not None]
+    driver.calibrate_from([TrackedFrame(moment.observation, moment.picture) for moment in faces])
     yield from chain(held, moments)
 
 
 def animate_moments(
     moments: Iterator[DrivingMoment],
-    estimator: Estimator,
+    estimator: MotionEstimator,
     renderer: Renderer,
     times: StageTimes,
     batch_size: int = 1,
@@ -105,7 +65,7 @@ def animate_moments(
 
     batch_size: how many frames are drawn at once where the renderer can; the pictures are the same.
     """
-    yield from _drawn(_placed(moments, estimator, renderer, times), renderer, times, batch_size)
+    yield from _drawn(_placed(moments, renderer.create_driver(estimator), times), renderer, times, batch_size)
 
 
 def require_replaying(renderer: Renderer, path: object) -> None:
@@ -122,21 +82,17 @@ def replay_moments(
 ) -> Iterator[tuple[DrivingMoment, np.ndarray]]:
     """Yield every moment of a template with the character in it, as `animate_moments` does; see `require_replaying`."""
     assert isinstance(renderer, Replaying)
-    with times.measure("place"):
+    with times.measure("motion"):
         placements = renderer.replay(clip.template)
     yield from _drawn(zip(clip.moments(times), placements), renderer, times, batch_size)
 
 
 def _placed(
-    moments: Iterator[DrivingMoment], estimator: Estimator, renderer: Renderer, times: StageTimes
+    moments: Iterator[DrivingMoment], driver: Driver, times: StageTimes
 ) -> Iterator[tuple[DrivingMoment, Placement]]:
-    for moment in calibrated(moments, estimator, renderer):
+    for moment in calibrated(moments, driver):
         with times.measure("motion"):
-            if moment.observation is None:
-                estimator.face_lost(moment.captured_ns)
-            motion = estimator.update(moment.observation, moment.captured_ns)
-        with times.measure("place"):
-            placement = renderer.place(motion, moment.picture)
+            placement = driver.place(TrackedFrame(moment.observation, moment.picture), moment.captured_ns)
         yield moment, placement
 
 

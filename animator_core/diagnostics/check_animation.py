@@ -68,7 +68,7 @@ def check_tracker(surroundings: Surroundings) -> list[Finding]:
 
 def check_renderer(surroundings: Surroundings) -> list[Finding]:
     """Whether the renderer draws a character in its neutral pose."""
-    from animator_core.motion.driving import DrivingMotion
+    from animator_core.motion.estimator import MotionEstimator
 
     character = next(iter(_usable_characters(surroundings)), None)
     if character is None:
@@ -76,14 +76,15 @@ def check_renderer(surroundings: Surroundings) -> list[Finding]:
     try:
         with assembly.made_renderer(None, surroundings.config) as renderer:
             renderer.set_character(character)
-            picture = renderer.render(DrivingMotion())
+            placement = renderer.create_driver(MotionEstimator()).place_again()
+            picture = renderer.draw(placement)
             label = f"{renderer.name} on {renderer.device}"
             if picture.shape != character.picture.shape or not picture[..., 3].any():
                 return [
                     Finding("renderer", FAILURE, f"{label} drew nothing of {character.name}", "run install.py again")
                 ]
             started = time.perf_counter()
-            renderer.render(DrivingMotion())
+            renderer.draw(placement)
             duration_ms = (time.perf_counter() - started) * 1e3
     except AnimatorError as exc:
         return [failure_of("renderer", exc)]

@@ -15,6 +15,7 @@ from animator_core.live.outputs import Canvas, Output
 from animator_core.live.shelf import CharacterShelf
 from animator_core.live.statistics_lines import LiveFigures, format_lines, format_profile
 from animator_core.live.threads import CaptureThread, TrackingThread
+from animator_core.tracking.observation import TrackedFrame
 
 _SILENCE_NS = 1_000_000_000
 """Without a tracked frame for this long the camera counts as gone, and the character idles."""
@@ -105,15 +106,13 @@ class LiveSession:
         moment = now_ns()
         if tracked is not None:
             self._tracked_ns = moment
-        if moment - self._tracked_ns > _SILENCE_NS or (tracked is not None and tracked.observation is None):
-            parts.pipeline.estimator.face_lost(moment)
+        if moment - self._tracked_ns > _SILENCE_NS:
+            parts.pipeline.face_lost(moment)
         if self._is_frozen:
             return parts.pipeline.redraw()
         rendered = parts.pipeline.reuse.get_info().rendered
-        if tracked is None:
-            frame = parts.pipeline.animate(None, moment)
-        else:
-            frame = parts.pipeline.animate(tracked.observation, moment, tracked.frame.picture)
+        seen = None if tracked is None else TrackedFrame(tracked.observation, tracked.frame.picture)
+        frame = parts.pipeline.animate(seen, moment)
         if parts.pipeline.reuse.get_info().rendered != rendered:
             self._inference.count(now_ns())
         return frame
@@ -135,7 +134,7 @@ class LiveSession:
         elif action == "toggle_stats":
             self._shows_statistics = not self._shows_statistics
         elif action == "calibrate":
-            self._parts.pipeline.estimator.calibrate()
+            self._parts.pipeline.calibrate()
         elif action == "freeze":
             self._is_frozen = not self._is_frozen
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from animator_core.arrays import FloatArray
 from animator_core.motion.face_state import FaceState
 from animator_core.tracking.face_model import face_model
 from animator_core.tracking.pose import HeadPose, rotation_from_vector, vector_from_rotation
@@ -38,6 +40,21 @@ class Neutral:
     eye_ratio: np.ndarray
     gaze: np.ndarray
     frame_width: int
+
+    @functools.cached_property
+    def arrays(self) -> dict[str, FloatArray]:
+        """Its numbers by name, for another run of the program; see `kept_neutral`."""
+        pose = self.pose
+        numbers = {
+            "rotation": pose.rotation,
+            "translation": pose.translation,
+            "scale": pose.scale,
+            "shape": self.shape,
+            "eye_ratio": self.eye_ratio,
+            "gaze": self.gaze,
+            "frame_width": self.frame_width,
+        }
+        return {name: np.asarray(value, np.float32) for name, value in numbers.items()}
 
     def mirrored(self) -> Neutral:
         """Return the neutral pose that the mirrored frames would have given, see `face_state.mirrored`."""

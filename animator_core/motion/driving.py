@@ -12,32 +12,6 @@ def _zeros(*shape: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class DrivenFace:
-    """The observed face behind a motion, for renderers that look at the driving frame themselves.
-
-    landmarks: (478, 3) float32 pixels of the driving frame, mirrored like everything else where is_mirrored; the frame
-    itself is not. calibrations: how often another neutral pose was asked for so far. The rest is what was chosen in
-    the panel; the motion has it already.
-    """
-
-    landmarks: np.ndarray
-    is_mirrored: bool = False
-    calibrations: int = 0
-    sensitivity_expression: float = 1.0
-    sensitivity_pose: float = 1.0
-    smoothing: float = 0.5
-
-
-@dataclass(frozen=True)
-class DrivenFrame:
-    """A face and the driving frame that it was seen in, (H, W, 3) uint8 RGB."""
-
-    face: DrivenFace
-    frame: np.ndarray
-    captured_ns: int
-
-
-@dataclass(frozen=True)
 class DrivingMotion:
     """What the character shall do now; the defaults are the neutral pose.
 
@@ -53,7 +27,6 @@ class DrivingMotion:
     mouth_width: the person's own mouth width in the neutral pose, in face sizes: what mouth openings are measured by.
     breath: phase-free chest lift in [-1, 1] of the idle motion, 0 while a face drives.
     captured_ns: capture time of the frame that this motion comes from; 0 for none.
-    now_ns: the moment that it is for. face: the face behind it, None while none drives.
     """
 
     rotation: np.ndarray = field(default_factory=lambda: np.eye(3, dtype=np.float32))
@@ -65,5 +38,3 @@ class DrivingMotion:
     mouth_width: float = 0.28
     breath: float = 0.0
     captured_ns: int = 0
-    now_ns: int = 0
-    face: DrivenFace | None = None

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from animator_core.motion.calibration import Calibration, Neutral, neutral_of, resting
-from animator_core.motion.driving import DrivenFace, DrivingMotion
+from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.face_state import FaceState, face_state, mirrored
 from animator_core.motion.idle import IdleMotion
 from animator_core.motion.one_euro import OneEuroFilter
 from animator_core.motion.steady_frame import SteadyFrame
-from animator_core.tracking.observation import FaceObservation
+from animator_core.tracking.observation import FaceObservation, TrackedFrame
 from animator_core.tracking.pose import euler_angles, rotation_from_euler, rotation_from_vector, vector_from_rotation
 
 _CLOSED_RATIO = 0.15
@@ -47,13 +47,12 @@ class MotionEstimator:
         self._idle = IdleMotion()
         self._make_filters(MotionSettings())
         self.is_calibrated = False
-        self.neutral_changes = 0
-        """How often the neutral pose became another one, or none."""
+        self.neutral: Neutral | None = None
+        """The neutral pose that was found, of the frames as they are, not mirrored; None before."""
         self.has_face = False
         self._live: DrivingMotion | None = None
         self._shown = DrivingMotion()
         self._has_shown = False
-        self._calibrations = 0
         self._left: DrivingMotion | None = None
         self._left_ns = 0
         self._lost_ns: int | None = None
@@ -64,7 +63,7 @@ class MotionEstimator:
     @property
     def is_moving(self) -> bool:
         """Whether the motion changes by itself: frames are worth rendering without new observations."""
-        return not self.has_face or self._left is not None
+        return not self.has_face or self._lost_ns is not None or self._left is not None
 
     def set_settings(self, settings: MotionSettings) -> None:
         """Take other settings; mirroring mirrors the neutral pose with everything else."""
@@ -76,20 +75,12 @@ class MotionEstimator:
         self._make_filters(settings)
         self.settings = settings
 
-    @property
-    def neutral(self) -> Neutral | None:
-        """The neutral pose that was found, of the frames as they are, not mirrored; None before."""
-        if not self.is_calibrated or self._neutral is None:
-            return None
-        return self._neutral.mirrored() if self.settings.mirror else self._neutral
-
     def set_neutral(self, neutral: Neutral) -> None:
         """Take a neutral pose that `neutral` gave before, in another run for example."""
-        self._take_neutral(neutral.mirrored() if self.settings.mirror else neutral)
+        self._take_neutral(self._mirrored(neutral))
 
     def calibrate(self) -> None:
         """Make the present moment the neutral pose; without a face, the next stable second will be it."""
-        self._calibrations += 1
         neutral = self._calibration.from_recent()
         if neutral is None:
             self._forget_neutral()
@@ -105,6 +96,13 @@ class MotionEstimator:
             found = found or watcher.watch(state)
         if states:
             self._neutral, self.is_calibrated = found or neutral_of(resting(states)), True
+            self.neutral = self._mirrored(self._neutral)
+
+    def follow(self, tracked: TrackedFrame | None, now_ns: int) -> DrivingMotion:
+        """Return the motion at ``now_ns``; tracked: a new driving frame, or None for none since the last call."""
+        if tracked is not None and tracked.observation is None:
+            self.face_lost(now_ns)
+        return self.update(None if tracked is None else tracked.observation, now_ns)
 
     def update(self, observation: FaceObservation | None, now_ns: int) -> DrivingMotion:
         """Return the motion at ``now_ns``; observation: a new one, or None where there is none since the last call."""
@@ -117,26 +115,13 @@ class MotionEstimator:
             self._idle.restart()
             self._begin_ease()
         target = self._live if self.has_face and self._live is not None else self._idle.advance(seconds)
-        self._shown, self._has_shown = replace(self._ease(target), now_ns=now_ns), True
+        self._shown, self._has_shown = self._ease(target), True
         return self._shown
 
     def face_lost(self, now_ns: int) -> None:
         """Tell that the tracker sees no face; after a short hold the character eases to its idle motion."""
         if self._lost_ns is None:
             self._lost_ns = now_ns
-
-    def driven_face(self, observation: FaceObservation) -> DrivenFace:
-        """Return what renderers are told of an observed face."""
-        settings = self.settings
-        seen = mirrored(observation) if settings.mirror else observation
-        return DrivenFace(
-            seen.landmarks,
-            settings.mirror,
-            self._calibrations,
-            settings.sensitivity_expression,
-            settings.sensitivity_pose,
-            settings.smoothing,
-        )
 
     def _observe(self, observation: FaceObservation) -> None:
         self._lost_ns = None
@@ -155,12 +140,12 @@ class MotionEstimator:
             self.has_face = True
             self._reset_filters()
             self._begin_ease()
-        self._live = self._relative(state, observation)
+        self._live = self._relative(state)
 
     def _state(self, observation: FaceObservation, neutral_shape: np.ndarray | None) -> FaceState:
         return face_state(mirrored(observation) if self.settings.mirror else observation, neutral_shape)
 
-    def _relative(self, state: FaceState, observation: FaceObservation) -> DrivingMotion:
+    def _relative(self, state: FaceState) -> DrivingMotion:
         neutral = self._neutral
         assert neutral is not None
         settings = self.settings
@@ -184,19 +169,21 @@ class MotionEstimator:
             gaze=self._gaze_filter(state.gaze - neutral.gaze, seconds) * strength,
             mouth_width=float(np.linalg.norm(neutral.shape[_MOUTH_CORNERS[0]] - neutral.shape[_MOUTH_CORNERS[1]])),
             captured_ns=state.captured_ns,
-            face=self.driven_face(observation),
         )
 
     def _take_neutral(self, neutral: Neutral) -> None:
         self._neutral, self.is_calibrated = neutral, True
-        self.neutral_changes += 1
+        self.neutral = self._mirrored(neutral)
         self._reset_filters()
         self._begin_ease()
 
     def _forget_neutral(self) -> None:
-        self._neutral, self.is_calibrated = None, False
-        self.neutral_changes += 1
+        self._neutral, self.neutral, self.is_calibrated = None, None, False
         self._calibration.restart()
+
+    def _mirrored(self, neutral: Neutral) -> Neutral:
+        """Return a neutral pose of the frames as they are for those that are looked at, and the other way round."""
+        return neutral.mirrored() if self.settings.mirror else neutral
 
     def _begin_ease(self) -> None:
         # What nobody has seen yet needs no way back: a clip begins with its first frame's pose.
@@ -247,7 +234,6 @@ def blend(start: DrivingMotion, end: DrivingMotion, share: float) -> DrivingMoti
         mouth_width=start.mouth_width + (end.mouth_width - start.mouth_width) * share,
         breath=start.breath + (end.breath - start.breath) * share,
         captured_ns=end.captured_ns,
-        face=end.face,
     )
 
 

@@ -27,15 +27,8 @@ _SHAPES = {
 }
 
 
-def neutral_arrays(neutral: Neutral) -> dict[str, np.ndarray]:
-    """Return the numbers of a neutral pose by name."""
-    pose = neutral.pose
-    values = (pose.rotation, pose.translation, pose.scale, neutral.shape, neutral.eye_ratio, neutral.gaze)
-    return {name: np.asarray(value, np.float32) for name, value in zip(_SHAPES, (*values, neutral.frame_width))}
-
-
 def neutral_of_arrays(arrays: Arrays) -> Neutral | None:
-    """Return the neutral pose of such numbers, None where they are none."""
+    """Return the neutral pose of `Neutral.arrays`; None if they are none."""
     if not are_sound(arrays, _SHAPES):
         return None
     pose = HeadPose(arrays["rotation"], arrays["translation"], float(arrays["scale"]))

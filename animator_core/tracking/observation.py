@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
+from animator_core.arrays import FloatArray, UInt8Array
 
 LANDMARK_COUNT = 478
 """MediaPipe's face mesh with irises: 468 points of the face, then 5 of each iris (right eye of the person first)."""
@@ -22,11 +22,22 @@ class FaceObservation:
     blendshapes: MediaPipe's 52 scores by name in [0, 1], or None where the tracker has none.
     """
 
-    landmarks: np.ndarray
+    landmarks: FloatArray
     frame_width: int
     frame_height: int
     captured_ns: int
     blendshapes: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class TrackedFrame:
+    """A driving frame and the face in it.
+
+    observation: None if no face was seen. frame: (H, W, 3) uint8 RGB; None in a recorded motion.
+    """
+
+    observation: FaceObservation | None
+    frame: UInt8Array | None
 
 
 class FaceTracker(Protocol):
@@ -34,7 +45,7 @@ class FaceTracker(Protocol):
 
     name: str
 
-    def track(self, frame: np.ndarray, captured_ns: int) -> FaceObservation | None:
+    def track(self, frame: UInt8Array, captured_ns: int) -> FaceObservation | None:
         """Return the face in ``frame``, or None where there is none.
 
         frame: (H, W, 3) uint8 RGB, C-contiguous. captured_ns: strictly rising from call to call.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
 
 import numpy as np
 
+from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.characters.character import Character
 from animator_core.errors import AnimatorError, CharacterError
 from animator_core.motion.driving import DrivingMotion
+from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.visible_change import signature
 from animator_core.rendering.contract import Placement
 from animator_core.rendering.srgb import premultiplied_bgra
@@ -25,6 +26,7 @@ from animator_core.tracking.face_model import (
 )
 from animator_core.tracking.pose import fit_pose, with_true_depth
 from animator_core.warp.canvas import Canvas
+from animator_core.warp.driver import LandmarkDriver
 from animator_core.warp.eyeball import Eyeball
 from animator_core.warp.eyelid import Eyelid
 from animator_core.warp.face_shape import FaceShape
@@ -39,20 +41,19 @@ _FEATHER = 0.09
 
 
 class WarpRenderer:
-    """Draws a character on the CPU (see `render.contract.Renderer`)."""
+    """Draws a character on the CPU (see `rendering.contract.Renderer`)."""
 
     name = "warp"
     device = "CPU"
 
     def __init__(self, note: AnimatorError | None = None) -> None:
         self.note = note
-        self.neutral: Mapping[str, np.ndarray] = {}
-        """Nothing: the motion tells everything."""
         self._prepared: OrderedDict[str, _Puppet] = OrderedDict()
         self._puppet: _Puppet | None = None
 
-    def set_neutral(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Take nothing, see ``neutral``."""
+    def create_driver(self, estimator: MotionEstimator) -> LandmarkDriver:
+        """Return a driver for the person that ``estimator`` follows."""
+        return LandmarkDriver(self, estimator)
 
     def prepare(self, character: Character) -> None:
         """Compute and keep what drawing ``character`` needs; raises CharacterError where it cannot be drawn."""
@@ -62,21 +63,21 @@ class WarpRenderer:
         """Make ``character`` the one that `render` draws; raises CharacterError where it cannot be drawn."""
         self._puppet = self._puppet_of(character)
 
-    def place(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> Placement:
-        """Return what a picture of ``motion`` shows."""
+    def place(self, motion: DrivingMotion) -> Placement:
+        """Return the character in ``motion``, to be drawn; raises CharacterError if none is set."""
         if self._puppet is None:
             raise CharacterError("no character is set", "choose one")
-        return Placement(signature(motion, self._puppet.face_pixels), motion)
+        return Placement(signature(motion, self._puppet.face_pixels), motion, motion.captured_ns)
 
-    def draw(self, placement: Placement) -> np.ndarray:
+    def draw(self, placement: Placement) -> UInt8Array:
         """Return the character: (H, W, 4) uint8 BGRA, premultiplied, read-only; the next call changes it."""
         if self._puppet is None:
             raise CharacterError("no character is set", "choose one")
         return self._puppet.draw(placement.content)
 
-    def render(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> np.ndarray:
+    def render(self, motion: DrivingMotion) -> UInt8Array:
         """Return the character in ``motion``, see `draw`."""
-        return self.draw(self.place(motion, driving_frame))
+        return self.draw(self.place(motion))
 
     def warm_up(self) -> None:
         """Draw a frame; see `Renderer.warm_up`."""
@@ -128,7 +129,7 @@ class _Puppet:
         """The face's size in the picture."""
         return self._pose.scale
 
-    def draw(self, motion: DrivingMotion) -> np.ndarray:
+    def draw(self, motion: DrivingMotion) -> UInt8Array:
         pose = moved_pose(self._pose, motion, self._surroundings.limits)
         bent = self._shape.bent(motion)
         placed = pose.to_frame(bent)
@@ -151,7 +152,7 @@ class _Puppet:
         return self._canvas.frame
 
 
-def _feather(shape: np.ndarray) -> np.ndarray:
+def _feather(shape: FloatArray) -> FloatArray:
     """Return (478,) float32: 0 on the face's outline, where mesh and grid meet, rising to 1 further in."""
     distance = np.linalg.norm(shape[:, None, :2] - shape[None, list(FACE_OVAL), :2], axis=2).min(1)
     return np.clip(distance / _FEATHER, 0, 1).astype(np.float32)

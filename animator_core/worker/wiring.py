@@ -1,4 +1,4 @@
-"""Puts the worker's parts together: the one place that knows which trackers, estimators and renderers there are."""
+"""Puts the worker's parts together: the one place that knows which trackers and renderers there are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from animator_core.animation.parts import WorkerParts
 from animator_core.animation.preparation import PreparationThread
 from animator_core.assembly import make_library, make_renderer_source, make_tracker
 from animator_core.config import Config
-from animator_core.motion.estimator import MotionEstimator
 
 
 def build_parts(config: Config) -> WorkerParts:
@@ -17,5 +16,4 @@ def build_parts(config: Config) -> WorkerParts:
         PreparationThread(),
         lambda: make_tracker(config),
         make_renderer_source(config).create,
-        MotionEstimator,
     )

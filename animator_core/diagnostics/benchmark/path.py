@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from animator_core.animation.reuse import RenderReuse
 from animator_core.animation.timing import Percentiles, StageTimes
+from animator_core.arrays import UInt8Array
 from animator_core.diagnostics.benchmark.likeness import Likeness, LikenessSummary
 from animator_core.ipc.frame_ring import RingMemory, RingWriter
 from animator_core.ipc.publish import publish_picture
-from animator_core.motion.driving import DrivingMotion
-from animator_core.rendering.contract import Renderer
+from animator_core.motion.estimator import MotionEstimator
+from animator_core.rendering.contract import Driver, Renderer
+from animator_core.tracking.observation import TrackedFrame
 
-STAGES = ("tracking", "motion", "place", "render", "publish")
+STAGES = ("tracking", "motion", "render", "publish")
 """What a frame goes through; ``render`` only where it is drawn."""
 TOTAL = "total"
 
@@ -43,13 +45,22 @@ class PathResult:
 
 
 class MeasuredPath:
-    """Draws every character in the same motion; renderers: one for each, with its character set."""
+    """Draws every character as the same person moves; renderers: one for each, with its character set."""
 
-    def __init__(self, renderers: Sequence[Renderer], enable_optimizer: bool) -> None:
+    def __init__(
+        self, renderers: Sequence[Renderer], enable_optimizer: bool, make_estimator: Callable[[], MotionEstimator]
+    ) -> None:
         self.enable_optimizer = enable_optimizer
         self.name = "optimizer" if enable_optimizer else "plain"
         self._filters = [_Filter(renderer, enable_optimizer) for renderer in renderers]
+        self._make_estimator = make_estimator
+        self.start_clip()
         self.start_counting()
+
+    def start_clip(self) -> None:
+        """Begin with a person of whom nothing is known."""
+        for each in self._filters:
+            each.driver = each.renderer.create_driver(self._make_estimator())
 
     def start_counting(self) -> None:
         """Forget what was measured so far."""
@@ -57,17 +68,15 @@ class MeasuredPath:
         for each in self._filters:
             each.start_counting()
 
-    def animate(self, motion: DrivingMotion, driving_frame: np.ndarray | None, before: StageTimes) -> np.ndarray:
+    def animate(self, tracked: TrackedFrame, now_ns: int, tracking_ns: int) -> UInt8Array:
         """Publish every character, and return the first one's picture, reused by the next call.
 
-        before: has this frame's tracking and motion, which all paths share.
+        tracking_ns: of this frame, which all paths share.
         """
-        times, total = self.times, 0
-        for stage in STAGES[:2]:
-            times.add(stage, before.last_ns(stage))
-            total += before.last_ns(stage)
+        times, total = self.times, tracking_ns
+        times.add("tracking", tracking_ns)
         for each in self._filters:
-            total += each.animate(motion, driving_frame, times)
+            total += each.animate(tracked, now_ns, times)
         times.add(TOTAL, total)
         self.count += 1
         picture = self._filters[0].picture
@@ -104,7 +113,8 @@ class _Filter:
     def __init__(self, renderer: Renderer, enable_optimizer: bool) -> None:
         self.renderer = renderer
         self.reuse = RenderReuse(enable_optimizer)
-        self.picture: np.ndarray | None = None
+        self.driver: Driver | None = None
+        self.picture: UInt8Array | None = None
         self._memory: RingMemory | None = None
         self._writer: RingWriter | None = None
         self.start_counting()
@@ -113,12 +123,13 @@ class _Filter:
         info = self.reuse.get_info()
         self.drawn_before, self.reused_before = info.rendered, info.reused
 
-    def animate(self, motion: DrivingMotion, driving_frame: np.ndarray | None, times: StageTimes) -> int:
+    def animate(self, tracked: TrackedFrame, now_ns: int, times: StageTimes) -> int:
         """Return the nanoseconds that it took."""
-        with times.measure("place"):
-            placement = self.renderer.place(motion, driving_frame)
+        assert self.driver is not None
+        with times.measure("motion"):
+            placement = self.driver.place(tracked, now_ns)
             needs_rendering = self.reuse.needs_rendering(placement.signature)
-        total = times.last_ns("place")
+        total = times.last_ns("motion")
         if needs_rendering:
             with times.measure("render"):
                 self.picture = self.renderer.draw(placement)
@@ -128,7 +139,7 @@ class _Filter:
             self._memory = RingMemory.create(self.picture.nbytes)
             self._writer = RingWriter(self._memory)
         with times.measure("publish"):
-            publish_picture(self._writer, self.picture, motion.captured_ns)
+            publish_picture(self._writer, self.picture, placement.captured_ns)
         return total + times.last_ns("publish")
 
     def close(self) -> None:

@@ -118,7 +118,7 @@ def _likeness_text(found: LikenessSummary) -> str:
 
 def _comparison(one: PathResult, other: PathResult) -> str:
     plain, better = (one, other) if other.enable_optimizer else (other, one)
-    work = [path.mean_ms["place"] + path.mean_ms["render"] for path in (plain, better)]
+    work = [path.mean_ms["motion"] + path.mean_ms["render"] for path in (plain, better)]
     return (
         f"the optimizer saves {1 - better.drawn / plain.drawn:.0%} of the drawing and {1 - work[1] / work[0]:.0%} of "
         f"the renderer's time ({work[0]:.2f} → {work[1]:.2f} ms a frame)"

@@ -23,7 +23,7 @@ from animator_core.diagnostics.benchmark.machine import (
 )
 from animator_core.diagnostics.benchmark.path import MeasuredPath, PathResult
 from animator_core.errors import AnimatorError
-from animator_core.motion.estimator import MotionEstimator
+from animator_core.tracking.observation import TrackedFrame
 
 WARM_UP_FRAMES = 45
 """Not counted: compilers, caches and the tracker's first detection work in them."""
@@ -33,7 +33,6 @@ _OVERLAP_FRAMES = 150
 _OVERLAP_BYTES = 1 << 30
 
 OpenClip = Callable[[], DrivingClip]
-MakeEstimator = Callable[[], MotionEstimator]
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,6 @@ class BenchmarkResult:
 
 def run_benchmark(
     open_clip: OpenClip,
-    make_estimator: MakeEstimator,
     paths: Sequence[MeasuredPath],
     frames: int,
     characters: int = 1,
@@ -77,11 +75,11 @@ def run_benchmark(
     clip has no frame.
     """
     load = psutil.cpu_percent(interval=0.3)
-    loop = _Loop(make_estimator, paths)
+    loop = _Loop(paths)
     warm_up_until = time.perf_counter() + _WARM_UP_SECONDS
     loop.go_through(open_clip(), WARM_UP_FRAMES, lambda: time.perf_counter() > warm_up_until)
     warm_up_frames = loop.count
-    overlapped = overlapped_fps(open_clip, make_estimator, paths[-1], min(frames, _OVERLAP_FRAMES))
+    overlapped = overlapped_fps(open_clip, paths[-1], min(frames, _OVERLAP_FRAMES))
     loop.start_counting()
     watch, started = UseWatch(), time.perf_counter()
     while loop.count < frames:
@@ -114,10 +112,10 @@ def run_benchmark(
 
 
 class _Loop:
-    """Takes moments through motion and every path."""
+    """Takes moments through every path."""
 
-    def __init__(self, make_estimator: MakeEstimator, paths: Sequence[MeasuredPath]) -> None:
-        self._make_estimator, self._paths = make_estimator, paths
+    def __init__(self, paths: Sequence[MeasuredPath]) -> None:
+        self._paths = paths
         self.tracker_name = ""
         self.frame_size = self.driving_size = (0, 0)
         self._times = StageTimes()
@@ -129,24 +127,22 @@ class _Loop:
             path.start_counting()
 
     def go_through(self, clip: DrivingClip, most: int, is_enough: Callable[[], bool] = lambda: False) -> None:
-        estimator = self._make_estimator()
+        for path in self._paths:
+            path.start_clip()
         self.tracker_name = clip.tracker_name
         try:
             for moment in islice(clip.moments(self._times), most):
-                self._one(estimator, moment)
+                self._one(moment)
                 if is_enough():
                     return
         finally:
             clip.close()
 
-    def _one(self, estimator: MotionEstimator, moment: DrivingMoment) -> None:
-        with self._times.measure("motion"):
-            if moment.observation is None:
-                estimator.face_lost(moment.captured_ns)
-            motion = estimator.update(moment.observation, moment.captured_ns)
+    def _one(self, moment: DrivingMoment) -> None:
+        tracked, tracking_ns = TrackedFrame(moment.observation, moment.picture), self._times.last_ns("tracking")
         # Which path goes first alternates: the second finds warmer caches.
         order = self._paths if self.count % 2 else tuple(reversed(self._paths))
-        pictures = {path.name: path.animate(motion, moment.picture, self._times) for path in order}
+        pictures = {path.name: path.animate(tracked, moment.captured_ns, tracking_ns) for path in order}
         if len(pictures) == 2:
             for path in self._paths:
                 if path.enable_optimizer:
@@ -157,7 +153,7 @@ class _Loop:
         self.frame_size, self.driving_size = (picture.shape[1], picture.shape[0]), moment.frame_size
 
 
-def overlapped_fps(open_clip: OpenClip, make_estimator: MakeEstimator, path: MeasuredPath, frames: int) -> float | None:
+def overlapped_fps(open_clip: OpenClip, path: MeasuredPath, frames: int) -> float | None:
     """Return frames a second with tracking of the next frame beside the rendering of this one.
 
     The rate of what one thread hands to the other; None for a recorded motion, where nothing is tracked. The frames
@@ -170,15 +166,14 @@ def overlapped_fps(open_clip: OpenClip, make_estimator: MakeEstimator, path: Mea
     clip.read_ahead(frames, _OVERLAP_BYTES)
     ready: queue.Queue[tuple[DrivingMoment, StageTimes] | None] = queue.Queue(maxsize=1)
     thread = threading.Thread(target=_track, args=(clip, frames, ready), name="tracking", daemon=True)
-    estimator = make_estimator()
+    path.start_clip()
     count, started = 0, 0.0
     thread.start()
     while (item := ready.get()) is not None:
         moment, times = item
         started = started or time.perf_counter()
-        if moment.observation is None:
-            estimator.face_lost(moment.captured_ns)
-        path.animate(estimator.update(moment.observation, moment.captured_ns), moment.picture, times)
+        tracked = TrackedFrame(moment.observation, moment.picture)
+        path.animate(tracked, moment.captured_ns, times.last_ns("tracking"))
         count += 1
     passed = time.perf_counter() - started
     thread.join()

@@ -70,61 +70,55 @@ class MotionSmoother:
 class LiveMotion:
     """One driver and one source at a time; used by one thread.
 
-    source: N = 1 with canonical keypoints. All motions must be on one device; the CPU is quickest for so few numbers.
+    source: N = 1 with canonical keypoints; None: `set_source` follows. All motions must be on one device; the CPU is
+    quickest for so few numbers.
     """
 
-    def __init__(self, source: FaceMotion, networks: Retargeters, options: MotionOptions | None = None) -> None:
+    def __init__(self, source: FaceMotion | None, networks: Retargeters, options: MotionOptions | None = None) -> None:
         self._networks = networks
         self.options = options or MotionOptions()
-        self._transfer = MotionTransfer(source, networks, self.options)
+        self._source = source
+        self._transfer = self._new_transfer()
         self._smoother = MotionSmoother(self.options.smoothing)
         self._watch = NeutralWatch()
         self._neutral: FaceMotion | None = None
         self._ease = Ease(_EASE_SECONDS)
         self._is_driven = False
+        self._now_ns = 0
         self.is_calibrated = False
-
-    @property
-    def keypoints_source(self) -> torch.Tensor:
-        """The source's keypoints, (1, 21, 3): what the driving keypoints are relative to."""
-        return self._transfer.keypoints_source
 
     @property
     def neutral(self) -> FaceMotion | None:
         """The driver's neutral face (N = 1) that was found; None before."""
         return self._neutral if self.is_calibrated else None
 
-    @property
-    def is_easing(self) -> bool:
-        """Whether the keypoints still change by themselves."""
-        return self._ease.is_easing
-
     def set_source(self, source: FaceMotion) -> None:
         """Move another source from now on; the driver's neutral face is kept."""
-        self._transfer = MotionTransfer(source, self._networks, self.options)
+        self._source = source
+        self._transfer = self._new_transfer()
         self._ease.restart()
 
-    def set_options(self, options: MotionOptions, now_ns: int) -> None:
+    def set_options(self, options: MotionOptions) -> None:
         """Take other options, easing over to what they make of the motion."""
         if options.smoothing != self.options.smoothing:
             self._smoother = MotionSmoother(options.smoothing)
         self.options = options
-        self._transfer = MotionTransfer(self._transfer.source, self._networks, options)
-        self._ease.begin(now_ns)
+        self._transfer = self._new_transfer()
+        self._ease.begin(self._now_ns)
 
-    def set_neutral(self, neutral: FaceMotion, now_ns: int) -> None:
+    def set_neutral(self, neutral: FaceMotion) -> None:
         """Measure motion against ``neutral`` (N = 1) from now on."""
         self._neutral, self.is_calibrated = neutral, True
         self._smoother.reset()
-        self._ease.begin(now_ns)
+        self._ease.begin(self._now_ns)
 
-    def calibrate(self, now_ns: int) -> None:
+    def calibrate(self) -> None:
         """Make the present moment the neutral face; without a face, the next calm second will be it."""
         neutral = self._watch.from_recent() if self._is_driven else None
         if neutral is None:
             self.forget()
         else:
-            self.set_neutral(neutral, now_ns)
+            self.set_neutral(neutral)
 
     def forget(self) -> None:
         """Forget the driver's neutral face and everything seen."""
@@ -136,6 +130,7 @@ class LiveMotion:
 
         seen: in one and the same crop's coordinates, see `face_crop.DrivingCrop`; unsmoothed.
         """
+        self._now_ns = captured_ns
         if self._neutral is None:
             self._neutral = seen
         if self.is_calibrated:
@@ -143,20 +138,26 @@ class LiveMotion:
         else:
             found = self._watch.watch(seen, captured_ns)
             if found is not None:
-                self.set_neutral(found, captured_ns)
+                self.set_neutral(found)
         if not self._is_driven:
             self._is_driven = True
             self._smoother.reset()
             self._ease.begin(captured_ns)
         motion = _kept_in_crop(self._smoother(seen, captured_ns), self._neutral)
+        assert self._transfer is not None
         return self._ease(self._transfer.keypoints_driving(motion, self._neutral), captured_ns)
 
     def follow(self, motion: LandmarkMotion, now_ns: int) -> torch.Tensor:
         """Return the driving keypoints, (1, 21, 3), while only landmarks, or nobody, tell how to move."""
+        self._now_ns = now_ns
         if self._is_driven:
             self._is_driven = False
             self._ease.begin(now_ns)
+        assert self._transfer is not None
         return self._ease(self._transfer.posed(motion), now_ns)
+
+    def _new_transfer(self) -> MotionTransfer | None:
+        return None if self._source is None else MotionTransfer(self._source, self._networks, self.options)
 
 
 def _kept_in_crop(motion: FaceMotion, neutral: FaceMotion) -> FaceMotion:

@@ -211,10 +211,10 @@ def test_a_corrupt_video_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_an_existing_output_survives_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     renderer, _ = stand_ins.put_in_place(monkeypatch, stand_ins.character())
 
-    def give_up(motion: object, driving_frame: object = None) -> np.ndarray:
+    def give_up(placement: object) -> np.ndarray:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(renderer, "render", give_up)
+    monkeypatch.setattr(renderer, "draw", give_up)
     (tmp_path / "out.mp4").write_bytes(b"precious")
     driving = stand_ins.write_motion(tmp_path / "sway.npz", 4)
     assert _animate(driving, tmp_path / "out.mp4") == 130

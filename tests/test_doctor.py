@@ -317,7 +317,7 @@ def test_a_renderer_that_draws_nothing_is_a_failure(
     renderer, _ = stand_ins.put_in_place(monkeypatch)
     monkeypatch.setattr(animation, "_usable_characters", lambda surroundings: [stand_ins.character()])
     assert animation.check_renderer(surroundings)[0].state == OK
-    monkeypatch.setattr(renderer, "render", lambda motion: np.zeros((48, 64, 4), np.uint8))
+    monkeypatch.setattr(renderer, "draw", lambda placement: np.zeros((48, 64, 4), np.uint8))
     assert animation.check_renderer(surroundings)[0].state == FAILURE
 
 

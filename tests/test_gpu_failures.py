@@ -27,6 +27,7 @@ from animator_core.liveportrait.model import LivePortraitModel
 from animator_core.liveportrait.renderer import LivePortraitRenderer
 from animator_core.liveportrait.source.optimizer import InferenceOptimizer
 from animator_core.liveportrait.source.paste_back import PasteBack
+from animator_core.motion.estimator import MotionEstimator
 from animator_core.renderers import RendererSettings, RendererSource
 
 ASSERT = "CUDA error: device-side assert triggered\nCUDA kernel errors might be asynchronously reported"
@@ -327,7 +328,8 @@ def test_warming_up_extracts_a_motion_and_leaves_the_driver_alone():
     model = StandInModel()
     renderer = LivePortraitRenderer(model, InferenceOptimizer())
     renderer.set_character(face_character())
+    driver = renderer.create_driver(MotionEstimator())
     renderer.warm_up()
     assert (model.motions, model.painted) == (1, 1)
-    assert not renderer._motion.is_calibrated
-    assert renderer._motion._neutral is None, "nobody was seen"
+    assert not driver._live.is_calibrated
+    assert driver._live._neutral is None, "nobody was seen"

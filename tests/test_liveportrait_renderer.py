@@ -11,6 +11,7 @@ from stand_in_model import StandInModel, face_character, shown
 from stand_ins import FRAME_HEIGHT, FRAME_WIDTH, face_landmarks
 
 from animator_core.errors import CharacterError, ModelError
+from animator_core.liveportrait.driver import LivePortraitDriver
 from animator_core.liveportrait.engine import Engine
 from animator_core.liveportrait.execution.device import DeviceChoice
 from animator_core.liveportrait.motion import kept_face
@@ -20,8 +21,9 @@ from animator_core.liveportrait.source.optimizer import InferenceOptimizer
 from animator_core.liveportrait.source.residency import FeatureResidency
 from animator_core.liveportrait.source.scene import Scene
 from animator_core.liveportrait.source.scene_shelf import SceneShelf
-from animator_core.motion.driving import DrivenFace, DrivingMotion
+from animator_core.motion.estimator import MotionEstimator, MotionSettings
 from animator_core.motion.kept_neutral import from_text, to_text
+from animator_core.tracking.observation import FaceObservation, TrackedFrame
 
 FRAME_NS = 33_333_333
 STILL = 127
@@ -39,22 +41,36 @@ def make_renderer(character=None, engine: Engine | None = None) -> LivePortraitR
     return renderer
 
 
+def at_rest(renderer: LivePortraitRenderer) -> np.ndarray:
+    """Render the character in its neutral pose."""
+    return renderer.draw(renderer.create_driver(MotionEstimator()).place_again())
+
+
 class Driver:
     """Somebody before the camera; red: what the stand-in reads the yaw from, 128 straight ahead."""
 
     def __init__(self) -> None:
         self.number = 0
-        self.calibrations = 0
+        self.estimator = MotionEstimator(MotionSettings(smoothing=0.0))
+        self.drivers: dict[LivePortraitRenderer, LivePortraitDriver] = {}
+
+    def of(self, renderer: LivePortraitRenderer) -> LivePortraitDriver:
+        """Return the renderer's driver for this person."""
+        if renderer not in self.drivers:
+            self.drivers[renderer] = renderer.create_driver(self.estimator)
+        return self.drivers[renderer]
 
     def show(self, renderer: LivePortraitRenderer, red: int = 128, is_mirrored: bool = False, split: int = 0):
         """Render one frame; split: how much redder than that the frame's right half is."""
         self.number += 1
+        if is_mirrored != self.estimator.settings.mirror:
+            self.of(renderer).set_settings(MotionSettings(mirror=is_mirrored, smoothing=0.0))
         frame = np.full((FRAME_HEIGHT, FRAME_WIDTH, 3), 128, np.uint8)
         frame[..., 0] = red
         frame[:, FRAME_WIDTH // 2 :, 0] += split
         now = self.number * FRAME_NS
-        face = DrivenFace(face_landmarks(), is_mirrored, self.calibrations, smoothing=0.0)
-        return renderer.render(DrivingMotion(captured_ns=now, now_ns=now, face=face), frame).copy()
+        seen = FaceObservation(face_landmarks(), FRAME_WIDTH, FRAME_HEIGHT, now)
+        return renderer.draw(self.of(renderer).place(TrackedFrame(seen, frame), now)).copy()
 
     def hold(self, renderer: LivePortraitRenderer, red: int = 128, frames: int = 40):
         """Render frames until everything is calibrated and eased, and return the last one."""
@@ -63,11 +79,12 @@ class Driver:
         return frame
 
     def leave(self, renderer: LivePortraitRenderer, frames: int = 40) -> list[np.ndarray]:
-        """Render frames without a face, the head back in the neutral pose."""
+        """Render frames without a face."""
         shots = []
         for _ in range(frames):
             self.number += 1
-            shots.append(renderer.render(DrivingMotion(now_ns=self.number * FRAME_NS)).copy())
+            now = self.number * FRAME_NS
+            shots.append(renderer.draw(self.of(renderer).place(TrackedFrame(None, None), now)).copy())
         return shots
 
 
@@ -109,7 +126,7 @@ def test_calibrating_makes_the_present_face_the_neutral_one():
     renderer, driver = make_renderer(), Driver()
     driver.hold(renderer)
     assert abs(shown(driver.hold(renderer, red=150, frames=20))[1] - STILL) > 10
-    driver.calibrations += 1
+    driver.of(renderer).calibrate()
     assert shown(driver.hold(renderer, red=150, frames=20))[1] == pytest.approx(STILL, abs=2)
 
 
@@ -158,10 +175,11 @@ def test_a_neutral_face_of_which_there_is_no_picture_is_found_anew_in_the_mirror
     driver.hold(renderer)
     other = engine.make_renderer(None, enable_motion_cache=False)
     other.set_character(face_character())
-    other.set_neutral(renderer.neutral)
-    driver.show(other, is_mirrored=True)
-    assert not other._motion.is_calibrated
-    assert other.neutral == {}
+    another = Driver()
+    another.of(other).set_neutral(driver.of(renderer).neutral)
+    another.show(other, is_mirrored=True)
+    assert not another.of(other)._live.is_calibrated
+    assert another.of(other).neutral == {}
 
 
 def test_pose_and_lids_of_a_neutral_face_are_mirrored_and_its_keypoints_seen_in_the_mirror():
@@ -185,27 +203,29 @@ def test_pose_and_lids_of_a_neutral_face_are_mirrored_and_its_keypoints_seen_in_
 def test_the_neutral_face_goes_to_another_renderer():
     engine = make_engine()
     renderer, driver = make_renderer(engine=engine), Driver()
-    assert renderer.neutral == {}
+    assert driver.of(renderer).neutral == {}
     driver.hold(renderer, red=140)
-    arrays = from_text(to_text(renderer.neutral))
+    arrays = from_text(to_text(driver.of(renderer).neutral))
     other = engine.make_renderer(None, enable_motion_cache=False)
-    other.set_neutral(arrays)
+    driver.of(other).set_neutral(arrays)
     other.set_character(face_character())
-    assert other.neutral is arrays
+    given = driver.of(other).neutral
+    assert given.keys() == arrays.keys()
+    assert all(np.array_equal(given[name], array) for name, array in arrays.items())
     first = driver.show(other, red=140)
     assert shown(first) == (200, pytest.approx(STILL, abs=2)), "measured against the same neutral face at once"
     assert abs(shown(driver.hold(other, red=170, frames=20))[1] - STILL) > 20
-    driver.calibrations += 1
+    driver.of(other).calibrate()
     driver.show(other, red=170)
-    assert other.neutral is not arrays
-    assert not np.array_equal(other.neutral["liveportrait_rotation"], arrays["liveportrait_rotation"])
+    taken = driver.of(other).neutral
+    assert not np.array_equal(taken["liveportrait_rotation"], arrays["liveportrait_rotation"])
 
 
 @pytest.mark.parametrize("arrays", [{}, {"liveportrait_scale": np.ones((1, 1), np.float32)}])
 def test_what_is_no_neutral_face_is_not_taken(arrays):
-    renderer = make_renderer()
-    renderer.set_neutral(arrays)
-    assert not renderer._motion.is_calibrated
+    driver = make_renderer().create_driver(MotionEstimator())
+    driver.set_neutral(arrays)
+    assert not driver._live.is_calibrated
 
 
 def neutral_face(expression: float = 0.0, yaw: float = 0.0, shift: float = 0.0, lids=(0.3, 0.3)) -> FaceMotion:
@@ -239,13 +259,14 @@ def test_a_transparent_character_stays_transparent_where_its_picture_is():
 
 def test_no_character_and_a_closed_renderer_say_so():
     renderer = make_engine().make_renderer(None, enable_motion_cache=False)
+    driver = renderer.create_driver(MotionEstimator())
     with pytest.raises(CharacterError, match="no character is set; choose one"):
-        renderer.render(DrivingMotion())
+        driver.place_again()
     renderer.set_character(face_character())
     renderer.close()
     renderer.close()
     with pytest.raises(CharacterError, match="no character is set"):
-        renderer.render(DrivingMotion())
+        driver.place_again()
     with pytest.raises(CharacterError, match="the renderer is closed; make another"):
         renderer.set_character(face_character())
 
@@ -296,7 +317,7 @@ def test_filters_that_show_one_character_share_it_but_not_their_frames():
     driver = Driver()
     driver.hold(one)
     turned = driver.hold(one, red=158, frames=20)
-    still = other.render(DrivingMotion(now_ns=1))
+    still = at_rest(other)
     assert shown(still)[1] == pytest.approx(STILL, abs=2)
     kept = still.copy()
     driver.show(one, red=98)
@@ -345,7 +366,7 @@ def test_the_bound_holds_for_the_process_and_not_for_each_filter():
     assert shelf.count == 3
     assert shelf.nbytes <= 3 * size
     # Those whose scene had to go still draw.
-    assert shown(renderers[0].render(DrivingMotion(now_ns=1)))[0] == 0
+    assert shown(at_rest(renderers[0]))[0] == 0
     extracted = model.extracted
     renderers[7].set_character(face_character("0.png", 0))
     assert model.extracted == extracted + 1

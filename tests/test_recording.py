@@ -23,9 +23,8 @@ from animator_core.liveportrait.networks.keypoints import KeypointMotion
 from animator_core.liveportrait.networks.motion_only import load_motion_extractor
 from animator_core.liveportrait.renderer import LivePortraitRenderer
 from animator_core.liveportrait.source.optimizer import InferenceOptimizer
-from animator_core.motion.driving import DrivenFace, DrivenFrame, DrivingMotion
-from animator_core.motion.estimator import MotionEstimator
-from animator_core.tracking.observation import FaceObservation
+from animator_core.motion.estimator import MotionEstimator, MotionSettings
+from animator_core.tracking.observation import FaceObservation, TrackedFrame
 
 FRAME_NS = 40_000_000
 SIZE = (FRAME_WIDTH, FRAME_HEIGHT)
@@ -202,15 +201,15 @@ def test_a_clips_first_frame_is_measured_against_its_neutral_face_where_that_is_
     renderer = LivePortraitRenderer(StandInModel(), InferenceOptimizer(enable_motion_cache=False))
     renderer.set_character(face_character())
     clip = [
-        DrivenFrame(DrivenFace(face_landmarks(), smoothing=0.0), picture(158 if number < 5 else 128), moment)
+        TrackedFrame(observed(moment), picture(158 if number < 5 else 128))
         for number, moment in enumerate(range(1, 30 * FRAME_NS, FRAME_NS))
     ]
+    driver = renderer.create_driver(MotionEstimator(MotionSettings(smoothing=0.0)))
     if is_known:
-        renderer.calibrate_from(clip)
+        driver.calibrate_from(clip)
     greens = []
     for each in (clip[0], clip[20]):
-        motion = DrivingMotion(captured_ns=each.captured_ns, now_ns=each.captured_ns, face=each.face)
-        greens.append(int(renderer.render(motion, each.frame)[80, 80, 1]))
+        greens.append(int(renderer.draw(driver.place(each, each.observation.captured_ns))[80, 80, 1]))
     turned, resting = (abs(green - 127) > 20 for green in greens)
     assert (turned, resting) == (is_known, not is_known)
 

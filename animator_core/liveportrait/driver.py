@@ -167,9 +167,10 @@ class LivePortraitDriver:
         pose, face = found
         if face is not self._noted[1]:
             reference = self._views.reference
-            is_known = face is not None and reference is not None
-            self._face_arrays = to_arrays(face, reference, bool(self._is_mirrored)) if is_known else {}
-            self._neutral_pixels = self._recent_views.nearest(face) if is_known else None
+            self._face_arrays, self._neutral_pixels = {}, None
+            if face is not None and reference is not None:
+                self._face_arrays = to_arrays(face, reference, bool(self._is_mirrored))
+                self._neutral_pixels = self._recent_views.nearest(face)
         self._noted = found
         self.neutral = {**(pose.arrays if pose is not None else {}), **self._face_arrays}
 

@@ -59,7 +59,8 @@ def main(options: argparse.Namespace) -> None:
 
 def clip_motions(path: Path, config: Any) -> list[DrivingMotion]:
     clip, estimator = open_clip(path, lambda: assembly.make_tracker(config)), assembly.make_estimator(config)
-    found = [estimator.update(m.observation, m.captured_ns) for m in calibrated(clip.moments(StageTimes()), estimator)]
+    moments = calibrated(clip.moments(StageTimes()), WarpRenderer().create_driver(estimator))
+    found = [estimator.update(moment.observation, moment.captured_ns) for moment in moments]
     clip.close()
     return found
 

@@ -21,10 +21,9 @@ from animator_core.animation.pipeline import CharacterPipeline
 from animator_core.characters.library import CharacterLibrary
 from animator_core.config import MODELS_DIR, PROJECT_ROOT
 from animator_core.ipc.frame_ring import FORMAT_BGRA_PREMULTIPLIED, FORMAT_RGBA, RingMemory, RingReader, RingWriter
-from animator_core.motion.estimator import MotionEstimator
 from animator_core.tracking.build import create_tracker
 from animator_core.tracking.face_model import face_model
-from animator_core.tracking.observation import FaceObservation
+from animator_core.tracking.observation import FaceObservation, TrackedFrame
 from animator_core.tracking.pose import rotation_from_euler
 from animator_core.warp.renderer import WarpRenderer
 from obs_plugin import capture
@@ -81,7 +80,8 @@ def run_worker_side(frames: int, character: str, pixels: int) -> None:
     ends = camera, reader, writer, shower = (
         RingWriter(driving), RingReader(driving), RingWriter(animated), RingReader(animated)
     )  # fmt: skip
-    pipeline = CharacterPipeline(MotionEstimator(), WarpRenderer())
+    pipeline = CharacterPipeline()
+    pipeline.use(WarpRenderer())
     pipeline.set_character(shown)
     tracker = create_tracker(MODELS_DIR)
     received, displayed = bytearray(photographed.size), bytearray(shown.picture.size)
@@ -95,7 +95,7 @@ def run_worker_side(frames: int, character: str, pixels: int) -> None:
             photographed[0, 0, 0] = frame // REAL_EVERY % 256
             rgb = np.frombuffer(received, np.uint8).reshape(HEIGHT, WIDTH, 4)[..., :3]
             observation = tracker.track(np.ascontiguousarray(rgb), frame * FRAME_NS)
-        picture = pipeline.animate(observation, frame * FRAME_NS).picture
+        picture = pipeline.animate(TrackedFrame(observation, None), frame * FRAME_NS).picture
         writer.begin()[: picture.size] = picture.reshape(-1)
         writer.publish(picture.shape[1], picture.shape[0], picture.shape[1] * 4, FORMAT_BGRA_PREMULTIPLIED, frame)
         assert shower.read_into(displayed) is not None

@@ -10,11 +10,11 @@ import pytest
 
 from animator_core.clips.recording import LandmarkRecorder
 from animator_core.clips.track_file import read_track
+from animator_core.liveportrait.motion.crop import driving_square
 from animator_core.liveportrait.motion.driving_view import DrivingViews
-from animator_core.liveportrait.motion.face_crop import driving_square
 from animator_core.motion.estimator import MotionEstimator, MotionSettings
+from animator_core.motion.face_state import SteadyFrame
 from animator_core.motion.frame_change import frame_change
-from animator_core.motion.steady_frame import SteadyFrame
 from animator_core.tracking.observation import FaceObservation
 from tests.stand_ins import FRAME_HEIGHT, FRAME_WIDTH, face_landmarks
 

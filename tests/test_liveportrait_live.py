@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from animator_core.liveportrait.motion.calmest import NeutralWatch
-from animator_core.liveportrait.motion.face_crop import DrivingCrop, driving_square, seen_from
+from animator_core.liveportrait.motion.crop import driving_square
+from animator_core.liveportrait.motion.driving_view import DrivingCrop, seen_from
 from animator_core.liveportrait.motion.face_motion import FaceMotion, rotation_from_vector
 from animator_core.liveportrait.motion.landmark_motion import LandmarkMotion
 from animator_core.liveportrait.motion.live_motion import LiveMotion, MotionSmoother
+from animator_core.liveportrait.motion.neutral_face import new_calibration
 from animator_core.motion.options import MotionOptions
 from animator_core.tracking.face_model import face_model
 
@@ -137,7 +138,7 @@ def test_a_head_far_outside_keeps_the_character_in_its_crop():
 
 @pytest.mark.parametrize("fps", [60, 30, 10, 7, 5, 3, 2, 1])
 def test_a_calm_driver_is_calibrated_within_some_six_seconds_at_any_pace(fps):
-    watch, seconds, found = NeutralWatch(), 0.0, None
+    watch, seconds, found = new_calibration(), 0.0, None
     while found is None:
         seconds += 1 / fps
         found = watch.watch(face(turn=0.05), round(seconds * 1e9))
@@ -147,5 +148,5 @@ def test_a_calm_driver_is_calibrated_within_some_six_seconds_at_any_pace(fps):
 
 
 def test_a_driver_who_moves_at_a_slow_pace_is_not_calibrated_before_six_seconds():
-    watch = NeutralWatch()
+    watch = new_calibration()
     assert all(watch.watch(face(turn=0.4 * (number % 2)), number * 200_000_000) is None for number in range(30))

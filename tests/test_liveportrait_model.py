@@ -11,7 +11,7 @@ from stand_ins import face_landmarks
 
 from animator_core.liveportrait.execution.painter import Painting
 from animator_core.liveportrait.model import LivePortraitModel, driving_tensor, to_bytes, to_tensor
-from animator_core.liveportrait.motion.face_crop import crop_driving, driving_square
+from animator_core.liveportrait.motion.crop import crop_driving, driving_square
 from animator_core.liveportrait.networks.keypoints import transform_keypoints
 from animator_core.liveportrait.source.optimizer import InferenceOptimizer
 

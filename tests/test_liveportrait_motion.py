@@ -21,7 +21,7 @@ from liveportrait_weights import golden_state
 
 from animator_core.errors import CharacterError, ConfigError, MotionError
 from animator_core.liveportrait.motion import crop as cropping
-from animator_core.liveportrait.motion import face_crop
+from animator_core.liveportrait.motion.clip_transfer import smooth_clip, template_keypoints, transfer_clip
 from animator_core.liveportrait.motion.editing import brow_expression, gaze_expression
 from animator_core.liveportrait.motion.face_motion import (
     FaceMotion,
@@ -33,11 +33,9 @@ from animator_core.liveportrait.motion.face_motion import (
 )
 from animator_core.liveportrait.motion.hull import hull_volume
 from animator_core.liveportrait.motion.landmark_motion import LandmarkMotion
-from animator_core.liveportrait.motion.replay import template_keypoints
 from animator_core.liveportrait.motion.retargeting import LIP_KEYPOINTS, close_ratios
-from animator_core.liveportrait.motion.smoothing import smooth_clip
 from animator_core.liveportrait.motion.template import read_template, template_from_arrays, write_template
-from animator_core.liveportrait.motion.transfer import MotionTransfer, transfer_clip
+from animator_core.liveportrait.motion.transfer import MotionTransfer
 from animator_core.liveportrait.networks.stitching import EyeRetargeting, LipRetargeting, StitchingNetwork
 from animator_core.motion.options import MotionOptions, options_from
 
@@ -254,7 +252,7 @@ def test_options_out_of_range_are_refused_by_name(values):
 
 def test_a_face_of_no_size_is_refused():
     with pytest.raises(CharacterError, match="larger picture"):
-        face_crop.source_crop(np.zeros((1, 1, 3), np.uint8), np.zeros((478, 3), np.float32))
+        cropping.source_crop(np.zeros((1, 1, 3), np.uint8), np.zeros((478, 3), np.float32))
 
 
 def test_a_recorded_template_moves_the_source_as_the_driver_did(networks, tmp_path):

@@ -14,7 +14,7 @@ from animator_core.errors import CharacterError, ModelError
 from animator_core.liveportrait.driver import LivePortraitDriver
 from animator_core.liveportrait.engine import Engine
 from animator_core.liveportrait.execution.device import DeviceChoice
-from animator_core.liveportrait.motion import kept_face
+from animator_core.liveportrait.motion import neutral_face as kept
 from animator_core.liveportrait.motion.face_motion import FaceMotion, rotation_from_vector
 from animator_core.liveportrait.renderer import LivePortraitRenderer
 from animator_core.liveportrait.source.optimizer import InferenceOptimizer
@@ -191,7 +191,7 @@ def test_pose_and_lids_of_a_neutral_face_are_mirrored_and_its_keypoints_seen_in_
 
     pixels = np.arange(256 * 256 * 3, dtype=np.uint8).reshape(256, 256, 3)
     before = neutral_face(expression=0.5, yaw=0.3, shift=0.1, lids=(0.2, 0.4))
-    after = kept_face.mirrored(before, pixels, look)
+    after = kept.mirrored(before, pixels, look)
     assert np.array_equal(seen_crops[0], pixels[:, ::-1])
     assert torch.allclose(after.rotation, neutral_face(yaw=-0.3).rotation, atol=1e-6)
     assert after.translation[0].tolist() == pytest.approx([-0.1, 0.05, 0.0])

@@ -9,15 +9,15 @@ from typing import Callable
 import numpy as np
 import pytest
 
-from animator_core.motion.calibration import neutral_of
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.estimator import MotionEstimator, MotionSettings
-from animator_core.motion.face_state import face_state, mirrored
+from animator_core.motion.face_state import StateComparison, face_state, mirrored
+from animator_core.motion.filters import OneEuroFilter
 from animator_core.motion.kept_neutral import from_text, neutral_of_arrays, to_text
-from animator_core.motion.one_euro import OneEuroFilter
+from animator_core.motion.rotation import euler_angles, rotation_from_euler
 from animator_core.tracking.face_model import LEFT_EYE, RIGHT_EYE, face_model
 from animator_core.tracking.observation import FaceObservation
-from animator_core.tracking.pose import DEPTH_SCALE, HeadPose, euler_angles, rotation_from_euler, with_true_depth
+from animator_core.tracking.pose import DEPTH_SCALE, HeadPose, with_true_depth
 
 FRAME_NS = 33_333_333
 
@@ -86,8 +86,8 @@ def test_a_mirrored_neutral_pose_is_that_of_the_mirrored_frames() -> None:
         replace(each, landmarks=each.landmarks + noise.normal(0, 1, (478, 3)).astype(np.float32))
         for each in observations
     ]
-    computed = neutral_of([face_state(each) for each in observations]).mirrored()
-    seen_so = neutral_of([face_state(mirrored(each)) for each in observations])
+    computed = StateComparison().median([face_state(each) for each in observations]).mirrored()
+    seen_so = StateComparison().median([face_state(mirrored(each)) for each in observations])
     np.testing.assert_allclose(computed.pose.rotation, seen_so.pose.rotation, atol=1e-5)
     np.testing.assert_allclose(computed.pose.translation, seen_so.pose.translation, atol=1e-3)
     assert computed.pose.scale == pytest.approx(seen_so.pose.scale)

@@ -14,7 +14,7 @@ from animator_core.characters.library import CharacterLibrary
 from animator_core.characters.picture import load_picture
 from animator_core.clips.track_file import MotionTrack, read_track
 from animator_core.motion.face_state import FaceState, face_state
-from animator_core.tracking.pose import euler_angles
+from animator_core.motion.rotation import euler_angles
 from obs_plugin.character_list import list_pictures
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"

@@ -9,9 +9,10 @@ import pytest
 from animator_core.characters.character import Character
 from animator_core.errors import CharacterError
 from animator_core.motion.driving import DrivingMotion
+from animator_core.motion.rotation import euler_angles, rotation_from_euler
 from animator_core.rendering.srgb import premultiplied_bgra
 from animator_core.tracking.face_model import INNER_LIPS, LEFT_EYE, RIGHT_EYE, face_model
-from animator_core.tracking.pose import HeadPose, euler_angles, rotation_from_euler, with_true_depth
+from animator_core.tracking.pose import HeadPose, with_true_depth
 from animator_core.warp import canvas
 from animator_core.warp.head_pose import HeadLimits, moved_pose, soft_limit
 from animator_core.warp.lattice import Lattice

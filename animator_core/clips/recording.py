@@ -16,8 +16,7 @@ import numpy as np
 from animator_core.clips.track_file import track_from_observations, write_track
 from animator_core.errors import MotionError
 from animator_core.liveportrait.motion.template import MotionTemplate, template_from_arrays, write_template
-from animator_core.motion.face_state import mirrored
-from animator_core.motion.steady_frame import SteadyFrame
+from animator_core.motion.face_state import SteadyFrame, mirrored
 from animator_core.tracking.observation import FaceObservation
 
 if TYPE_CHECKING:
@@ -132,12 +131,12 @@ class TemplateRecorder:
         return len(evenly(self._times_ns, fps))
 
     def _template(self, fps: float) -> MotionTemplate:
-        from animator_core.liveportrait.motion.calmest import neutral_of_clip
         from animator_core.liveportrait.motion.face_motion import joined, motion_to_arrays
+        from animator_core.liveportrait.motion.neutral_face import new_calibration
 
         motions = [self._motions[max(0, self._places[index])] for index in evenly(self._times_ns, fps)]
         count = sum(1 for each in self._motion_times_ns if each - self._motion_times_ns[0] <= _NEUTRAL_NS)
-        neutral = neutral_of_clip(self._motions[:count], self._motion_times_ns[:count])
+        neutral = new_calibration().from_beginning(self._motions[:count], self._motion_times_ns[:count])
         frames = template_from_arrays(fps, motion_to_arrays(joined(motions)))
         return replace(frames, neutral=template_from_arrays(fps, motion_to_arrays(neutral)))
 

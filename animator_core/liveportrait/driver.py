@@ -11,17 +11,22 @@ import torch
 
 from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.liveportrait.model import to_tensor
-from animator_core.liveportrait.motion.calmest import neutral_of_clip
 from animator_core.liveportrait.motion.driving_view import DrivingView, DrivingViews
 from animator_core.liveportrait.motion.face_motion import FaceMotion, face_motion
-from animator_core.liveportrait.motion.kept_face import RecentViews, from_arrays, mirrored, to_arrays
-from animator_core.liveportrait.motion.landmarks import landmark_motion
+from animator_core.liveportrait.motion.landmark_motion import landmark_motion
 from animator_core.liveportrait.motion.live_motion import LiveMotion
+from animator_core.liveportrait.motion.neutral_face import (
+    RecentViews,
+    from_arrays,
+    mirrored,
+    new_calibration,
+    to_arrays,
+)
 from animator_core.liveportrait.motion.retargeting import EYE_KEYPOINTS, LIP_KEYPOINTS
-from animator_core.motion import face_state
-from animator_core.motion.calibration import Neutral
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.estimator import MotionEstimator, MotionSettings
+from animator_core.motion.face_state import NeutralPose
+from animator_core.motion.face_state import mirrored as mirrored_observation
 from animator_core.motion.options import MotionOptions
 from animator_core.motion.visible_change import lids_and_lips
 from animator_core.rendering.contract import Placement
@@ -57,7 +62,7 @@ class LivePortraitDriver:
         """Of the frames that the neutral face is of; None before the first."""
         self._neutral_pixels: UInt8Array | None = None
         """The crop of the neutral face, to be looked at in the mirror."""
-        self._noted: tuple[Neutral | None, FaceMotion | None] = (None, None)
+        self._noted: tuple[NeutralPose | None, FaceMotion | None] = (None, None)
         self._face_arrays: Mapping[str, FloatArray] = {}
         self.neutral: Mapping[str, FloatArray] = {}
 
@@ -90,7 +95,8 @@ class LivePortraitDriver:
         faces = [(each.observation, each.frame) for each in beginning if each.observation and each.frame is not None]
         if faces:
             motions = [self._motion_in(self._view(observation, frame)) for observation, frame in faces]
-            self._live.set_neutral(neutral_of_clip(motions, [observation.captured_ns for observation, _ in faces]))
+            moments = [observation.captured_ns for observation, _ in faces]
+            self._live.set_neutral(new_calibration().from_beginning(motions, moments))
             self._views.recentre()
 
     def face_lost(self, now_ns: int) -> None:
@@ -179,7 +185,7 @@ class LivePortraitDriver:
 
     def _view(self, observation: FaceObservation, frame: UInt8Array) -> DrivingView:
         is_mirrored = self._estimator.settings.mirror
-        seen = face_state.mirrored(observation) if is_mirrored else observation
+        seen = mirrored_observation(observation) if is_mirrored else observation
         return self._views.look(frame, seen.landmarks, observation.captured_ns, is_mirrored)
 
     def _motion_in(self, view: DrivingView) -> FaceMotion:

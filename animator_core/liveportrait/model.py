@@ -15,8 +15,7 @@ from animator_core.liveportrait.execution.compiled import ImprovingPainter, comp
 from animator_core.liveportrait.execution.cuda_graph import GraphPainter, RecordedFunction
 from animator_core.liveportrait.execution.optimized.warping import WarpingSource
 from animator_core.liveportrait.execution.painter import Painter, Painting, TorchPainter
-from animator_core.liveportrait.motion.crop import DRIVING_CROP_SIZE
-from animator_core.liveportrait.motion.face_crop import crop_driving, driving_square
+from animator_core.liveportrait.motion.crop import DRIVING_CROP_SIZE, crop_driving, driving_square
 from animator_core.liveportrait.motion.face_motion import face_motion
 from animator_core.liveportrait.motion.retargeting import Retargeters, ratio_tensors
 from animator_core.liveportrait.motion.transfer import MotionTransfer

@@ -14,8 +14,8 @@ from animator_core.errors import AnimatorError, CharacterError, ModelError
 from animator_core.liveportrait.driver import LivePortraitDriver, signature
 from animator_core.liveportrait.execution.device_errors import device_errors_as, release_memory
 from animator_core.liveportrait.model import LivePortraitModel
+from animator_core.liveportrait.motion.clip_transfer import template_keypoints
 from animator_core.liveportrait.motion.crop import DRIVING_CROP_SIZE
-from animator_core.liveportrait.motion.replay import template_keypoints
 from animator_core.liveportrait.motion.template import MotionTemplate
 from animator_core.liveportrait.source.optimizer import InferenceOptimizer
 from animator_core.liveportrait.source.scene import Scene

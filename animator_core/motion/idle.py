@@ -8,7 +8,7 @@ import random
 import numpy as np
 
 from animator_core.motion.driving import DrivingMotion
-from animator_core.tracking.pose import rotation_from_vector
+from animator_core.motion.rotation import rotation_from_vector
 
 _BREATH_SECONDS = 4.2
 _BLINK_SECONDS = 0.22

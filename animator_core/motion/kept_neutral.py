@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from animator_core.motion.calibration import Neutral
+from animator_core.motion.face_state import NeutralPose
 from animator_core.motion.npz_file import DAMAGE
 from animator_core.tracking.observation import LANDMARK_COUNT
 from animator_core.tracking.pose import HeadPose
@@ -27,14 +27,20 @@ _SHAPES = {
 }
 
 
-def neutral_of_arrays(arrays: Arrays) -> Neutral | None:
-    """Return the neutral pose of `Neutral.arrays`; None if they are none."""
+def neutral_of_arrays(arrays: Arrays) -> NeutralPose | None:
+    """Return the neutral pose of `NeutralPose.arrays`; None if they are none."""
     if not are_sound(arrays, _SHAPES):
         return None
     pose = HeadPose(arrays["rotation"], arrays["translation"], float(arrays["scale"]))
     if pose.scale <= 0:
         return None
-    return Neutral(pose, arrays["shape"], arrays["eye_ratio"], arrays["gaze"], int(arrays["frame_width"]))
+    return NeutralPose(
+        pose=pose,
+        shape=arrays["shape"],
+        eye_ratio=arrays["eye_ratio"],
+        gaze=arrays["gaze"],
+        frame_width=int(arrays["frame_width"]),
+    )
 
 
 def are_sound(arrays: Arrays, shapes: Mapping[str, tuple[int, ...]]) -> bool:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from animator_core.motion.driving import DrivingMotion
-from animator_core.tracking.pose import HeadPose, euler_angles, rotation_from_euler
+from animator_core.motion.rotation import euler_angles, rotation_from_euler
+from animator_core.tracking.pose import HeadPose
 
 _MOST_YAW, _MOST_PITCH, _MOST_ROLL = 34.0, 26.0, 32.0
 _MOST_SHIFT = 0.3

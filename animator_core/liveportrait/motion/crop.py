@@ -1,17 +1,29 @@
-"""The geometry of face crops: where a face's square lies, what carries a picture into it, and the way back."""
+"""The squares of faces in pictures and frames, and the crops of them."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+
+from animator_core.errors import CharacterError
 
 SOURCE_CROP_SIZE = 512
 DRIVING_CROP_SIZE = 256
 """Pixels a side of the crop that is pasted back, and of the picture that the networks look at."""
 _FEATHER = 16
+
+_BROWS = (70, 63, 105, 66, 107, 336, 296, 334, 293, 300)
+_EYES = (468, 473)
+# Not the lips' middle: that follows the jaw and would rock the crop while the person talks.
+_MOUTH_CORNERS = (61, 291)
+
+_SOURCE_SCALE, _SOURCE_SHIFT = 2.3, -0.125
+_DRIVING_SCALE, _DRIVING_SHIFT = 2.2, -0.1
+_LEAST_FACE_PIXELS = 8.0
 
 # Which points of a landmark set make the first eye, the second eye and the lips, by the number of its points.
 _AXIS_POINTS: dict[int, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]] = {
@@ -150,6 +162,62 @@ def paste_mask(image_from_crop: np.ndarray, width: int, height: int) -> np.ndarr
     matrix = image_from_crop[:2].astype(np.float64)
     mask = cv2.warpAffine(feather_mask(), matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=0)
     return mask.astype(np.float32) / np.float32(255)
+
+
+@dataclass(frozen=True)
+class SourceCrop:
+    """The part of a picture that LivePortrait sees and draws.
+
+    pixels: (512, 512, C) as the picture. crop_from_image, image_from_crop: (3, 3), from picture pixels and back.
+    """
+
+    pixels: np.ndarray
+    crop_from_image: np.ndarray
+    image_from_crop: np.ndarray
+
+
+def source_square(landmarks: np.ndarray) -> FaceSquare:
+    """Return the square of a source's face; landmarks: (478, 2 or more) pixels."""
+    return _square(landmarks, _SOURCE_SCALE, _SOURCE_SHIFT)
+
+
+def source_crop(picture: np.ndarray, landmarks: np.ndarray) -> SourceCrop:
+    """Return the crop of a picture, (H, W, C) uint8, upright along the face; raises CharacterError.
+
+    landmarks: (478, 2 or more) pixels of the picture.
+    """
+    square = source_square(landmarks)
+    if not math.isfinite(square.size) or square.size < _LEAST_FACE_PIXELS * _SOURCE_SCALE:
+        raise CharacterError(
+            f"the face in the picture is less than {_LEAST_FACE_PIXELS:g} pixels large", "use a larger picture of it"
+        )
+    crop_from_image = crop_transform(square, SOURCE_CROP_SIZE)
+    pixels = warp_to_crop(picture, crop_from_image, SOURCE_CROP_SIZE)
+    return SourceCrop(pixels, crop_from_image, inverse_transform(crop_from_image))
+
+
+def driving_square(landmarks: np.ndarray) -> FaceSquare:
+    """Return the upright square of a driver's face; landmarks: (478, 2 or more) pixels."""
+    return replace(_square(landmarks, _DRIVING_SCALE, _DRIVING_SHIFT), angle_rad=0.0)
+
+
+def clip_square(landmarks: Sequence[np.ndarray]) -> FaceSquare:
+    """Return one square for a whole clip, the mean of its frames': official, but not to be had live."""
+    return square_of_box(np.mean([box_square(driving_square(points)) for points in landmarks], axis=0))
+
+
+def crop_driving(frame: np.ndarray, square: FaceSquare) -> np.ndarray:
+    """Return what the motion extractor looks at, (256, 256, C) as ``frame``."""
+    transform = crop_transform(square, DRIVING_CROP_SIZE, is_turned=False)
+    return warp_to_crop(frame, transform, DRIVING_CROP_SIZE)
+
+
+def _square(landmarks: np.ndarray, scale: float, shift: float) -> FaceSquare:
+    points = np.asarray(landmarks, np.float64)[:, :2]
+    axis = np.stack((points[list(_EYES)].mean(0), points[list(_MOUTH_CORNERS)].mean(0)))
+    # MediaPipe's mesh covers the forehead, the landmarks that LivePortrait was trained with do not.
+    height = points @ (axis[1] - axis[0])
+    return face_square(points[height >= height[list(_BROWS)].min()], axis, scale, 0.0, shift)
 
 
 def _axes(angle_rad: float) -> tuple[np.ndarray, np.ndarray]:

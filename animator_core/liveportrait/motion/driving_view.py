@@ -1,17 +1,24 @@
-"""What the motion extractor is shown of a driver: one steady crop a frame, and how its answer is put together again."""
+"""The motion extractor's view of a driver: one steady crop a frame, and the motion seen in it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from animator_core.liveportrait.motion.crop import FaceSquare
-from animator_core.liveportrait.motion.face_crop import DrivingCrop, crop_driving, driving_square, seen_from
+from animator_core.liveportrait.motion.crop import FaceSquare, crop_driving, driving_square
 from animator_core.liveportrait.motion.face_motion import FaceMotion, face_motion
 from animator_core.liveportrait.motion.retargeting import ratio_tensors
 from animator_core.liveportrait.networks.keypoints import KeypointMotion
-from animator_core.motion.frame_change import frame_change
+from animator_core.motion.frame_change import FrameChange, frame_change
+
+_FOLLOW_OFFSET = 0.12
+_FOLLOW_SIZE = math.log(1.3)
+_SETTLED = 0.2
+_SNAP = 2.5
+"""In limits of the above: a head that is farther out has jumped (another person, a lost track)."""
+_EASE_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -77,3 +84,73 @@ class DrivingViews:
         if self._face_size and frame_size != self._frame_size:
             self._crop.follow(frame_change(self._frame_size, frame_size, face_size / self._face_size))
         self._frame_size, self._face_size = frame_size, face_size
+
+
+def seen_from(motion: FaceMotion, square: FaceSquare, reference: FaceSquare) -> FaceMotion:
+    """Return a motion that was seen in the crop ``square`` as it is in the crop ``reference``; both upright."""
+    # x' = (x · size + 2 (centre − centre')) / size', and x = s (x_c R + δ) + t
+    ratio = square.size / reference.size
+    shift = 2 * (square.centre - reference.centre) / reference.size
+    moved = motion.translation.new_tensor([[shift[0], shift[1], 0.0]])
+    return replace(motion, scale=motion.scale * ratio, translation=motion.translation * ratio + moved)
+
+
+class DrivingCrop:
+    """A crop that rests while the head stays in it and follows gently when the head leaves.
+
+    ``reference`` is the crop of the first frame: with `seen_from` every motion is expressed in it, so that following
+    the head is not mistaken for a motion of the head.
+    """
+
+    def __init__(self) -> None:
+        self.reference: FaceSquare | None = None
+        self._square: FaceSquare | None = None
+        self._is_following = False
+        self._seen_ns = 0
+
+    def recentre(self) -> None:
+        """Put the crop where the head is in the next frame: at calibration, or after the face was lost."""
+        self._square = None
+
+    def mirror(self, frame_width: int) -> None:
+        """Follow the same head in mirrored frames from now on."""
+        self.reference, self._square = (
+            None if each is None else replace(each, centre=np.array([frame_width - each.centre[0], each.centre[1]]))
+            for each in (self.reference, self._square)
+        )
+
+    def follow(self, change: FrameChange) -> None:
+        """Stay at the same place of a picture that comes in another size from now on."""
+        self.reference = _changed(self.reference, change)
+        self._square = _changed(self._square, change)
+
+    def update(self, landmarks: np.ndarray, captured_ns: int) -> FaceSquare:
+        """Return the square to crop from this frame; landmarks: (478, 2 or more) pixels."""
+        wanted = driving_square(landmarks)
+        seconds = max(captured_ns - self._seen_ns, 0) * 1e-9
+        self._seen_ns = captured_ns
+        if self._square is None or self._excursion(wanted) > _SNAP:
+            self._square, self._is_following = wanted, False
+        excursion = self._excursion(wanted)
+        self._is_following = excursion > (_SETTLED if self._is_following else 1.0)
+        if self._is_following:
+            share = 1 - math.exp(-seconds / _EASE_SECONDS)
+            centre = self._square.centre + share * (wanted.centre - self._square.centre)
+            size = self._square.size * (wanted.size / self._square.size) ** share
+            self._square = FaceSquare(centre, size, 0.0)
+        if self.reference is None:
+            self.reference = self._square
+        return self._square
+
+    def _excursion(self, wanted: FaceSquare) -> float:
+        """Return how far the head is from the crop's middle and size, in limits of what the crop bears."""
+        assert self._square is not None
+        offset = float(np.abs(wanted.centre - self._square.centre).max()) / self._square.size
+        return max(offset / _FOLLOW_OFFSET, abs(math.log(wanted.size / self._square.size)) / _FOLLOW_SIZE)
+
+
+def _changed(square: FaceSquare | None, change: FrameChange) -> FaceSquare | None:
+    if square is None:
+        return None
+    centre = (square.centre - np.array(change.old_middle)) * change.factor + np.array(change.new_middle)
+    return replace(square, centre=centre, size=square.size * change.factor)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
 
 from animator_core.liveportrait.motion.editing import brow_expression, gaze_expression, smile_expression
 from animator_core.liveportrait.motion.face_motion import FaceMotion
 from animator_core.liveportrait.motion.retargeting import Retargeters, eye_correction, lip_correction
+from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.options import MotionOptions
 
 _MAX_OPENNESS = 1.6
@@ -21,6 +23,10 @@ _MAX_GAZE, _MAX_BROWS, _MAX_SMILE, _LEAST_SMILE = 25.0, 30.0, 1.3, -0.3
 _GAZE_PER_EYE_WIDTH = 100.0
 _BROWS_PER_FACE_SIZE = 500.0
 _BROAD_SMILE_WIDENS, _BROAD_SMILE_LIFTS = 0.34, 0.066
+_UPPER_LIP, _LOWER_LIP = 13, 14
+_RIGHT_CORNER, _LEFT_CORNER = 61, 291
+_BROW_POINTS = (70, 63, 105, 66, 107, 336, 296, 334, 293, 300)
+_NARROWEST_MOUTH = 0.05
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,25 @@ class LandmarkMotion:
         return eyes + brow_expression(brows) + smile_expression(_limited(smile, _LEAST_SMILE, _MAX_SMILE))
 
 
+def landmark_motion(motion: DrivingMotion, units_of_face_size: float) -> LandmarkMotion:
+    """Return a driving motion for `LiveMotion.follow`; units_of_face_size: the source's face size in crop units."""
+    shifts = motion.expression
+    right, left = shifts[_RIGHT_CORNER], shifts[_LEFT_CORNER]
+    width = max(motion.mouth_width + float(left[0] - right[0]), _NARROWEST_MOUTH)
+    gaze_x, gaze_down = motion.gaze.mean(0)
+    return LandmarkMotion(
+        turn=_tensor(motion.rotation),
+        shift=_tensor(motion.translation) * units_of_face_size,
+        size=float(motion.scale),
+        eye_openness=_tensor(motion.eye_openness),
+        lip_opening=float(shifts[_LOWER_LIP, 1] - shifts[_UPPER_LIP, 1]) / width,
+        widening=width / max(motion.mouth_width, _NARROWEST_MOUTH) - 1,
+        lifting=-float(right[1] + left[1]) / 2,
+        gaze=(float(gaze_x), -float(gaze_down)),
+        brows=-float(shifts[list(_BROW_POINTS), 1].mean()),
+    )
+
+
 def opening_correction(
     networks: Retargeters, source: FaceMotion, motion: LandmarkMotion, options: MotionOptions
 ) -> torch.Tensor:
@@ -78,3 +103,7 @@ def opening_correction(
 
 def _limited(value: float, least: float, most: float) -> float:
     return min(max(value, least), most)
+
+
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(array, np.float32))

@@ -18,7 +18,7 @@ import torch
 from animator_core.characters.character import Character
 from animator_core.errors import AnimatorError, CharacterError, ModelError
 from animator_core.liveportrait.model import driving_tensor, to_bytes, to_tensor
-from animator_core.liveportrait.motion.face_crop import driving_square
+from animator_core.liveportrait.motion.crop import driving_square
 from animator_core.liveportrait.motion.motion_cache import MotionCache
 from animator_core.liveportrait.source.features import CharacterFeatures, check_features
 from animator_core.liveportrait.source.residency import FeatureResidency

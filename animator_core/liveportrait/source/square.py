@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from animator_core.liveportrait.motion.crop import reduced_to_networks, warp_to_crop
-from animator_core.liveportrait.motion.face_crop import source_crop
+from animator_core.liveportrait.motion.crop import reduced_to_networks, source_crop, warp_to_crop
 from animator_core.liveportrait.motion.retargeting import close_ratios
 
 _MIDDLE_GREY = 13

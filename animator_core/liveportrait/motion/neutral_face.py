@@ -1,18 +1,28 @@
-"""The driver's neutral face, kept so that it survives mirroring, another renderer and another run of the worker."""
+"""The driver's neutral face: found in a calm second, kept for other renderers and runs, and mirrored."""
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Callable
 
 import numpy as np
 import torch
 
+from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.liveportrait.motion.crop import FaceSquare
 from animator_core.liveportrait.motion.driving_view import DrivingView
-from animator_core.liveportrait.motion.face_motion import FaceMotion, motion_from_arrays, motion_to_arrays
+from animator_core.liveportrait.motion.face_motion import (
+    FaceMotion,
+    joined,
+    motion_from_arrays,
+    motion_to_arrays,
+    rotation_from_vector,
+    vector_from_rotation,
+)
+from animator_core.motion.calibration import Calibration
 from animator_core.motion.kept_neutral import are_sound
 
 _PREFIX = "liveportrait_"
@@ -37,18 +47,60 @@ _EVERY_NS = 100_000_000
 _VIEWS = 16
 
 
+class FaceComparison:
+    """What `Calibration` compares of face motions of one frame each."""
+
+    mouth_at_rest = 0.03
+
+    def mouth_openings(self, faces: Sequence[FaceMotion]) -> FloatArray:
+        """Return the lip ratios, (N,); 0 for faces without one."""
+        return np.array([0.0 if face.lip_ratio is None else float(face.lip_ratio) for face in faces], np.float32)
+
+    def turns(self, faces: Sequence[FaceMotion]) -> FloatArray:
+        """Return the rotation vectors against the first face, (N, 3) degrees."""
+        rotation = torch.cat([face.rotation for face in faces])
+        return vector_from_rotation(rotation @ rotation[:1].transpose(1, 2)).rad2deg().numpy()
+
+    def aside(self, faces: Sequence[FaceMotion]) -> float:
+        """Return the angle in degrees between the faces' mean depth axis and the camera's."""
+        # The third row of a rotation for row vectors is the direction of the face's depth axis.
+        straight = float(torch.cat([face.rotation[:, 2, 2] for face in faces]).mean())
+        return math.degrees(math.acos(min(max(straight, -1.0), 1.0)))
+
+    def shape_change(self, faces: Sequence[FaceMotion]) -> float:
+        """Return 0: the extractor's expression is not still even for a still face."""
+        return 0.0
+
+    def median(self, faces: Sequence[FaceMotion]) -> FaceMotion:
+        """Return the motion that the faces have in common."""
+        together = joined(faces)
+        base = together.rotation[:1]
+        turns = vector_from_rotation(together.rotation @ base.transpose(1, 2))
+        values = {each.name: getattr(together, each.name) for each in fields(FaceMotion)}
+        median = {
+            name: None if value is None else value.median(0, keepdim=True).values for name, value in values.items()
+        }
+        median["rotation"] = rotation_from_vector(turns.median(0, keepdim=True).values) @ base
+        return FaceMotion(**median)
+
+
+def new_calibration() -> Calibration[FaceMotion, FaceMotion]:
+    """Return what finds the neutral face among face motions of one frame each."""
+    return Calibration(FaceComparison())
+
+
 class RecentViews:
     """The crops of the last moments: one of them shows the neutral face, and can be looked at in a mirror."""
 
     def __init__(self) -> None:
-        self._recent: deque[tuple[int, np.ndarray, FaceMotion]] = deque(maxlen=_VIEWS)
+        self._recent: deque[tuple[int, UInt8Array, FaceMotion]] = deque(maxlen=_VIEWS)
 
     def add(self, view: DrivingView, seen: FaceMotion, captured_ns: int) -> None:
         """Keep a view now and then; seen: the motion in it."""
         if not self._recent or captured_ns - self._recent[-1][0] >= _EVERY_NS:
             self._recent.append((captured_ns, view.pixels, seen))
 
-    def nearest(self, neutral: FaceMotion) -> np.ndarray | None:
+    def nearest(self, neutral: FaceMotion) -> UInt8Array | None:
         """Return the pixels, (256, 256, 3) uint8 RGB, of the view whose expression is nearest to the neutral one."""
         if not self._recent:
             return None
@@ -59,7 +111,7 @@ class RecentViews:
         self._recent.clear()
 
 
-def mirrored(neutral: FaceMotion, pixels: np.ndarray, look: Callable[[np.ndarray], FaceMotion]) -> FaceMotion:
+def mirrored(neutral: FaceMotion, pixels: UInt8Array, look: Callable[[UInt8Array], FaceMotion]) -> FaceMotion:
     """Return the neutral face (N = 1) in the mirror.
 
     Pose and ratios are mirrored by themselves. What the networks' keypoints mean is theirs, so those are of the crop
@@ -78,7 +130,7 @@ def mirrored(neutral: FaceMotion, pixels: np.ndarray, look: Callable[[np.ndarray
     )
 
 
-def to_arrays(neutral: FaceMotion, square: FaceSquare, is_mirrored: bool) -> dict[str, np.ndarray]:
+def to_arrays(neutral: FaceMotion, square: FaceSquare, is_mirrored: bool) -> dict[str, FloatArray]:
     """Return a neutral face and the crop in whose coordinates it is, by name."""
     arrays = {f"{_PREFIX}{name}": value for name, value in motion_to_arrays(neutral).items()}
     arrays[_SQUARE] = np.array([*square.centre, square.size], np.float32)
@@ -86,7 +138,7 @@ def to_arrays(neutral: FaceMotion, square: FaceSquare, is_mirrored: bool) -> dic
     return arrays
 
 
-def from_arrays(arrays: Mapping[str, np.ndarray]) -> tuple[FaceMotion, FaceSquare, bool] | None:
+def from_arrays(arrays: Mapping[str, FloatArray]) -> tuple[FaceMotion, FaceSquare, bool] | None:
     """Return what `to_arrays` was given; None where the arrays are none of it."""
     if not are_sound(arrays, _SHAPES):
         return None

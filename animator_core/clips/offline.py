@@ -7,9 +7,8 @@ from fractions import Fraction
 from itertools import chain, islice
 from typing import Protocol, runtime_checkable
 
-import numpy as np
-
 from animator_core.animation.timing import StageTimes
+from animator_core.arrays import UInt8Array
 from animator_core.clips.driving_clip import DrivingMoment, TemplateClip
 from animator_core.errors import MotionError
 from animator_core.liveportrait.motion.template import MotionTemplate
@@ -34,7 +33,7 @@ class Replaying(Protocol):
 class Batching(Protocol):
     """A renderer that is quicker when it draws several frames at once."""
 
-    def draw_each(self, placements: Sequence[Placement]) -> Iterator[np.ndarray]:
+    def draw_each(self, placements: Sequence[Placement]) -> Iterator[UInt8Array]:
         """Yield the picture of each placement, as `Renderer.draw` returns it."""
         ...
 
@@ -60,7 +59,7 @@ def animate_moments(
     renderer: Renderer,
     times: StageTimes,
     batch_size: int = 1,
-) -> Iterator[tuple[DrivingMoment, np.ndarray]]:
+) -> Iterator[tuple[DrivingMoment, UInt8Array]]:
     """Yield every moment with the character in it: (H, W, 4) uint8 premultiplied BGRA, reused by the next one.
 
     batch_size: how many frames are drawn at once where the renderer can; the pictures are the same.
@@ -79,7 +78,7 @@ def require_replaying(renderer: Renderer, path: object) -> None:
 
 def replay_moments(
     clip: TemplateClip, renderer: Renderer, times: StageTimes, batch_size: int = 1
-) -> Iterator[tuple[DrivingMoment, np.ndarray]]:
+) -> Iterator[tuple[DrivingMoment, UInt8Array]]:
     """Yield every moment of a template with the character in it, as `animate_moments` does; see `require_replaying`."""
     assert isinstance(renderer, Replaying)
     with times.measure("motion"):
@@ -98,7 +97,7 @@ def _placed(
 
 def _drawn(
     placed: Iterator[tuple[DrivingMoment, Placement]], renderer: Renderer, times: StageTimes, batch_size: int
-) -> Iterator[tuple[DrivingMoment, np.ndarray]]:
+) -> Iterator[tuple[DrivingMoment, UInt8Array]]:
     while batch := list(islice(placed, batch_size)):
         if len(batch) == 1 or not isinstance(renderer, Batching):
             for moment, placement in batch:

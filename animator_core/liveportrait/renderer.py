@@ -107,7 +107,8 @@ class LivePortraitRenderer:
         """Return the character's place in every frame of a recorded motion; raises MotionError for what it lacks."""
         scene, model = self.scene, self.model
         keypoints = template_keypoints(template, scene.source_motion, model.retargeters, model.options)
-        return [Placement(signature(each, DrivingMotion(), scene.magnification), each) for each in keypoints.split(1)]
+        frames = [keypoints[number : number + 1] for number in range(len(keypoints))]
+        return [Placement(signature(each, DrivingMotion(), scene.magnification), each) for each in frames]
 
     def warm_up(self) -> None:
         """Extract a motion, of nobody, and draw a frame; see `Renderer.warm_up`. Raises ModelError."""

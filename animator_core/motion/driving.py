@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from animator_core.arrays import FloatArray
 
-def _zeros(*shape: int) -> np.ndarray:
+
+def _zeros(*shape: int) -> FloatArray:
     return np.zeros(shape, np.float32)
 
 
@@ -29,12 +31,12 @@ class DrivingMotion:
     captured_ns: capture time of the frame that this motion comes from; 0 for none.
     """
 
-    rotation: np.ndarray = field(default_factory=lambda: np.eye(3, dtype=np.float32))
-    translation: np.ndarray = field(default_factory=lambda: _zeros(2))
+    rotation: FloatArray = field(default_factory=lambda: np.eye(3, dtype=np.float32))
+    translation: FloatArray = field(default_factory=lambda: _zeros(2))
     scale: float = 1.0
-    expression: np.ndarray = field(default_factory=lambda: _zeros(478, 3))
-    eye_openness: np.ndarray = field(default_factory=lambda: np.ones(2, np.float32))
-    gaze: np.ndarray = field(default_factory=lambda: _zeros(2, 2))
+    expression: FloatArray = field(default_factory=lambda: _zeros(478, 3))
+    eye_openness: FloatArray = field(default_factory=lambda: np.ones(2, np.float32))
+    gaze: FloatArray = field(default_factory=lambda: _zeros(2, 2))
     mouth_width: float = 0.28
     breath: float = 0.0
     captured_ns: int = 0

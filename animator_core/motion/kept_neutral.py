@@ -10,12 +10,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from animator_core.arrays import FloatArray
 from animator_core.motion.face_state import NeutralPose
 from animator_core.motion.npz_file import DAMAGE
 from animator_core.tracking.observation import LANDMARK_COUNT
 from animator_core.tracking.pose import HeadPose
 
-Arrays = Mapping[str, np.ndarray]
+Arrays = Mapping[str, FloatArray]
 _SHAPES = {
     "rotation": (3, 3),
     "translation": (3,),
@@ -62,13 +63,13 @@ def to_text(arrays: Arrays) -> str:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in arrays.items():
             member = io.BytesIO()
-            np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+            np.save(member, array, allow_pickle=False)
             # Without the time of day: the same numbers give the same text.
             archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue(), zipfile.ZIP_DEFLATED)
     return base64.b64encode(file.getvalue()).decode()
 
 
-def from_text(text: str) -> dict[str, np.ndarray]:
+def from_text(text: str) -> dict[str, FloatArray]:
     """Return the arrays of such a line; none where it is damaged."""
     try:
         with np.load(io.BytesIO(base64.b64decode(text, validate=True)), allow_pickle=False) as archive:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from animator_core.arrays import AnyArray
 from animator_core.whole_file import written_whole
 
 DAMAGE = (
@@ -35,7 +36,7 @@ def write_npz(path: Path, members: Mapping[str, Any]) -> None:
         np.savez_compressed(file, **members)
 
 
-def read_npz(path: Path, wanted: Sequence[str], most_bytes: int) -> dict[str, np.ndarray]:
+def read_npz(path: Path, wanted: Sequence[str], most_bytes: int) -> dict[str, AnyArray]:
     """Return those of the ``wanted`` arrays that the archive has; raises OSError, or one of `DAMAGE`.
 
     most_bytes: an archive that unpacks to more is a ValueError, before anything is unpacked.

@@ -25,7 +25,7 @@ def rotation_from_euler(yaw: float, pitch: float, roll: float) -> FloatArray:
     around_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
     around_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     around_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-    return (around_z @ around_y @ around_x).astype(np.float32)
+    return np.asarray(around_z @ around_y @ around_x, np.float32)
 
 
 def rotation_from_vector(vector: FloatArray) -> FloatArray:

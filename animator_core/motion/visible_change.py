@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from animator_core.arrays import FloatArray
 from animator_core.motion.driving import DrivingMotion
 from animator_core.tracking.face_model import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE, face_model
 
@@ -31,7 +32,7 @@ _LIPS = np.array(sorted({*INNER_LIPS, *OUTER_LIPS}))
 _SKIN = np.setdiff1d(np.arange(468), (*RIGHT_EYE, *LEFT_EYE))
 
 
-def signature(motion: DrivingMotion, face_pixels: float = USUAL_FACE_PIXELS) -> np.ndarray:
+def signature(motion: DrivingMotion, face_pixels: float = USUAL_FACE_PIXELS) -> FloatArray:
     """Return all that a picture shows of a motion, (N,) float32; face_pixels: the drawn face's size, `Pose.scale`."""
     # x = s · R (x_mean + e) + t
     shape = face_model().mean[_SKIN] + motion.expression[_SKIN]
@@ -46,7 +47,7 @@ def magnification(size: float) -> float:
     return max(1.0, size)
 
 
-def lids_and_lips(motion: DrivingMotion) -> np.ndarray:
+def lids_and_lips(motion: DrivingMotion) -> FloatArray:
     """Return the part of it that must never be late, (N,) float32."""
     shifts = (
         motion.eye_openness * _EYE_OPENING,

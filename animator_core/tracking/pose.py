@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from animator_core.arrays import FloatArray
 from animator_core.tracking.face_model import RIGID_POINTS, face_model
 
 DEPTH_SCALE = 0.8
@@ -13,7 +14,7 @@ DEPTH_SCALE = 0.8
 geometry (standard deviations of yaw and pitch over four clips, docs/PERFORMANCE.md)."""
 
 
-def with_true_depth(landmarks: np.ndarray) -> np.ndarray:
+def with_true_depth(landmarks: FloatArray) -> FloatArray:
     """Return tracked landmarks ((N, 3) pixels) with their depth in the scale of x and y."""
     return landmarks * np.array([1.0, 1.0, DEPTH_SCALE], np.float32)
 
@@ -26,20 +27,20 @@ class HeadPose:
     scale: pixels a face unit (`face_model`), the face size.
     """
 
-    rotation: np.ndarray
-    translation: np.ndarray
+    rotation: FloatArray
+    translation: FloatArray
     scale: float
 
-    def to_head(self, landmarks: np.ndarray) -> np.ndarray:
+    def to_head(self, landmarks: FloatArray) -> FloatArray:
         """Return (N, 3) pixels of the frame as (N, 3) face units in the head's own frontal axes."""
         return ((landmarks - self.translation) @ self.rotation / self.scale).astype(np.float32)
 
-    def to_frame(self, shape: np.ndarray) -> np.ndarray:
+    def to_frame(self, shape: FloatArray) -> FloatArray:
         """Return (N, 3) face units in the head's axes as (N, 3) pixels of the frame."""
         return (self.scale * shape @ self.rotation.T + self.translation).astype(np.float32)
 
 
-def fit_pose(landmarks: np.ndarray, shape: np.ndarray | None = None) -> HeadPose:
+def fit_pose(landmarks: FloatArray, shape: FloatArray | None = None) -> HeadPose:
     """Return the pose of ``landmarks``: the least-squares similarity of `RIGID_POINTS` from ``shape`` (Umeyama 1991).
 
     landmarks: (478, 3) pixels, `with_true_depth`. shape: (478, 3) face units, the mean face where None.

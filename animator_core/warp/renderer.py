@@ -155,4 +155,4 @@ class _Puppet:
 def _feather(shape: FloatArray) -> FloatArray:
     """Return (478,) float32: 0 on the face's outline, where mesh and grid meet, rising to 1 further in."""
     distance = np.linalg.norm(shape[:, None, :2] - shape[None, list(FACE_OVAL), :2], axis=2).min(1)
-    return np.clip(distance / _FEATHER, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(distance / _FEATHER, 0, 1), np.float32)

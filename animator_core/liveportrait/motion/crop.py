@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from animator_core.arrays import AnyArray
 from animator_core.errors import CharacterError
 
 SOURCE_CROP_SIZE = 512
@@ -44,23 +45,23 @@ class FaceSquare:
     centre: (2,) float64 pixels. size: pixels a side. angle_rad: how far it is turned, clockwise as seen.
     """
 
-    centre: np.ndarray
+    centre: AnyArray
     size: float
     angle_rad: float
 
-    def corners(self, is_turned: bool = True) -> np.ndarray:
+    def corners(self, is_turned: bool = True) -> AnyArray:
         """Return (4, 2) pixels: top left, top right, bottom right, bottom left."""
         right, down = _axes(self.angle_rad if is_turned else 0.0)
         half = self.size / 2
         steps = np.array([(-half, -half), (half, -half), (half, half), (-half, half)])
-        return self.centre + steps @ np.stack((right, down))
+        return np.asarray(self.centre + steps @ np.stack((right, down)))
 
-    def places(self, points: np.ndarray) -> np.ndarray:
+    def places(self, points: AnyArray) -> AnyArray:
         """Return where points, (N, 2 or more) pixels, are in the unturned square: (N, 2) in its sides, 0 to 1."""
         return np.asarray((points[:, :2] - self.centre) / self.size + 0.5)
 
 
-def face_axis(landmarks: np.ndarray, uses_lips: bool = True) -> np.ndarray:
+def face_axis(landmarks: AnyArray, uses_lips: bool = True) -> AnyArray:
     """Return (2, 2) float64 pixels: the middle of the eyes and that of the lips, the face's upright axis.
 
     landmarks: (N, 2), N one of 5, 9, 68, 101, 106, 203, 478; other sets of more than 101 begin with the 101.
@@ -78,7 +79,7 @@ def face_axis(landmarks: np.ndarray, uses_lips: bool = True) -> np.ndarray:
     return np.stack((first_eye, first_eye + np.array([-y, x])))
 
 
-def face_square(points: np.ndarray, axis: np.ndarray, scale: float, shift_x: float, shift_y: float) -> FaceSquare:
+def face_square(points: AnyArray, axis: AnyArray, scale: float, shift_x: float, shift_y: float) -> FaceSquare:
     """Return the square around ``points``, upright along ``axis``.
 
     points: (N, 2) pixels. axis: (2, 2) pixels, see `face_axis`. scale: sides of the square by the larger extent of
@@ -99,7 +100,7 @@ def face_square(points: np.ndarray, axis: np.ndarray, scale: float, shift_x: flo
     return FaceSquare(origin + middle @ np.stack((right, down)), size, angle)
 
 
-def crop_transform(square: FaceSquare, crop_size: int, is_turned: bool = True) -> np.ndarray:
+def crop_transform(square: FaceSquare, crop_size: int, is_turned: bool = True) -> AnyArray:
     """Return crop_from_image, (3, 3) float32: what carries a picture's pixels into its crop."""
     scale = crop_size / square.size
     right, down = _axes(square.angle_rad if is_turned else 0.0)
@@ -110,29 +111,29 @@ def crop_transform(square: FaceSquare, crop_size: int, is_turned: bool = True) -
     return crop_from_image.astype(np.float32)
 
 
-def inverse_transform(transform: np.ndarray) -> np.ndarray:
+def inverse_transform(transform: AnyArray) -> AnyArray:
     """Return the inverse of a (3, 3) transform, float64."""
     return np.linalg.inv(transform.astype(np.float64))
 
 
-def box_square(square: FaceSquare) -> np.ndarray:
+def box_square(square: FaceSquare) -> AnyArray:
     """Return the upright box (left, top, right, bottom) of a square that is not turned."""
     half = square.size / 2
     return np.concatenate((square.centre - half, square.centre + half))
 
 
-def square_of_box(box: np.ndarray) -> FaceSquare:
+def square_of_box(box: AnyArray) -> FaceSquare:
     """Return the square of an upright box (left, top, right, bottom); its width is the size."""
     return FaceSquare((box[:2] + box[2:]) / 2, float(box[2] - box[0]), 0.0)
 
 
-def warp_to_crop(picture: np.ndarray, crop_from_image: np.ndarray, crop_size: int) -> np.ndarray:
+def warp_to_crop(picture: AnyArray, crop_from_image: AnyArray, crop_size: int) -> AnyArray:
     """Return the crop, (crop_size, crop_size, C) as ``picture``, bilinear; 0 where the picture has nothing."""
     matrix = crop_from_image[:2].astype(np.float64)
     return cv2.warpAffine(picture, matrix, (crop_size, crop_size), flags=cv2.INTER_LINEAR, borderValue=(0, 0, 0, 0))
 
 
-def reduced_to_networks(crop: np.ndarray) -> np.ndarray:
+def reduced_to_networks(crop: AnyArray) -> AnyArray:
     """Return a source crop in the 256 pixels that the networks look at."""
     return cv2.resize(crop, (DRIVING_CROP_SIZE, DRIVING_CROP_SIZE), interpolation=cv2.INTER_AREA)
 
@@ -149,19 +150,19 @@ def limited_size(height: int, width: int, longest: int = 1280, multiple: int = 2
     return (*resized, resized[0] - resized[0] % multiple, resized[1] - resized[1] % multiple)
 
 
-def feather_mask(size: int = SOURCE_CROP_SIZE) -> np.ndarray:
+def feather_mask(size: int = SOURCE_CROP_SIZE) -> AnyArray:
     """Return (size, size) uint8: 255 inside the crop, falling to 0 over its outer 16 pixels, rounded at the corners."""
     index = np.arange(size)
     outside = np.maximum(np.maximum(_FEATHER - index, index - (size - _FEATHER)), 0).astype(np.float64)
     distance = np.sqrt(outside[:, None] ** 2 + outside[None, :] ** 2)
-    return np.floor(255 * (1 - np.minimum(distance / _FEATHER, 1))).astype(np.uint8)
+    return np.asarray(np.floor(255 * (1 - np.minimum(distance / _FEATHER, 1))), np.uint8)
 
 
-def paste_mask(image_from_crop: np.ndarray, width: int, height: int) -> np.ndarray:
+def paste_mask(image_from_crop: AnyArray, width: int, height: int) -> AnyArray:
     """Return (height, width) float32 in [0, 1]: how much of the crop shows in each pixel of the picture."""
     matrix = image_from_crop[:2].astype(np.float64)
-    mask = cv2.warpAffine(feather_mask(), matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=0)
-    return mask.astype(np.float32) / np.float32(255)
+    mask = cv2.warpAffine(feather_mask(), matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=(0, 0, 0, 0))
+    return np.asarray(mask, np.float32) / np.float32(255)
 
 
 @dataclass(frozen=True)
@@ -171,17 +172,17 @@ class SourceCrop:
     pixels: (512, 512, C) as the picture. crop_from_image, image_from_crop: (3, 3), from picture pixels and back.
     """
 
-    pixels: np.ndarray
-    crop_from_image: np.ndarray
-    image_from_crop: np.ndarray
+    pixels: AnyArray
+    crop_from_image: AnyArray
+    image_from_crop: AnyArray
 
 
-def source_square(landmarks: np.ndarray) -> FaceSquare:
+def source_square(landmarks: AnyArray) -> FaceSquare:
     """Return the square of a source's face; landmarks: (478, 2 or more) pixels."""
     return _square(landmarks, _SOURCE_SCALE, _SOURCE_SHIFT)
 
 
-def source_crop(picture: np.ndarray, landmarks: np.ndarray) -> SourceCrop:
+def source_crop(picture: AnyArray, landmarks: AnyArray) -> SourceCrop:
     """Return the crop of a picture, (H, W, C) uint8, upright along the face; raises CharacterError.
 
     landmarks: (478, 2 or more) pixels of the picture.
@@ -196,23 +197,23 @@ def source_crop(picture: np.ndarray, landmarks: np.ndarray) -> SourceCrop:
     return SourceCrop(pixels, crop_from_image, inverse_transform(crop_from_image))
 
 
-def driving_square(landmarks: np.ndarray) -> FaceSquare:
+def driving_square(landmarks: AnyArray) -> FaceSquare:
     """Return the upright square of a driver's face; landmarks: (478, 2 or more) pixels."""
     return replace(_square(landmarks, _DRIVING_SCALE, _DRIVING_SHIFT), angle_rad=0.0)
 
 
-def clip_square(landmarks: Sequence[np.ndarray]) -> FaceSquare:
+def clip_square(landmarks: Sequence[AnyArray]) -> FaceSquare:
     """Return one square for a whole clip, the mean of its frames': official, but not to be had live."""
     return square_of_box(np.mean([box_square(driving_square(points)) for points in landmarks], axis=0))
 
 
-def crop_driving(frame: np.ndarray, square: FaceSquare) -> np.ndarray:
+def crop_driving(frame: AnyArray, square: FaceSquare) -> AnyArray:
     """Return what the motion extractor looks at, (256, 256, C) as ``frame``."""
     transform = crop_transform(square, DRIVING_CROP_SIZE, is_turned=False)
     return warp_to_crop(frame, transform, DRIVING_CROP_SIZE)
 
 
-def _square(landmarks: np.ndarray, scale: float, shift: float) -> FaceSquare:
+def _square(landmarks: AnyArray, scale: float, shift: float) -> FaceSquare:
     points = np.asarray(landmarks, np.float64)[:, :2]
     axis = np.stack((points[list(_EYES)].mean(0), points[list(_MOUTH_CORNERS)].mean(0)))
     # MediaPipe's mesh covers the forehead, the landmarks that LivePortrait was trained with do not.
@@ -220,6 +221,6 @@ def _square(landmarks: np.ndarray, scale: float, shift: float) -> FaceSquare:
     return face_square(points[height >= height[list(_BROWS)].min()], axis, scale, 0.0, shift)
 
 
-def _axes(angle_rad: float) -> tuple[np.ndarray, np.ndarray]:
+def _axes(angle_rad: float) -> tuple[AnyArray, AnyArray]:
     cosine, sine = math.cos(angle_rad), math.sin(angle_rad)
     return np.array([cosine, sine]), np.array([-sine, cosine])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.liveportrait.motion.crop import FaceSquare, crop_driving, driving_square
 from animator_core.liveportrait.motion.face_motion import FaceMotion, face_motion
 from animator_core.liveportrait.motion.retargeting import ratio_tensors
@@ -29,13 +30,13 @@ class DrivingView:
     square: where the crop is in the frame; reference: the crop in whose coordinates the motion shall be.
     """
 
-    pixels: np.ndarray
-    landmarks: np.ndarray
+    pixels: UInt8Array
+    landmarks: FloatArray
     square: FaceSquare
     reference: FaceSquare
 
     @property
-    def landmarks_in_square(self) -> np.ndarray:
+    def landmarks_in_square(self) -> FloatArray:
         """The landmarks in sides of the crop, (478, 2)."""
         return self.square.places(self.landmarks)
 
@@ -71,7 +72,7 @@ class DrivingViews:
         self._crop.mirror(frame_width)
 
     def look(
-        self, frame: np.ndarray, landmarks: np.ndarray, captured_ns: int, is_mirrored: bool = False
+        self, frame: UInt8Array, landmarks: FloatArray, captured_ns: int, is_mirrored: bool = False
     ) -> DrivingView:
         """Return the view of a frame, (H, W, 3) uint8 RGB; landmarks: (478, 2 or 3), of the mirrored frame if so."""
         self._follow_size((frame.shape[1], frame.shape[0]), driving_square(landmarks).size)
@@ -124,7 +125,7 @@ class DrivingCrop:
         self.reference = _changed(self.reference, change)
         self._square = _changed(self._square, change)
 
-    def update(self, landmarks: np.ndarray, captured_ns: int) -> FaceSquare:
+    def update(self, landmarks: FloatArray, captured_ns: int) -> FaceSquare:
         """Return the square to crop from this frame; landmarks: (478, 2 or more) pixels."""
         wanted = driving_square(landmarks)
         seconds = max(captured_ns - self._seen_ns, 0) * 1e-9

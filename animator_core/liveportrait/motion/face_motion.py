@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Callable
 
-import numpy as np
 import torch
 
+from animator_core.arrays import FloatArray
 from animator_core.liveportrait.networks.keypoints import KeypointMotion
 
 
@@ -52,6 +52,10 @@ class FaceMotion:
         """Return the motion on ``device``."""
         return self._map(lambda value: value.to(device))
 
+    def median(self) -> FaceMotion:
+        """Return the median of every number over the frames, N = 1; that of the rotations is no rotation."""
+        return self._map(lambda value: value.median(0, keepdim=True).values)
+
     def _map(self, change: Callable[[torch.Tensor], torch.Tensor]) -> FaceMotion:
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return replace(self, **{name: change(value) for name, value in values.items() if value is not None})
@@ -77,12 +81,12 @@ def face_motion(
     )
 
 
-def motion_from_arrays(arrays: Mapping[str, np.ndarray]) -> FaceMotion:
+def motion_from_arrays(arrays: Mapping[str, FloatArray]) -> FaceMotion:
     """Return the motion of a recorded template's arrays, by the names of the fields."""
     return FaceMotion(**{name: torch.from_numpy(array.copy()) for name, array in arrays.items()})
 
 
-def motion_to_arrays(motion: FaceMotion) -> dict[str, np.ndarray]:
+def motion_to_arrays(motion: FaceMotion) -> dict[str, FloatArray]:
     """Return the arrays of a motion by the names of the fields, for a template."""
     values = {each.name: getattr(motion, each.name) for each in fields(motion)}
     return {name: value.cpu().numpy() for name, value in values.items() if value is not None}

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
+from animator_core.arrays import FloatArray
 from animator_core.liveportrait.motion.editing import brow_expression, gaze_expression, smile_expression
 from animator_core.liveportrait.motion.face_motion import FaceMotion
 from animator_core.liveportrait.motion.retargeting import Retargeters, eye_correction, lip_correction
@@ -105,5 +106,5 @@ def _limited(value: float, least: float, most: float) -> float:
     return min(max(value, least), most)
 
 
-def _tensor(array: np.ndarray) -> torch.Tensor:
+def _tensor(array: FloatArray) -> torch.Tensor:
     return torch.from_numpy(np.asarray(array, np.float32))

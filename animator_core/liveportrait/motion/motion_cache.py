@@ -14,6 +14,8 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from animator_core.arrays import FloatArray
+
 Value = TypeVar("Value")
 
 MAX_ENTRIES = 100
@@ -60,7 +62,7 @@ class MotionCache(Generic[Value]):
         self._max_entries = max_entries
         self._threshold = similarity_threshold
         self._step = quantisation_step
-        self._entries: OrderedDict[tuple[Hashable, bytes], tuple[np.ndarray, Value]] = OrderedDict()
+        self._entries: OrderedDict[tuple[Hashable, bytes], tuple[FloatArray, Value]] = OrderedDict()
         self._hits = self._misses = self._evictions = 0
 
     @property
@@ -68,7 +70,7 @@ class MotionCache(Generic[Value]):
         """How far a landmark of a hit may be from the asked one, along x or y, in sides of the driving crop."""
         return max((1 - self._threshold) * UNLIKE, self._step)
 
-    def get(self, landmarks: np.ndarray, scope: Hashable = None) -> Value | None:
+    def get(self, landmarks: FloatArray, scope: Hashable = None) -> Value | None:
         """Return the value of the most similar face of ``scope`` that is similar enough, or None; counts the answer.
 
         landmarks: (N, 2) or (N, 3) in sides of the driving crop; depth, which trackers only guess, is not looked at.
@@ -85,7 +87,7 @@ class MotionCache(Generic[Value]):
         self._entries.move_to_end(found)
         return self._entries[found][1]
 
-    def put(self, landmarks: np.ndarray, value: Value, scope: Hashable = None) -> None:
+    def put(self, landmarks: FloatArray, value: Value, scope: Hashable = None) -> None:
         """Keep ``value`` for this face; the face that was not asked for the longest goes where there are too many."""
         key, points = self._key(landmarks, scope)
         self._entries[key] = (points, value)
@@ -106,14 +108,14 @@ class MotionCache(Generic[Value]):
             self._hits, self._misses, len(self._entries), self._evictions, self._hits / asked if asked else 0.0
         )
 
-    def _key(self, landmarks: np.ndarray, scope: Hashable) -> tuple[tuple[Hashable, bytes], np.ndarray]:
+    def _key(self, landmarks: FloatArray, scope: Hashable) -> tuple[tuple[Hashable, bytes], FloatArray]:
         points = np.array(landmarks[:, :2], np.float32)
         if not np.isfinite(points).all():
             raise ValueError("landmarks are not finite; ask only for faces that were found")
         quantised = np.rint(points / self._step).astype(np.int32)
         return (scope, quantised.tobytes()), points
 
-    def _most_similar(self, points: np.ndarray, scope: Hashable) -> tuple[Hashable, bytes] | None:
+    def _most_similar(self, points: FloatArray, scope: Hashable) -> tuple[Hashable, bytes] | None:
         # similarity = 1 − max |Δ| / UNLIKE; a hundred comparisons take about 0.1 ms.
         best, nearest = None, (1 - self._threshold) * UNLIKE
         for key, (kept, _) in self._entries.items():

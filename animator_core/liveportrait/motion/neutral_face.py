@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Callable
 
 import numpy as np
@@ -76,12 +76,8 @@ class FaceComparison:
         together = joined(faces)
         base = together.rotation[:1]
         turns = vector_from_rotation(together.rotation @ base.transpose(1, 2))
-        values = {each.name: getattr(together, each.name) for each in fields(FaceMotion)}
-        median = {
-            name: None if value is None else value.median(0, keepdim=True).values for name, value in values.items()
-        }
-        median["rotation"] = rotation_from_vector(turns.median(0, keepdim=True).values) @ base
-        return FaceMotion(**median)
+        rotation = rotation_from_vector(turns.median(0, keepdim=True).values) @ base
+        return replace(together.median(), rotation=rotation)
 
 
 def new_calibration() -> Calibration[FaceMotion, FaceMotion]:

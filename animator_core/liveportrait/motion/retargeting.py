@@ -7,6 +7,7 @@ from typing import Callable, Protocol
 import numpy as np
 import torch
 
+from animator_core.arrays import AnyArray
 from animator_core.liveportrait.motion.face_motion import FaceMotion
 from animator_core.liveportrait.networks.keypoints import KEYPOINT_COUNT
 from animator_core.motion.options import MotionOptions
@@ -39,7 +40,7 @@ class Retargeters(Protocol):
         ...
 
 
-def close_ratios(landmarks: np.ndarray) -> tuple[float, float, float]:
+def close_ratios(landmarks: AnyArray) -> tuple[float, float, float]:
     """Return how far left eye, right eye and lips are open, each by its width; left as in the picture.
 
     landmarks: (478, 2 or more) of MediaPipe, or (203, 2), in any unit; depth is not looked at.
@@ -51,13 +52,13 @@ def close_ratios(landmarks: np.ndarray) -> tuple[float, float, float]:
     return left, right, lips
 
 
-def ratio_tensors(landmarks: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+def ratio_tensors(landmarks: AnyArray) -> tuple[torch.Tensor, torch.Tensor]:
     """Return (eye_ratios (1, 2), lip_ratio (1, 1)) float32 of landmarks as `close_ratios` takes them."""
     left, right, lips = close_ratios(landmarks)
     return torch.tensor([[left, right]], dtype=torch.float32), torch.tensor([[lips]], dtype=torch.float32)
 
 
-def _ratio(points: np.ndarray) -> float:
+def _ratio(points: AnyArray) -> float:
     upper, lower, first, last = points
     return float(np.linalg.norm(upper - lower) / (np.linalg.norm(first - last) + 1e-6))
 
@@ -103,7 +104,8 @@ def eye_correction(
         networks.retarget_eyes, source, ratios, torch.cat((wanted, reached), 1)
     )
     share = _left_share(source)
-    return share * (wanted_left - reached_left) + (1 - share) * (wanted_right - reached_right)
+    delta: torch.Tensor = share * (wanted_left - reached_left) + (1 - share) * (wanted_right - reached_right)
+    return delta
 
 
 def lip_correction(
@@ -124,9 +126,10 @@ def lip_correction(
         reached = (start + moved * (driving.lip_ratio - neutral.lip_ratio)).clamp(min=0)
     else:
         reached = ratio + moved * (driving.lip_ratio - ratio)
-    asked = torch.cat(torch.broadcast_tensors(strength * driving.lip_ratio, reached), 1)
-    at_wanted, at_reached = _each(networks.retarget_lips, source, ratio, asked)
-    return at_wanted - at_reached
+    wanted = (strength * driving.lip_ratio).expand_as(reached)
+    at_wanted, at_reached = _each(networks.retarget_lips, source, ratio, torch.cat((wanted, reached), 1))
+    delta: torch.Tensor = at_wanted - at_reached
+    return delta
 
 
 def _left_share(source: FaceMotion) -> torch.Tensor:

@@ -12,9 +12,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from animator_core.arrays import FloatArray
 from animator_core.errors import MotionError
 from animator_core.motion.npz_file import DAMAGE, read_npz, write_npz
 
@@ -48,13 +50,13 @@ class MotionTemplate:
     """
 
     fps: float
-    rotation: np.ndarray
-    expression: np.ndarray
-    scale: np.ndarray
-    translation: np.ndarray
-    canonical_keypoints: np.ndarray | None = None
-    eye_ratios: np.ndarray | None = None
-    lip_ratio: np.ndarray | None = None
+    rotation: FloatArray
+    expression: FloatArray
+    scale: FloatArray
+    translation: FloatArray
+    canonical_keypoints: FloatArray | None = None
+    eye_ratios: FloatArray | None = None
+    lip_ratio: FloatArray | None = None
     neutral: MotionTemplate | None = None
 
     def __post_init__(self) -> None:
@@ -81,13 +83,13 @@ class MotionTemplate:
     def __len__(self) -> int:
         return len(self.rotation)
 
-    def arrays(self) -> dict[str, np.ndarray]:
+    def arrays(self) -> dict[str, FloatArray]:
         """Return the arrays that there are, by name."""
         found = {name: getattr(self, name) for name in _FRAME_SHAPES}
         return {name: array for name, array in found.items() if array is not None}
 
 
-def template_from_arrays(fps: float, arrays: Mapping[str, np.ndarray]) -> MotionTemplate:
+def template_from_arrays(fps: float, arrays: Mapping[str, FloatArray]) -> MotionTemplate:
     """Return a template of arrays by the names that the file has; raises MotionError."""
     neutral = {name[len(_NEUTRAL) :]: array for name, array in arrays.items() if name.startswith(_NEUTRAL)}
     if neutral:
@@ -95,7 +97,7 @@ def template_from_arrays(fps: float, arrays: Mapping[str, np.ndarray]) -> Motion
     return _frames(fps, arrays)
 
 
-def _frames(fps: float, arrays: Mapping[str, np.ndarray]) -> MotionTemplate:
+def _frames(fps: float, arrays: Mapping[str, FloatArray]) -> MotionTemplate:
     for name in _REQUIRED:
         if name not in arrays:
             raise MotionError(f"the template has no {name}", "record it again")
@@ -103,7 +105,8 @@ def _frames(fps: float, arrays: Mapping[str, np.ndarray]) -> MotionTemplate:
     for name, array in known.items():
         if array.dtype.kind not in "fiu" or array.ndim == 0:
             raise MotionError(f"the template's {name} is {array.dtype} {array.shape}", "record it again")
-    return MotionTemplate(fps, **{name: array.astype(np.float32) for name, array in known.items()})
+    arrays_by_name: dict[str, Any] = {name: array.astype(np.float32) for name, array in known.items()}
+    return MotionTemplate(fps, **arrays_by_name)
 
 
 def write_template(path: Path, template: MotionTemplate) -> None:

@@ -12,7 +12,7 @@ from animator_core.animation.pipeline import CharacterPipeline
 from animator_core.animation.reuse import RenderReuse
 from animator_core.characters.character import Character
 from animator_core.characters.library import CharacterLibrary
-from animator_core.config import MODELS_DIR
+from animator_core.config import MODELS_DIR, ComputeConfig
 from animator_core.errors import CharacterError
 from animator_core.ipc.frame_ring import now_ns
 from animator_core.liveportrait.source.optimizer import require_picture
@@ -38,7 +38,13 @@ class AIAnimator:
         cache_dir: Path | str | None = None,
     ) -> None:
         cache = Path(cache_dir) if cache_dir is not None else None
-        settings = RendererSettings(Path(model_path), device, fp16, cache, enable_optimizer, enable_optimizer)
+        settings = RendererSettings(
+            weights_dir=Path(model_path),
+            compute=ComputeConfig(device=device, fp16=fp16),
+            cache_dir=cache,
+            use_feature_cache=enable_optimizer,
+            enable_optimizer=enable_optimizer,
+        )
         self._library = CharacterLibrary(Path(), cache)
         self._characters: dict[str, Character] = {}
         self._renderer = RendererSource(settings).create(renderer)

@@ -29,9 +29,9 @@ def make_library(config: Config) -> CharacterLibrary:
     character = config.character
     return CharacterLibrary(
         character.images_path,
-        config.performance.cache_dir if config.ai_model.use_feature_cache else None,
-        character.target_size,
-        character.auto_crop,
+        cache_dir=config.performance.cache_dir if config.ai_model.use_feature_cache else None,
+        target_size=character.target_size,
+        auto_crop=character.auto_crop,
     )
 
 
@@ -98,7 +98,10 @@ def make_estimator(config: Config, mirror: bool = False) -> MotionEstimator:
     options = config.liveportrait
     return MotionEstimator(
         MotionSettings(
-            mirror, options.sensitivity_expression, options.sensitivity_pose, smoothing=config.tracking.smoothing
+            mirror=mirror,
+            sensitivity_expression=options.sensitivity_expression,
+            sensitivity_pose=options.sensitivity_pose,
+            smoothing=config.tracking.smoothing,
         )
     )
 
@@ -108,22 +111,15 @@ def make_renderer_source(config: Config) -> RendererSource:
     from animator_core.renderers import RendererSettings, RendererSource
 
     model, performance = config.ai_model, config.performance
-    return RendererSource(
-        RendererSettings(
-            model.model_path,
-            model.device,
-            model.fp16,
-            performance.cache_dir,
-            model.use_feature_cache,
-            performance.enable_optimizer,
-            model.use_tensorrt,
-            config.liveportrait,
-            model.backend,
-            model.onnx_provider,
-            model.use_compile,
-        ),
-        _gpu_name,
+    settings = RendererSettings(
+        weights_dir=model.model_path,
+        compute=config.compute,
+        cache_dir=performance.cache_dir,
+        use_feature_cache=model.use_feature_cache,
+        enable_optimizer=performance.enable_optimizer,
+        options=config.liveportrait,
     )
+    return RendererSource(settings, _gpu_name)
 
 
 def _gpu_name() -> str:
@@ -139,10 +135,10 @@ def make_template_recorder(config: Config, mirror: bool = False, most_waiting: i
     from animator_core.liveportrait.execution.device import choose_device
     from animator_core.liveportrait.networks.motion_only import load_motion_extractor
 
-    model = config.ai_model
-    choice = choose_device(model.device, model.fp16)
-    extract = load_motion_extractor(model.model_path, choice.device, choice.dtype)
-    return TemplateRecorder(extract, model.batch_size, mirror, most_waiting)
+    compute = config.compute
+    choice = choose_device(compute.device, compute.fp16)
+    extract = load_motion_extractor(config.ai_model.model_path, choice.device, choice.dtype)
+    return TemplateRecorder(extract, compute.batch_size, is_mirrored=mirror, most_waiting=most_waiting)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
+from animator_core.config import ComputeConfig
 from animator_core.errors import AnimatorError, DeviceLostError, ModelError, WeightsError, loading
 from animator_core.motion.options import MotionOptions
 from animator_core.rendering.contract import Renderer
@@ -24,26 +25,19 @@ RENDERERS = ("auto", "liveportrait", "warp")
 
 @dataclass(frozen=True)
 class RendererSettings:
-    """How LivePortrait runs; see ``ai_model`` and ``performance`` in assets/config.yaml.
+    """How LivePortrait runs; the keys of the same names in assets/config.yaml say more.
 
-    weights_dir: folder of its weights, None where there are none. cache_dir: where converted weights and, with
-    use_feature_cache, features are kept; None keeps none. enable_optimizer: whether motions are cached.
-    options: how motion is carried over, ``liveportrait`` there. backend: auto, torch or onnx. onnx_provider: of
-    onnxruntime, see `choose_backend`. use_tensorrt: onnx by TensorRT, whatever these two say.
-    use_compile: where torch paints, see `ImprovingPainter`.
+    weights_dir: folder of its weights, None for none. compute: where its networks run. cache_dir: folder of converted
+    weights and, with use_feature_cache, of features; None keeps none. enable_optimizer: whether motions are cached.
+    options: of motion transfer.
     """
 
     weights_dir: Path | None = None
-    device: str = "auto"
-    fp16: bool = True
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
     cache_dir: Path | None = None
     use_feature_cache: bool = True
     enable_optimizer: bool = True
-    use_tensorrt: bool = False
     options: MotionOptions = field(default_factory=MotionOptions)
-    backend: str = "auto"
-    onnx_provider: str = "auto"
-    use_compile: bool = False
 
 
 class _NoGpu(ModelError):
@@ -142,11 +136,7 @@ class RendererSource:
         with loading("torch"):
             from animator_core.liveportrait.execution.backend import choose_backend, torch_instead
 
-        settings = self.settings
-        backend, provider = settings.backend, settings.onnx_provider
-        if settings.use_tensorrt:
-            backend, provider = "onnx", "tensorrt"
-        choice = choose_backend(backend, settings.device, settings.fp16, provider)
+        choice = choose_backend(self.settings.compute)
         try:
             return self._engine_on(choice, must_be_capable)
         except (WeightsError, _NoGpu):
@@ -155,7 +145,7 @@ class RendererSource:
             if choice.provider is None:
                 raise
             logger.warning("%s", exc)
-            return self._engine_on(torch_instead(exc, settings.device, settings.fp16), must_be_capable)
+            return self._engine_on(torch_instead(exc, self.settings.compute), must_be_capable)
 
     def _engine_on(self, choice: DeviceChoice, must_be_capable: bool) -> Engine:
         from animator_core.liveportrait.engine import load_engine
@@ -170,7 +160,7 @@ class RendererSource:
         assert self.settings.weights_dir is not None
         settings = self.settings
         try:
-            return load_engine(settings.weights_dir, choice, settings.cache_dir, settings.options, settings.use_compile)
+            return load_engine(settings.weights_dir, choice, cache_dir=settings.cache_dir, options=settings.options)
         except ModelError:
             self._failed_device = choice.device
             raise

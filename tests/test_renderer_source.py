@@ -11,6 +11,7 @@ import pytest
 import torch
 from stand_in_model import StandInModel, face_character
 
+from animator_core.config import ComputeConfig
 from animator_core.errors import AnimatorError, ModelError, WeightsError
 from animator_core.liveportrait import engine
 from animator_core.liveportrait.execution import device
@@ -130,7 +131,7 @@ def test_a_card_that_cuda_does_not_reach_is_named_to_the_user(settings, loads, m
     unused = UnusedCard("RTX 3060", "PyTorch 2.13.0+cpu is not a build for NVIDIA cards", "run install.py again")
     monkeypatch.setattr(device, "_is_available", lambda kind: False)
     monkeypatch.setattr(device, "unused_card", lambda: unused)
-    settings = dataclasses.replace(settings, backend="torch")
+    settings = dataclasses.replace(settings, compute=ComputeConfig(backend="torch"))
     note = "RTX 3060 is not used (PyTorch 2.13.0+cpu is not a build for NVIDIA cards); run install.py again"
     assert str(RendererSource(settings).create(name).note) == note
 
@@ -166,5 +167,5 @@ def test_the_setting_decides_whether_the_networks_are_compiled(settings, monkeyp
         return StandInModel()
 
     monkeypatch.setattr(engine.LivePortraitModel, "load", load)
-    RendererSource(dataclasses.replace(settings, use_compile=use_compile)).create("liveportrait")
+    RendererSource(dataclasses.replace(settings, compute=ComputeConfig(compile=use_compile))).create("liveportrait")
     assert given == [use_compile]

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="measure only with or only without render reuse and motion cache (default: both, frame by frame)",
     )
     parser.add_argument(
-        "--backend", choices=BACKENDS, help="what runs LivePortrait's networks (default: ai_model.backend)"
+        "--backend", choices=BACKENDS, help="what runs LivePortrait's networks (default: compute.backend)"
     )
     parser.add_argument(
         "--characters",
@@ -76,8 +76,8 @@ def run(options: argparse.Namespace) -> int:
     parts.require_apart({"--json": options.json, "--plot": options.plot}, {"--driving": options.driving})
     config = load_config(options.config)
     if options.backend is not None:
-        model = dataclasses.replace(config.ai_model, backend=options.backend, use_tensorrt=False)
-        config = dataclasses.replace(config, ai_model=model)
+        compute = dataclasses.replace(config.compute, backend=options.backend)
+        config = dataclasses.replace(config, compute=compute)
     if options.compare_eager:
         return _compare_eager(options, config)
     if options.size is not None:
@@ -143,8 +143,14 @@ def _measured_paths(
 def _compare_eager(options: argparse.Namespace, config: Config) -> int:
     from animator_core.diagnostics.benchmark.eager import compare, format_comparison
 
-    model = config.ai_model
-    comparison = compare(model.model_path, model.device, model.fp16, options.frames, config.performance.cache_dir)
+    compute = config.compute
+    comparison = compare(
+        config.ai_model.model_path,
+        compute.device,
+        compute.fp16,
+        frames=options.frames,
+        cache_dir=config.performance.cache_dir,
+    )
     print(format_comparison(comparison))
     if options.json is not None:
         parts.write_json(options.json, dataclasses.asdict(comparison))

@@ -23,7 +23,7 @@ from animator_core.motion.options import MotionOptions
 
 logger = logging.getLogger(__name__)
 
-_REMEDY = "close programs that use it, or set ai_model.device to cpu"
+_REMEDY = "close programs that use it, or set compute.device to cpu"
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,27 +56,24 @@ def load_engine(
     choice: DeviceChoice,
     cache_dir: Path | None,
     options: MotionOptions | None = None,
-    use_compile: bool = False,
 ) -> Engine:
     """Load the networks; raises WeightsError for the files, ModelError where the device cannot hold or run them.
 
     A device that gives no numbers in half precision runs them in single precision, with a note.
-
-    use_compile: see `LivePortraitModel.load`.
     """
-    model = _loaded_model(weights_dir, choice, cache_dir, options, use_compile)
+    model = _loaded_model(weights_dir, choice, cache_dir, options)
     if choice.is_half and not _gives_numbers(model, choice):
         logger.warning("%s gives no numbers in half precision", choice.name)
         del model
         release_memory(choice.device)
         choice = choice.in_single_precision()
-        model = _loaded_model(weights_dir, choice, cache_dir, options, use_compile)
+        model = _loaded_model(weights_dir, choice, cache_dir, options)
     logger.info("LivePortrait %s on %s, %s", model.version[:12], choice.name, choice.dtype)
     return Engine(model, choice, FeatureResidency(choice.device), SceneShelf(model))
 
 
 def _loaded_model(
-    weights_dir: Path, choice: DeviceChoice, cache_dir: Path | None, options: MotionOptions | None, use_compile: bool
+    weights_dir: Path, choice: DeviceChoice, cache_dir: Path | None, options: MotionOptions | None
 ) -> LivePortraitModel:
     with device_errors_as(f"LivePortrait cannot be loaded onto {choice.name}", _REMEDY, choice.device):
         return LivePortraitModel.load(
@@ -86,7 +83,7 @@ def _loaded_model(
             cache_dir,
             options,
             _painter_maker(weights_dir, choice, cache_dir),
-            use_compile,
+            choice.is_compiled,
         )
 
 

@@ -134,7 +134,7 @@ class LivePortraitRenderer:
             yield from self._scene.draw_each(torch.cat([each.content for each in placements]), self._frame)
         except torch.cuda.OutOfMemoryError as exc:
             raise ModelError(
-                f"{self.device} has no memory for {len(placements)} frames at once", "lower ai_model.batch_size"
+                f"{self.device} has no memory for {len(placements)} frames at once", "lower compute.batch_size"
             ) from exc
 
     def replay(self, template: MotionTemplate) -> list[Placement]:

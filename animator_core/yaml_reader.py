@@ -104,7 +104,11 @@ def convert(value: Any, kind: Any, decode: Decoder | None = None) -> Any:
     """Return the value as the annotated type; raises ValueError."""
     import msgspec
 
-    return msgspec.convert(value, kind, dec_hook=decode)
+    try:
+        return msgspec.convert(value, kind, dec_hook=decode)
+    except msgspec.ValidationError as exc:
+        # No ValueError before msgspec 0.21, which Python 3.9 does not have.
+        raise ValueError(str(exc)) from exc
 
 
 def expected(kind: Any) -> str:

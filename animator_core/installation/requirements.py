@@ -25,6 +25,8 @@ _COMMON = (
     "av>=14,<19",
     "flatbuffers>=24.3,<26",
     "matplotlib>=3.8,<4",
+    # 0.20.0 is the last for Python 3.9 and the first for 3.14.
+    "msgspec>=0.20,<1",
     "numba>=0.59,<1",
     "pillow>=10,<14",
     "platformdirs>=4.2,<5",

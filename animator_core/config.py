@@ -15,6 +15,7 @@ from typing import Annotated, Any, Union
 
 from animator_core.errors import ConfigError
 from animator_core.ipc.face_settings import SMOOTHING
+from animator_core.ipc.protocol import RENDERERS
 from animator_core.motion.options import MotionOptions, within
 from animator_core.yaml_reader import (
     InvalidYaml,
@@ -35,6 +36,7 @@ PROJECT_ROOT = Path(__file__).resolve().parents[1]
 MODELS_DIR = PROJECT_ROOT / "assets" / "models"
 DEFAULT_CONFIG_FILE = PROJECT_ROOT / "assets" / "config.yaml"
 
+BACKENDS = ("auto", "torch", "onnx")
 NAMED_KEYS = ("left", "right", "up", "down", "space", "enter", "tab", "escape", "home", "end", "pageup", "pagedown")
 """The hotkeys besides single characters."""
 
@@ -69,7 +71,7 @@ class AiModelConfig:
     first one is shown. use_feature_cache: whether the features of pictures are kept in performance.cache_dir.
     """
 
-    type: Annotated[str, one_of("auto", "liveportrait", "warp", text="auto, liveportrait or warp")] = "auto"
+    type: Annotated[str, one_of(*RENDERERS, text="auto, liveportrait or warp")] = "auto"
     model_path: Path = PROJECT_ROOT / "assets" / "models" / "liveportrait"
     warmup_frames: Annotated[int, whole(0, 1000)] = 3
     use_feature_cache: bool = True
@@ -88,7 +90,7 @@ class ComputeConfig:
         "auto"
     )
     fp16: bool = True
-    backend: Annotated[str, one_of("auto", "torch", "onnx", text="auto, torch or onnx")] = "auto"
+    backend: Annotated[str, one_of(*BACKENDS, text="auto, torch or onnx")] = "auto"
     provider: Annotated[str, one_of("auto", "directml", "coreml", "openvino", "cuda", "tensorrt", "cpu")] = "auto"
     compile: bool = False
     batch_size: Annotated[int, whole(1, 64)] = 1
@@ -208,7 +210,7 @@ def load_config(path: Path | str | None = None) -> Config:
         return Config()
     file = Path(path) if path is not None else DEFAULT_CONFIG_FILE
     try:
-        content = read_yaml(file, "configuration", ("current_character",), ConfigError)
+        content = read_yaml(file, "configuration", text_keys=("current_character",))
     except InvalidYaml as exc:
         raise ConfigError(f"{exc.place}: this is not valid YAML: {exc.problem}", "correct that line") from exc
     try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Callable
 
 from animator_core.config import ComputeConfig
 from animator_core.errors import AnimatorError, DeviceLostError, ModelError, WeightsError, loading
+from animator_core.ipc.protocol import RENDERERS
 from animator_core.motion.options import MotionOptions
 from animator_core.rendering.contract import Renderer
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from animator_core.liveportrait.execution.device import DeviceChoice
 
 logger = logging.getLogger(__name__)
-
-RENDERERS = ("auto", "liveportrait", "warp")
 
 
 @dataclass(frozen=True)
@@ -157,8 +156,8 @@ class RendererSource:
                 "LivePortrait has no GPU here and takes seconds a frame on the CPU, so the warp renderer is used",
                 "choose liveportrait to have it anyway",
             )
-        assert self.settings.weights_dir is not None
         settings = self.settings
+        assert settings.weights_dir is not None
         try:
             return load_engine(settings.weights_dir, choice, cache_dir=settings.cache_dir, options=settings.options)
         except ModelError:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from msgspec import Meta
 
 Decoder = Callable[[Any, Any], Any]
-"""Makes a value of a type that msgspec does not know, (type, value) → value; raises ValueError."""
+"""(type, value) → value of a type that msgspec does not know; raises ValueError."""
 
 MAX_FILE_BYTES = 1 << 20
 
@@ -32,7 +32,7 @@ class InvalidYaml(Exception):
         self.place, self.problem = place, problem
 
 
-def read_yaml(path: Path, kind: str, text_keys: Collection[str], error: type[AnimatorError]) -> Any:
+def read_yaml(path: Path, kind: str, *, text_keys: Collection[str], error: type[AnimatorError] = ConfigError) -> Any:
     """Return the content of a YAML file; kind: "configuration", for the errors.
 
     Plain values of ``text_keys``, at any depth, are text however they look: ``No``, ``13``, ``2026-11-28``. An empty

@@ -36,7 +36,7 @@ _KEYS = ("name", "crop", "landmarks")
 class CharacterDescription:
     """The content of a ``name.yaml``; everything is optional.
 
-    name: display name. crop: (x, y, width, height) in pixels of the picture, the region in which to look for the face.
+    name: display name. crop: (x, y, width, height) in pixels of the picture, the region searched for the face.
     landmarks: (478, 3) float32 in pixels of the picture, or None.
     key_points: points (x, y) in pixels of the picture by name or number, for `tracking.face_model.fit_landmarks`.
     """
@@ -48,20 +48,20 @@ class CharacterDescription:
 
 
 def description_path(picture_path: Path) -> Path:
-    """Return where the description of a picture is, if it has one: ``.yaml``, or ``.yml`` if only that is there."""
+    """Return the path of a picture's description: ``.yaml``, or ``.yml`` if only that exists."""
     yaml_path, yml_path = picture_path.with_suffix(".yaml"), picture_path.with_suffix(".yml")
     return yml_path if yml_path.exists() and not yaml_path.exists() else yaml_path
 
 
 def read_description(picture_path: Path) -> CharacterDescription:
-    """Return the description beside ``picture_path``, an empty one where there is none; raises CharacterError."""
+    """Return the description beside ``picture_path``, an empty one if there is none; raises CharacterError."""
     path = description_path(picture_path)
     if not path.exists():
         return CharacterDescription()
     if path.suffix == ".yaml" and path.with_suffix(".yml").exists():
         logger.warning("%s is not read, because there is %s", path.with_suffix(".yml"), path.name)
     try:
-        content = read_yaml(path, "character description", ("name",), CharacterError)
+        content = read_yaml(path, "character description", text_keys=("name",), error=CharacterError)
     except InvalidYaml as exc:
         remedy = "correct that line or delete the file"
         raise CharacterError(f"{exc.place} is not valid YAML: {exc.problem}", remedy) from exc
@@ -75,7 +75,7 @@ def _description(content: Any) -> CharacterDescription:
     if content is None:
         return CharacterDescription()
     if not isinstance(content, dict):
-        raise ConfigError("it has no lines of the form 'key: value'", f"known keys are {', '.join(_KEYS)}")
+        raise ConfigError("the file has no lines of the form 'key: value'", f"known keys are {', '.join(_KEYS)}")
     for key in content:
         if key not in _KEYS:
             raise unknown_key(str(key), _KEYS)
@@ -93,10 +93,10 @@ def _description(content: Any) -> CharacterDescription:
 def write_description(
     picture_path: Path, crop: tuple[int, int, int, int] | None, key_points: Mapping[str, Sequence[float]]
 ) -> Path:
-    """Write where the face is beside a picture and return the file; its name is kept, the old file with ``.bak``.
+    """Write a picture's description and return its path; the name is kept, and the old file with ``.bak``.
 
-    crop: where to look for the face. key_points: see `CharacterDescription`; they count more than a crop. Raises
-    CharacterError where it cannot be written, or the old one cannot be read.
+    crop, key_points: see `CharacterDescription`; key points take precedence. Raises CharacterError if the file cannot
+    be written, or the old one cannot be read.
     """
     path, name = description_path(picture_path), read_description(picture_path).name
     content: dict[str, Any] = {"name": name} if name else {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from animator_core import assembly
 from animator_core.cli import parts
-from animator_core.config import PROJECT_ROOT, Config, load_config
+from animator_core.config import BACKENDS, PROJECT_ROOT, Config, load_config
 from animator_core.errors import AnimatorError
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 DEFAULT_DRIVING = PROJECT_ROOT / "assets" / "motions" / "sample.npz"
 DEFAULT_FRAMES = 300
 _MOST_CHARACTERS = 64
-BACKENDS = ("auto", "torch", "onnx")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

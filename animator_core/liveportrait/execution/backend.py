@@ -8,13 +8,11 @@ from dataclasses import replace
 
 import torch
 
-from animator_core.config import ComputeConfig
+from animator_core.config import BACKENDS, ComputeConfig
 from animator_core.errors import AnimatorError, ModelError
 from animator_core.liveportrait.execution import device as devices
 from animator_core.liveportrait.execution.device import DeviceChoice
 from animator_core.liveportrait.execution.onnx.providers import PROVIDERS, Provider, choose_provider, is_accelerator
-
-BACKENDS = ("auto", "torch", "onnx")
 
 
 def choose_backend(compute: ComputeConfig) -> DeviceChoice:

@@ -1,4 +1,4 @@
-"""Puts parts together as the settings say: library, character, tracker, estimator, renderer, clip."""
+"""Makes library, character, tracker, estimator, renderer and clip from the settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def make_library(config: Config) -> CharacterLibrary:
-    """Return the library that the settings describe."""
+    """Return the settings' character library."""
     from animator_core.characters.library import CharacterLibrary
 
     character = config.character
@@ -68,7 +68,7 @@ def picture_path(text: str, library: CharacterLibrary) -> Path:
 def load_character(text: str | None, config: Config) -> Character:
     """Return the character that ``text`` names: a picture file, or one of the library; None is the settings' one.
 
-    Raises CharacterError where there is none, or it cannot be used.
+    Raises CharacterError if there is none, or it cannot be used.
     """
     library = make_library(config)
     text = text or config.character.current_character
@@ -83,12 +83,16 @@ def load_character(text: str | None, config: Config) -> Character:
 
 
 def make_tracker(config: Config) -> FaceTracker:
-    """Return the face tracker that the settings describe."""
+    """Return the settings' face tracker."""
     from animator_core.config import MODELS_DIR
     from animator_core.tracking.build import create_tracker
 
     tracking = config.tracking
-    return create_tracker(MODELS_DIR, tracking.min_detection_confidence, tracking.min_tracking_confidence)
+    return create_tracker(
+        MODELS_DIR,
+        min_detection_confidence=tracking.min_detection_confidence,
+        min_tracking_confidence=tracking.min_tracking_confidence,
+    )
 
 
 def make_estimator(config: Config, mirror: bool = False) -> MotionEstimator:
@@ -107,7 +111,7 @@ def make_estimator(config: Config, mirror: bool = False) -> MotionEstimator:
 
 
 def make_renderer_source(config: Config) -> RendererSource:
-    """Return what makes renderers as the settings say."""
+    """Return a source of renderers with the settings' options."""
     from animator_core.renderers import RendererSettings, RendererSource
 
     model, performance = config.ai_model, config.performance
@@ -130,7 +134,7 @@ def _gpu_name() -> str:
 
 
 def make_template_recorder(config: Config, mirror: bool = False, most_waiting: int | None = None) -> TemplateRecorder:
-    """Return what records templates, with the motion extractor alone; raises WeightsError where it cannot be had."""
+    """Return a recorder of templates, which loads the motion extractor alone; raises WeightsError."""
     from animator_core.clips.recording import TemplateRecorder
     from animator_core.liveportrait.execution.device import choose_device
     from animator_core.liveportrait.networks.motion_only import load_motion_extractor
@@ -145,9 +149,9 @@ def make_template_recorder(config: Config, mirror: bool = False, most_waiting: i
 def made_renderer(
     name: str | None, config: Config, source: RendererSource | None = None, enable_optimizer: bool | None = None
 ) -> Iterator[Renderer]:
-    """Give the renderer of that name, the settings' one for None, and free it afterwards.
+    """Yield the renderer of that name, the settings' one for None, and free it afterwards.
 
-    source: where several renderers share what they can. enable_optimizer: other than the settings say.
+    source: shares networks and features between renderers. enable_optimizer: overrides the settings.
     """
     source = source or make_renderer_source(config)
     renderer = source.create(name or config.ai_model.type, enable_optimizer)
@@ -159,7 +163,7 @@ def made_renderer(
 
 @contextlib.contextmanager
 def opened_clip(path: Path, config: Config) -> Iterator[DrivingClip]:
-    """Give the driving clip in a file, and close it afterwards."""
+    """Yield the driving clip in a file, and close it afterwards."""
     from animator_core.clips.driving_clip import open_clip
 
     clip = open_clip(path, lambda: make_tracker(config))

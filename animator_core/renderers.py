@@ -40,13 +40,13 @@ class RendererSettings:
 
 
 class _NoGpu(ModelError):
-    """There is nothing wrong: this computer has no GPU."""
+    """This computer has no GPU, which is no fault."""
 
 
 class RendererSource:
-    """Makes renderers; those of LivePortrait share one copy of networks and features as long as any of them is used.
+    """Makes renderers; those of LivePortrait share one copy of networks and features while any of them is in use.
 
-    find_gpu: returns the name of the GPU that lies idle where the weights are not there, "" for none.
+    find_gpu: returns the name of the GPU that is unused if the weights are missing, "" for none.
     """
 
     def __init__(
@@ -61,13 +61,12 @@ class RendererSource:
         self._lock = threading.Lock()
 
     def create(self, name: str = "auto", enable_optimizer: bool | None = None) -> Renderer:
-        """Return a renderer; "auto" takes LivePortrait where the weights and a capable GPU are there, else the warp.
+        """Return a renderer; "auto" takes LivePortrait if its weights and a capable GPU are there, else the warp.
 
-        enable_optimizer: other than the settings say.
+        enable_optimizer: overrides the settings.
 
-        What "auto" falls back from although there is a GPU is in the renderer's ``note``; that a computer without one
-        draws by the warp is as it should be, and only logged. Raises WeightsError or ModelError where "liveportrait"
-        is asked for and cannot be had, AnimatorError for an unknown name.
+        If "auto" takes the warp although there is a GPU, the renderer's ``note`` is the reason; without a GPU it is
+        only logged. Raises WeightsError or ModelError if "liveportrait" cannot run, AnimatorError for an unknown name.
         """
         if name not in RENDERERS:
             raise AnimatorError(f"renderer {name!r} is unknown", f"choose one of {', '.join(RENDERERS)}")
@@ -95,7 +94,7 @@ class RendererSource:
         if self._failed_device:
             from animator_core.liveportrait.execution.device_errors import release_memory
 
-            # Only now: the error held what had been loaded.
+            # Only now: the error held the loaded networks.
             release_memory(self._failed_device)
             self._failed_device = ""
         return WarpRenderer(note=note)

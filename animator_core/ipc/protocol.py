@@ -67,7 +67,7 @@ class CharacterEntry:
 class OpenFilter:
     """A filter exists: read driving frames from one ring, write animated frames to the other.
 
-    neutral: of the filter's last `NeutralPose`, so that another run of the worker need not calibrate; or "".
+    neutral: from the last `NeutralPose` of the filter, so that a new worker need not calibrate; or "".
     """
 
     type: ClassVar[str] = "open_filter"
@@ -158,7 +158,7 @@ class FilterStatus:
     """How one filter is doing, about once a second and at every change of state.
 
     state: one of `STATES`. fps: animated frames a second. latency_ms: capture to published, median of the last second.
-    renderer, device: those in use ("warp" on "cpu"). message, remedy: the problem and its remedy, or "".
+    renderer, device: those in use ("warp" on "CPU"). message, remedy: of the present problem, or "".
     """
 
     type: ClassVar[str] = "filter_status"
@@ -177,7 +177,7 @@ class FilterStatus:
 class NeutralPose:
     """A filter's calibration was found, or forgotten.
 
-    neutral: ten kilobytes of text, opaque to the plugin, for `OpenFilter`; "" for none.
+    neutral: ten kilobytes of text that mean something to the worker alone, for `OpenFilter`; "" for none.
     """
 
     type: ClassVar[str] = "neutral_pose"
@@ -192,7 +192,7 @@ def may_be_slow(renderer: str, device: str) -> bool:
 
 @dataclass(frozen=True)
 class WorkerProblem:
-    """A problem of no single filter; the worker goes on if it can."""
+    """A problem of no single filter; the worker goes on as far as it can."""
 
     type: ClassVar[str] = "worker_problem"
     message: str
@@ -238,7 +238,7 @@ def encode(message: Message) -> bytes:
 
 
 def decode(line: bytes) -> Message:
-    """Return the message in one line; raises MessageError if the line is none."""
+    """Return the message in one line; raises MessageError for any other line."""
     try:
         fields = json.loads(line)
         kind = _TYPES[fields.pop("type")]
@@ -279,7 +279,7 @@ def _build(cls: Type[Any], fields: Dict[str, Any]) -> Any:  # noqa: UP006
 
 @dataclass
 class LineDecoder:
-    """Cuts a stream of bytes into messages; invalid lines are skipped, their problems collected in ``rejected``."""
+    """Cuts a stream of bytes into messages; a line that is none is kept in ``rejected`` and skipped."""
 
     rejected: List[str] = field(default_factory=list)  # noqa: UP006
     _rest: bytes = b""

@@ -21,16 +21,18 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from animator_core.installation import obs_setup, requirements
+from animator_core.installation import obs_setup, requirements, torch_build
 from animator_core.installation.console import AGAIN, InstallError, is_own_window, print_in_any_encoding, say
 from animator_core.installation.environment import Environment, Interpreter
 from animator_core.installation.long_paths import path_problem
 from animator_core.installation.model_files import FACE_LANDMARKER, LIVEPORTRAIT
 from animator_core.installation.models import ModelsStep
+from animator_core.installation.requirements import declared_packages
 from animator_core.installation.synced_folder import syncing_service
 from animator_core.installation.writable import writing_problem
 
 ROOT = Path(__file__).resolve().parent
+PROJECT_FILE = ROOT / "pyproject.toml"
 MODELS = ROOT / "assets" / "models"
 CACHE = ROOT / "cache"
 DISK_BYTES_CPU = 3_000_000_000
@@ -78,9 +80,9 @@ def check_disk(needed_bytes: int) -> None:
             )
 
 
-def detect_gpu(choice: str) -> "requirements.Gpu | None":
+def detect_gpu(choice: str) -> "torch_build.Gpu | None":
     """Return the GPU to install torch for, None for the CPU; ``choice`` is --torch."""
-    gpu = None if choice == "cpu" else requirements.detect_gpu()
+    gpu = None if choice == "cpu" else torch_build.detect_gpu()
     if choice == "cuda" and gpu is None:
         raise InstallError(
             "--torch cuda: nvidia-smi names no NVIDIA GPU", "install its driver, or leave the option out"
@@ -95,24 +97,23 @@ def install_packages(environment: Environment, options: argparse.Namespace, mode
     check_disk(models_bytes + (DISK_BYTES_AGAIN if environment.is_complete else first_bytes))
     interpreter = environment.make()
     macos = int(platform.mac_ver()[0].split(".")[0]) if platform.system() == "Darwin" else None
-    torch = requirements.torch_build(interpreter.version, platform.system(), platform.machine(), gpu, macos)
+    torch = torch_build.torch_build(interpreter.version, platform.system(), platform.machine(), gpu, macos)
     say(f"torch: this machine gets {torch.description}")
-    base = requirements.base_packages(interpreter.version)
-    mediapipe = requirements.mediapipe_package(interpreter.version)
+    base = declared_packages(PROJECT_FILE)
     has_run = environment.install("base packages", base)
-    has_run |= environment.install("mediapipe", ("--no-deps", mediapipe))
+    has_run |= environment.install("mediapipe", ("--no-deps", *declared_packages(PROJECT_FILE, "mediapipe")))
     has_run |= environment.install_torch(torch, check_disk)
-    triton = requirements.triton_package(interpreter.version, platform.system(), gpu)
+    triton = torch_build.triton_package(interpreter.version, platform.system(), gpu)
     if triton:
         try:
             has_run |= environment.install("triton", ("--no-deps", triton))
         except InstallError as exc:
             say(f"triton: LivePortrait runs without kernels of its own, a little slower ({exc})")
+    # The base goes along, so that no other package lifts numpy past what mediapipe can take.
     if options.onnx or options.dev or options.test:
-        has_run |= environment.install("onnxruntime", base + requirements.onnx_packages(platform.system()))
+        has_run |= environment.install("onnxruntime", base + declared_packages(PROJECT_FILE, "onnx"))
     if options.dev or options.test:
-        # The base goes along, so that no tool's dependency lifts numpy past what mediapipe can take.
-        has_run |= environment.install("development tools", base + requirements.DEVELOPMENT)
+        has_run |= environment.install("development tools", base + declared_packages(PROJECT_FILE, "dev"))
     if has_run or options.verify:
         environment.check_imports()
     else:

@@ -61,7 +61,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     environment = RecordingEnvironment(tmp_path, tmp_path / "log")
     monkeypatch.setattr(module, "Environment", lambda root, log: environment)
     monkeypatch.setattr(module.requirements, "python_problem", lambda *machine: None)
-    monkeypatch.setattr(module.requirements, "detect_gpu", lambda: None)
+    monkeypatch.setattr(module.torch_build, "detect_gpu", lambda: None)
     module.environment = environment  # type: ignore[attr-defined]
     return module
 

@@ -20,7 +20,7 @@ from animator_core.installation import requirements
 from animator_core.installation.child_environment import pip_environment, python_environment
 from animator_core.installation.console import AGAIN, InstallError, say
 from animator_core.installation.pip_errors import is_index_away, pip_problem
-from animator_core.installation.requirements import CUDA_BUILD_BYTES, TorchBuild
+from animator_core.installation.torch_build import CUDA_BUILD_BYTES, TorchBuild
 
 _DESCRIBE = "import json, pip, sys; print(json.dumps([sys.version_info[:2], sys.base_prefix]))"
 _LOAD_ALL = "import av, cv2, mediapipe, numba, numpy, PIL, psutil, torch, yaml"

@@ -1,4 +1,4 @@
-"""Sets Stream Motion Animator up: packages, models, sample characters, and what to click in OBS.
+"""Sets Stream Motion Animator up: packages, models, sample characters, and the steps in OBS.
 
     python3 install.py           set-up; run it again at any time, it continues and repairs
     python3 install.py --demo    set-up, then a sample character moves in output/demo.mp4 (no camera, no OBS)
@@ -40,12 +40,12 @@ TESTS = ("-m", "pytest", "--numprocesses=2", "--dist=loadgroup")
 DISK_BYTES_CPU = 3_000_000_000
 DISK_BYTES_CUDA = 9_000_000_000
 DOWNLOADED_SHARE = 0.4
-"""Of the space that packages take, what their compressed files take before."""
+"""Size of the downloaded packages, as a share of the installed ones."""
 DISK_BYTES_AGAIN = 200_000_000
 
 
 def check_machine() -> None:
-    """Raise InstallError where this Python or platform cannot run the program, or its folder cannot be written."""
+    """Raise InstallError if this Python or platform cannot run the program, or its folder cannot be written."""
     problem = requirements.python_problem(
         sys.version_info[:2], platform.system(), platform.machine(), sys.maxsize > 2**32
     )
@@ -63,7 +63,7 @@ def check_machine() -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Raise InstallError unless files can be made in ``folder``, which is made where it is missing."""
+    """Raise InstallError unless files can be made in ``folder``, which is made if it is missing."""
     problem = writing_problem(folder)
     if problem:
         raise InstallError(
@@ -93,7 +93,7 @@ def detect_gpu(choice: str) -> "torch_build.Gpu | None":
 
 
 def install_packages(environment: Environment, options: argparse.Namespace, models_bytes: int) -> Interpreter:
-    """Make the environment with all its packages, and return what its Python is."""
+    """Make the environment with all its packages, and return its Python."""
     gpu = detect_gpu(options.torch)
     first_bytes = DISK_BYTES_CUDA if gpu else DISK_BYTES_CPU
     check_disk(models_bytes + (DISK_BYTES_AGAIN if environment.is_complete else first_bytes))
@@ -124,14 +124,14 @@ def install_packages(environment: Environment, options: argparse.Namespace, mode
 
 
 def write_obs_steps(interpreter: Interpreter) -> str:
-    """Return what to click in OBS, after leaving it in the cache folder too."""
+    """Write the steps in OBS into the cache folder, and return them."""
     steps = obs_setup.obs_steps(ROOT, platform.system(), interpreter.version, interpreter.base_prefix)
     (CACHE / "obs-setup.txt").write_text(steps + "\n", encoding="utf-8")
     return steps
 
 
 def set_up(environment: Environment, options: argparse.Namespace) -> int:
-    """Do every step of the set-up and return the exit code: 1 where something is left to be done."""
+    """Do every step of the set-up and return the exit code: 1 if something is left to be done."""
     check_machine()
     wanted = (FACE_LANDMARKER,) if options.without_liveportrait else (FACE_LANDMARKER, *LIVEPORTRAIT)
     models = ModelsStep(MODELS, wanted, options.models, options.mirror, options.verify)
@@ -149,7 +149,7 @@ def set_up(environment: Environment, options: argparse.Namespace) -> int:
 
 
 def run_demo(environment: Environment) -> int:
-    """Animate the first sample character with the first sample motion, and say where the video is."""
+    """Animate the first sample character with the first sample motion, and print the video's path."""
     pictures = sorted(p for p in (ROOT / "assets/characters").glob("*") if p.suffix in (".png", ".jpg", ".webp"))
     motions = sorted((ROOT / "assets/motions").glob("*.npz"))
     if not pictures or not motions:
@@ -165,15 +165,13 @@ def run_demo(environment: Environment) -> int:
 
 
 def parse(arguments: "list[str]") -> argparse.Namespace:
-    """Return the options; what follows ``--`` is for pytest."""
+    """Return the options; arguments after ``--`` are for pytest."""
     parser = argparse.ArgumentParser(prog="install.py", description="Sets Stream Motion Animator up.")
     job = parser.add_mutually_exclusive_group()
     job.add_argument("--demo", action="store_true", help="then animate a sample into output/demo.mp4")
-    job.add_argument("--test", action="store_true", help="then run the tests; what follows -- goes to pytest")
+    job.add_argument("--test", action="store_true", help="then run the tests; arguments after -- go to pytest")
     parser.add_argument("--dev", action="store_true", help="also install the tools of development")
-    parser.add_argument(
-        "--models", type=Path, metavar="DIR", help="take model files from this folder where it has them"
-    )
+    parser.add_argument("--models", type=Path, metavar="DIR", help="take model files from this folder if it has them")
     parser.add_argument("--mirror", default="", metavar="URL", help="download the model files from this folder instead")
     parser.add_argument(
         "--without-liveportrait", action="store_true", help="do not get LivePortrait's weights (522 MB)"

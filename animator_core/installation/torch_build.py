@@ -37,7 +37,7 @@ class TorchBuild:
 
 
 def detect_gpu() -> Gpu | None:
-    """Return the first NVIDIA card that the driver names, None where there is no card or driver."""
+    """Return the first NVIDIA card that the driver names, None without a card or driver."""
     query = ["nvidia-smi", "--query-gpu=name,driver_version,compute_cap", "--format=csv,noheader"]
     try:
         answer = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True)
@@ -85,7 +85,7 @@ def _cuda_tag(version: tuple[int, int], gpu: Gpu) -> tuple[str, str]:
 
 
 def triton_package(version: tuple[int, int], system: str, gpu: Gpu | None) -> str:
-    """Return the package that compiles our kernels where torch does not bring it: CUDA on Windows; "" elsewhere.
+    """Return the package that compiles our kernels on Windows with CUDA; "" elsewhere, as torch brings it.
 
     Each torch works with one Triton: 2.13 with 3.7, 2.8 (Python 3.9) with 3.4. It knows cards from Turing on.
     """

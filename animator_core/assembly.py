@@ -127,7 +127,7 @@ def make_renderer_source(config: Config) -> RendererSource:
 
 
 def _gpu_name() -> str:
-    from animator_core.installation.requirements import detect_gpu
+    from animator_core.installation.torch_build import detect_gpu
 
     gpu = detect_gpu()
     return gpu.name if gpu else ""

@@ -1,6 +1,6 @@
 """What a hit of the motion cache changes: hit rate, landmarks, keypoints and pictures, for several settings.
 
-`PYTHONPATH=tests python -m measurements.motion_cache CLIP... [--weights DIR] [--paint N] [--json OUT]`
+`python -m docs.measurements.motion_cache CLIP... [--weights DIR] [--paint N] [--json OUT]`
 
 Each clip goes through a fresh cache once. Keypoints are the motion extractor's; with weights of the golden rule it
 answers, but does not see a face, so that their error tells only how smooth the network is. Pictures are the warp
@@ -32,7 +32,7 @@ from animator_core.liveportrait.motion.motion_cache import QUANTISATION_STEP, Mo
 from animator_core.liveportrait.networks.keypoints import transform_keypoints
 from animator_core.liveportrait.networks.motion_only import load_motion_extractor
 from animator_core.warp.renderer import WarpRenderer
-from measurements.golden_model import parser, weights_folder
+from docs.measurements.golden_model import parser, weights_folder
 
 THRESHOLDS = (0.98, 0.95, 0.9, 0.8, 0.6)
 STEPS = (1 / 1024, 1 / 256, 1 / 64, 1 / 40)

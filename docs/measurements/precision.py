@@ -1,6 +1,6 @@
 """Half precisions against single: how far the picture is off, and what a convolution costs on this device.
 
-`PYTHONPATH=tests python -m measurements.precision [--weights DIR] [--device cuda] [--types bfloat16 float16]`
+`python -m docs.measurements.precision [--weights DIR] [--device cuda] [--types bfloat16 float16]`
 
 A CPU that lacks a precision's instructions takes minutes for a frame in it. So on a CPU the error is that of networks
 whose weights and every layer's results are rounded to the precision, computed in single; one convolution is timed.
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from animator_core.liveportrait.model import LivePortraitModel, SourceFeatures
-from measurements.golden_model import parser, picture, seconds, weights_folder
+from docs.measurements.golden_model import parser, picture, seconds, weights_folder
 
 _STEP = 0.2
 """Share of the way from the source's keypoints to another face's: what a driver's face does."""

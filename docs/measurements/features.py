@@ -1,6 +1,6 @@
 """What keeping features saves, what it takes, and what half precision would change.
 
-`PYTHONPATH=tests python -m measurements.features [--weights DIR] [--device cuda]`; seconds on a CPU are CPU seconds.
+`python -m docs.measurements.features [--weights DIR] [--device cuda]`; seconds on a CPU are CPU seconds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from animator_core.config import PROJECT_ROOT
 from animator_core.liveportrait.model import LivePortraitModel
 from animator_core.liveportrait.source.optimizer import InferenceOptimizer
 from animator_core.liveportrait.source.scene import Scene
-from measurements.golden_model import parser, picture, seconds, weights_folder
+from docs.measurements.golden_model import parser, picture, seconds, weights_folder
 
 CHARACTER = PROJECT_ROOT / "assets" / "characters" / "mira.png"
 

@@ -231,9 +231,11 @@ class InferenceOptimizer:
         cannot be used, ModelError for a model whose features are not finite.
         """
         if isinstance(character_image, Character):
-            character_image, landmarks = character_image.picture, character_image.landmarks
-        _require_picture(character_image, f"the picture of {character_id}", (3, 4))
-        picture, version = character_image, _version(model)
+            picture, landmarks = character_image.picture, character_image.landmarks
+        else:
+            picture = character_image
+        _require_picture(picture, f"the picture of {character_id}", (3, 4))
+        version = _version(model)
 
         def prepare() -> CharacterFeatures:
             if not hasattr(model, "extract_features"):
@@ -259,7 +261,8 @@ class InferenceOptimizer:
             scope = (character_features.character_id, _version(model))
             source = character_features.source_tensor
             # A copy: the caller may write to the result.
-            return self._known(known, lambda: _first_picture(model.inference(source, driving)), scope).copy()
+            picture = self._known(known, lambda: _first_picture(model.inference(source, driving)), scope)
+            return np.array(picture, np.uint8)
         motion = None
         if hasattr(model, "extract_motion"):
             motion = self._known(known, lambda: model.extract_motion(driving))

@@ -62,9 +62,9 @@ class FeaturePreparation:
 def feature_key(name: str, picture: UInt8Array, landmarks: FloatArray | None, version: str) -> FeatureKey:
     """Return the key of a picture's features; version: the model's. Other arguments: see `FeaturePreparation`."""
     digest = hashlib.sha256(repr((name, picture.shape)).encode())
-    digest.update(np.ascontiguousarray(picture))
+    digest.update(np.ascontiguousarray(picture).data)
     if landmarks is not None:
-        digest.update(np.ascontiguousarray(landmarks, np.float32))
+        digest.update(np.ascontiguousarray(landmarks, np.float32).data)
     return FeatureKey(digest.hexdigest(), version, _SQUARE_VERSION)
 
 

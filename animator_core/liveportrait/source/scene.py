@@ -53,7 +53,7 @@ class Scene:
     def draw_each(self, keypoints_driving: torch.Tensor, frame: UInt8Array) -> Iterator[UInt8Array]:
         """Yield ``frame``, as `draw` does, for each of (B, 21, 3); the networks paint all of them at once."""
         painting = self._model.paint(self._source, keypoints_driving)
-        squares = zip(painting.picture.split(1), painting.deformation.split(1))
+        squares = zip(torch.split(painting.picture, 1), torch.split(painting.deformation, 1))
         before: PastedPart | None = None
         for picture, deformation in squares:
             # The next picture is computed while this one is on its way.

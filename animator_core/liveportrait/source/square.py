@@ -85,7 +85,8 @@ def _straight_square(picture: UInt8Array, crop_from_image: DoubleArray, side: in
     alpha = picture[..., 3:].astype(np.float32) / 255
     moved = warp_to_crop(np.concatenate((picture[..., :3] * alpha, alpha), 2), crop_from_image, side)
     colour = moved[..., :3] / np.maximum(moved[..., 3:], 1 / 512)
-    return np.rint(np.concatenate((colour, moved[..., 3:] * 255), 2).clip(0, 255)).astype(np.uint8)
+    straight = np.concatenate((colour, moved[..., 3:] * 255), 2)
+    return np.asarray(np.rint(straight.clip(0, 255)), np.uint8)
 
 
 def plain_colour(square: UInt8Array) -> FloatArray:

@@ -7,8 +7,8 @@ import pytest
 import torch
 from golden.golden_rule import face_image
 from golden.golden_vectors import golden
+from official_crop import paste_mask
 
-from animator_core.liveportrait.motion.crop import paste_mask
 from animator_core.liveportrait.source.matte import MovingMatte
 from animator_core.liveportrait.source.paste_back import PasteBack
 

@@ -120,7 +120,7 @@ def make_renderer_source(config: Config) -> RendererSource:
         compute=config.compute,
         cache_dir=performance.cache_dir,
         use_feature_cache=model.use_feature_cache,
-        enable_optimizer=performance.enable_optimizer,
+        use_motion_cache=performance.use_motion_cache,
         options=config.liveportrait,
     )
     return RendererSource(settings, _gpu_name)
@@ -147,14 +147,14 @@ def make_template_recorder(config: Config, mirror: bool = False, most_waiting: i
 
 @contextlib.contextmanager
 def made_renderer(
-    name: str | None, config: Config, source: RendererSource | None = None, enable_optimizer: bool | None = None
+    name: str | None, config: Config, source: RendererSource | None = None, use_motion_cache: bool | None = None
 ) -> Iterator[Renderer]:
     """Yield the renderer of that name, the settings' one for None, and free it afterwards.
 
-    source: shares networks and features between renderers. enable_optimizer: overrides the settings.
+    source: shares networks and features between renderers. use_motion_cache: overrides the settings.
     """
     source = source or make_renderer_source(config)
-    renderer = source.create(name or config.ai_model.type, enable_optimizer)
+    renderer = source.create(name or config.ai_model.type, use_motion_cache)
     try:
         yield renderer
     finally:

@@ -133,6 +133,7 @@ class PerformanceConfig:
     max_render_share: Annotated[float, number(0.05, 1)] = 0.9
     cache_dir: Path = PROJECT_ROOT / "cache"
     enable_optimizer: bool = True
+    use_motion_cache: bool = False
 
 
 @dataclass(frozen=True)

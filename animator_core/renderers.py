@@ -27,7 +27,7 @@ class RendererSettings:
     """How LivePortrait runs; the keys of the same names in assets/config.yaml say more.
 
     weights_dir: folder of its weights, None for none. compute: where its networks run. cache_dir: folder of converted
-    weights and, with use_feature_cache, of features; None keeps none. enable_optimizer: whether motions are cached.
+    weights and, with use_feature_cache, of features; None keeps none. use_motion_cache: see `MotionCache`.
     options: of motion transfer.
     """
 
@@ -35,7 +35,7 @@ class RendererSettings:
     compute: ComputeConfig = field(default_factory=ComputeConfig)
     cache_dir: Path | None = None
     use_feature_cache: bool = True
-    enable_optimizer: bool = True
+    use_motion_cache: bool = False
     options: MotionOptions = field(default_factory=MotionOptions)
 
 
@@ -60,10 +60,10 @@ class RendererSource:
         self._failed_device = ""
         self._lock = threading.Lock()
 
-    def create(self, name: str = "auto", enable_optimizer: bool | None = None) -> Renderer:
+    def create(self, name: str = "auto", use_motion_cache: bool | None = None) -> Renderer:
         """Return a renderer; "auto" takes LivePortrait if its weights and a capable GPU are there, else the warp.
 
-        enable_optimizer: overrides the settings.
+        use_motion_cache: overrides the settings.
 
         If "auto" takes the warp although there is a GPU, the renderer's ``note`` is the reason; without a GPU it is
         only logged. Raises WeightsError or ModelError if "liveportrait" cannot run, AnimatorError for an unknown name.
@@ -71,13 +71,13 @@ class RendererSource:
         if name not in RENDERERS:
             raise AnimatorError(f"renderer {name!r} is unknown", f"choose one of {', '.join(RENDERERS)}")
         if name == "liveportrait":
-            return self._liveportrait(False, enable_optimizer)
+            return self._liveportrait(False, use_motion_cache)
         if name == "warp":
             return self._warp()
         if not self._has_weights():
             return self._warp(self._note_without_weights())
         try:
-            return self._liveportrait(True, enable_optimizer)
+            return self._liveportrait(True, use_motion_cache)
         except _NoGpu as exc:
             logger.info("%s", exc)
             note: AnimatorError | None = None
@@ -113,7 +113,7 @@ class RendererSource:
         folder = self.settings.weights_dir
         return folder is not None and any(path.suffix in (".pth", ".safetensors") for path in folder.glob("*"))
 
-    def _liveportrait(self, must_be_capable: bool, enable_optimizer: bool | None) -> Renderer:
+    def _liveportrait(self, must_be_capable: bool, use_motion_cache: bool | None) -> Renderer:
         settings = self.settings
         if not self._has_weights():
             raise WeightsError(
@@ -125,10 +125,7 @@ class RendererSource:
             if engine is None:
                 engine = self._loaded(must_be_capable)
                 self._engine = weakref.ref(engine)
-        features = settings.cache_dir if settings.use_feature_cache else None
-        if enable_optimizer is None:
-            enable_optimizer = settings.enable_optimizer
-        return engine.make_renderer(features, enable_optimizer)
+        return engine.make_renderer(settings.use_motion_cache if use_motion_cache is None else use_motion_cache)
 
     def _loaded(self, must_be_capable: bool) -> Engine:
         with loading("torch"):
@@ -158,7 +155,13 @@ class RendererSource:
         settings = self.settings
         assert settings.weights_dir is not None
         try:
-            return load_engine(settings.weights_dir, choice, cache_dir=settings.cache_dir, options=settings.options)
+            return load_engine(
+                settings.weights_dir,
+                choice,
+                settings.cache_dir,
+                feature_dir=settings.cache_dir if settings.use_feature_cache else None,
+                options=settings.options,
+            )
         except ModelError:
             self._failed_device = choice.device
             raise

@@ -9,11 +9,11 @@ import torch
 from golden.golden_rule import face_image, image_tensor
 from stand_ins import face_landmarks
 
+from animator_core.api import InferenceOptimizer, LivePortraitModel, driving_tensor
 from animator_core.liveportrait.execution.painter import Painting
-from animator_core.liveportrait.model import LivePortraitModel, driving_tensor, to_bytes, to_tensor
+from animator_core.liveportrait.model import to_bytes, to_tensor
 from animator_core.liveportrait.motion.face_crop import crop_driving, driving_square
 from animator_core.liveportrait.networks.keypoints import transform_keypoints
-from animator_core.liveportrait.source.optimizer import InferenceOptimizer
 
 
 def tensor(name: str) -> torch.Tensor:

@@ -251,12 +251,12 @@ def settings(builds: list[list[str]], tmp_path: Path, monkeypatch: pytest.Monkey
     cache.mkdir()
     graph_path(cache, NETWORKS.version, True).write_bytes(b"graph")
 
-    def load(folder: Path, device: str, dtype: object, cache_dir: Path, options: object, make: Any, *more: Any) -> Any:
-        painter = make(NETWORKS) if make else "torch"
+    def load(folder: Path, device: str, dtype: object, make_painter: Any, **more: Any) -> Any:
+        painter = make_painter(NETWORKS) if make_painter else "torch"
         return SimpleNamespace(version="1" * 12, device=device, painter=painter, gives_numbers=lambda: True)
 
-    monkeypatch.setattr(engine.LivePortraitModel, "load", load)
-    monkeypatch.setattr(engine, "SceneShelf", lambda model: None)
+    monkeypatch.setattr(engine.PortraitModel, "load", load)
+    monkeypatch.setattr(engine, "SceneCache", lambda *given: None)
     monkeypatch.setattr(export, "graph_bytes", lambda make_networks, is_half: b"graph")
     return RendererSettings(tmp_path, cache_dir=cache, compute=ComputeConfig(backend="onnx", provider="tensorrt"))
 

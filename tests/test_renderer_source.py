@@ -40,7 +40,7 @@ class Loads:
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch) -> Loads:
     made = Loads()
-    monkeypatch.setattr(engine.LivePortraitModel, "load", made)
+    monkeypatch.setattr(engine.PortraitModel, "load", made)
     return made
 
 
@@ -71,8 +71,8 @@ def test_all_renderers_share_one_model_and_its_characters(settings, loads, choic
     assert loads.count == 1
     one.prepare(face_character())
     other.prepare(face_character())
-    assert one.optimizer.residency is other.optimizer.residency
-    assert other.optimizer.residency.get_stats().characters == 1
+    assert one.scenes is other.scenes
+    assert other.scenes.statistics.entries == 1
 
 
 def test_the_model_is_freed_with_its_last_renderer_and_loaded_anew_for_the_next(settings, loads, choice):
@@ -163,9 +163,9 @@ def test_the_setting_decides_whether_the_networks_are_compiled(settings, monkeyp
     given = []
 
     def load(*arguments, **more):
-        given.append((*arguments, *more.values())[-1])
+        given.append(more["use_compile"])
         return StandInModel()
 
-    monkeypatch.setattr(engine.LivePortraitModel, "load", load)
+    monkeypatch.setattr(engine.PortraitModel, "load", load)
     RendererSource(dataclasses.replace(settings, compute=ComputeConfig(compile=use_compile))).create("liveportrait")
     assert given == [use_compile]

@@ -12,7 +12,7 @@ import torch
 from animator_core.characters.character import Character
 from animator_core.errors import AnimatorError, CharacterError, ModelError
 from animator_core.liveportrait.execution.device_errors import device_errors_as, release_memory
-from animator_core.liveportrait.model import LivePortraitModel, to_tensor
+from animator_core.liveportrait.model import PortraitModel, to_tensor
 from animator_core.liveportrait.motion.calmest import neutral_of_clip
 from animator_core.liveportrait.motion.crop import DRIVING_CROP_SIZE
 from animator_core.liveportrait.motion.driving_view import DrivingView, DrivingViews
@@ -20,12 +20,13 @@ from animator_core.liveportrait.motion.face_motion import FaceMotion, face_motio
 from animator_core.liveportrait.motion.kept_face import RecentViews, from_arrays, mirrored, to_arrays
 from animator_core.liveportrait.motion.landmarks import landmark_motion
 from animator_core.liveportrait.motion.live_motion import LiveMotion
+from animator_core.liveportrait.motion.motion_cache import MotionCache
 from animator_core.liveportrait.motion.replay import template_keypoints
 from animator_core.liveportrait.motion.retargeting import EYE_KEYPOINTS, LIP_KEYPOINTS
 from animator_core.liveportrait.motion.template import MotionTemplate
-from animator_core.liveportrait.source.optimizer import InferenceOptimizer
+from animator_core.liveportrait.networks.keypoints import KeypointMotion
 from animator_core.liveportrait.source.scene import Scene
-from animator_core.liveportrait.source.scene_shelf import SceneShelf
+from animator_core.liveportrait.source.scene_cache import SceneCache
 from animator_core.motion.driving import DrivenFace, DrivenFrame, DrivingMotion
 from animator_core.motion.visible_change import lids_and_lips
 from animator_core.rendering.contract import Placement
@@ -46,20 +47,21 @@ class LivePortraitRenderer:
 
     def __init__(
         self,
-        model: LivePortraitModel,
-        optimizer: InferenceOptimizer,
+        model: PortraitModel,
+        scenes: SceneCache | None = None,
+        *,
         device_name: str = "CPU",
         note: AnimatorError | None = None,
         owner: object = None,
-        scenes: SceneShelf | None = None,
+        motion_cache: MotionCache[KeypointMotion] | None = None,
     ) -> None:
-        """owner: what is to live as long as this renderer is used. scenes: the characters that all of them share."""
+        """scenes: the characters that all renderers share. owner: lives as long as this renderer is used."""
         self._owner = owner
         self.device = device_name
         self.note = note
-        self.optimizer = optimizer
-        self._model: LivePortraitModel | None = model
-        self._scenes: SceneShelf | None = scenes or SceneShelf(model)
+        self.motion_cache = motion_cache
+        self._model: PortraitModel | None = model
+        self._scenes: SceneCache | None = scenes or SceneCache(model)
         self._scene: Scene | None = None
         self._frame = np.zeros((1, 1, 4), np.uint8)
         self._motion: LiveMotion | None = None
@@ -75,9 +77,16 @@ class LivePortraitRenderer:
         self._keypoints: torch.Tensor | None = None
 
     @property
-    def model(self) -> LivePortraitModel:
+    def model(self) -> PortraitModel:
         """The networks, which all filters share."""
         return self._loaded()
+
+    @property
+    def scenes(self) -> SceneCache:
+        """The characters that are ready to be drawn, which all filters share."""
+        if self._scenes is None:
+            raise CharacterError("the renderer is closed", "make another")
+        return self._scenes
 
     def prepare(self, character: Character) -> None:
         """Compute and keep what drawing ``character`` needs; raises CharacterError where it cannot be drawn."""
@@ -210,7 +219,7 @@ class LivePortraitRenderer:
         self._views.mirror(driven.frame.shape[1])
         neutral, pixels = live.neutral, self._neutral_pixels
         self._recent_views.clear()
-        self.optimizer.forget_motions()
+        self._forget_motions()
         live.forget()
         if neutral is None or pixels is None:
             return
@@ -229,8 +238,15 @@ class LivePortraitRenderer:
         return self._views.look(driven.frame, driven.face.landmarks, driven.captured_ns, driven.face.is_mirrored)
 
     def _motion_in(self, view: DrivingView) -> FaceMotion:
-        model = self._loaded()
-        return view.motion(self.optimizer.driving_motion(model, to_tensor(view.pixels), view.landmarks_in_square))
+        model, cache = self._loaded(), self.motion_cache
+        if cache is None:
+            return view.motion(model.extract_motion(to_tensor(view.pixels)))
+        known = cache.get_or_make(view.landmarks_in_square, lambda: model.extract_motion(to_tensor(view.pixels)))
+        return view.motion(known)
+
+    def _forget_motions(self) -> None:
+        if self.motion_cache is not None:
+            self.motion_cache.clear()
 
     def _follow_choices(self, live: LiveMotion, face: DrivenFace, now_ns: int) -> None:
         options = dataclasses.replace(
@@ -243,7 +259,7 @@ class LivePortraitRenderer:
             live.set_options(options, now_ns)
         if self._calibrations is not None and face.calibrations != self._calibrations:
             live.calibrate(now_ns)
-            self.optimizer.forget_motions()
+            self._forget_motions()
         self._calibrations = face.calibrations
 
     def _posed(self, live: LiveMotion, scene: Scene, motion: DrivingMotion) -> torch.Tensor:
@@ -254,16 +270,14 @@ class LivePortraitRenderer:
         return live.follow(landmark_motion(motion, scene.units_of_face_size), motion.now_ns)
 
     def _scene_of(self, character: Character) -> Scene:
-        model, scenes = self._loaded(), self._scenes
-        assert scenes is not None
         with self._device_errors():
-            return scenes.scene(character, lambda each: self.optimizer.preprocess_character(each.name, each, model))
+            return self.scenes.scene(character)
 
     def _device_errors(self) -> AbstractContextManager[None]:
         what, remedy = f"{self.device} failed while LivePortrait used it", "close other programs that use it"
         return device_errors_as(what, remedy, self._loaded().device)
 
-    def _loaded(self) -> LivePortraitModel:
+    def _loaded(self) -> PortraitModel:
         if self._model is None:
             raise CharacterError("the renderer is closed", "make another")
         return self._model

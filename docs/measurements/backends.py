@@ -17,7 +17,7 @@ import torch
 from animator_core.liveportrait.execution.onnx.painter import OnnxPainter
 from animator_core.liveportrait.execution.onnx.providers import CPU, PROVIDERS, load_onnxruntime
 from animator_core.liveportrait.execution.painter import Painter, Painting, TorchPainter
-from animator_core.liveportrait.model import LivePortraitModel
+from animator_core.liveportrait.model import PortraitModel
 from docs.measurements.golden_model import parser, picture, weights_folder
 
 
@@ -25,7 +25,7 @@ def main() -> None:
     """Measure and print."""
     options = parser(__doc__).parse_args()
     with weights_folder(options.weights) as weights, tempfile.TemporaryDirectory() as cache:
-        model = LivePortraitModel.load(weights)
+        model = PortraitModel.load(weights)
         source_features = model.extract_features(picture("src0"))
         source = model.prepare_warp(source_features)
         keypoints = source_features.keypoints_source + 0.02

@@ -26,7 +26,7 @@ from animator_core.clips.driving_clip import DrivingMoment, open_clip
 from animator_core.clips.offline import CALIBRATION_TIME
 from animator_core.config import load_config
 from animator_core.diagnostics.benchmark.likeness import Likeness, mean_squared_error, psnr_of
-from animator_core.liveportrait.model import LivePortraitModel, to_bytes, to_tensor
+from animator_core.liveportrait.model import PortraitModel, to_bytes, to_tensor
 from animator_core.liveportrait.motion.driving_view import DrivingView, DrivingViews
 from animator_core.liveportrait.motion.motion_cache import QUANTISATION_STEP, MotionCache
 from animator_core.liveportrait.networks.keypoints import transform_keypoints
@@ -167,7 +167,7 @@ def paint_some(clip: Clip, weights: Path, device: str, count: int) -> None:
     """Print how far LivePortrait's pictures are off in the hits of the default setting that move keypoints most."""
     answers = np.array(answers_of(clip.views, THRESHOLDS[1], QUANTISATION_STEP))
     error = np.abs(clip.keypoints[answers] - clip.keypoints).max((1, 2))
-    model = LivePortraitModel.load(weights, device)
+    model = PortraitModel.load(weights, device)
     for number in np.argsort(-error)[:count]:
         features = model.extract_features(to_tensor(clip.views[number].pixels))
         paintings = [

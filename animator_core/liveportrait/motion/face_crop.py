@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,11 +12,8 @@ from animator_core.liveportrait.motion.crop import (
     DRIVING_CROP_SIZE,
     SOURCE_CROP_SIZE,
     FaceSquare,
-    box_square,
     crop_transform,
     face_square,
-    inverse_transform,
-    square_of_box,
     warp_to_crop,
 )
 from animator_core.liveportrait.motion.face_motion import FaceMotion
@@ -44,12 +40,11 @@ _EASE_SECONDS = 0.2
 class SourceCrop:
     """The part of a picture that LivePortrait sees and draws.
 
-    pixels: (512, 512, C) as the picture. crop_from_image, image_from_crop: (3, 3), from picture pixels and back.
+    pixels: (512, 512, C) as the picture. crop_from_image: (3, 3), pixels of the picture → of the crop.
     """
 
     pixels: np.ndarray
     crop_from_image: np.ndarray
-    image_from_crop: np.ndarray
 
 
 def source_square(landmarks: np.ndarray) -> FaceSquare:
@@ -69,17 +64,12 @@ def source_crop(picture: np.ndarray, landmarks: np.ndarray) -> SourceCrop:
         )
     crop_from_image = crop_transform(square, SOURCE_CROP_SIZE)
     pixels = warp_to_crop(picture, crop_from_image, SOURCE_CROP_SIZE)
-    return SourceCrop(pixels, crop_from_image, inverse_transform(crop_from_image))
+    return SourceCrop(pixels, crop_from_image)
 
 
 def driving_square(landmarks: np.ndarray) -> FaceSquare:
     """Return the upright square of a driver's face; landmarks: (478, 2 or more) pixels."""
     return replace(_square(landmarks, _DRIVING_SCALE, _DRIVING_SHIFT), angle_rad=0.0)
-
-
-def clip_square(landmarks: Sequence[np.ndarray]) -> FaceSquare:
-    """Return one square for a whole clip, the mean of its frames': official, but not to be had live."""
-    return square_of_box(np.mean([box_square(driving_square(points)) for points in landmarks], axis=0))
 
 
 def crop_driving(frame: np.ndarray, square: FaceSquare) -> np.ndarray:

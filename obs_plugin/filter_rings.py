@@ -71,7 +71,7 @@ class FilterRings:
         if stride * height > self.driving.capacity:
             return
         ctypes.memmove(_address(self._writer.begin()), pixels, stride * height)
-        self._writer.publish(width, height, stride, FORMAT_RGBA, captured_ns)
+        self._writer.publish(width, height, stride, pixel_format=FORMAT_RGBA, captured_ns=captured_ns)
         self.published_count += 1
 
     def poll(self) -> FrameInfo | None:

@@ -289,10 +289,10 @@ class LibObs:
     """The functions of the running libobs, declared; an optional one that it lacks is None."""
 
     def __init__(self, library: Any) -> None:
-        for name, (result, *arguments) in _PROTOTYPES.items():
-            setattr(self, name, _declare(library, name, result, arguments))
-        for name, (result, *arguments) in _OPTIONAL.items():
-            setattr(self, name, _declare(library, name, result, arguments) if hasattr(library, name) else None)
+        for name, prototype in _PROTOTYPES.items():
+            setattr(self, name, _declare(library, name, prototype))
+        for name, prototype in _OPTIONAL.items():
+            setattr(self, name, _declare(library, name, prototype) if hasattr(library, name) else None)
 
     def address(self, name: str) -> c_void_p:
         """Return the address of a function, for libobs to call it."""
@@ -302,9 +302,9 @@ class LibObs:
         raise AttributeError(f"{name} is not declared in obs_plugin.libobs")
 
 
-def _declare(library: Any, name: str, result: Any, arguments: Any) -> Any:
+def _declare(library: Any, name: str, prototype: tuple[Any, ...]) -> Any:
     function = getattr(_keeping_gil(library) if name in _KEEPS_GIL else library, name)
-    function.restype, function.argtypes = result, list(arguments)
+    function.restype, *function.argtypes = prototype
     return function
 
 

@@ -11,7 +11,6 @@ if not __package__:
     __import__("wrong_script").claim(globals())
 
 from pathlib import Path
-from typing import Sequence
 
 import animator_core
 from animator_core.ipc.face_settings import RANGES
@@ -110,16 +109,12 @@ def _advanced(lib: LibObs) -> int:
         choices = lib.obs_properties_add_list(
             panel, key.encode(), label.encode(), libobs.COMBO_TYPE_LIST, libobs.COMBO_FORMAT_STRING
         )
-        _fill(lib, choices, values, labels)
+        for value, value_label in zip(values, labels):
+            lib.obs_property_list_add_string(choices, value_label.encode(), value.encode())
     for key, limits in RANGES.items():
         name, text = key.encode(), _FACE_LABELS[key].encode()
         lib.obs_properties_add_float_slider(panel, name, text, limits.least, limits.most, 0.05)
     return int(panel)
-
-
-def _fill(lib: LibObs, choices: int, values: Sequence[str], labels: Sequence[str]) -> None:
-    for value, label in zip(values, labels):
-        lib.obs_property_list_add_string(choices, label.encode(), value.encode())
 
 
 def _choice_label(entry: CharacterEntry, view: PanelView) -> str:

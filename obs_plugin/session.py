@@ -21,7 +21,7 @@ from obs_plugin.libobs import LibObs
 from obs_plugin.panel_state import PanelView, Section
 from obs_plugin.roster import Roster
 from obs_plugin.status_line import StatusLine, describe
-from obs_plugin.still_picture import StillLoader
+from obs_plugin.still_picture import StillLoader, StillRequest
 from obs_plugin.supervisor import Supervisor
 from obs_plugin.ui_thread import UiThread
 
@@ -141,10 +141,12 @@ class Session:
         """Have the filter's still picture decoded; it arrives in ``instance.stills``."""
         name = instance.settings.character
         self._loader.request(
-            name,
-            find=lambda: self._find_picture(instance, name),
-            deliver=instance.stills.put,
-            is_wanted=lambda: instance.settings.character == name,
+            StillRequest(
+                name,
+                find=lambda: self._find_picture(instance, name),
+                deliver=instance.stills.put,
+                is_wanted=lambda: instance.settings.character == name,
+            )
         )
 
     def _find_picture(self, instance: AnimatorFilter, name: str) -> CharacterEntry | None:

@@ -145,7 +145,12 @@ def _upright(picture: DecodedPicture, copy: PlainCopy) -> DecodedPicture:
 
 
 @dataclass(frozen=True)
-class _Request:
+class StillRequest:
+    """A picture to decode, for the setting ``character``; all functions are called on the loader's thread.
+
+    is_wanted: called first; if false, nothing is decoded. find: returns the picture. deliver: gets the result.
+    """
+
     character: str
     find: Callable[[], CharacterEntry | None]
     deliver: Callable[[DecodedPicture], None]
@@ -158,7 +163,7 @@ class StillLoader:
     def __init__(self, lib: LibObs, folder: str) -> None:
         """folder: the path of the character folder."""
         self._lib, self._folder = lib, folder
-        self._requests: queue.Queue[_Request | None] = queue.Queue()
+        self._requests: queue.Queue[StillRequest | None] = queue.Queue()
         self._thread = threading.Thread(target=self._run, name="sma-stills", daemon=True)
         self._is_running = False
 
@@ -166,20 +171,10 @@ class StillLoader:
         self._is_running = True
         self._thread.start()
 
-    def request(
-        self,
-        character: str,
-        *,
-        find: Callable[[], CharacterEntry | None],
-        deliver: Callable[[DecodedPicture], None],
-        is_wanted: Callable[[], bool],
-    ) -> None:
-        """Decode the picture that ``find`` returns and call ``deliver`` with it, both on the loader's thread.
-
-        is_wanted: asked first; if the filter wants another character by then, nothing is decoded.
-        """
+    def request(self, request: StillRequest) -> None:
+        """Queue a request and return at once."""
         if self._is_running:
-            self._requests.put(_Request(character, find, deliver, is_wanted))
+            self._requests.put(request)
 
     def _run(self) -> None:
         while True:
@@ -192,7 +187,7 @@ class StillLoader:
             except Exception:
                 logger.exception("a still picture could not be loaded")
 
-    def _serve(self, request: _Request) -> None:
+    def _serve(self, request: StillRequest) -> None:
         character, entry = request.character, request.find()
         if entry is not None:
             picture = decode(self._lib, character, entry)

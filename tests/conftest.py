@@ -45,6 +45,25 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         raise pytest.UsageError(str(exc)) from exc
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each of several test processes one core, so that their networks do not wait for each other."""
+    if hasattr(config, "workerinput"):
+        torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep in one test process the tests that share costly fixtures, and those of real OBS, of which one runs."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        group = item.path.name
+        if item.get_closest_marker("requires_obs"):
+            group = "OBS"
+        elif any(name.startswith("golden_") for name in getattr(item, "fixturenames", ())):
+            group = "golden networks"
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def shared_file(relative: str) -> Path:
     """Return a file of the test media beside the checkout; skips the test where it is absent."""
     path = SHARED / relative

@@ -183,6 +183,6 @@ def put_recorder_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
         return KeypointMotion(zero, zero, zero, still[:, 0], still, torch.ones(len(crops), 1), still)
 
     def make(config: Any, mirror: bool = False, most_waiting: int | None = None) -> TemplateRecorder:
-        return TemplateRecorder(look, config.ai_model.batch_size, mirror, most_waiting)
+        return TemplateRecorder(look, config.compute.batch_size, mirror, most_waiting)
 
     monkeypatch.setattr(assembly, "make_template_recorder", make)

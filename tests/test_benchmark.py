@@ -73,7 +73,7 @@ def test_a_way_that_cannot_be_run_is_left_out_with_a_word(tmp_path, monkeypatch)
         raise RuntimeError("no compiler here\nand more")
 
     ways = {"plain": lambda driving: torch.zeros(1, 3, 8, 8), "compiled": broken}
-    monkeypatch.setattr(eager.LivePortraitModel, "load", lambda *_: None)
+    monkeypatch.setattr(eager.PortraitModel, "load", lambda *_, **__: None)
     monkeypatch.setattr(eager, "_ways", lambda *_: (ways, []))
     found = eager.compare(tmp_path, "cpu", True, 1, None)
     assert [way.name for way in found.ways] == ["plain"]

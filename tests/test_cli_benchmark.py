@@ -20,8 +20,7 @@ from animator_core.clips.video import VideoWriter, choose_encoding
 from animator_core.diagnostics.benchmark.run import WARM_UP_FRAMES
 from animator_core.liveportrait.engine import Engine
 from animator_core.liveportrait.execution.device import DeviceChoice
-from animator_core.liveportrait.source.residency import FeatureResidency
-from animator_core.liveportrait.source.scene_shelf import SceneShelf
+from animator_core.liveportrait.source.scene_cache import SceneCache
 from tests import stand_ins
 
 
@@ -90,11 +89,11 @@ def test_liveportrait_is_measured_with_its_motion_cache(tmp_path: Path, monkeypa
     model = StandInModel()
     model.painter = SimpleNamespace(name="stand-in")
     choice = DeviceChoice("cpu", torch.float32, "CPU")
-    engine = Engine(model, choice, FeatureResidency("cpu"), SceneShelf(model))
+    engine = Engine(model, choice, SceneCache(model))
 
     @contextlib.contextmanager
     def made_renderer(name, config, source, enable_optimizer):
-        yield engine.make_renderer(None, enable_optimizer)
+        yield engine.make_renderer(enable_optimizer)
 
     monkeypatch.setattr(assembly, "made_renderer", made_renderer)
     monkeypatch.setattr(assembly, "load_character", lambda text, config: face_character())

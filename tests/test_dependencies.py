@@ -22,9 +22,9 @@ needs_stdlib_names = pytest.mark.skipif(not STANDARD_LIBRARY, reason="Python 3.9
 
 # The core from the bottom to the top: a part imports itself and what is further down, never its neighbours or above.
 LAYERS = (
-    {"arrays", "errors", "yaml_text"},
-    {"whole_file", "ipc"},
-    {"installation"},
+    {"arrays", "errors", "lru"},
+    {"ipc", "whole_file", "yaml_reader"},
+    {"disk_cache", "installation"},
     {"tracking"},
     {"motion"},
     {"config"},

@@ -17,7 +17,7 @@ import torch
 
 from animator_core import assembly
 from animator_core.__main__ import main
-from animator_core.config import CharacterConfig, Config, PerformanceConfig
+from animator_core.config import CharacterConfig, ComputeConfig, Config, PerformanceConfig
 from animator_core.diagnostics import check_animation as animation
 from animator_core.diagnostics import check_installation as installation
 from animator_core.diagnostics import check_machine as machine
@@ -163,7 +163,7 @@ def test_tensorrt_that_is_asked_for_and_not_there_is_named_with_its_packages(
     from animator_core.liveportrait.execution.onnx import providers
 
     config = surroundings.config
-    config = dataclasses.replace(config, ai_model=dataclasses.replace(config.ai_model, use_tensorrt=True))
+    config = dataclasses.replace(config, compute=ComputeConfig(backend="onnx", provider="tensorrt"))
     surroundings = dataclasses.replace(surroundings, config=config)
     available = ["CPUExecutionProvider"]
     module = SimpleNamespace(get_available_providers=lambda: available)

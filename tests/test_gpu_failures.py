@@ -23,9 +23,8 @@ from animator_core.liveportrait.execution.device import DeviceChoice
 from animator_core.liveportrait.execution.device_errors import device_errors_as, is_lost
 from animator_core.liveportrait.execution.onnx.providers import DIRECTML
 from animator_core.liveportrait.execution.painter import Painting
-from animator_core.liveportrait.model import LivePortraitModel
+from animator_core.liveportrait.model import PortraitModel
 from animator_core.liveportrait.renderer import LivePortraitRenderer
-from animator_core.liveportrait.source.optimizer import InferenceOptimizer
 from animator_core.liveportrait.source.paste_back import PasteBack
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.renderers import RendererSettings, RendererSource
@@ -97,7 +96,7 @@ def test_a_renderer_whose_gpu_is_lost_says_so(cuda):
             raise RuntimeError(ASSERT)
 
     model = OnGpu()
-    renderer = LivePortraitRenderer(model, InferenceOptimizer(), "RTX 9")
+    renderer = LivePortraitRenderer(model, device_name="RTX 9")
     renderer.set_character(face_character())
     model.device = torch.device("cuda")
     cuda.error = ASSERT
@@ -109,10 +108,10 @@ def test_auto_hides_a_lost_gpu_behind_no_note(cuda, monkeypatch, tmp_path):
     (tmp_path / "spade_generator.pth").write_bytes(b"")
     monkeypatch.setattr(device, "choose_device", lambda wanted, fp16: DeviceChoice("cuda", torch.float32, "RTX 9"))
 
-    def load(*given: object) -> StandInModel:
+    def load(*given: object, **more: object) -> StandInModel:
         raise RuntimeError(ASSERT)
 
-    monkeypatch.setattr(engine.LivePortraitModel, "load", load)
+    monkeypatch.setattr(engine.PortraitModel, "load", load)
     source = RendererSource(RendererSettings(tmp_path))
     cuda.error = ASSERT
     with pytest.raises(DeviceLostError):
@@ -153,7 +152,7 @@ def test_the_last_renderer_gives_the_gpus_memory_back(cuda):
 
     model = OnGpu()
     networks = weakref.ref(model)
-    renderer = LivePortraitRenderer(model, InferenceOptimizer(), "RTX 9")
+    renderer = LivePortraitRenderer(model, device_name="RTX 9")
     del model
     freed: list[bool] = []
     cuda.call = lambda name: freed.append(networks() is None)
@@ -166,12 +165,12 @@ def test_what_could_not_be_loaded_is_given_back_before_the_warp_draws(cuda, monk
     monkeypatch.setattr(device, "choose_device", lambda wanted, fp16: DeviceChoice("cuda", torch.float32, "RTX 9"))
     loaded: list[weakref.ref[StandInModel]] = []
 
-    def load(*given: object) -> StandInModel:
+    def load(*given: object, **more: object) -> StandInModel:
         networks = StandInModel()
         loaded.append(weakref.ref(networks))
         raise RuntimeError("CUDA out of memory")
 
-    monkeypatch.setattr(engine.LivePortraitModel, "load", load)
+    monkeypatch.setattr(engine.PortraitModel, "load", load)
     was_freed: list[bool] = []
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: was_freed.append(loaded[0]() is None))
     assert RendererSource(RendererSettings(tmp_path)).create("auto").name == "warp"
@@ -278,7 +277,7 @@ class InHalf(StandInModel):
             painting.picture[0, 1, 7, 7] = float("nan")
         return Painting(painting.picture, painting.deformation)
 
-    gives_numbers = LivePortraitModel.gives_numbers
+    gives_numbers = PortraitModel.gives_numbers
 
 
 @pytest.mark.parametrize("is_broken", [False, True])
@@ -289,15 +288,15 @@ def test_a_gpu_that_paints_nothing_in_half_precision_paints_in_single_and_says_s
     choice = DeviceChoice("cpu", dtype, "GTX 1650", provider=provider)
     loaded: list[torch.dtype] = []
 
-    def load(folder, device, dtype, *more: object) -> InHalf:
+    def load(folder, device, dtype, **more: object) -> InHalf:
         loaded.append(dtype)
         return InHalf(is_broken and len(loaded) == 1)
 
-    monkeypatch.setattr(engine.LivePortraitModel, "load", load)
+    monkeypatch.setattr(engine.PortraitModel, "load", load)
     made = load_engine(tmp_path, choice, None)
     assert len(loaded) == (2 if is_broken else 1)
     assert made.choice.is_half == (not is_broken)
-    renderer = made.make_renderer(None, False)
+    renderer = made.make_renderer()
     if is_broken:
         assert loaded[-1] == torch.float32
         assert str(renderer.note or "").startswith("GTX 1650 computes wrong numbers in half precision")
@@ -307,12 +306,12 @@ def test_a_gpu_that_paints_nothing_in_half_precision_paints_in_single_and_says_s
 
 
 def test_single_precision_is_not_tried_beforehand(monkeypatch, tmp_path):
-    monkeypatch.setattr(engine.LivePortraitModel, "load", lambda *given: InHalf(True))
+    monkeypatch.setattr(engine.PortraitModel, "load", lambda *given, **more: InHalf(True))
     assert str(load_engine(tmp_path, DeviceChoice("cpu", torch.float32, "CPU"), None).choice.note or "") == ""
 
 
 def test_the_real_networks_give_numbers_and_a_spoilt_one_does_not(golden_networks, monkeypatch):
-    model = LivePortraitModel(golden_networks)
+    model = PortraitModel(golden_networks)
     assert model.gives_numbers()
     paint = model.paint
     monkeypatch.setattr(
@@ -326,7 +325,7 @@ def test_the_real_networks_give_numbers_and_a_spoilt_one_does_not(golden_network
 
 def test_warming_up_extracts_a_motion_and_leaves_the_driver_alone():
     model = StandInModel()
-    renderer = LivePortraitRenderer(model, InferenceOptimizer())
+    renderer = LivePortraitRenderer(model)
     renderer.set_character(face_character())
     driver = renderer.create_driver(MotionEstimator())
     renderer.warm_up()

@@ -14,7 +14,7 @@ from animator_core.installation import environment as environment_module
 from animator_core.installation.child_environment import pip_environment
 from animator_core.installation.console import InstallError
 from animator_core.installation.environment import Environment, IndexAway
-from animator_core.installation.requirements import TorchBuild
+from animator_core.installation.torch_build import TorchBuild
 
 CPU_BUILD = TorchBuild("torch==1+cpu", "https://index/cpu", "torch==1", "torch 1", False)
 

@@ -70,7 +70,7 @@ def test_a_device_on_which_an_operation_fails_is_passed_over_and_named(machine):
     assert choice.device == "xpu"
     assert str(choice.note or "") == (
         "MPS cannot run the networks (grid_sampler_3d is missing); "
-        "update the graphics driver and run install.py again, or set ai_model.device"
+        "update the graphics driver and run install.py again, or set compute.device"
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 from onnx_doubles import NETWORKS, Value, small_model
 
+from animator_core.config import ComputeConfig
 from animator_core.errors import AnimatorError, ModelError
 from animator_core.liveportrait import engine
 from animator_core.liveportrait.execution.backend import choose_backend
@@ -91,35 +92,37 @@ def test_the_missing_package_is_named_with_the_remedy(monkeypatch):
 
 def test_auto_takes_onnxruntime_where_it_alone_has_an_accelerator(available, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert choose_backend().provider is None, "on a CPU torch paints"
+    assert choose_backend(ComputeConfig()).provider is None, "on a CPU torch paints"
     available.insert(0, "DmlExecutionProvider")
-    choice = choose_backend()
+    choice = choose_backend(ComputeConfig())
     assert (choice.provider, choice.device, choice.name) == (DIRECTML, "cpu", "DirectML, onnxruntime")
     assert choice.is_capable
-    assert choose_backend(device="cpu").provider is None, "the settings ask for the CPU"
-    assert choose_backend("torch").provider is None
+    assert choose_backend(ComputeConfig(device="cpu")).provider is None, "the settings ask for the CPU"
+    assert choose_backend(ComputeConfig(backend="torch")).provider is None
 
 
 def test_half_precision_is_for_gpus_and_where_the_settings_want_it(available, monkeypatch):
     monkeypatch.setattr(providers, "_has_openvino_gpu", lambda: True)
     available[:0] = [each.registered for each in providers.PROVIDERS[:-1]]
     names = ("directml", "cuda", "tensorrt", "coreml", "openvino", "cpu")
-    halves = {name: choose_backend("onnx", provider=name).provider.computes_half for name in names}
+    halves = {
+        name: choose_backend(ComputeConfig(backend="onnx", provider=name)).provider.computes_half for name in names
+    }
     assert halves == {**dict.fromkeys(names[:3], True), **dict.fromkeys(names[3:], False)}
-    assert not choose_backend("onnx", fp16=False, provider="directml").provider.computes_half
+    assert not choose_backend(ComputeConfig(backend="onnx", fp16=False, provider="directml")).provider.computes_half
 
 
 def test_a_provider_that_is_not_there_is_said_and_torch_paints(available):
     for name, package in (("directml", "onnxruntime-directml"), ("tensorrt", tensorrt.gpu_packages(True))):
-        choice = choose_backend("onnx", provider=name)
+        choice = choose_backend(ComputeConfig(backend="onnx", provider=name))
         assert (choice.provider, choice.is_capable) == (None, False)
         assert str(choice.note or "").startswith("onnxruntime is not used: the onnxruntime that is installed has no ")
         assert f"; uninstall it with pip and install {package}" in str(choice.note or "")
         assert "backend to auto" in str(choice.note or "")
     with pytest.raises(AnimatorError, match="back end 'tensorrt' is unknown; choose one of auto, torch, onnx"):
-        choose_backend("tensorrt")
+        choose_backend(ComputeConfig(backend="tensorrt"))
     with pytest.raises(AnimatorError, match="provider 'rocm' is unknown; choose auto or directml"):
-        choose_backend("onnx", provider="rocm")
+        choose_backend(ComputeConfig(backend="onnx", provider="rocm"))
 
 
 def test_directml_takes_the_strong_one_of_two_adapters(module):
@@ -248,19 +251,19 @@ def settings(builds: list[list[str]], tmp_path: Path, monkeypatch: pytest.Monkey
     cache.mkdir()
     graph_path(cache, NETWORKS.version, True).write_bytes(b"graph")
 
-    def load(folder: Path, device: str, dtype: object, cache_dir: Path, options: object, make: Any, *more: Any) -> Any:
-        painter = make(NETWORKS) if make else "torch"
+    def load(folder: Path, device: str, dtype: object, make_painter: Any, **more: Any) -> Any:
+        painter = make_painter(NETWORKS) if make_painter else "torch"
         return SimpleNamespace(version="1" * 12, device=device, painter=painter, gives_numbers=lambda: True)
 
-    monkeypatch.setattr(engine.LivePortraitModel, "load", load)
-    monkeypatch.setattr(engine, "SceneShelf", lambda model: None)
+    monkeypatch.setattr(engine.PortraitModel, "load", load)
+    monkeypatch.setattr(engine, "SceneCache", lambda *given: None)
     monkeypatch.setattr(export, "graph_bytes", lambda make_networks, is_half: b"graph")
-    return RendererSettings(tmp_path, cache_dir=cache, use_tensorrt=True)
+    return RendererSettings(tmp_path, cache_dir=cache, compute=ComputeConfig(backend="onnx", provider="tensorrt"))
 
 
 def test_use_tensorrt_paints_by_tensorrt(settings, module):
     module.names[:0] = [TENSORRT.registered, CUDA.registered]
-    renderer = RendererSource(replace(settings, backend="torch", onnx_provider="cpu")).create("liveportrait")
+    renderer = RendererSource(settings).create("liveportrait")
     assert renderer.model.painter.name == "onnx TensorRT"
     assert renderer.device == "TensorRT, onnxruntime"
 
@@ -287,4 +290,4 @@ def test_without_onnxruntime_use_tensorrt_is_a_note_and_torch_paints(settings, m
     assert renderer.model.painter == "torch"
     assert "the package onnxruntime is not installed; run install.py --onnx" in str(renderer.note or "")
     assert tensorrt.gpu_packages(True) in str(renderer.note or "")
-    assert "use_tensorrt to false" in str(renderer.note or "")
+    assert "compute.backend to auto" in str(renderer.note or "")

@@ -17,10 +17,7 @@ from animator_core.liveportrait.execution.device import DeviceChoice
 from animator_core.liveportrait.motion import neutral_face as kept
 from animator_core.liveportrait.motion.face_motion import FaceMotion, rotation_from_vector
 from animator_core.liveportrait.renderer import LivePortraitRenderer
-from animator_core.liveportrait.source.optimizer import InferenceOptimizer
-from animator_core.liveportrait.source.residency import FeatureResidency
-from animator_core.liveportrait.source.scene import Scene
-from animator_core.liveportrait.source.scene_shelf import SceneShelf
+from animator_core.liveportrait.source.scene_cache import SceneCache
 from animator_core.motion.estimator import MotionEstimator, MotionSettings
 from animator_core.motion.kept_neutral import from_text, to_text
 from animator_core.tracking.observation import FaceObservation, TrackedFrame
@@ -32,11 +29,11 @@ STILL = 127
 def make_engine(model: StandInModel | None = None) -> Engine:
     model = model or StandInModel()
     choice = DeviceChoice("cpu", torch.float32, "CPU")
-    return Engine(model, choice, FeatureResidency("cpu"), SceneShelf(model))
+    return Engine(model, choice, SceneCache(model))
 
 
 def make_renderer(character=None, engine: Engine | None = None) -> LivePortraitRenderer:
-    renderer = (engine or make_engine()).make_renderer(None, enable_motion_cache=False)
+    renderer = (engine or make_engine()).make_renderer()
     renderer.set_character(character or face_character())
     return renderer
 
@@ -173,7 +170,7 @@ def test_a_neutral_face_of_which_there_is_no_picture_is_found_anew_in_the_mirror
     engine = make_engine()
     renderer, driver = make_renderer(engine=engine), Driver()
     driver.hold(renderer)
-    other = engine.make_renderer(None, enable_motion_cache=False)
+    other = engine.make_renderer()
     other.set_character(face_character())
     another = Driver()
     another.of(other).set_neutral(driver.of(renderer).neutral)
@@ -206,7 +203,7 @@ def test_the_neutral_face_goes_to_another_renderer():
     assert driver.of(renderer).neutral == {}
     driver.hold(renderer, red=140)
     arrays = from_text(to_text(driver.of(renderer).neutral))
-    other = engine.make_renderer(None, enable_motion_cache=False)
+    other = engine.make_renderer()
     driver.of(other).set_neutral(arrays)
     other.set_character(face_character())
     given = driver.of(other).neutral
@@ -258,7 +255,7 @@ def test_a_transparent_character_stays_transparent_where_its_picture_is():
 
 
 def test_no_character_and_a_closed_renderer_say_so():
-    renderer = make_engine().make_renderer(None, enable_motion_cache=False)
+    renderer = make_engine().make_renderer()
     driver = renderer.create_driver(MotionEstimator())
     with pytest.raises(CharacterError, match="no character is set; choose one"):
         driver.place_again()
@@ -281,7 +278,7 @@ def test_what_the_model_cannot_see_in_a_picture_is_an_error_that_names_it():
         return features
 
     model.extract_features = broken
-    renderer = make_engine(model).make_renderer(None, enable_motion_cache=False)
+    renderer = make_engine(model).make_renderer()
     with pytest.raises(ModelError, match=r"ada\.png cannot be used .*appearance_features is not finite.*install\.py"):
         renderer.prepare(face_character())
 
@@ -323,7 +320,7 @@ def test_filters_that_show_one_character_share_it_but_not_their_frames():
     driver.show(one, red=98)
     assert np.array_equal(still, kept), "one filter drew into the other's frame"
     assert abs(shown(turned)[1] - STILL) > 20
-    assert engine.scenes.count == 1
+    assert engine.scenes.statistics.entries == 1
 
 
 def device_bytes(*roots: object) -> int:
@@ -350,21 +347,19 @@ def test_ten_characters_of_512_pixels_in_three_filters_take_less_than_300_mb(alp
     for renderer in renderers:
         for character in characters:
             renderer.prepare(character)
-    assert engine.scenes.count == 10, "all of them are ready to be shown"
-    assert device_bytes(engine.residency, engine.scenes, *renderers) < 300e6
-    assert engine.scenes.nbytes < 150e6
+    assert engine.scenes.statistics.entries == 10, "all of them are ready to be shown"
+    assert device_bytes(engine.scenes, *renderers) < 300e6
+    assert engine.scenes.statistics.size < 150e6
 
 
 def test_the_bound_holds_for_the_process_and_not_for_each_filter():
     model = StandInModel()
-    size = Scene(
-        face_character(), InferenceOptimizer().preprocess_character("a", face_character(), model), model
-    ).nbytes
-    shelf = SceneShelf(model, max_bytes=3 * size)
-    engine = Engine(model, DeviceChoice("cpu", torch.float32, "CPU"), FeatureResidency("cpu", max_bytes=1), shelf)
+    size = SceneCache(model).scene(face_character()).nbytes
+    scenes = SceneCache(model, max_bytes=3 * size)
+    engine = Engine(model, DeviceChoice("cpu", torch.float32, "CPU"), scenes)
     renderers = [make_renderer(face_character(f"{number}.png", 20 * number), engine) for number in range(8)]
-    assert shelf.count == 3
-    assert shelf.nbytes <= 3 * size
+    assert scenes.statistics.entries == 3
+    assert scenes.statistics.size <= 3 * size
     # Those whose scene had to go still draw.
     assert shown(at_rest(renderers[0]))[0] == 0
     extracted = model.extracted
@@ -374,8 +369,7 @@ def test_the_bound_holds_for_the_process_and_not_for_each_filter():
 
 def test_a_scene_says_how_much_memory_it_takes():
     model = StandInModel()
-    character = face_character(alpha=0)
-    scene = Scene(character, InferenceOptimizer().preprocess_character("a", character, model), model)
+    scene = SceneCache(model).scene(face_character(alpha=0))
     assert scene.nbytes == pytest.approx(device_bytes(scene), abs=2000)
 
 

@@ -22,7 +22,6 @@ from animator_core.liveportrait.motion.template import MotionTemplate, is_templa
 from animator_core.liveportrait.networks.keypoints import KeypointMotion
 from animator_core.liveportrait.networks.motion_only import load_motion_extractor
 from animator_core.liveportrait.renderer import LivePortraitRenderer
-from animator_core.liveportrait.source.optimizer import InferenceOptimizer
 from animator_core.motion.estimator import MotionEstimator, MotionSettings
 from animator_core.tracking.observation import FaceObservation, TrackedFrame
 
@@ -169,7 +168,7 @@ def test_a_replay_shows_the_recording_whatever_the_batch(tmp_path: Path, batch_s
     record(recorder, [128] * 3 + [158, 98])
     recorder.write(tmp_path / "t.npz", 25.0)
     model = StandInModel()
-    renderer = LivePortraitRenderer(model, InferenceOptimizer())
+    renderer = LivePortraitRenderer(model)
     renderer.set_character(face_character())
     clip = TemplateClip(read_template(tmp_path / "t.npz"))
     shown = replay_moments(clip, renderer, StageTimes(), batch_size)
@@ -183,7 +182,7 @@ def test_a_replay_shows_the_recording_whatever_the_batch(tmp_path: Path, batch_s
 def test_a_video_is_drawn_the_same_whatever_the_batch(batch_size: int):
     """The last batch is not full."""
     model = StandInModel()
-    renderer = LivePortraitRenderer(model, InferenceOptimizer(enable_motion_cache=False))
+    renderer = LivePortraitRenderer(model)
     renderer.set_character(face_character())
     moments = [
         DrivingMoment(Fraction(number, 25), moment, observed(moment), picture(128 + 4 * number), SIZE)
@@ -198,7 +197,7 @@ def test_a_video_is_drawn_the_same_whatever_the_batch(batch_size: int):
 
 @pytest.mark.parametrize("is_known", [True, False])
 def test_a_clips_first_frame_is_measured_against_its_neutral_face_where_that_is_known(is_known: bool):
-    renderer = LivePortraitRenderer(StandInModel(), InferenceOptimizer(enable_motion_cache=False))
+    renderer = LivePortraitRenderer(StandInModel())
     renderer.set_character(face_character())
     clip = [
         TrackedFrame(observed(moment), picture(158 if number < 5 else 128))

@@ -13,7 +13,7 @@ import torch
 
 from animator_core.installation import graphics_card
 from animator_core.installation.graphics_card import Card, find_card
-from animator_core.installation.requirements import Gpu
+from animator_core.installation.torch_build import Gpu
 from animator_core.liveportrait.execution import unused_card as module
 from animator_core.liveportrait.execution.unused_card import UnusedCard, unused_card
 

@@ -1,4 +1,4 @@
-"""The character library: the pictures of one folder, and how one of them becomes a `Character`."""
+"""The character library: makes a `Character` of each picture in a folder."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.characters.character import Character
 from animator_core.characters.description import CharacterDescription, description_path, read_description
 from animator_core.characters.face_search import DetectFace, find_landmarks
@@ -28,10 +29,10 @@ _SEARCH_VERSION = 1
 
 
 class CharacterLibrary:
-    """The pictures of one folder; the face of each is looked for once and then remembered in the cache.
+    """The pictures of one folder; the face of each is searched once, then kept in the disk cache.
 
     target_size: (width, height) that larger pictures are reduced to fit. auto_crop: see `find_landmarks`.
-    cache_dir: where landmarks are kept; None keeps none. detect: finds a face; None takes the project's detector.
+    cache_dir: keeps landmarks in its folder ``landmarks``; None keeps none. detect: None for the project's detector.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class CharacterLibrary:
         return tuple(self._entry(name) for name in names)
 
     def path(self, name: str) -> Path:
-        """Return the file of a character by its file name; raises CharacterError for anything that is not one."""
+        """Return the file of a character by its file name; raises CharacterError for any other name."""
         with contextlib.suppress(OSError):
             # Only what is listed: a name from elsewhere must not lead out of the folder.
             if name in character_names.list_names(self.directory):
@@ -72,7 +73,7 @@ class CharacterLibrary:
     def load(self, name: str, max_pixels: int | None = None) -> Character:
         """Return the character with the file name ``name``, of at most ``max_pixels``; may take a second.
 
-        Raises CharacterError for a picture or description that cannot be used, NoFaceFound where no face is seen.
+        Raises CharacterError for a picture or description that cannot be used, NoFaceFound without a face.
         """
         return self.load_file(self.path(name), max_pixels)
 
@@ -88,8 +89,8 @@ class CharacterLibrary:
         scaled[:, :2] += (factor - 1) / 2
         name = character_names.as_text(path.name)
         digest = hashlib.sha256(repr((name, reduced.shape)).encode())
-        digest.update(reduced)
-        digest.update(np.ascontiguousarray(scaled, np.float32))
+        digest.update(np.ascontiguousarray(reduced).data)
+        digest.update(np.ascontiguousarray(scaled, np.float32).data)
         return Character(
             name,
             description.name or character_names.display_name(name),
@@ -99,7 +100,7 @@ class CharacterLibrary:
         )
 
     def fingerprint(self, name: str) -> tuple[int, ...]:
-        """Return numbers that change when the picture or its description does; zeros where there is no such file."""
+        """Return numbers that change when the picture or its description does; zeros for a missing file."""
         numbers: list[int] = []
         for path in (self._file(name), description_path(self._file(name))):
             try:
@@ -123,7 +124,7 @@ class CharacterLibrary:
             name, display_name or character_names.display_name(name), character_names.as_text(path.resolve())
         )
 
-    def _landmarks(self, picture: np.ndarray, description: CharacterDescription, path: Path) -> np.ndarray:
+    def _landmarks(self, picture: UInt8Array, description: CharacterDescription, path: Path) -> FloatArray:
         height, width = picture.shape[:2]
         if description.key_points or description.landmarks is not None:
             landmarks = _given_landmarks(description, description_path(path))
@@ -137,10 +138,10 @@ class CharacterLibrary:
         return self._detected_landmarks(picture, description.crop, path)
 
     def _detected_landmarks(
-        self, picture: np.ndarray, crop: tuple[int, int, int, int] | None, path: Path
-    ) -> np.ndarray:
+        self, picture: UInt8Array, crop: tuple[int, int, int, int] | None, path: Path
+    ) -> FloatArray:
         digest = hashlib.sha256(repr((_SEARCH_VERSION, picture.shape, crop, self._auto_crop)).encode())
-        digest.update(picture)
+        digest.update(np.ascontiguousarray(picture).data)
         key = digest.hexdigest()
         landmarks = self._cache.get(key) if self._cache else None
         if landmarks is not None:
@@ -160,8 +161,8 @@ class CharacterLibrary:
 
 @contextlib.contextmanager
 def project_detector() -> Iterator[DetectFace]:
-    """Give a detector with whatever tracker this machine has; its models are loaded once for all looks at a picture."""
-    # mediapipe takes a second to import, and a library that is only listed does not need it.
+    """Give a detector with this machine's tracker, loaded once for all searches of a picture."""
+    # mediapipe takes a second to import, and listing a library does not need it.
     from animator_core.config import MODELS_DIR
     from animator_core.tracking.build import create_tracker
     from animator_core.tracking.detect import detect_face
@@ -173,7 +174,7 @@ def project_detector() -> Iterator[DetectFace]:
         tracker.close()
 
 
-def _given_landmarks(description: CharacterDescription, path: Path) -> np.ndarray:
+def _given_landmarks(description: CharacterDescription, path: Path) -> FloatArray:
     if description.landmarks is not None:
         return description.landmarks
     from animator_core.tracking.face_model import fit_landmarks
@@ -184,7 +185,7 @@ def _given_landmarks(description: CharacterDescription, path: Path) -> np.ndarra
         raise exc.about(str(path)) from exc
 
 
-def _check_on_picture(landmarks: np.ndarray, width: int, height: int, path: Path) -> None:
+def _check_on_picture(landmarks: FloatArray, width: int, height: int, path: Path) -> None:
     middle = landmarks[:, :2].mean(axis=0)
     if not (0 <= middle[0] < width and 0 <= middle[1] < height):
         raise CharacterError(

@@ -119,14 +119,14 @@ def _animated(
     times: StageTimes,
 ) -> Iterator[tuple[DrivingMoment, np.ndarray]]:
     if isinstance(clip, TemplateClip):
-        replayed = replay_moments(clip, renderer, times, config.ai_model.batch_size)
+        replayed = replay_moments(clip, renderer, times, config.compute.batch_size)
         for moment, frame in islice(replayed, options.max_frames):
             watch.see(moment, times)
             yield moment, frame
         return
     moments = watch.moments(islice(clip.moments(times), options.max_frames), times)
     estimator = assembly.make_estimator(config, options.mirror)
-    yield from animate_moments(moments, estimator, renderer, times, config.ai_model.batch_size)
+    yield from animate_moments(moments, estimator, renderer, times, config.compute.batch_size)
 
 
 def _record(options: argparse.Namespace, config: Config) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from animator_core import assembly
 from animator_core.cli import parts
-from animator_core.config import PROJECT_ROOT, Config, load_config
+from animator_core.config import BACKENDS, PROJECT_ROOT, Config, load_config
 from animator_core.errors import AnimatorError
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 DEFAULT_DRIVING = PROJECT_ROOT / "assets" / "motions" / "sample.npz"
 DEFAULT_FRAMES = 300
 _MOST_CHARACTERS = 64
-BACKENDS = ("auto", "torch", "onnx")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="measure only with or only without render reuse and motion cache (default: both, frame by frame)",
     )
     parser.add_argument(
-        "--backend", choices=BACKENDS, help="what runs LivePortrait's networks (default: ai_model.backend)"
+        "--backend", choices=BACKENDS, help="what runs LivePortrait's networks (default: compute.backend)"
     )
     parser.add_argument(
         "--characters",
@@ -76,8 +75,8 @@ def run(options: argparse.Namespace) -> int:
     parts.require_apart({"--json": options.json, "--plot": options.plot}, {"--driving": options.driving})
     config = load_config(options.config)
     if options.backend is not None:
-        model = dataclasses.replace(config.ai_model, backend=options.backend, use_tensorrt=False)
-        config = dataclasses.replace(config, ai_model=model)
+        compute = dataclasses.replace(config.compute, backend=options.backend)
+        config = dataclasses.replace(config, compute=compute)
     if options.compare_eager:
         return _compare_eager(options, config)
     if options.size is not None:
@@ -142,8 +141,14 @@ def _measured_paths(
 def _compare_eager(options: argparse.Namespace, config: Config) -> int:
     from animator_core.diagnostics.benchmark.eager import compare, format_comparison
 
-    model = config.ai_model
-    comparison = compare(model.model_path, model.device, model.fp16, options.frames, config.performance.cache_dir)
+    compute = config.compute
+    comparison = compare(
+        config.ai_model.model_path,
+        compute.device,
+        compute.fp16,
+        frames=options.frames,
+        cache_dir=config.performance.cache_dir,
+    )
     print(format_comparison(comparison))
     if options.json is not None:
         parts.write_json(options.json, dataclasses.asdict(comparison))

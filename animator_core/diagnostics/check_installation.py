@@ -18,6 +18,7 @@ _OPENCVS = ("opencv-python", "opencv-contrib-python", "opencv-python-headless", 
 _NEEDED = {
     "numpy": "numpy",
     "numba": "numba",
+    "msgspec": "msgspec",
     "pyyaml": "yaml",
     "pillow": "PIL",
     "psutil": "psutil",
@@ -98,8 +99,8 @@ def check_torch(surroundings: Surroundings) -> list[Finding]:
 
     from animator_core.liveportrait.execution.device import choose_device
 
-    model = surroundings.config.ai_model
-    choice = choose_device(model.device, model.fp16)
+    compute = surroundings.config.compute
+    choice = choose_device(compute.device, compute.fp16)
     if choice.note:
         return [Finding("torch", WARNING, f"{torch.__version__}: {choice.note.message}", choice.note.remedy)]
     if not choice.is_capable:

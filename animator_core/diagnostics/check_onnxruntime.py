@@ -13,8 +13,8 @@ _FIRST_THAT_PHONES_HOME = 29
 def check_onnxruntime(surroundings: Surroundings) -> list[Finding]:
     """Whether onnxruntime, where it is installed or asked for, loads and has what is asked for; nothing otherwise."""
     installed = {name: version for name in _PACKAGES if (version := installed_version(name))}
-    model = surroundings.config.ai_model
-    wanted = "tensorrt" if model.use_tensorrt else model.onnx_provider if model.backend == "onnx" else ""
+    compute = surroundings.config.compute
+    wanted = compute.provider if compute.backend == "onnx" else ""
     if not installed and not wanted:
         return []
     if len(installed) > 1:

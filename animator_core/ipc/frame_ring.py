@@ -32,7 +32,7 @@ FILE_PREFIX = "stream-motion-animator-"
 
 # Formats of a frame's pixels; 0 would be uninitialised memory.
 FORMAT_RGBA = 1
-"""8-bit RGBA, sRGB; what a camera frame has."""
+"""8-bit RGBA, sRGB: the format of camera frames."""
 FORMAT_BGRA_PREMULTIPLIED = 2
 """8-bit BGRA, sRGB-encoded colour that was multiplied by alpha in linear light, as OBS's own image source has it."""
 _BYTES_PER_PIXEL = {FORMAT_RGBA: 4, FORMAT_BGRA_PREMULTIPLIED: 4}
@@ -62,7 +62,7 @@ def now_ns() -> int:
 
 @dataclass(frozen=True)
 class RingAddress:
-    """Where a ring is: ``name`` is a file path (on Windows a mapping's name), ``size`` its length in bytes."""
+    """The address of a ring: ``name`` is a file path (on Windows a mapping's name), ``size`` its length in bytes."""
 
     name: str
     size: int
@@ -70,7 +70,7 @@ class RingAddress:
 
 @dataclass(frozen=True)
 class FrameInfo:
-    """What a slot says of its frame; ``captured_ns`` is when the camera frame behind it was captured (`now_ns`)."""
+    """A slot's header; ``captured_ns``: the capture time of the camera frame behind it (`now_ns`)."""
 
     number: int
     width: int
@@ -82,7 +82,7 @@ class FrameInfo:
 
 
 def runtime_directory() -> str:
-    """Return the user's private runtime directory: in memory where the system has one, else the temporary folder."""
+    """Return the user's private runtime directory, in memory if the system has one, else the temporary folder."""
     candidates = [os.environ.get("XDG_RUNTIME_DIR", ""), "/dev/shm" if sys.platform.startswith("linux") else ""]
     for candidate in candidates:
         if candidate and os.path.isdir(candidate) and os.access(candidate, os.W_OK | os.X_OK):
@@ -160,7 +160,7 @@ class RingMemory:
         """Return a new, empty ring whose slots hold ``capacity`` bytes each.
 
         The file is private to the user and sparse: only pages that frames touch take memory.
-        Raises RingError where no such memory can be had.
+        Raises RingError if there is no such memory.
         """
         if not (MIN_SLOTS <= slot_count <= MAX_SLOTS and 0 < capacity <= MAX_SIDE * MAX_SIDE * 4):
             raise RingError(f"ring of {slot_count} slots of {capacity} bytes is out of range")
@@ -220,7 +220,7 @@ class RingMemory:
         try:
             memory._check_header()
         except RingError:
-            # What is no ring is somebody else's file: it must stay.
+            # A file that is no ring is somebody else's, and must stay.
             memory._is_linked = False
             memory.close()
             raise
@@ -415,7 +415,7 @@ class RingReader:
         self.last_number = info.number
 
     def read_into(self, buffer: Any) -> FrameInfo | None:
-        """Copy the newest unseen frame into ``buffer`` (a writable buffer of bytes) and return what it is, else None.
+        """Copy the newest unseen frame into ``buffer`` (a writable buffer of bytes) and return its header, else None.
 
         A frame that the writer overtook during the copy is dropped, and the next newest one is tried (three times).
         """

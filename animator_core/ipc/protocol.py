@@ -67,7 +67,7 @@ class CharacterEntry:
 class OpenFilter:
     """A filter exists: read driving frames from one ring, write animated frames to the other.
 
-    neutral: what the last `NeutralPose` of the filter had, so that another run of the worker need not calibrate; or "".
+    neutral: from the last `NeutralPose` of the filter, so that a new worker need not calibrate; or "".
     """
 
     type: ClassVar[str] = "open_filter"
@@ -158,7 +158,7 @@ class FilterStatus:
     """How one filter is doing, about once a second and at every change of state.
 
     state: one of `STATES`. fps: animated frames a second. latency_ms: capture to published, median of the last second.
-    renderer, device: what really runs ("warp" on "cpu"). message, remedy: what is wrong and what to do, or "".
+    renderer, device: those in use ("warp" on "CPU"). message, remedy: of the present problem, or "".
     """
 
     type: ClassVar[str] = "filter_status"
@@ -192,7 +192,7 @@ def may_be_slow(renderer: str, device: str) -> bool:
 
 @dataclass(frozen=True)
 class WorkerProblem:
-    """Something that concerns no single filter; the worker goes on where it can."""
+    """A problem of no single filter; the worker goes on as far as it can."""
 
     type: ClassVar[str] = "worker_problem"
     message: str
@@ -238,7 +238,7 @@ def encode(message: Message) -> bytes:
 
 
 def decode(line: bytes) -> Message:
-    """Return the message in one line; raises MessageError where the line is none."""
+    """Return the message in one line; raises MessageError for any other line."""
     try:
         fields = json.loads(line)
         kind = _TYPES[fields.pop("type")]

@@ -23,6 +23,7 @@ from animator_core.liveportrait.motion.neutral_face import (
     to_arrays,
 )
 from animator_core.liveportrait.motion.retargeting import EYE_KEYPOINTS, LIP_KEYPOINTS
+from animator_core.liveportrait.networks.keypoints import KeypointMotion
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.estimator import MotionEstimator, MotionSettings
 from animator_core.motion.face_state import NeutralPose
@@ -85,7 +86,7 @@ class LivePortraitDriver:
         """Make the present moment the neutral face; without a face, the next calm second."""
         self._estimator.calibrate()
         self._live.calibrate()
-        self._renderer.optimizer.forget_motions()
+        self._forget_motions()
         self._note_neutral()
 
     def calibrate_from(self, beginning: Sequence[TrackedFrame]) -> None:
@@ -157,11 +158,11 @@ class LivePortraitDriver:
         self._views.mirror(frame_width)
         neutral, pixels = self._live.neutral, self._neutral_pixels
         self._recent_views.clear()
-        self._renderer.optimizer.forget_motions()
+        self._forget_motions()
         self._live.forget()
         if neutral is None or pixels is None:
             return
-        self._live.set_neutral(mirrored(neutral, pixels, self._extracted))
+        self._live.set_neutral(mirrored(neutral, pixels, self._face_in))
         self._note_neutral()
         self._neutral_pixels = np.ascontiguousarray(pixels[:, ::-1])
 
@@ -180,18 +181,26 @@ class LivePortraitDriver:
         self._noted = found
         self.neutral = {**(pose.arrays if pose is not None else {}), **self._face_arrays}
 
-    def _extracted(self, pixels: UInt8Array) -> FaceMotion:
-        return face_motion(self._renderer.model.extract_motion(to_tensor(pixels))).to("cpu")
-
     def _view(self, observation: FaceObservation, frame: UInt8Array) -> DrivingView:
         is_mirrored = self._estimator.settings.mirror
         seen = mirrored_observation(observation) if is_mirrored else observation
         return self._views.look(frame, seen.landmarks, observation.captured_ns, is_mirrored)
 
     def _motion_in(self, view: DrivingView) -> FaceMotion:
-        renderer = self._renderer
-        pixels = to_tensor(view.pixels)
-        return view.motion(renderer.optimizer.driving_motion(renderer.model, pixels, view.landmarks_in_square))
+        cache = self._renderer.motion_cache
+        if cache is None:
+            return view.motion(self._extracted(view.pixels))
+        return view.motion(cache.get_or_make(view.landmarks_in_square, lambda: self._extracted(view.pixels)))
+
+    def _extracted(self, pixels: UInt8Array) -> KeypointMotion:
+        return self._renderer.model.extract_motion(to_tensor(pixels))
+
+    def _face_in(self, pixels: UInt8Array) -> FaceMotion:
+        return face_motion(self._extracted(pixels)).to("cpu")
+
+    def _forget_motions(self) -> None:
+        if self._renderer.motion_cache is not None:
+            self._renderer.motion_cache.clear()
 
 
 def signature(keypoints: torch.Tensor, motion: DrivingMotion, magnification: float = 1.0) -> FloatArray:

@@ -13,13 +13,14 @@ from animator_core.characters.character import Character
 from animator_core.errors import AnimatorError, CharacterError, ModelError
 from animator_core.liveportrait.driver import LivePortraitDriver, signature
 from animator_core.liveportrait.execution.device_errors import device_errors_as, release_memory
-from animator_core.liveportrait.model import LivePortraitModel
+from animator_core.liveportrait.model import PortraitModel
 from animator_core.liveportrait.motion.clip_transfer import template_keypoints
 from animator_core.liveportrait.motion.crop import DRIVING_CROP_SIZE
+from animator_core.liveportrait.motion.motion_cache import MotionCache
 from animator_core.liveportrait.motion.template import MotionTemplate
-from animator_core.liveportrait.source.optimizer import InferenceOptimizer
+from animator_core.liveportrait.networks.keypoints import KeypointMotion
 from animator_core.liveportrait.source.scene import Scene
-from animator_core.liveportrait.source.scene_shelf import SceneShelf
+from animator_core.liveportrait.source.scene_cache import SceneCache
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.rendering.contract import Placement
@@ -32,29 +33,37 @@ class LivePortraitRenderer:
 
     def __init__(
         self,
-        model: LivePortraitModel,
-        optimizer: InferenceOptimizer,
+        model: PortraitModel,
+        scenes: SceneCache | None = None,
+        *,
         device_name: str = "CPU",
         note: AnimatorError | None = None,
         owner: object = None,
-        scenes: SceneShelf | None = None,
+        motion_cache: MotionCache[KeypointMotion] | None = None,
     ) -> None:
-        """owner: what is to live as long as this renderer is used. scenes: the characters that all of them share."""
+        """scenes: the characters that all renderers share. owner: lives as long as this renderer is used."""
         self._owner = owner
         self.device = device_name
         self.note = note
-        self.optimizer = optimizer
-        self._model: LivePortraitModel | None = model
-        self._scenes: SceneShelf | None = scenes or SceneShelf(model)
+        self.motion_cache = motion_cache
+        self._model: PortraitModel | None = model
+        self._scenes: SceneCache | None = scenes or SceneCache(model)
         self._scene: Scene | None = None
         self._frame = np.zeros((1, 1, 4), np.uint8)
 
     @property
-    def model(self) -> LivePortraitModel:
+    def model(self) -> PortraitModel:
         """The networks, which all filters share; raises CharacterError once the renderer is closed."""
         if self._model is None:
             raise CharacterError("the renderer is closed", "make another")
         return self._model
+
+    @property
+    def scenes(self) -> SceneCache:
+        """The characters that are ready to be drawn, which all filters share."""
+        if self._scenes is None:
+            raise CharacterError("the renderer is closed", "make another")
+        return self._scenes
 
     @property
     def scene(self) -> Scene:
@@ -100,7 +109,7 @@ class LivePortraitRenderer:
             yield from scene.draw_each(torch.cat([each.content for each in placements]), self._frame)
         except torch.cuda.OutOfMemoryError as exc:
             raise ModelError(
-                f"{self.device} has no memory for {len(placements)} frames at once", "lower ai_model.batch_size"
+                f"{self.device} has no memory for {len(placements)} frames at once", "lower compute.batch_size"
             ) from exc
 
     def replay(self, template: MotionTemplate) -> list[Placement]:
@@ -126,7 +135,5 @@ class LivePortraitRenderer:
             release_memory(device)
 
     def _scene_of(self, character: Character) -> Scene:
-        model, scenes = self.model, self._scenes
-        assert scenes is not None
         with self.device_errors():
-            return scenes.scene(character, lambda each: self.optimizer.preprocess_character(each.name, each, model))
+            return self.scenes.scene(character)

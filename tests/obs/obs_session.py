@@ -93,7 +93,7 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = 20.0, int
 
 
 class Installation:
-    """A copy of what OBS needs of this project, in a folder of the test's own, with a fake worker beside it."""
+    """A copy of the files that OBS needs, in a folder of the test's own, with a fake worker beside it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -364,7 +364,7 @@ class ObsSession:
         self.client.set_source_filter_settings(source, name, settings, True)
 
     def screenshot(self, source: str = SCENE) -> np.ndarray:
-        """Return what a scene or source shows now: (H, W, 4) uint8 RGBA."""
+        """Return a scene or source as it is rendered now: (H, W, 4) uint8 RGBA."""
         request = {"sourceName": source, "imageFormat": "png", "imageCompressionQuality": 100}
         answer = self.client.send("GetSourceScreenshot", request, raw=True)
         data = base64.b64decode(answer["imageData"].split(",", 1)[1])
@@ -382,7 +382,7 @@ class ObsSession:
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[list[str]]:
-        """Record what is on program; the list has the file's path once the block has ended."""
+        """Record the program; the list has the file's path once the block has ended."""
         path: list[str] = []
         self.client.start_record()
         wait_for(self.recorded_ms, "the recording runs")
@@ -428,7 +428,7 @@ class ObsSession:
         return code
 
     def memory_leaks(self) -> int:
-        """Return what the log of the ended run says of leaks."""
+        """Return the number of memory leaks in the log of the ended run."""
         wait_for(lambda: "Number of memory leaks" in self.log(), "the log is complete", 5)
         found = re.search(r"Number of memory leaks: (\d+)", self.log())
         assert found is not None, "the log does not end with the number of memory leaks"

@@ -1,4 +1,4 @@
-"""What a filter shows, captures and frees, against a libobs that only records."""
+"""The filter's drawing, capturing and freeing, against a libobs that only records."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Rig:
         self.filter.stills.put(DecodedPicture(self.filter.settings.character, self.lib, id(image), 4, 4, 5))
 
     def frame(self) -> list[int]:
-        """Let OBS go through one frame and return what was drawn."""
+        """Let OBS go through one frame, and return the textures that were drawn."""
         self.lib.drawn.clear()
         self.filter.tick()
         self.filter.render()

@@ -1,4 +1,4 @@
-"""Starts and ends of OBS with the filter: what is saved, what is left behind, what the first frames show."""
+"""Starts and ends of OBS with the filter: saved settings, first frames, nothing left behind."""
 
 from __future__ import annotations
 

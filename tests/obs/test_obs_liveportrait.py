@@ -1,6 +1,6 @@
-"""LivePortrait in real OBS: the still character until the networks have drawn, then what they draw; OBS never waits.
+"""LivePortrait in real OBS: the still character until the networks have drawn, then their picture; OBS never waits.
 
-The weights are those of the golden rule, so what is drawn is no face; on a CPU a frame takes ten seconds and more.
+The weights are those of the golden rule, so the picture is no face; on a CPU a frame takes ten seconds and more.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def session(tmp_path: Path, display: str, golden_weights_dir: Path, golden_cache
 
 
 def likeness(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the correlation of two pictures, 0 where nothing is shown."""
+    """Return the correlation of two pictures, 0 if the first is empty."""
     return likeness_of_pictures(first, second) if first.any() else 0.0
 
 

@@ -1,4 +1,4 @@
-"""OBS started without a locale, as by a service, over ssh or in a container: names stay what they are."""
+"""OBS started without a locale, as by a service, over ssh or in a container: names stay as they are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the filter's panel shows, what its buttons do, and when OBS makes it anew."""
+"""The filter's panel: its texts, the actions of its buttons, and when OBS makes it anew."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class PanelLibObs(FakeLibObs):
 
 
 class StandInSupervisor:
-    """What a session asks of its supervisor, without a worker."""
+    """A supervisor without a worker: records the session's requests."""
 
     def __init__(self) -> None:
         self.problem: Problem | None = None
@@ -154,7 +154,7 @@ class Desk:
         return [each["text"] for each in self.shown()]
 
     def press(self, name: str) -> bool:
-        """Press a button as OBS does, which makes the widgets anew where the callback returns true."""
+        """Press a button as OBS does, which makes the widgets anew if the callback returns true."""
         (button,) = [each for each in self.shown() if each["name"] == name]
         assert button["enabled"]
         call = ctypes.CFUNCTYPE(ctypes.c_bool, _POINTER, _POINTER, _POINTER)(button["callback"])
@@ -174,7 +174,7 @@ class Desk:
         return int(self.lib.reload_count - before)
 
     def reload(self) -> None:
-        """Do what OBS does on `obs_source_update_properties`: the new panel is made before the old one goes."""
+        """Make a new panel before the old one goes, like OBS on `obs_source_update_properties`."""
         self.open()
         self.lib.close_panel()
 

@@ -185,7 +185,7 @@ def test_no_thread_changes_a_setting_between_reading_and_copying_it(
 ) -> None:
     assert "obs_data_get_string" in libobs._KEEPS_GIL
     monkeypatch.setattr(libobs, "_KEEPS_GIL", {"usleep"} if keeps_gil else set())
-    pause = libobs._declare(ctypes.CDLL(None), "usleep", ctypes.c_int, [ctypes.c_uint])
+    pause = libobs._declare(ctypes.CDLL(None), "usleep", (ctypes.c_int, ctypes.c_uint))
     count, is_done, interval = [0], threading.Event(), sys.getswitchinterval()
 
     def other_thread() -> None:

@@ -42,7 +42,7 @@ def decoder() -> Any:
 
 
 def still(decoder: Any, path: Path) -> np.ndarray:
-    """Return what the plugin shows, (H, W, 4) uint8 RGBA."""
+    """Return the plugin's still picture, (H, W, 4) uint8 RGBA."""
     picture = still_picture.decode(decoder, path.name, CharacterEntry(path.name, path.name, str(path)))
     assert not picture.problem
     assert picture.format in (libobs.GS_RGBA, libobs.GS_BGRA, libobs.GS_BGRX)

@@ -25,7 +25,7 @@ ELSEWHERE = (
     "clips/recording.py",
     "live",
 )
-"""What runs without OBS; all the rest of animator_core may run in the worker."""
+"""Parts that run without OBS; all others of animator_core may run in the worker."""
 NAMES = re.compile(r"path|director|folder|_dir|python|where|what|part|name|model\b|file", re.IGNORECASE)
 VALUES = (f"{FOLDER}/assets/characters/ada.png", "/mnt/disk/other/ada.png", "C:\\Users\\me\\ada.png", "ada.png")
 COMMAND = re.compile(r"`|(?<!\w)--\w|\bpip\b|python -m")
@@ -33,7 +33,7 @@ DISK_PATH = re.compile(r"(?:^|[\s'\"(])(?:/\w|[A-Za-z]:[\\/]|\\\\)")
 
 
 def template(node: ast.expr, value: str) -> str | None:
-    """Return the text of a literal with ``value`` where a file or a folder is put in, else with a word."""
+    """Return the text of a literal, with ``value`` for a file or folder that is put in, else with a word."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.BinOp):
@@ -52,7 +52,7 @@ def template(node: ast.expr, value: str) -> str | None:
 
 
 def texts() -> Iterator[tuple[str, str, str]]:
-    """Give each message of the worker and of the plugin: where it is, the message, the remedy."""
+    """Yield (file:line, message, remedy) of each message of the worker and the plugin."""
     paths = [*CHECKOUT.joinpath("animator_core").rglob("*.py"), *CHECKOUT.joinpath("obs_plugin").glob("*.py")]
     for path in sorted(paths):
         if set(path.relative_to(CHECKOUT).parts) & set(ELSEWHERE):

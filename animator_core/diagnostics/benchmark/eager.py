@@ -20,7 +20,7 @@ from animator_core.diagnostics.benchmark.likeness import psnr_of
 from animator_core.diagnostics.benchmark.machine import GpuUse, UseWatch, machine_facts
 from animator_core.liveportrait.execution.device import choose_device
 from animator_core.liveportrait.execution.trial import finish
-from animator_core.liveportrait.model import LivePortraitModel
+from animator_core.liveportrait.model import PortraitModel
 from animator_core.liveportrait.networks.build import load_unfolded
 from animator_core.liveportrait.networks.keypoints import transform_keypoints
 from animator_core.liveportrait.networks.weights import CHECKPOINTS, find_checkpoints
@@ -70,7 +70,7 @@ def compare(
     """Time every way, frame by frame in turn; raises WeightsError where the weights cannot be had."""
     choice = choose_device(device, fp16)
     frames = frames or (_CPU_FRAMES if choice.device == "cpu" else _GPU_FRAMES)
-    model = LivePortraitModel.load(weights_dir, choice.device, choice.dtype, cache_dir)
+    model = PortraitModel.load(weights_dir, choice.device, choice.dtype, cache_dir=cache_dir)
     source, driving = _pictures(choice.device)
     ways, left_out = _ways(weights_dir, model, source, with_compile)
     first: dict[str, float] = {}
@@ -128,7 +128,7 @@ def format_comparison(found: EagerComparison) -> str:
 
 
 def _ways(
-    weights_dir: Path, model: LivePortraitModel, source: torch.Tensor, with_compile: bool
+    weights_dir: Path, model: PortraitModel, source: torch.Tensor, with_compile: bool
 ) -> tuple[dict[str, Frame], list[str]]:
     features = model.extract_features(source)
     appearance = features.appearance_features.to(model.networks.dtype)
@@ -169,7 +169,7 @@ def _ways(
     return ways, left_out
 
 
-def _plain_modules(weights_dir: Path, model: LivePortraitModel) -> list[Any]:
+def _plain_modules(weights_dir: Path, model: PortraitModel) -> list[Any]:
     checkpoints = find_checkpoints(weights_dir)
     modules = []
     for name in _PER_FRAME:

@@ -28,7 +28,7 @@ class PathResult:
 
     stages: percentiles by stage; "total" is tracking to publish of all characters, one after the other. mean_ms: the
     same stages' time by frame, drawn or not. fps: frames a second of that total. drawn, reused: pictures.
-    motion_cache_hit_rate: share of faces whose motion was known, None where nothing asks. likeness: to the plain path,
+    motion_cache_hit_rate: share of faces whose motion was known, None without that cache. likeness: to the plain path,
     None of the plain path itself.
     """
 
@@ -86,8 +86,8 @@ class MeasuredPath:
     def result(self) -> PathResult:
         """Return the figures so far."""
         reuse = [each.reuse.get_info() for each in self._filters]
-        optimizers = [getattr(each.renderer, "optimizer", None) for each in self._filters]
-        rates = [each.get_stats()["cache_hit_rate"] for each in optimizers if each is not None]
+        caches = [getattr(each.renderer, "motion_cache", None) for each in self._filters]
+        rates = [cache.statistics.hit_rate for cache in caches if cache is not None]
         return PathResult(
             self.name,
             self.enable_optimizer,
@@ -97,7 +97,7 @@ class MeasuredPath:
             self.count / self.times.total_seconds(TOTAL),
             sum(info.rendered for info in reuse) - sum(each.drawn_before for each in self._filters),
             sum(info.reused for info in reuse) - sum(each.reused_before for each in self._filters),
-            float(np.mean(rates)) if rates and self.enable_optimizer else None,
+            float(np.mean(rates)) if rates else None,
             self.likeness.summary() if self.enable_optimizer and self.likeness.errors else None,
         )
 

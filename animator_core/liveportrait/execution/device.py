@@ -14,7 +14,7 @@ from animator_core.liveportrait.execution.unused_card import unused_card
 
 _KINDS = ("cuda", "mps", "xpu")
 _NAMES = {"cuda": "CUDA", "mps": "MPS", "xpu": "XPU"}
-_RENEW = "update the graphics driver and run install.py again, or set ai_model.device"
+_RENEW = "update the graphics driver and run install.py again, or set compute.device"
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class DeviceChoice:
     device: for torch. dtype: of the large networks. name: for the status line. note: why it is not the one that
     was asked for, None if it is. is_capable: whether it draws quickly enough to be chosen by itself. provider: of
     onnxruntime, which then paints, while torch does the rest on ``device``; None where torch paints too.
+    is_compiled: whether torch's painter is compiled in the background, see `ImprovingPainter`.
     """
 
     device: str
@@ -32,6 +33,7 @@ class DeviceChoice:
     note: ModelError | None = None
     is_capable: bool = True
     provider: Provider | None = None
+    is_compiled: bool = False
 
     @property
     def is_half(self) -> bool:
@@ -43,7 +45,7 @@ class DeviceChoice:
         note = ModelError(
             f"{self.name} computes wrong numbers in half precision, so LivePortrait runs in single precision, which "
             "takes longer",
-            "update the graphics driver, or set ai_model.fp16 to false to start more quickly",
+            "update the graphics driver, or set compute.fp16 to false to start more quickly",
         )
         provider = None if self.provider is None else replace(self.provider, computes_half=False)
         return replace(self, dtype=torch.float32, note=note, provider=provider)
@@ -64,7 +66,7 @@ def choose_device(wanted: str = "auto", fp16: bool = True) -> DeviceChoice:
             if unused is not None:
                 passed_over[f"{unused.name} is not used ({unused.cause})"] = unused.remedy
             elif wanted != "auto":
-                passed_over[f"there is no {_NAMES[kind]} device"] = "update the graphics driver, or set ai_model.device"
+                passed_over[f"there is no {_NAMES[kind]} device"] = "update the graphics driver, or set compute.device"
             continue
         dtype = torch.float16 if fp16 and kind in ("cuda", "xpu") else torch.float32
         problem = failure(device, dtype)

@@ -9,7 +9,7 @@ import torch
 
 from animator_core.errors import first_line
 from animator_core.installation.graphics_card import Card, find_card
-from animator_core.installation.requirements import detect_gpu
+from animator_core.installation.torch_build import detect_gpu
 
 _HIDES_CARDS = "CUDA_VISIBLE_DEVICES"
 _RENEW = "update NVIDIA's driver, restart the computer"

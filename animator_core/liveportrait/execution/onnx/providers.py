@@ -41,8 +41,7 @@ class Provider:
     @property
     def way_out(self) -> str:
         """What to do where it cannot be had."""
-        also = "use_tensorrt to false and " if self.name == "tensorrt" else ""
-        return f"set ai_model.{also}backend to auto"
+        return "set compute.backend to auto"
 
 
 DIRECTML = Provider(
@@ -86,7 +85,7 @@ def load_onnxruntime() -> Any:
         raise ModelError(
             f"the package onnxruntime {reason}",
             f"run install.py --onnx, which takes the right one of {_PACKAGES}, for "
-            f"TensorRT install {TENSORRT.package}, or set ai_model.backend to auto and use_tensorrt to false",
+            f"TensorRT install {TENSORRT.package}, or set compute.backend to auto",
         ) from exc
     # On Windows it hands events to the system's own collecting instead.
     onnxruntime.disable_telemetry_events()

@@ -1,6 +1,6 @@
 """What a hit of the motion cache changes: hit rate, landmarks, keypoints and pictures, for several settings.
 
-`PYTHONPATH=tests python -m measurements.motion_cache CLIP... [--weights DIR] [--paint N] [--json OUT]`
+`python -m docs.measurements.motion_cache CLIP... [--weights DIR] [--paint N] [--json OUT]`
 
 Each clip goes through a fresh cache once. Keypoints are the motion extractor's; with weights of the golden rule it
 answers, but does not see a face, so that their error tells only how smooth the network is. Pictures are the warp
@@ -26,13 +26,13 @@ from animator_core.clips.driving_clip import DrivingMoment, open_clip
 from animator_core.clips.offline import CALIBRATION_TIME
 from animator_core.config import load_config
 from animator_core.diagnostics.benchmark.likeness import Likeness, mean_squared_error, psnr_of
-from animator_core.liveportrait.model import LivePortraitModel, to_bytes, to_tensor
+from animator_core.liveportrait.model import PortraitModel, to_bytes, to_tensor
 from animator_core.liveportrait.motion.driving_view import DrivingView, DrivingViews
 from animator_core.liveportrait.motion.motion_cache import QUANTISATION_STEP, MotionCache
 from animator_core.liveportrait.networks.keypoints import transform_keypoints
 from animator_core.liveportrait.networks.motion_only import load_motion_extractor
 from animator_core.warp.renderer import WarpRenderer
-from measurements.golden_model import parser, weights_folder
+from docs.measurements.golden_model import parser, weights_folder
 
 THRESHOLDS = (0.98, 0.95, 0.9, 0.8, 0.6)
 STEPS = (1 / 1024, 1 / 256, 1 / 64, 1 / 40)
@@ -167,7 +167,7 @@ def paint_some(clip: Clip, weights: Path, device: str, count: int) -> None:
     """Print how far LivePortrait's pictures are off in the hits of the default setting that move keypoints most."""
     answers = np.array(answers_of(clip.views, THRESHOLDS[1], QUANTISATION_STEP))
     error = np.abs(clip.keypoints[answers] - clip.keypoints).max((1, 2))
-    model = LivePortraitModel.load(weights, device)
+    model = PortraitModel.load(weights, device)
     for number in np.argsort(-error)[:count]:
         features = model.extract_features(to_tensor(clip.views[number].pixels))
         paintings = [

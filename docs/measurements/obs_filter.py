@@ -1,6 +1,6 @@
 """Measures what the filter costs in a running OBS: Python on the graphics thread, and frames that OBS skips.
 
-`PYTHONPATH=tests:tests/obs python -m measurements.obs_filter [--rounds N] [--seconds S]`
+`python -m docs.measurements.obs_filter [--rounds N] [--seconds S]`
 The worker is the tests' own, which answers every driving frame at once and hardly works.
 """
 

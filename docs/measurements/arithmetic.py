@@ -1,6 +1,6 @@
 """Counts what one frame costs: products and sums of every part, as published and as run; takes seconds anywhere.
 
-`PYTHONPATH=tests python -m measurements.arithmetic`
+`python -m docs.measurements.arithmetic`
 """
 
 from __future__ import annotations

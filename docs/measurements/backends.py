@@ -1,6 +1,6 @@
 """Times one frame by torch and by each provider that onnxruntime has here, in turn, and how far the pictures differ.
 
-`PYTHONPATH=tests python -m measurements.backends [--weights FOLDER] [--repeat N]`; on a CPU the seconds are those of
+`python -m docs.measurements.backends [--weights FOLDER] [--repeat N]`; on a CPU the seconds are those of
 the process, over all threads, whatever else runs.
 """
 
@@ -17,15 +17,15 @@ import torch
 from animator_core.liveportrait.execution.onnx.painter import OnnxPainter
 from animator_core.liveportrait.execution.onnx.providers import CPU, PROVIDERS, load_onnxruntime
 from animator_core.liveportrait.execution.painter import Painter, Painting, TorchPainter
-from animator_core.liveportrait.model import LivePortraitModel
-from measurements.golden_model import parser, picture, weights_folder
+from animator_core.liveportrait.model import PortraitModel
+from docs.measurements.golden_model import parser, picture, weights_folder
 
 
 def main() -> None:
     """Measure and print."""
     options = parser(__doc__).parse_args()
     with weights_folder(options.weights) as weights, tempfile.TemporaryDirectory() as cache:
-        model = LivePortraitModel.load(weights)
+        model = PortraitModel.load(weights)
         source_features = model.extract_features(picture("src0"))
         source = model.prepare_warp(source_features)
         keypoints = source_features.keypoints_source + 0.02

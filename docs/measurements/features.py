@@ -1,6 +1,6 @@
 """What keeping features saves, what it takes, and what half precision would change.
 
-`PYTHONPATH=tests python -m measurements.features [--weights DIR] [--device cuda]`; seconds on a CPU are CPU seconds.
+`python -m docs.measurements.features [--weights DIR] [--device cuda]`; seconds on a CPU are CPU seconds.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ import torch
 from animator_core.characters.character import Character
 from animator_core.characters.library import CharacterLibrary
 from animator_core.config import PROJECT_ROOT
-from animator_core.liveportrait.model import LivePortraitModel
-from animator_core.liveportrait.source.optimizer import InferenceOptimizer
+from animator_core.liveportrait.model import PortraitModel
+from animator_core.liveportrait.source.features import CharacterFeatures
+from animator_core.liveportrait.source.preparation import FeaturePreparation
 from animator_core.liveportrait.source.scene import Scene
-from measurements.golden_model import parser, picture, seconds, weights_folder
+from animator_core.liveportrait.source.scene_cache import SceneCache
+from docs.measurements.golden_model import parser, picture, seconds, weights_folder
 
 CHARACTER = PROJECT_ROOT / "assets" / "characters" / "mira.png"
 
@@ -30,15 +32,11 @@ def main(options: argparse.Namespace) -> None:
         cache, starts = Path(folder), []
         for name in ("first", "second"):
             began = clock()
-            model = LivePortraitModel.load(weights, options.device, cache_dir=cache)
+            model = PortraitModel.load(weights, options.device, cache_dir=cache)
             loaded = clock()
             character = CharacterLibrary(CHARACTER.parent, cache).load_file(CHARACTER)
             found = clock()
-            Scene(
-                character,
-                InferenceOptimizer(options.device, cache_dir=cache).preprocess_character("c", character, model),
-                model,
-            )
+            SceneCache(model, FeaturePreparation(cache)).scene(character)
             starts.append(clock() - began)
             print(
                 f"{name} start: {starts[-1]:.2f} s: networks {loaded - began:.2f}, "
@@ -50,18 +48,15 @@ def main(options: argparse.Namespace) -> None:
         _half(model)
 
 
-def _features(model: LivePortraitModel, character: Character, cache: Path, options: argparse.Namespace) -> None:
-    def prepared(cache_dir: Path | None) -> object:
-        return InferenceOptimizer(options.device, cache_dir=cache_dir).preprocess_character("c", character, model)
-
-    resident = InferenceOptimizer(options.device)
-    resident.preprocess_character("c", character, model)
+def _features(model: PortraitModel, character: Character, cache: Path, options: argparse.Namespace) -> None:
+    scenes = SceneCache(model)
+    scenes.scene(character)
     computed, loaded, kept = (
         seconds(work, options.repeat, options.device)
         for work in (
-            lambda: prepared(None),
-            lambda: prepared(cache),
-            lambda: resident.preprocess_character("c", character, model),
+            lambda: _prepared(model, character, FeaturePreparation(None)),
+            lambda: _prepared(model, character, FeaturePreparation(cache)),
+            lambda: scenes.scene(character),
         )
     )
     print(
@@ -70,17 +65,23 @@ def _features(model: LivePortraitModel, character: Character, cache: Path, optio
     )
 
 
-def _memory(model: LivePortraitModel, character: Character, cache: Path, options: argparse.Namespace) -> None:
-    optimizer = InferenceOptimizer(options.device, cache_dir=cache)
-    features = optimizer.preprocess_character("c", character, model)
-    print(f"disk: {optimizer.get_stats()['disk_bytes'] / 1e6:.2f} MB a character with alpha")
+def _prepared(model: PortraitModel, character: Character, preparation: FeaturePreparation) -> CharacterFeatures:
+    features = preparation.features(character.name, character.picture, character.landmarks, model)
+    return features.to(model.device)
+
+
+def _memory(model: PortraitModel, character: Character, cache: Path, options: argparse.Namespace) -> None:
+    preparation = FeaturePreparation(cache)
+    assert preparation.store is not None
+    features = _prepared(model, character, preparation)
+    print(f"disk: {preparation.store.nbytes / 1e6:.2f} MB a character with alpha")
     height, width = character.picture.shape[:2]
     scene = Scene(character, features, model)
     ready = f"ready to be drawn {scene.nbytes / 1e6:.2f} MB ({width}x{height})"
     print(f"memory: features {features.nbytes / 1e6:.2f} MB, {ready}")
 
 
-def _half(model: LivePortraitModel) -> None:
+def _half(model: PortraitModel) -> None:
     source = model.extract_features(picture("src0"))
     other = model.extract_features(picture("src1"))
     moved = source.keypoints_source + 0.2 * (other.keypoints_source - source.keypoints_source)

@@ -1,6 +1,6 @@
 """Half precisions against single: how far the picture is off, and what a convolution costs on this device.
 
-`PYTHONPATH=tests python -m measurements.precision [--weights DIR] [--device cuda] [--types bfloat16 float16]`
+`python -m docs.measurements.precision [--weights DIR] [--device cuda] [--types bfloat16 float16]`
 
 A CPU that lacks a precision's instructions takes minutes for a frame in it. So on a CPU the error is that of networks
 whose weights and every layer's results are rounded to the precision, computed in single; one convolution is timed.
@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from animator_core.liveportrait.model import LivePortraitModel, SourceFeatures
-from measurements.golden_model import parser, picture, seconds, weights_folder
+from animator_core.liveportrait.model import PortraitModel, SourceFeatures
+from docs.measurements.golden_model import parser, picture, seconds, weights_folder
 
 _STEP = 0.2
 """Share of the way from the source's keypoints to another face's: what a driver's face does."""
@@ -23,7 +23,7 @@ _STEP = 0.2
 
 def main(options: argparse.Namespace) -> None:
     with weights_folder(options.weights) as folder:
-        model = LivePortraitModel.load(folder, options.device)
+        model = PortraitModel.load(folder, options.device)
         source = model.extract_features(picture("src0"))
         moved = source.keypoints_source + _STEP * (
             model.extract_features(picture("src1")).keypoints_source - source.keypoints_source
@@ -32,10 +32,10 @@ def main(options: argparse.Namespace) -> None:
         for name in options.types:
             dtype = getattr(torch, name)
             if options.device == "cpu":
-                half = LivePortraitModel.load(folder)
+                half = PortraitModel.load(folder)
                 _round(half, dtype)
             else:
-                half = LivePortraitModel.load(folder, options.device, dtype)
+                half = PortraitModel.load(folder, options.device, dtype)
             error = ((_picture(half, half.extract_features(picture("src0")), moved) - exact) * 255).abs()
             mean, most = float(error.mean()), float(error.max())
             print(f"{name}: the picture is off by {mean:.2f} levels of 255 on average, {most:.1f} at most")
@@ -43,11 +43,11 @@ def main(options: argparse.Namespace) -> None:
             print(f"{name}: a convolution takes {cost / single:.2f} times as long as in float32")
 
 
-def _picture(model: LivePortraitModel, source: SourceFeatures, keypoints: torch.Tensor) -> torch.Tensor:
+def _picture(model: PortraitModel, source: SourceFeatures, keypoints: torch.Tensor) -> torch.Tensor:
     return model.paint(source, keypoints).picture.float().cpu()
 
 
-def _round(model: LivePortraitModel, dtype: torch.dtype) -> None:
+def _round(model: PortraitModel, dtype: torch.dtype) -> None:
     networks = model.networks
     for network in (networks.appearance_feature_extractor, networks.warping_module, networks.spade_generator):
         for parameter in network.parameters():

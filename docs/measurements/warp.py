@@ -1,6 +1,6 @@
 """How long the warp renderer takes for a picture, this tree against another revision, by turns in one process.
 
-`PYTHONPATH=tests python -m measurements.warp CLIP... --against REVISION [--rounds 1] [--pictures WORDS] [--json OUT]`
+`python -m docs.measurements.warp CLIP... --against REVISION [--rounds 1] [--pictures WORDS] [--json OUT]`
 
 Processor time is of all threads; it and the clock are medians, and beside the clock stands its quickest tenth, which
 other work on the machine disturbs least. The pictures are the samples, and Amber on a
@@ -28,7 +28,7 @@ from animator_core import assembly
 from animator_core.characters.character import Character
 from animator_core.config import load_config
 from animator_core.motion.driving import DrivingMotion
-from measurements.render_reuse import clip_motions
+from docs.measurements.render_reuse import clip_motions
 
 _PACKAGE = "animator_core.warp"
 _FOLDER = _PACKAGE.replace(".", "/")

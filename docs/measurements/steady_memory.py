@@ -1,6 +1,6 @@
 """Runs 100,000 frames through ring, tracker, estimator and warp renderer, then through the filter of the OBS side.
 
-`PYTHONPATH=tests:tests/obs python -m measurements.steady_memory [--frames N] [--side obs|worker]`
+`python -m docs.measurements.steady_memory [--frames N] [--side obs|worker]`
 Every 25th frame is a real picture for the real tracker; the others get a synthetic observation. Prints the resident
 memory and the number of Python's objects on the way; both must stay where they were after the first tenth.
 """

@@ -1,6 +1,6 @@
 """How far off a transparent character's moving edge is, for each way of finding LivePortrait's alpha.
 
-`PYTHONPATH=tests python -m measurements.matte`, in the checkout; a minute, no weights.
+`python -m docs.measurements.matte`, in the checkout; a minute, no weights.
 
 Ground truth: the picture with alpha, moved by a known deformation at twice the resolution and reduced. LivePortrait is
 simulated: it paints the moved picture a little softly, and not quite where its deformation says ("error"). Each figure

@@ -1,6 +1,6 @@
 """Measures the face tracker on a clip: alone, and beside the warp renderer.
 
-`PYTHONPATH=tests python -m measurements.tracking CLIP [--frames N] [--rounds N] [--character ID]`
+`python -m docs.measurements.tracking CLIP [--frames N] [--rounds N] [--character ID]`
 The clip is scaled to 640 wide, as driving frames are, and its middle 480 rows are taken. The tracker is
 the one that the worker would use.
 """

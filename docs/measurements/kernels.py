@@ -1,6 +1,6 @@
 """What lies between the convolutions of a frame, plain and as one kernel each: bytes moved, and on CUDA the time taken.
 
-`PYTHONPATH=tests python -m measurements.kernels [--repeat 20]`
+`python -m docs.measurements.kernels [--repeat 20]`
 
 Bytes are counted from shapes, on any machine: what every operator is given and returns, views apart, and of
 convolutions the pass that adds the bias; a sampling is taken to read its volume once. Times are those of CUDA graphs,

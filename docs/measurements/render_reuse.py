@@ -1,6 +1,6 @@
 """What render reuse saves and what it costs, on real clips, for several tolerances and numbers of kept pictures.
 
-`PYTHONPATH=tests python -m measurements.render_reuse CLIP... [--character NAME] [--size 512] [--json OUT]`
+`python -m docs.measurements.render_reuse CLIP... [--character NAME] [--size 512] [--json OUT]`
 
 Pictures are the warp renderer's. Beside the clips: a minute of the idle motion, and how late a blink's first frame is.
 """

@@ -127,7 +127,7 @@ def _reserve(memory: RingMemory) -> None:
         descriptor = os.open(memory.address.name, os.O_RDWR | os.O_CLOEXEC)
         claim_pages(descriptor, HEADER_BYTES, memory.address.size)
     except OSError as exc:
-        raise RingError(f"no shared memory for the camera frames: {exc}; free some memory or disk space") from exc
+        raise RingError(f"no shared memory for the camera frames: {exc}", "free some memory or disk space") from exc
     finally:
         if descriptor >= 0:
             with contextlib.suppress(OSError):

@@ -182,7 +182,8 @@ class Supervisor:
         try:
             message = served.make_rings(time.monotonic())
         except RingError as exc:
-            self._set_problem(Problem(f"{_NO_MEMORY}: {exc}", "Press Refresh to try again"))
+            remedy = f"{exc.remedy}, then press Refresh" if exc.remedy else "press Refresh to try again"
+            self._set_problem(Problem(f"{_NO_MEMORY}: {exc.message}", remedy))
             return
         if self.problem is not None and self.problem.message.startswith(_NO_MEMORY):
             self._set_problem(None)

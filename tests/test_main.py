@@ -19,7 +19,7 @@ from animator_core.ipc.frame_ring import RingError
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.mark.parametrize("failure", [AnimatorError("x is wrong", "do y"), RingError("x is wrong; do y")])
+@pytest.mark.parametrize("failure", [AnimatorError("x is wrong", "do y"), RingError("x is wrong", "do y")])
 def test_our_errors_are_one_line_and_exit_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], failure: Exception
 ) -> None:

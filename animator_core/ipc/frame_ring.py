@@ -44,7 +44,14 @@ _SEQUENCE, _WIDTH, _HEIGHT, _STRIDE, _FORMAT, _CAPTURED, _BYTES = range(7)
 
 
 class RingError(Exception):
-    """A ring cannot be created, opened or used."""
+    """A ring cannot be created, opened or used; as text: ``message; remedy``."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.message, self.remedy = message, remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.remedy}" if self.remedy else self.message
 
 
 class ProtocolMismatch(RingError):
@@ -183,7 +190,7 @@ class RingMemory:
                 finally:
                     os.close(descriptor)
         except (OSError, ValueError) as exc:
-            raise RingError(f"no shared memory of {total} bytes: {exc}; free some memory or disk space") from exc
+            raise RingError(f"no shared memory of {total} bytes: {exc}", "free some memory or disk space") from exc
         words = memory._words
         words[_TOTAL], words[_SLOTS], words[_CAPACITY] = total, slot_count, capacity
         words[_VERSION] = VERSION
@@ -232,8 +239,8 @@ class RingMemory:
             raise RingError(f"{self.address.name} is not a frame ring or its header is damaged")
         if words[_VERSION] != VERSION:
             raise ProtocolMismatch(
-                f"the ring has version {words[_VERSION]}, this side speaks {VERSION}; "
-                "restart OBS so that both sides load the same release"
+                f"the ring has version {words[_VERSION]}, this side speaks {VERSION}",
+                "restart OBS so that both sides load the same release",
             )
         slot_count, capacity, total = words[_SLOTS], words[_CAPACITY], words[_TOTAL]
         in_range = MIN_SLOTS <= slot_count <= MAX_SLOTS and 0 < capacity <= len(self.bytes)

@@ -120,7 +120,8 @@ class FilterService:
             self._sessions[message.filter_id] = FilterSession(message, self._parts)
         except RingError as exc:
             logger.error("filter %s cannot be opened: %s", message.filter_id, exc)
-            self._channel.send(FilterStatus(message.filter_id, "error", message=str(exc), remedy=_OPEN_AGAIN))
+            remedy = exc.remedy or _OPEN_AGAIN
+            self._channel.send(FilterStatus(message.filter_id, "error", message=exc.message, remedy=remedy))
             return
         self._neutrals[message.filter_id] = message.neutral
         self._channel.send(FilterOpened(message.filter_id))

@@ -165,8 +165,3 @@ class RendererSource:
         except ModelError:
             self._failed_device = choice.device
             raise
-
-
-def create_renderer(name: str = "auto", settings: RendererSettings | None = None) -> Renderer:
-    """Return one renderer, see `RendererSource.create`."""
-    return RendererSource(settings).create(name)

@@ -269,7 +269,7 @@ def test_verified_path_names_a_missing_model_and_an_unknown_one(tmp_path: Path) 
     with pytest.raises(ModelError, match=r"net\.pth is missing; run install.py"):
         model_files.verified_path(tmp_path, "net.pth")
     with pytest.raises(ModelError, match=r"landmark\.onnx is no model file of this program"):
-        model_files.model_path(tmp_path, "landmark.onnx")
+        model_files.verified_path(tmp_path, "landmark.onnx")
 
 
 def test_take_from_folder_finds_a_nested_file_by_its_bytes_whatever_its_name(tmp_path: Path) -> None:

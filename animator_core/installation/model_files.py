@@ -88,11 +88,6 @@ def find_model(name: str) -> ModelFile:
     raise ModelError(f"{name} is no model file of this program", f"it has {', '.join(m.name for m in MANIFEST)}")
 
 
-def model_path(models_dir: Path, name: str) -> Path:
-    """Return the path of the model of that name in a folder, whether it is there or not."""
-    return models_dir / find_model(name).name
-
-
 def verify(path: Path, model: ModelFile) -> None:
     """Raise ModelError unless the file at ``path`` has the model's exact bytes (reads the whole file)."""
     _check_size(path, model)

@@ -25,8 +25,10 @@ class Painting:
 class Painter(Protocol):
     """May be used by several threads; all painters give the same pictures up to rounding."""
 
-    name: str
-    """For the status line and the benchmark: "torch", "cuda-graph", "onnx …"."""
+    @property
+    def name(self) -> str:
+        """For the status line and the benchmark: "torch", "cuda-graph", "onnx …"."""
+        ...
 
     def paint(self, source: WarpingSource, keypoints_driving: torch.Tensor) -> Painting:
         """Return the source, prepared by `Networks.prepare_warp`, with its keypoints at the given ones, (B, 21, 3)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any, Callable
 
@@ -14,7 +13,13 @@ from animator_core.liveportrait.execution.optimized.enlarging import QuickestOnD
 from animator_core.liveportrait.execution.optimized.generator import LeanGenerator
 from animator_core.liveportrait.execution.optimized.warping import LeanWarping
 from animator_core.liveportrait.networks.appearance import AppearanceFeatureExtractor
-from animator_core.liveportrait.networks.folded_weights import content_version, folded_path, read_folded, write_folded
+from animator_core.liveportrait.networks.folded_weights import (
+    content_version,
+    folded_cache,
+    folded_key,
+    read_folded,
+    write_folded,
+)
 from animator_core.liveportrait.networks.generator import SPADEGenerator
 from animator_core.liveportrait.networks.layers import fold
 from animator_core.liveportrait.networks.motion_extractor import MotionExtractor
@@ -28,8 +33,6 @@ from animator_core.liveportrait.networks.weights import (
     read_checkpoint,
     take_part,
 )
-
-logger = logging.getLogger(__name__)
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "appearance_feature_extractor": AppearanceFeatureExtractor,
@@ -90,7 +93,16 @@ def to_channels_last(module: nn.Module) -> None:
 def load_folded(weights_dir: Path, cache_dir: Path | None = None) -> tuple[str, dict[str, Any]]:
     """Return the weights' version and the folded networks by name, float32 on the CPU; see `load_networks`."""
     checkpoints = find_checkpoints(weights_dir)
-    return _cached(checkpoints, cache_dir) or _converted(checkpoints, cache_dir)
+    if cache_dir is None:
+        return _converted(checkpoints)
+    cache, key = folded_cache(cache_dir), folded_key(checkpoints)
+    kept = cache.load(key, _read_modules)
+    if kept is not None:
+        return kept
+    version, modules = _converted(checkpoints)
+    states = {name: module.state_dict() for name, module in modules.items()}
+    cache.save(key, lambda path: write_folded(path, version, states))
+    return version, modules
 
 
 def build_empty(name: str) -> nn.Module:
@@ -107,36 +119,29 @@ def load_unfolded(name: str, checkpoint: Path) -> nn.Module:
     return network
 
 
-def _cached(checkpoints: dict[str, Path], cache_dir: Path | None) -> tuple[str, dict[str, Any]] | None:
-    """Return version and folded networks from the cache, None where it does not have them whole."""
-    if cache_dir is None or not (path := folded_path(cache_dir, checkpoints)).exists():
-        return None
+def _read_modules(path: Path) -> tuple[str, dict[str, Any]]:
+    """Return version and folded networks from the cache's file; raises OSError, ValueError."""
     modules = {}
+    version, networks = read_folded(path)
     try:
-        version, networks = read_folded(path)
         for name in NETWORKS:
             modules[name] = build_empty(name)
             fold(modules[name])
             load_tensors(modules[name], name, networks.get(name, {}), path)
     except WeightsError as exc:
-        logger.info("converted weights are made again: %s", exc)
-        return None
+        raise ValueError(str(exc)) from exc
     return version, modules
 
 
-def _converted(checkpoints: dict[str, Path], cache_dir: Path | None) -> tuple[str, dict[str, Any]]:
-    """Return version and folded networks from the checkpoints, and keep them in the cache."""
+def _converted(checkpoints: dict[str, Path]) -> tuple[str, dict[str, Any]]:
+    """Return version and folded networks from the checkpoints."""
     modules = {}
     for name in NETWORKS:
         path = checkpoints[CHECKPOINTS[name].file]
         modules[name] = load_unfolded(name, path)
         fold(modules[name])
         _check_folded(name, modules[name], path)
-    version = content_version(checkpoints)
-    if cache_dir is not None:
-        states = {name: module.state_dict() for name, module in modules.items()}
-        write_folded(folded_path(cache_dir, checkpoints), version, states)
-    return version, modules
+    return content_version(checkpoints), modules
 
 
 def _check_folded(name: str, module: nn.Module, path: Path) -> None:

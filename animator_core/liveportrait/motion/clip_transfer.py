@@ -82,7 +82,7 @@ def transfer_clip(
     motion = transfer.combine(driving, neutral)
     if len(source) > 1:
         motion = _in_source_video(motion, source, driving, is_picture, options)
-    keypoints = transfer.placed(motion)
+    keypoints = motion.keypoints
     is_friendly = options.is_relative and options.driving_option == "expression-friendly"
     if is_first_neutral and len(source) == 1 and is_friendly:
         scale = _size_ratio(transfer.keypoints_source, keypoints[:1])

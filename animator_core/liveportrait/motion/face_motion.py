@@ -10,7 +10,7 @@ from typing import Callable
 import torch
 
 from animator_core.arrays import FloatArray
-from animator_core.liveportrait.networks.keypoints import KeypointMotion
+from animator_core.liveportrait.networks.keypoints import KeypointMotion, place_keypoints
 
 
 @dataclass(frozen=True)
@@ -100,20 +100,6 @@ def joined(motions: Sequence[FaceMotion]) -> FaceMotion:
         return None if any(value is None for value in values) else torch.cat(values)
 
     return FaceMotion(**{each.name: all_of(each.name) for each in fields(FaceMotion)})  # type: ignore[arg-type]
-
-
-def place_keypoints(
-    canonical_keypoints: torch.Tensor,
-    rotation: torch.Tensor,
-    expression: torch.Tensor,
-    scale: torch.Tensor,
-    translation: torch.Tensor,
-) -> torch.Tensor:
-    """Return the keypoints in the crop, (N, 21, 3), for shapes as in `FaceMotion`; N may be 1 in any of them."""
-    # x = s · (x_c R + δ) + t, with t_z left out
-    placed = scale[:, :, None] * (canonical_keypoints @ rotation + expression)
-    moved = placed[..., :2] + translation[:, None, :2]
-    return torch.cat((moved, placed[..., 2:].expand(len(moved), -1, -1)), 2)
 
 
 def rotation_from_vector(vector: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,6 @@ import torch
 from animator_core.liveportrait.motion.editing import gaze_expression
 from animator_core.liveportrait.motion.face_motion import (
     FaceMotion,
-    place_keypoints,
     rotation_from_vector,
     vector_from_rotation,
 )
@@ -57,7 +56,7 @@ class MotionTransfer:
 
     def keypoints_driving(self, driving: FaceMotion, neutral: FaceMotion) -> torch.Tensor:
         """Return the driving keypoints, (N, 21, 3); neutral: N = 1, what relative motion is measured against."""
-        return self.finish(self.placed(self.combine(driving, neutral)), driving, neutral)
+        return self.finish(self.combine(driving, neutral).keypoints, driving, neutral)
 
     def combine(self, driving: FaceMotion, neutral: FaceMotion) -> FaceMotion:
         """Return the source's motion with the driver's in it, before stitching and retargeting."""
@@ -100,7 +99,7 @@ class MotionTransfer:
         if options.region == "all":
             scale = scale * motion.size
         posed = replace(source, rotation=rotation, expression=expression, scale=scale, translation=translation)
-        keypoints = self.placed(posed) + opening_correction(self._networks, source, motion, options)
+        keypoints = posed.keypoints + opening_correction(self._networks, source, motion, options)
         return self._stitched(keypoints, self._added)
 
     def _stitched(self, keypoints: torch.Tensor, added: torch.Tensor) -> torch.Tensor:
@@ -110,13 +109,6 @@ class MotionTransfer:
         # The official code adds these after stitching.
         keypoints = keypoints + added
         return self.keypoints_source + (keypoints - self.keypoints_source) * self.options.driving_multiplier
-
-    def placed(self, motion: FaceMotion) -> torch.Tensor:
-        """Return the keypoints of a combined motion, (N, 21, 3)."""
-        assert motion.canonical_keypoints is not None
-        return place_keypoints(
-            motion.canonical_keypoints, motion.rotation, motion.expression, motion.scale, motion.translation
-        )
 
     def _corrections(self, driving: FaceMotion, neutral: FaceMotion) -> torch.Tensor:
         delta = torch.zeros_like(self.keypoints_source)

@@ -80,7 +80,20 @@ def _stack(*entries: torch.Tensor) -> torch.Tensor:
 
 def transform_keypoints(motion: KeypointMotion) -> torch.Tensor:
     """Return the keypoints in the image, (B, 21, 3) float32: turned, with expression, scaled and moved."""
+    return place_keypoints(
+        motion.canonical_keypoints, motion.rotation, motion.expression, motion.scale, motion.translation
+    )
+
+
+def place_keypoints(
+    canonical_keypoints: torch.Tensor,
+    rotation: torch.Tensor,
+    expression: torch.Tensor,
+    scale: torch.Tensor,
+    translation: torch.Tensor,
+) -> torch.Tensor:
+    """Return the keypoints in the crop, (N, 21, 3), shapes as in `FaceMotion`; N may be 1 in any of them."""
     # x = s · (x_c R + δ) + t, with t_z left out
-    turned = motion.canonical_keypoints @ motion.rotation + motion.expression
-    keypoints = motion.scale[:, :, None] * turned
-    return torch.cat((keypoints[..., :2] + motion.translation[:, None, :2], keypoints[..., 2:]), 2)
+    placed = scale[:, :, None] * (canonical_keypoints @ rotation + expression)
+    moved = placed[..., :2] + translation[:, None, :2]
+    return torch.cat((moved, placed[..., 2:].expand(len(moved), -1, -1)), 2)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.liveportrait.motion.crop import FaceSquare, crop_driving, driving_square
-from animator_core.liveportrait.motion.face_motion import FaceMotion, face_motion
-from animator_core.liveportrait.motion.retargeting import ratio_tensors
+from animator_core.liveportrait.motion.face_motion import FaceMotion, face_motion, ratio_tensors
 from animator_core.liveportrait.networks.keypoints import KeypointMotion
 from animator_core.motion.frame_change import FrameChange, frame_change
 
@@ -20,6 +20,9 @@ _SETTLED = 0.2
 _SNAP = 2.5
 """In limits of the above: a head that is farther out has jumped (another person, a lost track)."""
 _EASE_SECONDS = 0.2
+
+_KEPT_EVERY_NS = 100_000_000
+_KEPT_VIEWS = 16
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,28 @@ class DrivingViews:
         if self._face_size and frame_size != self._frame_size:
             self._crop.follow(frame_change(self._frame_size, frame_size, face_size / self._face_size))
         self._frame_size, self._face_size = frame_size, face_size
+
+
+class RecentViews:
+    """The crops of the last moments: one of them shows the neutral face, and can be looked at in a mirror."""
+
+    def __init__(self) -> None:
+        self._recent: deque[tuple[int, UInt8Array, FaceMotion]] = deque(maxlen=_KEPT_VIEWS)
+
+    def add(self, view: DrivingView, seen: FaceMotion, captured_ns: int) -> None:
+        """Keep a view now and then; seen: the motion in it."""
+        if not self._recent or captured_ns - self._recent[-1][0] >= _KEPT_EVERY_NS:
+            self._recent.append((captured_ns, view.pixels, seen))
+
+    def nearest(self, neutral: FaceMotion) -> UInt8Array | None:
+        """Return the pixels, (256, 256, 3) uint8 RGB, of the view whose expression is nearest to the neutral one."""
+        if not self._recent:
+            return None
+        return min(self._recent, key=lambda each: float((each[2].expression - neutral.expression).abs().sum()))[1]
+
+    def clear(self) -> None:
+        """Forget them all."""
+        self._recent.clear()
 
 
 def seen_from(motion: FaceMotion, square: FaceSquare, reference: FaceSquare) -> FaceMotion:

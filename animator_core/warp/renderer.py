@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 import numpy as np
 
 from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.characters.character import Character
 from animator_core.errors import AnimatorError, CharacterError
+from animator_core.lru import LruCache
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.visible_change import signature
@@ -48,7 +47,7 @@ class WarpRenderer:
 
     def __init__(self, note: AnimatorError | None = None) -> None:
         self.note = note
-        self._prepared: OrderedDict[str, _Puppet] = OrderedDict()
+        self._prepared: LruCache[str, _Puppet] = LruCache(_KEPT_CHARACTERS)
         self._puppet: _Puppet | None = None
 
     def create_driver(self, estimator: MotionEstimator) -> LandmarkDriver:
@@ -89,13 +88,7 @@ class WarpRenderer:
         self._puppet = None
 
     def _puppet_of(self, character: Character) -> _Puppet:
-        puppet = self._prepared.get(character.content_hash)
-        if puppet is None:
-            puppet = self._prepared[character.content_hash] = _Puppet(character)
-        self._prepared.move_to_end(character.content_hash)
-        while len(self._prepared) > _KEPT_CHARACTERS:
-            self._prepared.popitem(last=False)
-        return puppet
+        return self._prepared.get_or_make(character.content_hash, lambda: _Puppet(character))
 
 
 class _Puppet:

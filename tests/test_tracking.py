@@ -21,13 +21,13 @@ from PIL import Image
 from animator_core.config import PROJECT_ROOT
 from animator_core.errors import ModelError
 from animator_core.installation.model_files import FACE_LANDMARKER
-from animator_core.tracking.build import create_tracker, has_face_mesh
 from animator_core.tracking.closing import Closer
 from animator_core.tracking.detect import detect_face
+from animator_core.tracking.duplicate_frames import DuplicateFrameSkipper
 from animator_core.tracking.landmark_packets import points_of
 from animator_core.tracking.landmarker import LandmarkerTracker, without_blendshapes
 from animator_core.tracking.observation import FaceObservation
-from animator_core.tracking.unchanged import OncePerPicture
+from animator_core.tracking.trackers import create_tracker, has_face_mesh
 from tests.conftest import shared_file
 
 ASTRONAUT = Path(__file__).parents[1] / "assets" / "characters" / "astronaut.png"
@@ -199,11 +199,11 @@ class CountingTracker:
 
 def test_a_frame_that_equals_the_one_before_is_tracked_once() -> None:
     inner = CountingTracker()
-    tracker = OncePerPicture(inner)
+    tracker = DuplicateFrameSkipper(inner)
     frame = np.full((40, 8, 3), 7, np.uint8)
     first, second = tracker.track(frame, 1), tracker.track(frame.copy(), 2)
     assert first is not None and second is not None
-    assert (inner.count, tracker.skipped_count) == (1, 1)
+    assert inner.count == 1
     assert (first.captured_ns, second.captured_ns) == (1, 2)
     assert second.landmarks is first.landmarks
     # One pixel anywhere makes another picture, also in the array that was tracked before.
@@ -214,7 +214,7 @@ def test_a_frame_that_equals_the_one_before_is_tracked_once() -> None:
 
 def test_an_unchanged_frame_without_a_face_stays_without_one() -> None:
     inner = CountingTracker()
-    tracker = OncePerPicture(inner)
+    tracker = DuplicateFrameSkipper(inner)
     black = np.zeros((40, 8, 3), np.uint8)
     assert tracker.track(black, 1) is None and tracker.track(black, 2) is None
     assert inner.count == 1
@@ -276,7 +276,7 @@ def test_real_trackers_that_die_open_in_a_circle_hang_nothing(tmp_path: Path, ki
         "import gc, sys\n"
         "from pathlib import Path\n"
         "import numpy as np\n"
-        "from animator_core.tracking.build import create_tracker\n"
+        "from animator_core.tracking.trackers import create_tracker\n"
         "for is_static in (True, False):\n"
         "    tracker = create_tracker(Path(sys.argv[1]), kind=sys.argv[2], is_static=is_static)\n"
         "    tracker.track(np.zeros((64, 64, 3), np.uint8), 1)\n"

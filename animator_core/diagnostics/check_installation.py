@@ -113,7 +113,7 @@ def check_torch(surroundings: Surroundings) -> list[Finding]:
 
 def check_models(surroundings: Surroundings) -> list[Finding]:
     """Whether each model file is there and has the published bytes."""
-    from animator_core.tracking.build import has_face_mesh
+    from animator_core.tracking.trackers import has_face_mesh
 
     findings = []
     landmarker = surroundings.models_dir / FACE_LANDMARKER.name

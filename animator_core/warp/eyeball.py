@@ -68,7 +68,8 @@ class Eyeball:
         u, v = np.empty((2, height, width), np.float32)
         _look(u, v, inverse, shift.astype(np.float64), self._iris.astype(np.float64), self._radius)
         texture = cv2.addWeighted(self._texture, 1 - rimless_share, self._rimless, rimless_share, 0)
-        return cv2.remap(texture, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        layer: AnyArray = cv2.remap(texture, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return layer
 
 
 @compiled(

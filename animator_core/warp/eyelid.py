@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 
@@ -102,7 +104,8 @@ def _smooth(share: float) -> float:
 
 def _filled(polygon: FloatArray, shape: tuple[int, ...]) -> UInt8Array:
     mask = np.zeros(shape[:2], np.uint8)
-    cv2.fillPoly(mask, [np.rint(polygon).astype(np.int32)], (1,))
+    corners: Any = np.rint(polygon).astype(np.int32)
+    cv2.fillPoly(mask, [corners], (1,))
     return mask
 
 
@@ -112,7 +115,8 @@ def _faded(mask: UInt8Array, width: float) -> AnyArray:
         1:-1, 1:-1
     ]
     inner = np.clip(distance / max(1.0, 0.09 * width), 0, 1)
-    return cv2.GaussianBlur(inner, (0, 0), max(0.7, 0.05 * width))
+    faded: AnyArray = cv2.GaussianBlur(inner, (0, 0), max(0.7, 0.05 * width))
+    return faded
 
 
 def _skin(patch: FloatArray, hidden: AnyArray) -> FloatArray:

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -79,7 +80,8 @@ def drifting_frames(count: int) -> list[np.ndarray]:
 
 def test_landmarks_by_packets_equal_the_documented_ones_bit_for_bit(models_dir: Path) -> None:
     model = models_dir / FACE_LANDMARKER.name
-    with LandmarkerTracker(model, with_blendshapes=False) as direct, LandmarkerTracker(model) as documented:
+    lean, full = LandmarkerTracker(model, with_blendshapes=False), LandmarkerTracker(model)
+    with closing(lean) as direct, closing(full) as documented:
         if direct._packets is None:
             pytest.skip("this mediapipe has no such packets")
         for number, frame in enumerate(drifting_frames(6)):
@@ -119,7 +121,7 @@ def test_the_model_without_blendshapes_keeps_every_other_part_in_its_place() -> 
 
 
 def test_nobody_computes_blendshapes_that_are_not_asked_for(models_dir: Path) -> None:
-    with LandmarkerTracker(models_dir / FACE_LANDMARKER.name, with_blendshapes=False) as lean:
+    with closing(LandmarkerTracker(models_dir / FACE_LANDMARKER.name, with_blendshapes=False)) as lean:
         if not hasattr(lean._landmarker, "get_graph_config"):
             pytest.skip("this mediapipe does not tell its graph")
         assert "faceblendshapesgraph" not in str(lean._landmarker.get_graph_config())

@@ -43,9 +43,3 @@ class DuplicateFrameSkipper:
     def close(self) -> None:
         """Free the tracker's models."""
         self._tracker.close()
-
-    def __enter__(self) -> DuplicateFrameSkipper:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

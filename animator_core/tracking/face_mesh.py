@@ -45,9 +45,3 @@ class FaceMeshTracker:
     def close(self) -> None:
         """Free the tracker's models."""
         self._close()
-
-    def __enter__(self) -> FaceMeshTracker:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

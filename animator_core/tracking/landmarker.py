@@ -87,12 +87,6 @@ class LandmarkerTracker:
         """Free the tracker's models."""
         self._close()
 
-    def __enter__(self) -> LandmarkerTracker:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
 
 def without_blendshapes(bundle: bytes) -> bytes:
     """Return the model file ``bundle``, an uncompressed zip, with the blendshape network hidden from MediaPipe.

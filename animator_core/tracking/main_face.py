@@ -87,12 +87,6 @@ class MainFaceTracker:
         if self._detector is not None:
             self._detector.close()
 
-    def __enter__(self) -> MainFaceTracker:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def _may_follow(self, frame: UInt8Array, face: DetectedFace, now_ns: int) -> bool:
         """Return whether a tracked face is the main one, or becomes it."""
         main = self._main

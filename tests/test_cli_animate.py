@@ -35,7 +35,7 @@ def _animate(driving: Path, output: Path, *more: str) -> int:
 
 def _driving_video(path: Path, times: list[Fraction], black: tuple[int, ...] = ()) -> Path:
     base = Fraction(1, 90000)
-    with VideoWriter(path, choose_encoding(path, False), NTSC, base) as writer:
+    with VideoWriter(path, choose_encoding(path, False), NTSC, time_base=base) as writer:
         for number, time in enumerate(times):
             level = 0 if number in black else 120
             writer.write(np.full((240, 320, 3), level, np.uint8), time)

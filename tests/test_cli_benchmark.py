@@ -30,7 +30,7 @@ def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write_clip(path: Path, frames: int) -> Path:
-    with VideoWriter(path, choose_encoding(path, False), Fraction(30), Fraction(1, 30)) as writer:
+    with VideoWriter(path, choose_encoding(path, False), Fraction(30), time_base=Fraction(1, 30)) as writer:
         for number in range(frames):
             writer.write(np.full((48, 64, 3), 120, np.uint8), Fraction(number, 30))
     return path

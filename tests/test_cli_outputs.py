@@ -152,7 +152,7 @@ def test_a_video_whose_old_file_is_open_elsewhere_is_kept_beside_it(
     monkeypatch.setattr(whole_file.time, "sleep", lambda seconds: None)
     path.write_text("old")
     (tmp_path / "out (2).mp4").write_text("another one")
-    with VideoWriter(path, choose_encoding(path, False), Fraction(RATE), Fraction(1, RATE)) as writer:
+    with VideoWriter(path, choose_encoding(path, False), Fraction(RATE), time_base=Fraction(1, RATE)) as writer:
         writer.write(grey(90), Fraction(0))
     assert writer.path == tmp_path / "out (3).mp4"
     assert writer.notice == f"{path} is open in another program; the video is in {writer.path}"

@@ -45,7 +45,7 @@ def test_a_motion_survives_the_round_trip(tmp_path: Path) -> None:
 
 def test_a_frame_without_a_face_gives_no_observation(tmp_path: Path) -> None:
     seen = FaceObservation(_landmarks(1)[0], 640, 480, 1, {"jawOpen": 0.25} | dict.fromkeys(NAMES[1:], 0.0))
-    track = track_from_observations([None, seen, None], 25.0, 640, 480)
+    track = track_from_observations([None, seen, None], 25.0, (640, 480))
     write_track(tmp_path / "m.npz", track)
     track = read_track(tmp_path / "m.npz")
     assert track.observation(0) is None

@@ -119,14 +119,15 @@ def _animated(
     times: StageTimes,
 ) -> Iterator[tuple[DrivingMoment, np.ndarray]]:
     if isinstance(clip, TemplateClip):
-        replayed = replay_moments(clip, renderer, times, config.compute.batch_size)
+        replayed = replay_moments(clip, renderer, times=times, batch_size=config.compute.batch_size)
         for moment, frame in islice(replayed, options.max_frames):
             watch.see(moment, times)
             yield moment, frame
         return
     moments = watch.moments(islice(clip.moments(times), options.max_frames), times)
     estimator = assembly.make_estimator(config, options.mirror)
-    yield from animate_moments(moments, estimator, renderer, times, config.compute.batch_size)
+    batch_size = config.compute.batch_size
+    yield from animate_moments(moments, estimator, renderer, times=times, batch_size=batch_size)
 
 
 def _record(options: argparse.Namespace, config: Config) -> int:
@@ -202,7 +203,9 @@ def _write_video(
     if first is None:
         raise AnimatorError(f"{options.driving} has no frames", "give another clip")
     with (
-        VideoWriter(options.output, encoding, clip.rate, clip.time_base, clip.soundtrack()) as writer,
+        VideoWriter(
+            options.output, encoding, clip.rate, time_base=clip.time_base, soundtrack=clip.soundtrack()
+        ) as writer,
         _progress_bar(options, clip, options.output.name) as progress,
     ):
         for moment, frame in chain((first,), animated):

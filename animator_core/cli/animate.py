@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from animator_core.arrays import UInt8Array
 from tqdm import tqdm
 
 from animator_core import assembly
@@ -117,7 +118,7 @@ def _animated(
     renderer: Renderer,
     watch: _Watch,
     times: StageTimes,
-) -> Iterator[tuple[DrivingMoment, np.ndarray]]:
+) -> Iterator[tuple[DrivingMoment, UInt8Array]]:
     if isinstance(clip, TemplateClip):
         replayed = replay_moments(clip, renderer, times=times, batch_size=config.compute.batch_size)
         for moment, frame in islice(replayed, options.max_frames):
@@ -186,16 +187,16 @@ class _Watch:
         return self._found / max(1, self.count)
 
 
-def _pixels_for(encoding: Encoding, background: tuple[int, int, int]) -> Callable[[np.ndarray], np.ndarray]:
+def _pixels_for(encoding: Encoding, background: tuple[int, int, int]) -> Callable[[UInt8Array], UInt8Array]:
     return StraightAlpha() if encoding.has_alpha else OverColour(background)
 
 
 def _write_video(
     options: argparse.Namespace,
     clip: DrivingClip,
-    animated: Iterator[tuple[DrivingMoment, np.ndarray]],
+    animated: Iterator[tuple[DrivingMoment, UInt8Array]],
     encoding: Encoding,
-    to_pixels: Callable[[np.ndarray], np.ndarray],
+    to_pixels: Callable[[UInt8Array], UInt8Array],
     times: StageTimes,
 ) -> Path:
     """Write the video and return the file."""

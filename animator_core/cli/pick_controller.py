@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from animator_core.arrays import AnyArray, UInt8Array
 
 from animator_core.characters.face_picker import FacePicker, PickedFace, Step
 from animator_core.cli.pick_view import PickView
@@ -21,7 +22,7 @@ _MOVES = {"left": (_STEP, 0), "right": (-_STEP, 0), "up": (0, _STEP), "down": (0
 class PickController:
     """Carries answers from a window to a `FacePicker`; picture: (H, W, 3) uint8 RGB."""
 
-    def __init__(self, picture: np.ndarray, picker: FacePicker) -> None:
+    def __init__(self, picture: UInt8Array, picker: FacePicker) -> None:
         self._picture = np.ascontiguousarray(picture[..., ::-1])
         self._picker = picker
         self._view = PickView((picture.shape[1], picture.shape[0]), (WIDTH, HEIGHT - _BAR))
@@ -76,7 +77,7 @@ class PickController:
         elif event == cv2.EVENT_MOUSEWHEEL:
             self._view.zoom(_ZOOM if flags > 0 else 1 / _ZOOM, x, y)
 
-    def frame(self) -> np.ndarray:
+    def frame(self) -> UInt8Array:
         """Return what the window is to show, (HEIGHT, WIDTH, 3) uint8 BGR."""
         canvas = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
         shown = self._view.show(self._picture)
@@ -90,7 +91,7 @@ class PickController:
         _write(canvas, _HELP, 74, _GREY, 0.45)
         return canvas
 
-    def _draw_face(self, shown: np.ndarray) -> None:
+    def _draw_face(self, shown: UInt8Array) -> None:
         landmarks = self._picker.landmarks
         if landmarks is not None:
             places = self._in_window(landmarks[:, :2])
@@ -101,9 +102,9 @@ class PickController:
             cv2.circle(shown, place, 5, (0, 0, 0), -1, cv2.LINE_AA)
             cv2.circle(shown, place, 3, _YELLOW, -1, cv2.LINE_AA)
 
-    def _in_window(self, points: np.ndarray) -> np.ndarray:
+    def _in_window(self, points: AnyArray) -> AnyArray:
         return np.rint(self._view.to_window(points)).astype(np.int32)
 
 
-def _write(canvas: np.ndarray, text: str, y: int, colour: tuple[int, int, int], size: float) -> None:
+def _write(canvas: UInt8Array, text: str, y: int, colour: tuple[int, int, int], size: float) -> None:
     cv2.putText(canvas, text, (12, y), cv2.FONT_HERSHEY_SIMPLEX, size, colour, 1, cv2.LINE_AA)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from animator_core.arrays import DoubleArray, UInt8Array
 
 _LARGEST_SCALE = 32.0
 _SHARP_SCALE = 4.0
@@ -24,7 +25,7 @@ class PickView:
         place = self._centre + (np.array((x, y)) - np.array(self._window_size) / 2) / self.scale
         return float(place[0]), float(place[1])
 
-    def to_window(self, points: np.ndarray) -> np.ndarray:
+    def to_window(self, points: DoubleArray) -> DoubleArray:
         """Return where points of the picture, (N, 2), are in the window."""
         return np.asarray((points - self._centre) * self.scale + np.array(self._window_size) / 2)
 
@@ -40,7 +41,7 @@ class PickView:
         self._centre -= np.array((x, y)) / self.scale
         self._keep_inside()
 
-    def show(self, picture: np.ndarray) -> np.ndarray:
+    def show(self, picture: UInt8Array) -> UInt8Array:
         """Return what the window shows of a picture, (H, W, 3) uint8; grey where there is none."""
         x, y = np.array(self._window_size) / 2 - self._centre * self.scale
         # Pixel centres: those of the window lie half a pixel of it inside.

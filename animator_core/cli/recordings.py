@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Callable
 
 import numpy as np
+from animator_core.arrays import UInt8Array
 
 from animator_core import assembly
 from animator_core.cli import parts
@@ -82,7 +83,7 @@ class Recordings:
         """How many frames LivePortrait is to look at when the files are written."""
         return self._template.waiting_count if self._template is not None else 0
 
-    def add(self, frame: np.ndarray | None, seen: FaceObservation | None, captured_ns: int) -> None:
+    def add(self, frame: UInt8Array | None, seen: FaceObservation | None, captured_ns: int) -> None:
         """Take one more frame, (H, W, 3) uint8 RGB, and the face in it."""
         if self._landmarks is not None:
             self._landmarks.add(seen, captured_ns)

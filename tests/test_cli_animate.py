@@ -170,7 +170,7 @@ def test_in_an_mp4_a_transparent_character_stands_before_the_background(
         ("out.mp4", ("--driving", "nothing.mp4"), "there is no video nothing.mp4"),
         ("out.mp4", ("--driving", "nothing.npz"), "nothing.npz"),
         ("out.mp4", ("--driving", "nothing.pkl"), "nothing.pkl"),
-        ("out.mp4", ("--save-template", "t.mp4"), "end its name so"),
+        ("out.mp4", ("--save-template", "t.mp4"), "use a name that ends in .npz"),
         (
             "out.mp4",
             ("--save-template", "t.npz", "--save-motion", "t.npz"),

@@ -68,7 +68,7 @@ def test_a_warning_is_no_failure(monkeypatch: pytest.MonkeyPatch, capsys: pytest
         "animator_core.cli.doctor.examine", lambda config: iter([Finding("camera", WARNING, "none", "x")])
     )
     assert main(["doctor"]) == 0
-    assert "Nothing is wrong" in capsys.readouterr().out
+    assert "No check failed" in capsys.readouterr().out
 
 
 def test_json_has_every_finding(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

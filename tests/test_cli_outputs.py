@@ -10,7 +10,7 @@ import pytest
 import stand_ins
 from made_media import RATE, grey, make_clip
 
-from animator_core import assembly, whole_file
+from animator_core import assembly, atomic_file
 from animator_core.__main__ import main
 from animator_core.clips.video import VideoReader, VideoWriter, choose_encoding
 
@@ -148,8 +148,8 @@ def test_a_video_whose_old_file_is_open_elsewhere_is_kept_beside_it(
             raise PermissionError(13, "Access is denied")
         real(source, target)
 
-    monkeypatch.setattr(whole_file.os, "replace", replace)
-    monkeypatch.setattr(whole_file.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(atomic_file.os, "replace", replace)
+    monkeypatch.setattr(atomic_file.time, "sleep", lambda seconds: None)
     path.write_text("old")
     (tmp_path / "out (2).mp4").write_text("another one")
     with VideoWriter(path, choose_encoding(path, False), Fraction(RATE), time_base=Fraction(1, RATE)) as writer:

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from animator_core.atomic_file import link_target, written_atomically
 from animator_core.errors import AnimatorError
-from animator_core.whole_file import link_target, written_whole
 
 
 def require_writable(paths: Sequence[Path | None]) -> None:
@@ -63,7 +63,7 @@ def _is_same_file(one: Path, other: Path) -> bool:
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file atomically; raises AnimatorError if it cannot be written."""
     try:
-        with written_whole(path) as unfinished:
+        with written_atomically(path) as unfinished:
             unfinished.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     except OSError as exc:
         raise AnimatorError(f"cannot write {path}: {exc.strerror}", "choose a folder you can write to") from exc

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from animator_core.arrays import AnyArray, FloatArray
+from animator_core.atomic_file import DAMAGE, read_npz, write_npz
 from animator_core.errors import MotionError
-from animator_core.motion.npz_file import DAMAGE, read_npz, write_npz
 from animator_core.tracking.observation import LANDMARK_COUNT, FaceObservation
 
 FORMAT_VERSION = 1

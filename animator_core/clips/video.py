@@ -22,12 +22,12 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from animator_core.arrays import UInt8Array
+from animator_core.atomic_file import link_target, replace_file, unfinished_file
 from animator_core.clips.audio_timeline import CLOCK_AHEAD, CLOCK_BACK
 from animator_core.clips.display_matrix import upright
 from animator_core.clips.media_file import find_stream, may_restart_clock, media_url, undecodable_codecs
 from animator_core.clips.soundtrack import Soundtrack
 from animator_core.errors import AnimatorError, CameraError
-from animator_core.whole_file import link_target, replace_file, unfinished_file
 
 _DEFAULT_RATE = Fraction(30)
 _MAX_RATE = 1000

@@ -373,11 +373,11 @@ def test_an_official_template_becomes_a_safe_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "named"),
     [
-        ((), "give --output, --save-motion or --save-template"),
+        ((), "use --output, --save-motion or --save-template"),
         (("--output", "o.mp4"), "--character"),
-        (("--save-motion", "m.npz"), "has no landmarks"),
+        (("--save-motion", "m.npz"), "without landmarks"),
         (("--save-template", "t.npz", "--mirror"), "cannot be mirrored"),
-        (("--save-template", "t.npz", "--stats", "s.json"), "--output as well"),
+        (("--save-template", "t.npz", "--stats", "s.json"), "--stats needs --output"),
     ],
 )
 def test_what_cannot_be_recorded_is_named(

@@ -165,7 +165,7 @@ def test_in_an_mp4_a_transparent_character_stands_before_the_background(
     [
         ("out.avi", (), ".avi is not supported"),
         ("missing/out.mp4", (), "there is no folder"),
-        ("out.mp4", ("--background", "mauve"), "'mauve' is no colour"),
+        ("out.mp4", ("--background", "mauve"), "'mauve' is not a colour"),
         ("out.mp4", ("--stats", "missing/s.json"), "there is no folder"),
         ("out.mp4", ("--driving", "nothing.mp4"), "there is no video nothing.mp4"),
         ("out.mp4", ("--driving", "nothing.npz"), "nothing.npz"),

@@ -111,7 +111,7 @@ def test_the_file_that_a_link_names_is_written_and_the_link_stays(clip: Path) ->
         ("folder.mp4", "it is a folder"),
         ("n" * 252 + ".mp4", "choose another folder or name"),
         ("/proc/o.mp4", "choose another folder or name"),
-        ("pipe.mp4", "no permission to overwrite it"),
+        ("pipe.mp4", "it cannot be overwritten"),
         ("dangling.mp4", "there is no folder"),
     ],
 )

@@ -105,7 +105,7 @@ def test_a_pickled_member_is_never_unpickled(tmp_path: Path) -> None:
 def test_a_file_that_is_no_archive_is_rejected(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "junk.npz"
     path.write_bytes(content)
-    with pytest.raises(MotionError, match=r"junk\.npz is no motion file"):
+    with pytest.raises(MotionError, match=r"junk\.npz is not a motion file"):
         read_track(path)
 
 

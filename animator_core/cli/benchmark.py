@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="only with or only without render reuse and motion cache (default: both, in turn)",
     )
     parser.add_argument(
-        "--backend", choices=BACKENDS, help="what runs LivePortrait's networks (default: compute.backend)"
+        "--backend", choices=BACKENDS, help="the runtime of LivePortrait's networks (default: compute.backend)"
     )
     parser.add_argument(
         "--characters",

@@ -38,7 +38,7 @@ def _require_writable(path: Path) -> None:
     except OSError as exc:
         raise AnimatorError(f"cannot write {path}: {exc.strerror}", "choose another folder or name") from exc
     if not os.path.isfile(target) or not os.access(target, os.W_OK):
-        raise AnimatorError(f"cannot write {path}: no permission to overwrite it", "give another name")
+        raise AnimatorError(f"cannot write {path}: it cannot be overwritten", "give another name")
 
 
 def require_apart(outputs: Mapping[str, Path | None], inputs: Mapping[str, Path | None]) -> None:

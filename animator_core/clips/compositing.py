@@ -34,7 +34,7 @@ def parse_colour(text: str) -> tuple[int, int, int]:
     if re.fullmatch("[0-9a-fA-F]{3}", digits):
         digits = "".join(digit * 2 for digit in digits)
     if not re.fullmatch("[0-9a-fA-F]{6}", digits):
-        raise AnimatorError(f"{text!r} is no colour", f"use #rrggbb or one of {', '.join(sorted(_NAMED_COLOURS))}")
+        raise AnimatorError(f"{text!r} is not a colour", f"use #rrggbb or one of {', '.join(sorted(_NAMED_COLOURS))}")
     return int(digits[0:2], 16), int(digits[2:4], 16), int(digits[4:6], 16)
 
 
@@ -49,7 +49,7 @@ class OverColour:
         self.colour = colour
         premultiplied, alpha = _value_and_alpha()
         background = decode_srgb(np.array(colour) / 255.0)
-        # out = encode(c·a + background·(1 − a)), and c·a is what the premultiplied value decodes to
+        # out = encode(c·a + background·(1 − a)), and c·a is the decoded premultiplied value
         light = decode_srgb(premultiplied)[:, :, None] + background * (1.0 - alpha)[:, :, None]
         by_channel = _to_bytes(encode_srgb(light)).reshape(65536, 3)
         self._tables = [np.ascontiguousarray(by_channel[:, channel]) for channel in range(3)]

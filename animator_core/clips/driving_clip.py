@@ -130,10 +130,10 @@ class VideoClip:
     def notice(self) -> str:
         reader, faults = self._reader, []
         if reader.damaged_count:
-            faults.append(f"{reader.damaged_count} damaged frames were left out")
+            faults.append(f"{reader.damaged_count} damaged frames were skipped")
         if reader.missing_seconds:
             faults.append(
-                f"the video ends {reader.missing_seconds:.1f} s before the file's end; it may be cut off, copy it again"
+                f"the video ends {reader.missing_seconds:.1f} s before its stated end; it may be cut off, copy it again"
             )
         if self._sound is not None and self._sound.notice:
             faults.append(self._sound.notice)

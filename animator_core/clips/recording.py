@@ -55,7 +55,7 @@ class LandmarkRecorder:
         indices = resampled(self._times_ns, fps)
         if not any(self._observations):
             raise MotionError(
-                f"{path} was not written: no face was seen", "use one well-lit face looking at the camera"
+                f"{path} was not written: no face was seen", "record one well-lit face that looks at the camera"
             )
         write_track(path, track_from_observations([self._observations[i] for i in indices], fps, self._frame_size))
         return len(indices)
@@ -134,7 +134,7 @@ class TemplateRecorder:
         self.work(progress, finish=True)
         if not self._motions:
             raise MotionError(
-                f"{path} was not written: no face was seen", "use one well-lit face looking at the camera"
+                f"{path} was not written: no face was seen", "record one well-lit face that looks at the camera"
             )
         fps = fps or measured_rate(self._times_ns)
         write_template(path, self._template(fps))

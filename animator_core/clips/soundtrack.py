@@ -44,7 +44,7 @@ class Soundtrack:
         self._timeline = AudioTimeline(may_restart_clock(container))
         if self._stream is None:
             kinds = ", ".join(undecodable_codecs(container, "audio"))
-            self.notice = f"its sound ({kinds}) cannot be decoded and was left out; convert it to AAC to have it"
+            self.notice = f"its sound ({kinds}) cannot be decoded and was left out; convert it to AAC to keep it"
 
     @classmethod
     def of(cls, path: Path, first_time: Fraction) -> Soundtrack | None:
@@ -147,6 +147,4 @@ class Soundtrack:
         """Drop the rest of the sound, with a notice."""
         if not self._is_over:
             self._is_over = True
-            self.notice = (
-                f"its sound ends after {self._timeline.position / RATE:.1f} s; what follows cannot be converted"
-            )
+            self.notice = f"its sound ends after {self._timeline.position / RATE:.1f} s; the rest cannot be converted"

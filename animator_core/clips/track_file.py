@@ -122,13 +122,13 @@ def read_track(path: Path) -> MotionTrack:
     except OSError as exc:
         raise MotionError(f"cannot read the motion {path}: {exc.strerror or exc}", "check the path") from exc
     except DAMAGE as exc:
-        raise MotionError(f"{path} is no motion file or is damaged ({exc})", _REMEDY) from exc
+        raise MotionError(f"{path} is not a motion file, or is damaged ({exc})", _REMEDY) from exc
     return _validate(path, members)
 
 
 def _require(path: Path, is_valid: bool, problem: str) -> None:
     if not is_valid:
-        raise MotionError(f"the motion {path} is not usable: {problem}", _REMEDY)
+        raise MotionError(f"the motion {path} is invalid: {problem}", _REMEDY)
 
 
 def _validate(path: Path, members: Mapping[str, Any]) -> MotionTrack:

@@ -65,9 +65,7 @@ class VideoReader:
         try:
             self._container = av.open(media_url(path))
         except (av.FFmpegError, OSError) as exc:
-            raise CameraError(
-                f"{path} is no video that can be read ({_reason(exc)})", "copy or convert it again"
-            ) from exc
+            raise CameraError(f"cannot read the video {path} ({_reason(exc)})", "copy or convert it again") from exc
         self._stream = find_stream(self._container, "video")
         if self._stream is None:
             unknown = undecodable_codecs(self._container, "video")
@@ -76,7 +74,7 @@ class VideoReader:
                 raise CameraError(
                     f"the video in {path} is {unknown[0]}, which has no decoder here", "convert it to MP4 (H.264)"
                 )
-            raise CameraError(f"{path} has no video in it, only sound or a cover", "give a video of a face")
+            raise CameraError(f"{path} has no video stream, only sound or a cover", "give a video of a face")
         self._stream.thread_type = "AUTO"
         rate = self._stream.average_rate or self._stream.guessed_rate or _DEFAULT_RATE
         self.rate = rate if 0 < rate <= _MAX_RATE else _DEFAULT_RATE
@@ -114,7 +112,7 @@ class VideoReader:
                 aspect = self._aspect or self._stream.codec_context.sample_aspect_ratio
                 yield VideoFrame(_displayed(frame, aspect), time)
         if time is None:
-            raise CameraError(f"{self.path} has no frame that can be read", "it is empty or damaged")
+            raise CameraError(f"{self.path} is empty or damaged: no frame can be decoded", "copy or convert it again")
         if not self._has_new_clock:
             self.missing_seconds = self._missing_seconds()
 
@@ -304,7 +302,7 @@ class VideoWriter:
     def _finish(self) -> None:
         try:
             if self._stream is None:
-                raise AnimatorError(f"{self.path} was not written: there was no frame", "give a clip that has frames")
+                raise AnimatorError(f"{self.path} was not written: there was no frame", "use a clip that has frames")
             self._container.mux(self._stream.encode())
             if self._soundtrack is not None:
                 self._soundtrack.copy_until(self._last_time + 1 / self._rate)

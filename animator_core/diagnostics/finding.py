@@ -1,4 +1,4 @@
-"""The finding of a check, and what checks are given."""
+"""The findings of checks, and the context that checks get."""
 
 from __future__ import annotations
 

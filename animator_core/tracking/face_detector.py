@@ -54,7 +54,7 @@ def detector_of_bundle(model: Path) -> FaceDetector:
         )
         detector = vision.FaceDetector.create_from_options(options)
     except (RuntimeError, OSError, ValueError, KeyError, zipfile.BadZipFile) as exc:
-        raise ModelError(f"{model} has no detector that can be loaded ({exc})", "run install.py again") from exc
+        raise ModelError(f"the face detector in {model} cannot be loaded ({exc})", "run install.py again") from exc
 
     def detect(frame: UInt8Array) -> list[DetectedFace]:
         found = detector.detect(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=frame)).detections

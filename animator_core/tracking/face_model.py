@@ -93,7 +93,7 @@ def fit_landmarks(named_points: Mapping[str, Sequence[float]]) -> FloatArray:
     for name, point in named_points.items():
         index = NAMED_POINTS.get(name, int(name) if str(name).isdigit() else -1)
         if not 0 <= index < LANDMARK_COUNT:
-            raise CharacterError(f"landmarks.{name} is no key point", f"known are {', '.join(NAMED_POINTS)}")
+            raise CharacterError(f"landmarks.{name} is not a key point", f"use one of {', '.join(NAMED_POINTS)}")
         if len(point) < 2:
             raise CharacterError(f"landmarks.{name} is {point!r}", "write [x, y] in pixels")
         known[index] = (float(point[0]), float(point[1]))

@@ -14,7 +14,7 @@ import pytest
 
 from animator_core.clips.video import VideoReader
 from animator_core.config import MODELS_DIR, PROJECT_ROOT
-from animator_core.tracking.build import create_tracker
+from animator_core.tracking.trackers import create_tracker
 from tests.conftest import shared_file
 
 SAMPLE_MOTION = PROJECT_ROOT / "assets" / "motions" / "sample.npz"

@@ -242,6 +242,7 @@ class Owner:
         self.itself = self
 
 
+@pytest.mark.slow
 def test_a_task_that_somebody_forgot_is_closed_beside_the_garbage_collector() -> None:
     task = Task()
     Owner(task)
@@ -250,6 +251,7 @@ def test_a_task_that_somebody_forgot_is_closed_beside_the_garbage_collector() ->
     assert task.closed_by != [threading.get_ident()]
 
 
+@pytest.mark.slow
 def test_a_task_is_closed_once_and_by_whoever_closes_it() -> None:
     task = Task()
     owner = Owner(task)
@@ -260,6 +262,7 @@ def test_a_task_is_closed_once_and_by_whoever_closes_it() -> None:
     assert task.closed_by == [threading.get_ident()]
 
 
+@pytest.mark.slow
 def test_at_the_end_of_the_interpreter_a_task_is_closed_without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     task = Task()
     monkeypatch.setattr(threading, "main_thread", lambda: SimpleNamespace(is_alive=lambda: False))
@@ -268,6 +271,7 @@ def test_at_the_end_of_the_interpreter_a_task_is_closed_without_a_thread(monkeyp
     assert task.closed_by == [threading.get_ident()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["face_landmarker", "face_mesh"])
 def test_real_trackers_that_die_open_in_a_circle_hang_nothing(tmp_path: Path, kind: str) -> None:
     if kind == "face_landmarker":

@@ -67,6 +67,7 @@ def test_what_is_wrong_with_the_function_itself_is_not_hidden():
     assert compiled.is_caching
 
 
+@pytest.mark.slow
 def test_numba_itself_compiles_where_its_cache_has_no_place():
     code = (
         "import numpy as np\n"

@@ -30,8 +30,8 @@ from animator_core.liveportrait.source.features import CharacterFeatures
 from animator_core.liveportrait.source.preparation import FeaturePreparation, feature_key, unseen_features
 from animator_core.lru import CacheStatistics, LruCache
 from animator_core.renderers import RendererSettings, RendererSource
-from animator_core.tracking.build import create_tracker
 from animator_core.tracking.observation import TrackedFrame
+from animator_core.tracking.trackers import create_tracker
 
 _FEATURE_BYTES = 100_000_000
 """22 characters in half precision, 11 in single."""

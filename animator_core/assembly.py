@@ -85,7 +85,7 @@ def load_character(text: str | None, config: Config) -> Character:
 def make_tracker(config: Config) -> FaceTracker:
     """Return the settings' face tracker."""
     from animator_core.config import MODELS_DIR
-    from animator_core.tracking.build import create_tracker
+    from animator_core.tracking.trackers import create_tracker
 
     tracking = config.tracking
     return create_tracker(

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Callable, TypeVar
 
-from animator_core.whole_file import UNFINISHED_SUFFIX, written_whole
+from animator_core.atomic_file import UNFINISHED_SUFFIX, written_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class DiskCache:
         """Have ``write`` fill the file of ``key``; a folder that cannot be written costs one warning, nothing else."""
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            with written_whole(self.path(key)) as unfinished:
+            with written_atomically(self.path(key)) as unfinished:
                 write(unfinished)
             self._evict()
         except OSError as exc:

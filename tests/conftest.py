@@ -52,16 +52,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep in one test process the tests that share costly fixtures, and those of real OBS, of which one runs."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
+    """Mark tests of the real networks as slow; keep them in one test process, and those of real OBS in one."""
     for item in items:
         group = item.path.name
+        if any(name.startswith("golden_") for name in getattr(item, "fixturenames", ())):
+            group = "networks"
+            item.add_marker("slow")
         if item.get_closest_marker("requires_obs"):
             group = "OBS"
-        elif any(name.startswith("golden_") for name in getattr(item, "fixturenames", ())):
-            group = "golden networks"
-        item.add_marker(pytest.mark.xdist_group(group))
+        if config.pluginmanager.hasplugin("xdist"):
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 def shared_file(relative: str) -> Path:

@@ -35,7 +35,7 @@ def _animate(driving: Path, output: Path, *more: str) -> int:
 
 def _driving_video(path: Path, times: list[Fraction], black: tuple[int, ...] = ()) -> Path:
     base = Fraction(1, 90000)
-    with VideoWriter(path, choose_encoding(path, False), NTSC, base) as writer:
+    with VideoWriter(path, choose_encoding(path, False), NTSC, time_base=base) as writer:
         for number, time in enumerate(times):
             level = 0 if number in black else 120
             writer.write(np.full((240, 320, 3), level, np.uint8), time)
@@ -165,12 +165,12 @@ def test_in_an_mp4_a_transparent_character_stands_before_the_background(
     [
         ("out.avi", (), ".avi is not supported"),
         ("missing/out.mp4", (), "there is no folder"),
-        ("out.mp4", ("--background", "mauve"), "'mauve' is no colour"),
+        ("out.mp4", ("--background", "mauve"), "'mauve' is not a colour"),
         ("out.mp4", ("--stats", "missing/s.json"), "there is no folder"),
         ("out.mp4", ("--driving", "nothing.mp4"), "there is no video nothing.mp4"),
         ("out.mp4", ("--driving", "nothing.npz"), "nothing.npz"),
         ("out.mp4", ("--driving", "nothing.pkl"), "nothing.pkl"),
-        ("out.mp4", ("--save-template", "t.mp4"), "end its name so"),
+        ("out.mp4", ("--save-template", "t.mp4"), "use a name that ends in .npz"),
         (
             "out.mp4",
             ("--save-template", "t.npz", "--save-motion", "t.npz"),
@@ -373,11 +373,11 @@ def test_an_official_template_becomes_a_safe_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "named"),
     [
-        ((), "give --output, --save-motion or --save-template"),
+        ((), "use --output, --save-motion or --save-template"),
         (("--output", "o.mp4"), "--character"),
-        (("--save-motion", "m.npz"), "has no landmarks"),
+        (("--save-motion", "m.npz"), "without landmarks"),
         (("--save-template", "t.npz", "--mirror"), "cannot be mirrored"),
-        (("--save-template", "t.npz", "--stats", "s.json"), "--output as well"),
+        (("--save-template", "t.npz", "--stats", "s.json"), "--stats needs --output"),
     ],
 )
 def test_what_cannot_be_recorded_is_named(

@@ -30,7 +30,7 @@ def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write_clip(path: Path, frames: int) -> Path:
-    with VideoWriter(path, choose_encoding(path, False), Fraction(30), Fraction(1, 30)) as writer:
+    with VideoWriter(path, choose_encoding(path, False), Fraction(30), time_base=Fraction(1, 30)) as writer:
         for number in range(frames):
             writer.write(np.full((48, 64, 3), 120, np.uint8), Fraction(number, 30))
     return path
@@ -57,11 +57,11 @@ def test_both_paths_are_measured_without_the_warm_up(tmp_path: Path, capsys: pyt
     assert found["machine"]["cpu"]
     assert found["machine"]["versions"]["numpy"] == np.__version__
     table = capsys.readouterr().out
-    assert f"75 frames, after {WARM_UP_FRAMES} more that are not counted" in table
-    assert "all 75 equal" in table
-    assert "the optimizer saves" in table
+    assert f"75 frames after {WARM_UP_FRAMES} warm-up frames" in table
+    assert "all 75 frames equal" in table
+    assert "The optimizer saves" in table
     if found["gpu"] is None:
-        assert "no NVIDIA GPU was seen" in table
+        assert "no NVIDIA GPU found" in table
 
 
 @pytest.mark.parametrize("wanted", ["true", "false"])
@@ -121,7 +121,7 @@ def test_a_recorded_motion_is_said_not_to_measure_tracking(tmp_path: Path, capsy
     driving = stand_ins.write_motion(tmp_path / "m.npz", 10)
     assert main(["benchmark", "--driving", str(driving), "--frames", "15"]) == 0
     table = capsys.readouterr().out
-    assert "tracking was not measured" in table
+    assert "Tracking was not measured" in table
     assert "15 frames" in table
 
 

@@ -33,7 +33,7 @@ def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     path = tmp_path / "face.mp4"
-    with VideoWriter(path, choose_encoding(path, False), Fraction(60), Fraction(1, 60)) as writer:
+    with VideoWriter(path, choose_encoding(path, False), Fraction(60), time_base=Fraction(1, 60)) as writer:
         for number in range(90):
             writer.write(np.full((48, 64, 3), 120, np.uint8), Fraction(number, 60))
     return path

@@ -345,6 +345,7 @@ def test_layout_is_what_version_1_says(memory):
     assert list(slot[:7]) == [2 * number + 2, WIDTH, HEIGHT, STRIDE, FORMAT_RGBA, 42, SIZE]
 
 
+@pytest.mark.slow
 def test_two_processes_at_full_speed_never_pass_on_a_torn_frame(memory):
     process = writer_process(memory.address, 3.0)
     reader, buffer = RingReader(memory), bytearray(SIZE)
@@ -364,6 +365,7 @@ def test_two_processes_at_full_speed_never_pass_on_a_torn_frame(memory):
     assert written >= last
 
 
+@pytest.mark.slow
 def test_frames_used_in_place_are_known_to_be_torn_or_whole(memory):
     process = writer_process(memory.address, 2.0)
     reader = RingReader(memory)

@@ -127,6 +127,7 @@ class Generate(nn.Module):
         return torch.sigmoid(warped.expand(-1, 3, 4, 4))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*script_method.*:DeprecationWarning")
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
 def test_compiled_networks_paint_as_the_plain_ones_and_are_kept_on_disk(tmp_path, monkeypatch):

@@ -209,6 +209,7 @@ def test_an_engine_that_cannot_be_kept_is_not_built(builds):
     assert not builds
 
 
+@pytest.mark.slow
 def test_the_building_process_says_what_is_wrong_and_tensorrt_is_not_opened(module, tmp_path, monkeypatch):
     """With the real process, from another folder: no onnxruntime here has TensorRT, or it has no GPU."""
     pytest.importorskip("onnx", reason="the package onnx is not installed: install.py --onnx")
@@ -268,6 +269,7 @@ def test_use_tensorrt_paints_by_tensorrt(settings, module):
     assert renderer.device == "TensorRT, onnxruntime"
 
 
+@pytest.mark.slow
 def test_tensorrt_that_does_not_load_is_said_with_the_remedy_and_torch_paints(settings, module, caplog):
     module.names[:0] = [TENSORRT.registered, CUDA.registered]
     module.fails = lambda: True

@@ -22,6 +22,8 @@ from animator_core.motion.estimator import MotionEstimator, MotionSettings
 from animator_core.motion.kept_neutral import from_text, to_text
 from animator_core.tracking.observation import FaceObservation, TrackedFrame
 
+pytestmark = pytest.mark.slow
+
 FRAME_NS = 33_333_333
 STILL = 127
 

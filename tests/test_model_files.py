@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from animator_core import whole_file
+from animator_core import atomic_file
 from animator_core.errors import ModelError
 from animator_core.installation import model_files, model_transfer
 from animator_core.installation.model_files import CHUNK_BYTES, FACE_LANDMARKER, MANIFEST, ModelFile
@@ -211,7 +211,7 @@ def test_windows_waits_for_a_model_that_another_program_has_open(
         replace(source, target)
 
     monkeypatch.setattr(sys, "platform", "win32")
-    monkeypatch.setattr(whole_file.os, "replace", replace_later)
+    monkeypatch.setattr(atomic_file.os, "replace", replace_later)
     assert fetch(server, tmp_path).read_bytes() == BYTES
     assert not refusals
 

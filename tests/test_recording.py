@@ -15,7 +15,7 @@ from stand_ins import FRAME_HEIGHT, FRAME_WIDTH, face_landmarks
 from animator_core.animation.timing import StageTimes
 from animator_core.clips.driving_clip import DrivingMoment, TemplateClip
 from animator_core.clips.offline import animate_moments, replay_moments
-from animator_core.clips.recording import LandmarkRecorder, TemplateRecorder, evenly, measured_rate
+from animator_core.clips.recording import LandmarkRecorder, TemplateRecorder, measured_rate, resampled
 from animator_core.clips.track_file import read_track
 from animator_core.errors import MotionError, WeightsError
 from animator_core.liveportrait.motion.template import MotionTemplate, is_template, read_template
@@ -63,12 +63,12 @@ def turns(template: MotionTemplate) -> list[float]:
 
 def test_an_even_pace_keeps_every_frame():
     times = [5 + round(number * 1001e9 / 30000) for number in range(300)]
-    assert evenly(times, 30000 / 1001) == list(range(300))
+    assert resampled(times, 30000 / 1001) == list(range(300))
 
 
 def test_an_uneven_pace_repeats_and_leaves_out_by_time():
     times = [0, 100, 140, 150, 300, 400]
-    assert evenly([each * 1_000_000 for each in times], 10.0) == [0, 1, 3, 4, 5]
+    assert resampled([each * 1_000_000 for each in times], 10.0) == [0, 1, 3, 4, 5]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_a_replay_shows_the_recording_whatever_the_batch(tmp_path: Path, batch_s
     renderer = LivePortraitRenderer(model)
     renderer.set_character(face_character())
     clip = TemplateClip(read_template(tmp_path / "t.npz"))
-    shown = replay_moments(clip, renderer, StageTimes(), batch_size)
+    shown = replay_moments(clip, renderer, times=StageTimes(), batch_size=batch_size)
     greens = [int(frame[80, 80, 1]) for _, frame in shown]
     assert model.painted == -(-5 // batch_size)
     assert greens[0] == greens[1] == greens[2]
@@ -188,7 +188,7 @@ def test_a_video_is_drawn_the_same_whatever_the_batch(batch_size: int):
         DrivingMoment(Fraction(number, 25), moment, observed(moment), picture(128 + 4 * number), SIZE)
         for number, moment in enumerate(range(1, 7 * FRAME_NS, FRAME_NS))
     ]
-    drawn = animate_moments(iter(moments), MotionEstimator(), renderer, StageTimes(), batch_size)
+    drawn = animate_moments(iter(moments), MotionEstimator(), renderer, times=StageTimes(), batch_size=batch_size)
     greens = [int(frame[80, 80, 1]) for _, frame in drawn]
     assert model.painted == -(-7 // batch_size)
     assert len(set(greens)) == 7

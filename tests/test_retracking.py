@@ -13,9 +13,9 @@ from animator_core.clips.video import VideoReader
 from animator_core.motion.estimator import MotionEstimator, MotionSettings
 from animator_core.motion.face_state import face_state
 from animator_core.motion.rotation import euler_angles
-from animator_core.tracking.build import has_face_mesh
 from animator_core.tracking.face_mesh import FaceMeshTracker
 from animator_core.tracking.observation import FaceObservation
+from animator_core.tracking.trackers import has_face_mesh
 from animator_core.warp.renderer import WarpRenderer
 from tests.conftest import shared_file
 

@@ -13,9 +13,9 @@ import numpy as np
 import yaml
 
 from animator_core.arrays import FloatArray
+from animator_core.atomic_file import written_atomically
 from animator_core.errors import CharacterError, ConfigError
 from animator_core.tracking.observation import LANDMARK_COUNT
-from animator_core.whole_file import written_whole
 from animator_core.yaml_reader import InvalidYaml, convert, expected, number, read_yaml, takes, unknown_key
 
 logger = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ def write_description(
     try:
         if path.exists():
             shutil.copyfile(path, path.with_name(path.name + ".bak"))
-        with written_whole(path) as unfinished:
+        with written_atomically(path) as unfinished:
             unfinished.write_text(text, encoding="utf-8")
     except OSError as exc:
         raise CharacterError(f"cannot write {path}: {exc.strerror}", "make its folder writable") from exc

@@ -1,7 +1,7 @@
 """Asks the user for a face that no detector finds: first a box, then single points.
 
 The detector searches the box; if that fails, the face model is fitted to the points. All coordinates are pixels of the
-picture. This module has no window, see `cli.pick_controller`.
+picture. This module has no window, see `cli.picker.controller`.
 """
 
 from __future__ import annotations

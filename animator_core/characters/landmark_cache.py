@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from animator_core.arrays import FloatArray
+from animator_core.atomic_file import DAMAGE, read_npz
 from animator_core.disk_cache import DiskCache
-from animator_core.motion.npz_file import DAMAGE, read_npz
 from animator_core.tracking.observation import LANDMARK_COUNT
 
 MAX_CACHE_BYTES = 1 << 24

@@ -164,8 +164,8 @@ def project_detector() -> Iterator[DetectFace]:
     """Give a detector with this machine's tracker, loaded once for all searches of a picture."""
     # mediapipe takes a second to import, and listing a library does not need it.
     from animator_core.config import MODELS_DIR
-    from animator_core.tracking.build import create_tracker
     from animator_core.tracking.detect import detect_face
+    from animator_core.tracking.trackers import create_tracker
 
     tracker = create_tracker(MODELS_DIR, _DETECTION_CONFIDENCE, is_static=True)
     try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Callable
 from tqdm import tqdm
 
 from animator_core import assembly
-from animator_core.cli import parts, recordings
+from animator_core.cli import arguments, recordings, terminal
 from animator_core.config import Config, HotkeyConfig, load_config
 from animator_core.errors import AnimatorError
 
@@ -35,13 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--camera", metavar="N|VIDEO", help="number of the camera, or a video file (default: video.source)"
     )
-    parts.add_character_arguments(parser)
+    arguments.add_character_arguments(parser)
     parser.add_argument("--virtual-camera", action="store_true", help="send the frames to a virtual camera")
     parser.add_argument("--no-window", action="store_true", help="open no preview window")
     parser.add_argument("--mirror", action="store_true", help="animate as a mirror would")
-    parser.add_argument("--max-frames", type=parts.positive_int, metavar="N", help="end after N frames")
+    parser.add_argument("--max-frames", type=arguments.positive_int, metavar="N", help="end after N frames")
     recordings.add_arguments(parser)
-    parts.add_option_argument(parser)
+    arguments.add_option_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -56,8 +56,9 @@ def run(options: argparse.Namespace) -> int:
 
     use_fine_timers()
     recordings.require_writable(options)
-    config = parts.with_options(load_config(options.config), options.option)
-    recordings.require_apart(options, config, {}, None if options.camera is None else Path(options.camera))
+    config = arguments.with_options(load_config(options.config), options.option)
+    driving = None if options.camera is None else Path(options.camera)
+    recordings.require_apart(options, config, outputs={}, driving=driving)
     recorded = recordings.Recordings(options, config, _MOST_WAITING)
     if recorded.is_recording and not config.tracking.face_enabled:
         raise AnimatorError("there is nothing to record without tracking", "set tracking.face_enabled to true")
@@ -89,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
         output = make_output(options, config)
         undo.callback(output.close)
         session = LiveSession(LiveParts(capture, tracking, pipeline, shelf, output), config, _tell)
-        parts.tell_note(renderer)
+        terminal.tell_note(renderer)
         print(f"{camera.name} drives {character.display_name}; {renderer.name} on {renderer.device}", flush=True)
         try:
             session.run(options.max_frames)
@@ -98,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
             if not recorded.is_recording:
                 raise
         print(f"showed {session.frame_count} frames", flush=True)
-    count, interval = recorded.waiting_count, parts.progress_interval()
+    count, interval = recorded.waiting_count, terminal.progress_interval()
     with tqdm(total=count, unit="frame", mininterval=interval, disable=not count) as progress:
         recorded.write(progress=progress.update)
     return 0

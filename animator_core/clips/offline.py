@@ -1,4 +1,4 @@
-"""Animates a character from a clip, frame for frame: what `animate` writes and `benchmark` measures."""
+"""Animates a character from a clip, frame by frame, for the commands `animate` and `benchmark`."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from animator_core.rendering.contract import Driver, Placement, Renderer
 from animator_core.tracking.observation import TrackedFrame
 
 CALIBRATION_TIME = Fraction(1)
-"""How much of a clip's start tells its neutral pose; that much is held back, and no more (a clip may be long)."""
+"""The start of a clip, in seconds, that gives its neutral pose; only this much is held in memory."""
 
 
 @runtime_checkable
 class Replaying(Protocol):
-    """A renderer that replays templates."""
+    """A renderer that replays motion templates."""
 
     def replay(self, template: MotionTemplate) -> Sequence[Placement]:
-        """Return the character's place in every frame."""
+        """Return the character's placement in every frame."""
         ...
 
 
 @runtime_checkable
 class Batching(Protocol):
-    """A renderer that is quicker when it draws several frames at once."""
+    """A renderer that draws frames in batches faster than one by one."""
 
     def draw_each(self, placements: Sequence[Placement]) -> Iterator[UInt8Array]:
         """Yield the picture of each placement, as `Renderer.draw` returns it."""
@@ -39,9 +39,9 @@ class Batching(Protocol):
 
 
 def calibrated(moments: Iterator[DrivingMoment], driver: Driver) -> Iterator[DrivingMoment]:
-    """Yield every moment after the driver has taken the neutral pose from the first second.
+    """Calibrate the driver on the first second of a clip, then yield every moment.
 
-    Without a face in the first second the driver finds its neutral pose by itself later, as it does live.
+    Without a face in the first second the driver finds its neutral pose later by itself, as it does live.
     """
     held: list[DrivingMoment] = []
     for moment in moments:
@@ -57,14 +57,16 @@ def animate_moments(
     moments: Iterator[DrivingMoment],
     estimator: MotionEstimator,
     renderer: Renderer,
+    *,
     times: StageTimes,
     batch_size: int = 1,
 ) -> Iterator[tuple[DrivingMoment, UInt8Array]]:
-    """Yield every moment with the character in it: (H, W, 4) uint8 premultiplied BGRA, reused by the next one.
+    """Yield every moment with the character's frame: (H, W, 4) uint8 premultiplied BGRA, reused by the next one.
 
-    batch_size: how many frames are drawn at once where the renderer can; the pictures are the same.
+    times: gets the stages' durations. batch_size: frames drawn at once if the renderer can; the frames are the same.
     """
-    yield from _drawn(_placed(moments, renderer.create_driver(estimator), times), renderer, times, batch_size)
+    placed = _placed(moments, renderer.create_driver(estimator), times)
+    yield from _drawn(placed, renderer, times=times, batch_size=batch_size)
 
 
 def require_replaying(renderer: Renderer, path: object) -> None:
@@ -77,13 +79,16 @@ def require_replaying(renderer: Renderer, path: object) -> None:
 
 
 def replay_moments(
-    clip: TemplateClip, renderer: Renderer, times: StageTimes, batch_size: int = 1
+    clip: TemplateClip, renderer: Renderer, *, times: StageTimes, batch_size: int = 1
 ) -> Iterator[tuple[DrivingMoment, UInt8Array]]:
-    """Yield every moment of a template with the character in it, as `animate_moments` does; see `require_replaying`."""
+    """Yield every moment of a template with the character's frame, as `animate_moments` does.
+
+    renderer: checked with `require_replaying`.
+    """
     assert isinstance(renderer, Replaying)
     with times.measure("motion"):
         placements = renderer.replay(clip.template)
-    yield from _drawn(zip(clip.moments(times), placements), renderer, times, batch_size)
+    yield from _drawn(zip(clip.moments(times), placements), renderer, times=times, batch_size=batch_size)
 
 
 def _placed(
@@ -96,7 +101,7 @@ def _placed(
 
 
 def _drawn(
-    placed: Iterator[tuple[DrivingMoment, Placement]], renderer: Renderer, times: StageTimes, batch_size: int
+    placed: Iterator[tuple[DrivingMoment, Placement]], renderer: Renderer, *, times: StageTimes, batch_size: int
 ) -> Iterator[tuple[DrivingMoment, UInt8Array]]:
     while batch := list(islice(placed, batch_size)):
         if len(batch) == 1 or not isinstance(renderer, Batching):
@@ -107,7 +112,7 @@ def _drawn(
             continue
         pictures = renderer.draw_each([placement for _, placement in batch])
         for moment, _ in batch:
-            # The first one takes the time of all.
+            # The first one waits for the whole batch.
             with times.measure("render"):
                 frame = next(pictures)
             yield moment, frame

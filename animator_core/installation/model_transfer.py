@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from animator_core.atomic_file import replace_file
 from animator_core.errors import ModelError
 from animator_core.installation.https import open_url
 from animator_core.installation.model_files import CHUNK_BYTES, ModelFile, chunks, verified_path, verify
-from animator_core.whole_file import replace_file
 
 MAX_FAILURES = 4
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from animator_core.arrays import FloatArray
+from animator_core.atomic_file import DAMAGE
 from animator_core.motion.face_state import NeutralPose
-from animator_core.motion.npz_file import DAMAGE
 from animator_core.tracking.observation import LANDMARK_COUNT
 from animator_core.tracking.pose import HeadPose
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from animator_core.arrays import FloatArray, UInt8Array
+from animator_core.arrays import AnyArray, UInt8Array
 
 
 def premultiplied_bgra(picture: UInt8Array) -> UInt8Array:
@@ -22,11 +22,11 @@ def premultiplied_bgra(picture: UInt8Array) -> UInt8Array:
     return out
 
 
-def decode_srgb(encoded: FloatArray) -> FloatArray:
+def decode_srgb(encoded: AnyArray) -> AnyArray:
     """Return linear light in [0, 1] of sRGB-encoded values in [0, 1] (IEC 61966-2-1)."""
     return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
 
 
-def encode_srgb(linear: FloatArray) -> FloatArray:
+def encode_srgb(linear: AnyArray) -> AnyArray:
     """Return sRGB-encoded values in [0, 1] of linear light in [0, 1] (IEC 61966-2-1)."""
     return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.maximum(linear, 0.0) ** (1 / 2.4) - 0.055)

@@ -1,4 +1,4 @@
-"""What a tracker saw in one driving frame."""
+"""The face observed in one driving frame, and the tracker contract."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 from animator_core.arrays import FloatArray, UInt8Array
 
 LANDMARK_COUNT = 478
-"""MediaPipe's face mesh with irises: 468 points of the face, then 5 of each iris (right eye of the person first)."""
+"""MediaPipe's face mesh with irises: 468 points of the face, then 5 of each iris, the person's right eye first."""
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class FaceObservation:
 
     landmarks: (478, 3) float32; x right, y down in pixels of the frame, z in the same scale, smaller is nearer.
     frame_width, frame_height: size of the frame in pixels.
-    captured_ns: when the frame was captured (`frame_ring.now_ns`).
-    blendshapes: MediaPipe's 52 scores by name in [0, 1], or None where the tracker has none.
+    captured_ns: capture time, see `frame_ring.now_ns`.
+    blendshapes: MediaPipe's 52 scores by name in [0, 1], or None if the tracker gives none.
     """
 
     landmarks: FloatArray
@@ -41,12 +41,12 @@ class TrackedFrame:
 
 
 class FaceTracker(Protocol):
-    """Finds the face of the person on camera, frame after frame."""
+    """Follows the face of the person on camera."""
 
     name: str
 
     def track(self, frame: UInt8Array, captured_ns: int) -> FaceObservation | None:
-        """Return the face in ``frame``, or None where there is none.
+        """Return the face in ``frame``, or None.
 
         frame: (H, W, 3) uint8 RGB, C-contiguous. captured_ns: strictly rising from call to call.
         """

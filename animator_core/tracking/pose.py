@@ -1,4 +1,4 @@
-"""Head pose: the similarity that carries a face's own shape onto what the camera saw."""
+"""Head pose: the similarity transform from a face's own shape to the observed landmarks."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from animator_core.arrays import FloatArray
 from animator_core.tracking.face_model import RIGID_POINTS, face_model
 
 DEPTH_SCALE = 0.8
-"""MediaPipe's landmark depths are too large: with them head turns come out 1.25 times those of its own metric
-geometry (standard deviations of yaw and pitch over four clips, docs/PERFORMANCE.md)."""
+"""MediaPipe's landmark depths are too large: they make head turns 1.25 times those of its own metric geometry
+(standard deviations of yaw and pitch over four clips, docs/PERFORMANCE.md)."""
 
 
 def with_true_depth(landmarks: FloatArray) -> FloatArray:
-    """Return tracked landmarks ((N, 3) pixels) with their depth in the scale of x and y."""
+    """Return tracked landmarks, (N, 3) pixels, with their depth in the scale of x and y."""
     return landmarks * np.array([1.0, 1.0, DEPTH_SCALE], np.float32)
 
 
 @dataclass(frozen=True)
 class HeadPose:
-    """Where a head is: landmark = scale · rotation · shape + translation.
+    """A similarity transform: landmark = scale · rotation · shape + translation.
 
     rotation: (3, 3) float32, right-handed in x right, y down, z away. translation: (3,) float32 in pixels.
-    scale: pixels a face unit (`face_model`), the face size.
+    scale: pixels per face unit (`face_model`), the face size.
     """
 
     rotation: FloatArray
@@ -33,17 +33,19 @@ class HeadPose:
 
     def to_head(self, landmarks: FloatArray) -> FloatArray:
         """Return (N, 3) pixels of the frame as (N, 3) face units in the head's own frontal axes."""
-        return ((landmarks - self.translation) @ self.rotation / self.scale).astype(np.float32)
+        shape: FloatArray = ((landmarks - self.translation) @ self.rotation / self.scale).astype(np.float32)
+        return shape
 
     def to_frame(self, shape: FloatArray) -> FloatArray:
         """Return (N, 3) face units in the head's axes as (N, 3) pixels of the frame."""
-        return (self.scale * shape @ self.rotation.T + self.translation).astype(np.float32)
+        landmarks: FloatArray = (self.scale * shape @ self.rotation.T + self.translation).astype(np.float32)
+        return landmarks
 
 
 def fit_pose(landmarks: FloatArray, shape: FloatArray | None = None) -> HeadPose:
     """Return the pose of ``landmarks``: the least-squares similarity of `RIGID_POINTS` from ``shape`` (Umeyama 1991).
 
-    landmarks: (478, 3) pixels, `with_true_depth`. shape: (478, 3) face units, the mean face where None.
+    landmarks: (478, 3) pixels, `with_true_depth`. shape: (478, 3) face units, by default the mean face.
     """
     rigid = list(RIGID_POINTS)
     shape = (with_true_depth(face_model().mean) if shape is None else shape)[rigid].astype(np.float64)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 import numpy as np
 
 from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.characters.character import Character
 from animator_core.errors import AnimatorError, CharacterError
+from animator_core.lru import LruCache
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.visible_change import signature
@@ -25,14 +24,14 @@ from animator_core.tracking.face_model import (
     face_model,
 )
 from animator_core.tracking.pose import fit_pose, with_true_depth
-from animator_core.warp.canvas import Canvas
+from animator_core.warp.canvas import WarpCanvas
 from animator_core.warp.driver import LandmarkDriver
 from animator_core.warp.eyeball import Eyeball
 from animator_core.warp.eyelid import Eyelid
 from animator_core.warp.face_shape import FaceShape
+from animator_core.warp.head_grid import HeadGrid
 from animator_core.warp.head_pose import moved_pose
 from animator_core.warp.mouth import Mouth
-from animator_core.warp.surroundings import Surroundings
 
 _KEPT_CHARACTERS = 32
 _MIN_FACE_PIXELS = 24
@@ -48,7 +47,7 @@ class WarpRenderer:
 
     def __init__(self, note: AnimatorError | None = None) -> None:
         self.note = note
-        self._prepared: OrderedDict[str, _Puppet] = OrderedDict()
+        self._prepared: LruCache[str, _Puppet] = LruCache(_KEPT_CHARACTERS)
         self._puppet: _Puppet | None = None
 
     def create_driver(self, estimator: MotionEstimator) -> LandmarkDriver:
@@ -89,13 +88,7 @@ class WarpRenderer:
         self._puppet = None
 
     def _puppet_of(self, character: Character) -> _Puppet:
-        puppet = self._prepared.get(character.content_hash)
-        if puppet is None:
-            puppet = self._prepared[character.content_hash] = _Puppet(character)
-        self._prepared.move_to_end(character.content_hash)
-        while len(self._prepared) > _KEPT_CHARACTERS:
-            self._prepared.popitem(last=False)
-        return puppet
+        return self._prepared.get_or_make(character.content_hash, lambda: _Puppet(character))
 
 
 class _Puppet:
@@ -111,7 +104,7 @@ class _Puppet:
         texture = premultiplied_bgra(character.picture)
         shape = self._pose.to_head(landmarks)
         self._shape = FaceShape(shape)
-        self._surroundings = Surroundings(character.picture[..., 3], landmarks, shape, self._pose)
+        self._head_grid = HeadGrid(character.picture[..., 3], landmarks, shape, self._pose)
         self._triangles = face_model().triangles
         opaque = np.ascontiguousarray(character.picture[..., 2::-1])
         self._eyes = [
@@ -122,7 +115,7 @@ class _Puppet:
             Eyelid(opaque, landmarks, ring, brow) for ring, brow in ((RIGHT_EYE, RIGHT_BROW), (LEFT_EYE, LEFT_BROW))
         ]
         self._mouth = Mouth(opaque, landmarks, self._pose)
-        self._canvas = Canvas(texture, self._surroundings, np.ascontiguousarray(landmarks[:, :2]), _feather(shape))
+        self._canvas = WarpCanvas(texture, self._head_grid, np.ascontiguousarray(landmarks[:, :2]), _feather(shape))
 
     @property
     def face_pixels(self) -> float:
@@ -130,13 +123,13 @@ class _Puppet:
         return self._pose.scale
 
     def draw(self, motion: DrivingMotion) -> UInt8Array:
-        pose = moved_pose(self._pose, motion, self._surroundings.limits)
+        pose = moved_pose(self._pose, motion, self._head_grid.limits)
         bent = self._shape.bent(motion)
         placed = pose.to_frame(bent)
         # Far triangles first, so that the nose covers the cheek behind it.
         order = np.argsort(-placed[self._triangles, 2].sum(1), kind="stable")
         points = np.ascontiguousarray(placed[:, :2])
-        moved = self._surroundings.moved(pose, bent, motion)
+        moved = self._head_grid.moved(pose, bent, motion)
         lids = [bound for lid in self._lids for bound in lid.bounds(points)]
         window = self._canvas.paint(moved, points, self._triangles[order], np.array(lids))
         # Everything else is drawn in the window's own pixels, and so cannot leave it.

@@ -22,9 +22,9 @@ from animator_core.characters.library import CharacterLibrary
 from animator_core.config import MODELS_DIR, PROJECT_ROOT
 from animator_core.ipc.frame_ring import FORMAT_BGRA_PREMULTIPLIED, FORMAT_RGBA, RingMemory, RingReader, RingWriter
 from animator_core.motion.rotation import rotation_from_euler
-from animator_core.tracking.build import create_tracker
 from animator_core.tracking.face_model import face_model
 from animator_core.tracking.observation import FaceObservation, TrackedFrame
+from animator_core.tracking.trackers import create_tracker
 from animator_core.warp.renderer import WarpRenderer
 from obs_plugin import capture
 from obs_plugin.filter import AnimatorFilter

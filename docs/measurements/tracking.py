@@ -21,8 +21,8 @@ from animator_core.assembly import load_character
 from animator_core.clips.video import VideoReader
 from animator_core.config import MODELS_DIR, load_config
 from animator_core.motion.estimator import MotionEstimator
-from animator_core.tracking.build import create_tracker
 from animator_core.tracking.observation import FaceObservation, FaceTracker
+from animator_core.tracking.trackers import create_tracker
 from animator_core.warp.renderer import WarpRenderer
 
 WIDTH, HEIGHT = 640, 480

@@ -1,4 +1,4 @@
-"""One way from a motion to published pictures, with its times: with what spares work, or plain."""
+"""Measures one path from motion to published frames: with caching ("optimizer") or without ("plain")."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from animator_core.rendering.contract import Driver, Renderer
 from animator_core.tracking.observation import TrackedFrame
 
 STAGES = ("tracking", "motion", "render", "publish")
-"""What a frame goes through; ``render`` only where it is drawn."""
+"""The stages of a frame; ``render`` only if the frame is drawn."""
 TOTAL = "total"
 
 
 @dataclass(frozen=True)
 class PathResult:
-    """What one path took.
+    """The measurements of one path.
 
-    stages: percentiles by stage; "total" is tracking to publish of all characters, one after the other. mean_ms: the
-    same stages' time by frame, drawn or not. fps: frames a second of that total. drawn, reused: pictures.
-    motion_cache_hit_rate: share of faces whose motion was known, None without that cache. likeness: to the plain path,
-    None of the plain path itself.
+    stages: percentiles by stage; "total" is tracking to publish of all characters, in sequence. mean_ms: the stages'
+    mean time per frame, drawn or not. fps: frames a second of that total. drawn, reused: number of pictures.
+    motion_cache_hit_rate: share of cached motions, None without a motion cache. likeness: to the plain path, None for
+    the plain path itself.
     """
 
     name: str
@@ -45,7 +45,7 @@ class PathResult:
 
 
 class MeasuredPath:
-    """Draws every character as the same person moves; renderers: one for each, with its character set."""
+    """Draws every character with the same driver; renderers: one for each, its character set."""
 
     def __init__(
         self, renderers: Sequence[Renderer], enable_optimizer: bool, make_estimator: Callable[[], MotionEstimator]
@@ -58,20 +58,20 @@ class MeasuredPath:
         self.start_counting()
 
     def start_clip(self) -> None:
-        """Begin with a person of whom nothing is known."""
+        """Begin with a new, uncalibrated driver."""
         for each in self._filters:
             each.driver = each.renderer.create_driver(self._make_estimator())
 
     def start_counting(self) -> None:
-        """Forget what was measured so far."""
+        """Discard the measurements so far."""
         self.times, self.likeness, self.count = StageTimes(), Likeness(), 0
         for each in self._filters:
             each.start_counting()
 
     def animate(self, tracked: TrackedFrame, now_ns: int, tracking_ns: int) -> UInt8Array:
-        """Publish every character, and return the first one's picture, reused by the next call.
+        """Draw and publish every character; return the first one's picture, reused by the next call.
 
-        tracking_ns: of this frame, which all paths share.
+        tracking_ns: the frame's tracking time, which all paths share.
         """
         times, total = self.times, tracking_ns
         times.add("tracking", tracking_ns)
@@ -84,31 +84,31 @@ class MeasuredPath:
         return picture
 
     def result(self) -> PathResult:
-        """Return the figures so far."""
+        """Return the measurements so far."""
         reuse = [each.reuse.get_info() for each in self._filters]
         caches = [getattr(each.renderer, "motion_cache", None) for each in self._filters]
         rates = [cache.statistics.hit_rate for cache in caches if cache is not None]
         return PathResult(
-            self.name,
-            self.enable_optimizer,
-            self.count,
-            self.times.summary(),
-            {stage: 1000 * self.times.total_seconds(stage) / self.count for stage in (*STAGES, TOTAL)},
-            self.count / self.times.total_seconds(TOTAL),
-            sum(info.rendered for info in reuse) - sum(each.drawn_before for each in self._filters),
-            sum(info.reused for info in reuse) - sum(each.reused_before for each in self._filters),
-            float(np.mean(rates)) if rates else None,
-            self.likeness.summary() if self.enable_optimizer and self.likeness.errors else None,
+            name=self.name,
+            enable_optimizer=self.enable_optimizer,
+            frames=self.count,
+            stages=self.times.summary(),
+            mean_ms={stage: 1000 * self.times.total_seconds(stage) / self.count for stage in (*STAGES, TOTAL)},
+            fps=self.count / self.times.total_seconds(TOTAL),
+            drawn=sum(info.rendered for info in reuse) - sum(each.drawn_before for each in self._filters),
+            reused=sum(info.reused for info in reuse) - sum(each.reused_before for each in self._filters),
+            motion_cache_hit_rate=float(np.mean(rates)) if rates else None,
+            likeness=self.likeness.summary() if self.enable_optimizer and self.likeness.errors else None,
         )
 
     def close(self) -> None:
-        """Let go of the rings."""
+        """Close the rings."""
         for each in self._filters:
             each.close()
 
 
 class _Filter:
-    """A renderer with its character, and the ring that its pictures go to."""
+    """A renderer with its character, and the ring for its frames."""
 
     def __init__(self, renderer: Renderer, enable_optimizer: bool) -> None:
         self.renderer = renderer
@@ -124,7 +124,7 @@ class _Filter:
         self.drawn_before, self.reused_before = info.rendered, info.reused
 
     def animate(self, tracked: TrackedFrame, now_ns: int, times: StageTimes) -> int:
-        """Return the nanoseconds that it took."""
+        """Draw and publish a frame, and return the time taken in nanoseconds."""
         assert self.driver is not None
         with times.measure("motion"):
             placement = self.driver.place(tracked, now_ns)

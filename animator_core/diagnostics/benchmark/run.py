@@ -1,4 +1,4 @@
-"""Goes through a clip with every path at once, frame by frame, so that all of them see the same machine."""
+"""Runs all paths over a clip, frame by frame in turn, so that all see the same load of the machine."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from animator_core.errors import AnimatorError
 from animator_core.tracking.observation import TrackedFrame
 
 WARM_UP_FRAMES = 45
-"""Not counted: compilers, caches and the tracker's first detection work in them."""
+"""Frames that are not counted: compilation, cold caches and the tracker's first detection."""
 _WARM_UP_SECONDS = 20.0
-"""Where a frame takes seconds, fewer frames have to do."""
+"""The warm-up ends earlier after this time."""
 _OVERLAP_FRAMES = 150
 _OVERLAP_BYTES = 1 << 30
 
@@ -37,12 +37,11 @@ OpenClip = Callable[[], DrivingClip]
 
 @dataclass(frozen=True)
 class BenchmarkResult:
-    """What was measured.
+    """The measurements of a benchmark.
 
-    paths: one after the other in every frame. overlapped_fps: frames a second of the last path with tracking in a
-    thread of its own, as in the worker; None for a recorded motion. tracked_share: share of frames in which a face was
-    seen. cpu_share: of all usable cores, by this process. peak_gpu_mib: by torch; None, as ``gpu``, where there is
-    none.
+    paths: run in turn in every frame. overlapped_fps: frames a second of the last path with tracking in a thread of its
+    own, as in the worker; None for a recorded motion. tracked_share: share of frames with a face. cpu_share: of all
+    usable cores, by this process. peak_gpu_mib: by torch. gpu, peak_gpu_mib: None without a GPU.
     """
 
     frames: int
@@ -66,12 +65,13 @@ class BenchmarkResult:
 def run_benchmark(
     open_clip: OpenClip,
     paths: Sequence[MeasuredPath],
+    *,
     frames: int,
     characters: int = 1,
 ) -> BenchmarkResult:
-    """Measure ``frames`` frames after the warm-up; a clip that is shorter is gone through again.
+    """Measure ``frames`` frames after the warm-up; a shorter clip is repeated.
 
-    The path that is not plain is compared with the one that is, where both are there. Raises AnimatorError where the
+    If both paths are given, the frames of "optimizer" are compared with those of "plain". Raises AnimatorError if the
     clip has no frame.
     """
     load = psutil.cpu_percent(interval=0.3)
@@ -79,7 +79,7 @@ def run_benchmark(
     warm_up_until = time.perf_counter() + _WARM_UP_SECONDS
     loop.go_through(open_clip(), WARM_UP_FRAMES, lambda: time.perf_counter() > warm_up_until)
     warm_up_frames = loop.count
-    overlapped = overlapped_fps(open_clip, paths[-1], min(frames, _OVERLAP_FRAMES))
+    overlapped = overlapped_fps(open_clip, paths[-1], frames=min(frames, _OVERLAP_FRAMES))
     loop.start_counting()
     watch, started = UseWatch(), time.perf_counter()
     while loop.count < frames:
@@ -112,7 +112,7 @@ def run_benchmark(
 
 
 class _Loop:
-    """Takes moments through every path."""
+    """Runs moments through every path."""
 
     def __init__(self, paths: Sequence[MeasuredPath]) -> None:
         self._paths = paths
@@ -140,7 +140,7 @@ class _Loop:
 
     def _one(self, moment: DrivingMoment) -> None:
         tracked, tracking_ns = TrackedFrame(moment.observation, moment.picture), self._times.last_ns("tracking")
-        # Which path goes first alternates: the second finds warmer caches.
+        # Alternate the order: the second path finds warmer caches.
         order = self._paths if self.count % 2 else tuple(reversed(self._paths))
         pictures = {path.name: path.animate(tracked, moment.captured_ns, tracking_ns) for path in order}
         if len(pictures) == 2:
@@ -154,10 +154,9 @@ class _Loop:
 
 
 def overlapped_fps(open_clip: OpenClip, path: MeasuredPath, frames: int) -> float | None:
-    """Return frames a second with tracking of the next frame beside the rendering of this one.
+    """Return frames a second with tracking and rendering in two threads, or None for a recorded motion.
 
-    The rate of what one thread hands to the other; None for a recorded motion, where nothing is tracked. The frames
-    are decoded before, for a camera's need no decoding: of a large clip only as many as fit into the memory for it.
+    Frames are decoded in advance, as a camera's need no decoding, up to a limit of memory.
     """
     clip = open_clip()
     if clip.tracker_name == "recorded":

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from animator_core.arrays import FloatArray
+from animator_core.atomic_file import DAMAGE, read_npz, write_npz
 from animator_core.errors import MotionError
-from animator_core.motion.npz_file import DAMAGE, read_npz, write_npz
 
 FORMAT_VERSION = 1
 KIND = "liveportrait"

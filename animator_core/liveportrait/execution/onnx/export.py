@@ -17,13 +17,13 @@ from typing import Callable
 import torch
 from torch.onnx.utils import export
 
+from animator_core.atomic_file import written_atomically
 from animator_core.errors import ModelError, first_line
 from animator_core.liveportrait.execution.onnx.graph import INPUTS, OUTPUTS, PaintingGraph
 from animator_core.liveportrait.execution.onnx.half import halved
 from animator_core.liveportrait.networks.appearance import FEATURE_SIDE
 from animator_core.liveportrait.networks.keypoints import KEYPOINT_COUNT
 from animator_core.liveportrait.networks.networks import Networks
-from animator_core.whole_file import written_whole
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def keep_graph(make_networks: MakeNetworks, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     is_half = path.stem.endswith(_HALF)
     single = path.with_name(path.name.replace(_HALF, "")) if is_half else path
-    with written_whole(path) as unfinished:
+    with written_atomically(path) as unfinished:
         if is_half:
             unfinished.write_bytes(_halved(single) or graph_bytes(make_networks, is_half))
         else:

@@ -1,4 +1,4 @@
-"""All faces in a frame, roughly and in two or three milliseconds: where they are and how large."""
+"""Detects the bounding boxes of all faces in a frame, in two or three milliseconds."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Callable
 
 import numpy as np
 
+from animator_core.arrays import UInt8Array
 from animator_core.errors import ModelError, loading
 from animator_core.tracking.closing import Closer
 
@@ -17,30 +18,30 @@ _DETECTOR = "face_detector.tflite"
 
 
 @dataclass(frozen=True)
-class FoundFace:
-    """A face's middle and width in pixels of the frame."""
+class DetectedFace:
+    """A face's centre and width in pixels of the frame."""
 
     x: float
     y: float
     size: float
 
-    def distance(self, other: FoundFace) -> float:
-        """Return how far apart the two are, in widths of the larger one."""
+    def distance(self, other: DetectedFace) -> float:
+        """Return the distance of both centres in widths of the larger face."""
         return float(np.hypot(self.x - other.x, self.y - other.y)) / max(self.size, other.size)
 
 
-class FaceFinder:
-    """MediaPipe's detector of faces; used by one thread."""
+class FaceDetector:
+    """MediaPipe's face detector; used by one thread."""
 
-    def __init__(self, detect: Callable[[np.ndarray], list[FoundFace]], close: Callable[[], None]) -> None:
-        self.find = detect
-        """Returns the faces in a frame ((H, W, 3) uint8 RGB)."""
+    def __init__(self, detect: Callable[[UInt8Array], list[DetectedFace]], close: Callable[[], None]) -> None:
+        self.detect = detect
+        """Returns the faces in a frame, (H, W, 3) uint8 RGB."""
         self.close = Closer(self, close)
         """Frees the detector's model."""
 
 
-def finder_of_bundle(model: Path) -> FaceFinder:
-    """Return the finder inside the file ``face_landmarker.task``; raises ModelError where it cannot be loaded."""
+def detector_of_bundle(model: Path) -> FaceDetector:
+    """Return the detector inside the file ``face_landmarker.task``; raises ModelError if it cannot be loaded."""
     with loading("mediapipe"):
         import mediapipe
         from mediapipe.tasks.python import vision
@@ -53,17 +54,17 @@ def finder_of_bundle(model: Path) -> FaceFinder:
         )
         detector = vision.FaceDetector.create_from_options(options)
     except (RuntimeError, OSError, ValueError, KeyError, zipfile.BadZipFile) as exc:
-        raise ModelError(f"{model} has no detector that can be loaded ({exc})", "run install.py again") from exc
+        raise ModelError(f"the face detector in {model} cannot be loaded ({exc})", "run install.py again") from exc
 
-    def find(frame: np.ndarray) -> list[FoundFace]:
+    def detect(frame: UInt8Array) -> list[DetectedFace]:
         found = detector.detect(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=frame)).detections
         return [_face(each.bounding_box) for each in found]
 
-    return FaceFinder(find, detector.close)
+    return FaceDetector(detect, detector.close)
 
 
-def finder_of_package() -> FaceFinder:
-    """Return the finder that comes with MediaPipe up to 0.10.21; raises ModelError where there is none."""
+def detector_of_package() -> FaceDetector:
+    """Return the detector that comes with MediaPipe up to 0.10.21; raises ModelError for a later MediaPipe."""
     with loading("mediapipe"):
         from mediapipe.python.solutions.face_detection import FaceDetection
     try:
@@ -71,16 +72,16 @@ def finder_of_package() -> FaceFinder:
     except (RuntimeError, OSError, ValueError) as exc:
         raise ModelError(f"the face detector cannot be loaded ({exc})", "run install.py again") from exc
 
-    def find(frame: np.ndarray) -> list[FoundFace]:
+    def detect(frame: UInt8Array) -> list[DetectedFace]:
         height, width = frame.shape[:2]
         boxes = [each.location_data.relative_bounding_box for each in detector.process(frame).detections or ()]
         return [
-            FoundFace((box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height, box.width * width)
+            DetectedFace((box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height, box.width * width)
             for box in boxes
         ]
 
-    return FaceFinder(find, detector.close)
+    return FaceDetector(detect, detector.close)
 
 
-def _face(box: Any) -> FoundFace:
-    return FoundFace(box.origin_x + box.width / 2, box.origin_y + box.height / 2, float(box.width))
+def _face(box: Any) -> DetectedFace:
+    return DetectedFace(box.origin_x + box.width / 2, box.origin_y + box.height / 2, float(box.width))

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from animator_core import whole_file
-from animator_core.whole_file import replace_file, written_whole
+from animator_core import atomic_file
+from animator_core.atomic_file import replace_file, written_atomically
 
 
 def test_a_finished_file_takes_the_place_of_the_old_one(tmp_path):
     path = tmp_path / "file.txt"
     path.write_text("old")
-    with written_whole(path) as unfinished:
+    with written_atomically(path) as unfinished:
         unfinished.write_text("new")
         assert path.read_text() == "old"
     assert path.read_text() == "new"
@@ -26,7 +26,7 @@ def test_a_finished_file_takes_the_place_of_the_old_one(tmp_path):
 def test_an_interruption_leaves_the_old_file_and_nothing_else(tmp_path, interruption):
     path = tmp_path / "file.txt"
     path.write_text("old")
-    with pytest.raises(interruption), written_whole(path) as unfinished:
+    with pytest.raises(interruption), written_atomically(path) as unfinished:
         unfinished.write_text("half")
         raise interruption
     assert path.read_text() == "old"
@@ -34,13 +34,13 @@ def test_an_interruption_leaves_the_old_file_and_nothing_else(tmp_path, interrup
 
 
 def test_a_folder_that_is_not_there_is_an_error_of_the_system(tmp_path):
-    with pytest.raises(FileNotFoundError), written_whole(tmp_path / "absent" / "file.txt") as unfinished:
+    with pytest.raises(FileNotFoundError), written_atomically(tmp_path / "absent" / "file.txt") as unfinished:
         unfinished.write_text("new")
 
 
 def test_two_who_write_the_same_file_do_not_disturb_each_other(tmp_path):
     path = tmp_path / "file.txt"
-    with written_whole(path) as one, written_whole(path) as other:
+    with written_atomically(path) as one, written_atomically(path) as other:
         one.write_text("one")
         other.write_text("other")
     assert path.read_text() == "one"
@@ -61,7 +61,7 @@ def test_a_link_is_kept_and_the_file_that_it_names_is_written(tmp_path):
     link_or_skip(tmp_path / "chain.txt", Path("link.txt"))
     link_or_skip(tmp_path / "dangling.txt", Path("big") / "new.txt")
     for name in ("chain.txt", "dangling.txt"):
-        with written_whole(tmp_path / name) as unfinished:
+        with written_atomically(tmp_path / name) as unfinished:
             assert unfinished.parent == tmp_path / "big"
             unfinished.write_text(name)
     assert (tmp_path / "chain.txt").is_symlink()
@@ -73,7 +73,7 @@ def test_a_link_is_kept_and_the_file_that_it_names_is_written(tmp_path):
 @pytest.mark.parametrize("name", ["n" * 251 + ".txt", "ü" * 125 + ".txt", "100%d: a.txt", "trailing.", "-.txt"])
 @pytest.mark.skipif(os.name == "nt", reason="Windows has stricter names")
 def test_a_name_may_be_as_long_and_strange_as_the_file_system_takes(tmp_path, name):
-    with written_whole(tmp_path / name) as unfinished:
+    with written_atomically(tmp_path / name) as unfinished:
         unfinished.write_text("new")
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -85,9 +85,9 @@ class LockedForAWhile:
         self.refusals = refusals
         self.seconds = 0.0
         self._replace = os.replace
-        monkeypatch.setattr(whole_file.os, "replace", self)
-        monkeypatch.setattr(whole_file.time, "monotonic", lambda: self.seconds)
-        monkeypatch.setattr(whole_file.time, "sleep", self._sleep)
+        monkeypatch.setattr(atomic_file.os, "replace", self)
+        monkeypatch.setattr(atomic_file.time, "monotonic", lambda: self.seconds)
+        monkeypatch.setattr(atomic_file.time, "sleep", self._sleep)
 
     def _sleep(self, seconds):
         self.seconds += seconds
@@ -104,7 +104,7 @@ def test_windows_waits_for_whoever_has_the_old_file_open(tmp_path, monkeypatch):
     lock = LockedForAWhile(monkeypatch, 5)
     path = tmp_path / "file.txt"
     path.write_text("old")
-    with written_whole(path) as unfinished:
+    with written_atomically(path) as unfinished:
         unfinished.write_text("new")
     assert path.read_text() == "new"
     assert lock.seconds > 0

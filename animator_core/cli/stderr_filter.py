@@ -1,4 +1,4 @@
-"""Keeps MediaPipe's chatter out of the terminal: it writes to the process' standard error past Python's logging."""
+"""Filters log lines of native libraries from standard error: MediaPipe's bypass Python's logging."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 
-_CHATTER = re.compile(
+_NATIVE_LOG = re.compile(
     rb"[IW]\d{4} \d\d:\d\d:\d\d|[IW]\d{4} 00:00:\d+|INFO: Created TensorFlow|WARNING: All log messages before absl"
 )
 _STDERR = 2
@@ -18,7 +18,7 @@ _STDERR = 2
 
 @contextlib.contextmanager
 def filtered_native_stderr() -> Iterator[None]:
-    """Within the block, drop native libraries' chatter from standard error; everything else passes."""
+    """Drop native libraries' log lines from standard error within the block; everything else passes."""
     sys.stderr.flush()
     real = os.dup(_STDERR)
     read_end, write_end = os.pipe()
@@ -26,7 +26,7 @@ def filtered_native_stderr() -> Iterator[None]:
     os.close(write_end)
     python_stderr = sys.stderr
     sys.stderr = os.fdopen(os.dup(real), "w", 1, python_stderr.encoding, errors="replace")
-    faulthandler.enable(sys.stderr)  # a crash inside a native library is told at once, not through the filter
+    faulthandler.enable(sys.stderr)  # reports crashes of native libraries past the filter
     thread = threading.Thread(target=_pass_on, args=(read_end, real), name="stderr filter", daemon=True)
     thread.start()
     try:
@@ -43,5 +43,5 @@ def filtered_native_stderr() -> Iterator[None]:
 def _pass_on(read_end: int, target: int) -> None:
     with os.fdopen(read_end, "rb") as lines:
         for line in lines:
-            if not _CHATTER.match(line):
+            if not _NATIVE_LOG.match(line):
                 os.write(target, line)

@@ -1,17 +1,20 @@
-"""Mouse and keys in, a picture of the window out: everything of picking a face but the window itself."""
+"""Marking a face, without the window: takes mouse and key events, returns the window's frame."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import cv2
 import numpy as np
 
+from animator_core.arrays import AnyArray, UInt8Array
 from animator_core.characters.face_picker import FacePicker, PickedFace, Step
-from animator_core.cli.pick_view import PickView
+from animator_core.cli.picker.view import PickView
 from animator_core.tracking.face_model import FACE_OVAL, INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 
 WIDTH, HEIGHT = 1000, 700
 _BAR = 84
-_HELP = "U: undo   + - wheel: zoom   arrows, right mouse button: move   Esc: leave, changing nothing"
+_HELP = "U: undo   + - wheel: zoom   arrows, right mouse button: move   Esc: cancel"
 _WHITE, _GREY, _RED, _GREEN, _YELLOW = (255, 255, 255), (170, 170, 170), (80, 80, 255), (80, 220, 80), (60, 220, 255)
 _STEP = 60
 _ZOOM = 1.3
@@ -19,9 +22,9 @@ _MOVES = {"left": (_STEP, 0), "right": (-_STEP, 0), "up": (0, _STEP), "down": (0
 
 
 class PickController:
-    """Carries answers from a window to a `FacePicker`; picture: (H, W, 3) uint8 RGB."""
+    """Passes the user's input to a `FacePicker`; picture: (H, W, 3) uint8 RGB."""
 
-    def __init__(self, picture: np.ndarray, picker: FacePicker) -> None:
+    def __init__(self, picture: UInt8Array, picker: FacePicker) -> None:
         self._picture = np.ascontiguousarray(picture[..., ::-1])
         self._picker = picker
         self._view = PickView((picture.shape[1], picture.shape[0]), (WIDTH, HEIGHT - _BAR))
@@ -33,11 +36,11 @@ class PickController:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more is to be asked."""
+        """Whether the face is marked or the user cancelled."""
         return self.is_cancelled or self.result is not None
 
     def on_key(self, key: str) -> None:
-        """Take a key, as `live.outputs.key_name` names it."""
+        """Handle a key, named as by `live.outputs.key_name`."""
         if key == "escape":
             self.is_cancelled = True
         elif key == "enter":
@@ -51,13 +54,12 @@ class PickController:
         elif key in _MOVES:
             self._view.move(*_MOVES[key])
 
-    def on_mouse(self, event: int, x: int, y: int, flags: int) -> None:
-        """Take one of OpenCV's mouse events; x, y: pixels of the window."""
-        y -= _BAR
-        self._mouse = (x, y)
+    def on_mouse(self, event: int, position: tuple[int, int], flags: int) -> None:
+        """Handle one of OpenCV's mouse events; position: x, y in window pixels."""
+        x, y = self._mouse = position[0], position[1] - _BAR
         place = self._view.to_picture(x, y)
         is_boxing = self._picker.step is Step.BOX
-        # Two quick clicks are two answers: closed lips have both their edges in one place.
+        # A double click is two answers: closed lips have both their edges in one place.
         if event in (cv2.EVENT_LBUTTONDOWN, cv2.EVENT_LBUTTONDBLCLK) and y >= 0:
             self._pressed = place
             if not is_boxing:
@@ -76,8 +78,8 @@ class PickController:
         elif event == cv2.EVENT_MOUSEWHEEL:
             self._view.zoom(_ZOOM if flags > 0 else 1 / _ZOOM, x, y)
 
-    def frame(self) -> np.ndarray:
-        """Return what the window is to show, (HEIGHT, WIDTH, 3) uint8 BGR."""
+    def frame(self) -> UInt8Array:
+        """Return the window's frame, (HEIGHT, WIDTH, 3) uint8 BGR."""
         canvas = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
         shown = self._view.show(self._picture)
         self._draw_face(shown)
@@ -85,15 +87,15 @@ class PickController:
             corners = self._in_window(np.array(self._picker.box).reshape(2, 2))
             cv2.rectangle(shown, corners[0].tolist(), corners[1].tolist(), _YELLOW, 2)
         canvas[_BAR:] = shown
-        _write(canvas, self._picker.question, 26, _WHITE, 0.55)
-        _write(canvas, self._picker.message, 51, _RED, 0.55)
-        _write(canvas, _HELP, 74, _GREY, 0.45)
+        _write(canvas, self._picker.question, y=26, colour=_WHITE, size=0.55)
+        _write(canvas, self._picker.message, y=51, colour=_RED, size=0.55)
+        _write(canvas, _HELP, y=74, colour=_GREY, size=0.45)
         return canvas
 
-    def _draw_face(self, shown: np.ndarray) -> None:
+    def _draw_face(self, shown: UInt8Array) -> None:
         landmarks = self._picker.landmarks
         if landmarks is not None:
-            places = self._in_window(landmarks[:, :2])
+            places: Any = self._in_window(landmarks[:, :2])
             for ring in (FACE_OVAL, RIGHT_EYE, LEFT_EYE, OUTER_LIPS, INNER_LIPS):
                 cv2.polylines(shown, [places[list(ring)]], True, _GREEN, 1, cv2.LINE_AA)
         for point in self._picker.points.values():
@@ -101,9 +103,9 @@ class PickController:
             cv2.circle(shown, place, 5, (0, 0, 0), -1, cv2.LINE_AA)
             cv2.circle(shown, place, 3, _YELLOW, -1, cv2.LINE_AA)
 
-    def _in_window(self, points: np.ndarray) -> np.ndarray:
-        return np.rint(self._view.to_window(points)).astype(np.int32)
+    def _in_window(self, points: AnyArray) -> AnyArray:
+        return np.asarray(np.rint(self._view.to_window(points)), np.int32)
 
 
-def _write(canvas: np.ndarray, text: str, y: int, colour: tuple[int, int, int], size: float) -> None:
+def _write(canvas: UInt8Array, text: str, *, y: int, colour: tuple[int, int, int], size: float) -> None:
     cv2.putText(canvas, text, (12, y), cv2.FONT_HERSHEY_SIMPLEX, size, colour, 1, cv2.LINE_AA)

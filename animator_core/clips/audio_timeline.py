@@ -1,4 +1,4 @@
-"""One line of sound samples from decoded frames whose kind and clock may change on the way."""
+"""Joins decoded audio frames, whose format and clock may change, into one gapless timeline."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from typing import Any
 import av
 import numpy as np
 
+from animator_core.arrays import FloatArray
+
 RATE = 48000
 LAYOUT = "stereo"
 _FORMAT = "fltp"
 CLOCK_BACK, CLOCK_AHEAD = Fraction(1, 2), Fraction(60)
-"""Seconds by which stamps jump where a recording's clock was started anew; ahead only in files where it may be."""
+"""Seconds by which time stamps jump if a recording's clock was restarted; ahead only in files that allow it."""
 _TOLERANCE = RATE // 10
-"""Samples by which a stamp may be off: stamps are rounded, and clocks drift."""
+"""Samples by which a time stamp may be off: stamps are rounded, and clocks drift."""
 
 
-class SampleLine:
-    """Has no gaps, starts at 0 and never goes back; 48 kHz stereo, whatever the frames are.
+class AudioTimeline:
+    """A gapless timeline that starts at 0 and never goes back; 48 kHz stereo for any input.
 
-    position: how many samples there are so far. may_jump: whether stamps far ahead are those of another clock.
+    position: samples so far. may_jump: whether time stamps far ahead mean a restarted clock.
     """
 
     def __init__(self, may_jump: bool = True) -> None:
@@ -32,7 +34,7 @@ class SampleLine:
         self._shift = Fraction(0)
 
     def add(self, frame: Any, start: Fraction | None) -> Iterator[Any]:
-        """Yield the frames that come next in the line; ``start``: the time of ``frame`` in s, None follows on."""
+        """Yield the next frames of the timeline; start: the time of ``frame`` in seconds, None to follow on."""
         kind = (frame.format.name, frame.layout.name, len(frame.layout.channels), frame.sample_rate)
         if kind != self._kind:
             yield from self.flush()
@@ -48,13 +50,13 @@ class SampleLine:
         yield from self._framed(samples[:, -ahead:] if ahead < 0 else samples)
 
     def flush(self) -> Iterator[Any]:
-        """Yield the frames that the conversion still holds."""
+        """Yield the frames that the resampler still holds."""
         if self._resampler is not None:
             resampler, self._resampler, self._kind = self._resampler, None, ()
             yield from self._framed(_joined(resampler.resample(None)))
 
     def _ahead(self, start: Fraction) -> int:
-        """Return how many samples of silence are missing before ``start``, less than 0: how many are there already."""
+        """Return the samples of silence missing before ``start``; below 0, the samples that overlap."""
         is_first = self.position == 0
         ahead = round((start - self._shift) * RATE) - self.position
         is_other_clock = ahead < -CLOCK_BACK * RATE and not is_first
@@ -63,7 +65,7 @@ class SampleLine:
             return 0
         return 0 if abs(ahead) <= _TOLERANCE and not is_first else ahead
 
-    def _framed(self, samples: np.ndarray) -> Iterator[Any]:
+    def _framed(self, samples: FloatArray) -> Iterator[Any]:
         if not samples.shape[1]:
             return
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format=_FORMAT, layout=LAYOUT)
@@ -72,5 +74,5 @@ class SampleLine:
         yield frame
 
 
-def _joined(frames: list[Any]) -> np.ndarray:
+def _joined(frames: list[Any]) -> FloatArray:
     return np.concatenate([np.empty((2, 0), np.float32), *(frame.to_ndarray() for frame in frames)], axis=1)

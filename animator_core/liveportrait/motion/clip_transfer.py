@@ -32,7 +32,7 @@ _NEUTRAL_EXPRESSION = """
 
 @dataclass(frozen=True)
 class KeypointClip:
-    """What the warping network takes, frame by frame: both (N, 21, 3) float32."""
+    """The warping network's input, frame by frame: both (N, 21, 3) float32."""
 
     keypoints_source: torch.Tensor
     keypoints_driving: torch.Tensor
@@ -43,7 +43,7 @@ def template_keypoints(
 ) -> torch.Tensor:
     """Return the driving keypoints of every frame, (N, 21, 3): the recorded motion exactly, not smoothed.
 
-    Raises MotionError where the options ask for what the template lacks.
+    Raises MotionError if the options ask for something that the template lacks.
     """
     driving = motion_from_arrays(template.arrays())
     neutral = motion_from_arrays(template.neutral.arrays()) if template.neutral else None

@@ -30,7 +30,7 @@ class DrivingView:
     """A driver's face in one frame.
 
     pixels: (256, 256, 3) uint8 RGB, the crop. landmarks: (478, 2 or 3) pixels of the frame.
-    square: where the crop is in the frame; reference: the crop in whose coordinates the motion shall be.
+    square: the crop in the frame; reference: the crop in whose coordinates the motion is given.
     """
 
     pixels: UInt8Array
@@ -44,7 +44,7 @@ class DrivingView:
         return self.square.places(self.landmarks)
 
     def motion(self, seen: KeypointMotion) -> FaceMotion:
-        """Return what the motion extractor saw in the pixels as the face's motion, N = 1, on the CPU."""
+        """Return the face's motion from the motion extractor's output for the pixels, N = 1, on the CPU."""
         motion = face_motion(seen, *ratio_tensors(self.landmarks)).to("cpu")
         return seen_from(motion, self.square, self.reference)
 
@@ -58,7 +58,7 @@ class DrivingViews:
         self._face_size = 0.0
 
     def recentre(self) -> None:
-        """Put the crop where the head is in the next frame; motions stay in the same coordinates."""
+        """Centre the crop on the head in the next frame; motions stay in the same coordinates."""
         self._crop.recentre()
 
     @property
@@ -135,7 +135,7 @@ class DrivingCrop:
         self._seen_ns = 0
 
     def recentre(self) -> None:
-        """Put the crop where the head is in the next frame: at calibration, or after the face was lost."""
+        """Centre the crop on the head in the next frame: at calibration, or after the face was lost."""
         self._square = None
 
     def mirror(self, frame_width: int) -> None:
@@ -169,7 +169,7 @@ class DrivingCrop:
         return self._square
 
     def _excursion(self, wanted: FaceSquare) -> float:
-        """Return how far the head is from the crop's middle and size, in limits of what the crop bears."""
+        """Return how far the head is from the crop's middle and size, in limits of the crop."""
         assert self._square is not None
         offset = float(np.abs(wanted.centre - self._square.centre).max()) / self._square.size
         return max(offset / _FOLLOW_OFFSET, abs(math.log(wanted.size / self._square.size)) / _FOLLOW_SIZE)

@@ -1,4 +1,4 @@
-"""What a face does, as LivePortrait sees it: the same for a source, a driving frame and a recorded template."""
+"""The motion of a face in LivePortrait's terms: of a source, a driving frame or a recorded template."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class FaceMotion:
 def face_motion(
     seen: KeypointMotion, eye_ratios: torch.Tensor | None = None, lip_ratio: torch.Tensor | None = None
 ) -> FaceMotion:
-    """Return what the motion extractor saw as a motion; eye_ratios: (N, 2), lip_ratio: (N, 1)."""
+    """Return the motion extractor's output as a motion; eye_ratios: (N, 2), lip_ratio: (N, 1)."""
     device = seen.expression.device
 
     def here(value: torch.Tensor | None) -> torch.Tensor | None:
@@ -123,7 +123,7 @@ def motion_to_arrays(motion: FaceMotion) -> dict[str, FloatArray]:
 
 
 def joined(motions: Sequence[FaceMotion]) -> FaceMotion:
-    """Return one motion of all frames; what one of them lacks, the whole lacks."""
+    """Return one motion of all frames; a part that one of them lacks is left out."""
 
     def all_of(name: str) -> torch.Tensor | None:
         values = [getattr(motion, name) for motion in motions]

@@ -14,7 +14,7 @@ _JITTER = 1e-9
 def hull_volume(points: AnyArray) -> float:
     """Return the volume of the convex hull of (N, 3) points; meant for N up to about 30; flat ones have about 0.
 
-    A triangle of points is a face of the hull where all the others lie on one side of it; that is looked up for every
+    A triangle of points is a face of the hull if all the others lie on one side of it; that is looked up for every
     triangle, which for 21 points takes about a millisecond.
     """
     points = np.asarray(points, np.float64)

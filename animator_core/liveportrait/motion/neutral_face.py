@@ -44,7 +44,7 @@ _SHAPES = {
 
 
 class FaceComparison:
-    """What `Calibration` compares of face motions of one frame each."""
+    """The comparison of face motions, one frame each, for `Calibration`."""
 
     mouth_at_rest = 0.03
 
@@ -77,15 +77,15 @@ class FaceComparison:
 
 
 def new_calibration() -> Calibration[FaceMotion, FaceMotion]:
-    """Return what finds the neutral face among face motions of one frame each."""
+    """Return a search for the neutral face among face motions of one frame each."""
     return Calibration(FaceComparison())
 
 
 def mirrored(neutral: FaceMotion, pixels: UInt8Array, look: Callable[[UInt8Array], FaceMotion]) -> FaceMotion:
     """Return the neutral face (N = 1) in the mirror.
 
-    Pose and ratios are mirrored by themselves. What the networks' keypoints mean is theirs, so those are of the crop
-    of the neutral face, (256, 256, 3) uint8 RGB, mirrored; look: returns what the motion extractor sees in a crop.
+    Pose and ratios are mirrored by themselves. Keypoints cannot be mirrored by themselves, so those are of the crop
+    of the neutral face, (256, 256, 3) uint8 RGB, mirrored; look: returns the motion in a crop.
     """
     seen = look(np.ascontiguousarray(pixels[:, ::-1]))
     flip = torch.tensor([-1.0, 1.0, 1.0])
@@ -109,7 +109,7 @@ def to_arrays(neutral: FaceMotion, square: FaceSquare, is_mirrored: bool) -> dic
 
 
 def from_arrays(arrays: Mapping[str, FloatArray]) -> tuple[FaceMotion, FaceSquare, bool] | None:
-    """Return what `to_arrays` was given; None where the arrays are none of it."""
+    """Return the arguments of `to_arrays`; None if the arrays are not its result."""
     if not are_sound(arrays, _SHAPES):
         return None
     names = [name for name in _SHAPES if name not in (_SQUARE, _IS_MIRRORED)]

@@ -33,18 +33,18 @@ class Retargeters(Protocol):
 
 
 def eye_delta(networks: Retargeters, source: FaceMotion, wanted: torch.Tensor) -> torch.Tensor:
-    """Return what opens both eyes of the source to ``wanted``, (N, 1); the delta is (N, 21, 3)."""
+    """Return the delta, (N, 21, 3), that opens both eyes of the source to ``wanted``, (N, 1)."""
     ratios = _of_source(source.eye_ratios, "eye")
     return _asked(networks.retarget_eyes, source.keypoints, ratios, wanted)
 
 
 def lip_delta(networks: Retargeters, source: FaceMotion, wanted: torch.Tensor) -> torch.Tensor:
-    """Return what opens the source's lips to ``wanted``, (N, 1); the delta is (N, 21, 3)."""
+    """Return the delta, (N, 21, 3), that opens the source's lips to ``wanted``, (N, 1)."""
     return _asked(networks.retarget_lips, source.keypoints, _of_source(source.lip_ratio, "lip"), wanted)
 
 
 def lip_closing_delta(networks: Retargeters, source: FaceMotion, threshold: float) -> torch.Tensor:
-    """Return what closes the source's lips, (N, 21, 3); 0 for frames whose lips are open less than ``threshold``."""
+    """Return the delta that closes the source's lips, (N, 21, 3); 0 for frames with lips open less than ``threshold``."""
     ratio = _of_source(source.lip_ratio, "lip")
     delta = lip_delta(networks, source, torch.zeros_like(ratio))
     return torch.where((ratio >= threshold)[:, :, None], delta, torch.zeros_like(delta))
@@ -53,7 +53,7 @@ def lip_closing_delta(networks: Retargeters, source: FaceMotion, threshold: floa
 def eye_correction(
     networks: Retargeters, source: FaceMotion, driving: FaceMotion, neutral: FaceMotion, options: MotionOptions
 ) -> torch.Tensor:
-    """Return what the driven eyes lack to be as far open, in the source's proportions, as the driver's; (N, 21, 3).
+    """Return the delta that opens the driven eyes as far, in the source's proportions, as the driver's; (N, 21, 3).
 
     Closed comes out closed and neutral comes out as in the source, each eye by itself. The driving motion, which by
     itself opens the eyes by the driver's change of ratio, is corrected by the difference and thus kept.
@@ -80,7 +80,7 @@ def eye_correction(
 def lip_correction(
     networks: Retargeters, source: FaceMotion, driving: FaceMotion, neutral: FaceMotion, options: MotionOptions
 ) -> torch.Tensor:
-    """Return what the driven lips lack to be open as far as the driver's; (N, 21, 3).
+    """Return the delta that opens the driven lips as far as the driver's; (N, 21, 3).
 
     As `eye_correction`, but in the driver's own measure: lips close where the driver's do, whatever the source's did.
     """

@@ -18,7 +18,7 @@ from animator_core.motion.options import MotionOptions
 _MAX_STEP_SECONDS = 0.2
 _SHIFT_FREE, _SHIFT_MOST = 0.3, 0.5
 _SIZE_FREE, _SIZE_MOST = 0.25, 0.45
-"""Shift (crop units) and growth (logarithm) that pass unchanged, and the bounds that larger ones approach: farther out the face
+"""Shift (crop units) and growth (logarithm) that pass unchanged, and the bounds of larger ones: beyond them the face
 would leave its crop."""
 
 

@@ -44,7 +44,7 @@ def lip_delta(networks: Retargeters, source: FaceMotion, wanted: torch.Tensor) -
 
 
 def lip_closing_delta(networks: Retargeters, source: FaceMotion, threshold: float) -> torch.Tensor:
-    """Return the delta that closes the source's lips, (N, 21, 3); 0 for frames with lips open less than ``threshold``."""
+    """Return the delta that closes the source's lips, (N, 21, 3); 0 for lips that are open less than ``threshold``."""
     ratio = _of_source(source.lip_ratio, "lip")
     delta = lip_delta(networks, source, torch.zeros_like(ratio))
     return torch.where((ratio >= threshold)[:, :, None], delta, torch.zeros_like(delta))

@@ -48,6 +48,7 @@ class CharacterLibrary:
         self._target_size = target_size
         self._auto_crop = auto_crop
         self._detect = detect
+        self._included: dict[str, Path] = {}
 
     def list(self) -> tuple[CharacterEntry, ...]:
         """Return the characters in the order of `character_names.natural_key`."""
@@ -62,13 +63,19 @@ class CharacterLibrary:
         """Return the file of a character by its file name; raises CharacterError for any other name."""
         with contextlib.suppress(OSError):
             # Only what is listed: a name from elsewhere must not lead out of the folder.
-            if name in character_names.list_names(self.directory):
+            if name in self._included or name in character_names.list_names(self.directory):
                 return self._file(name)
         known = ", ".join(entry.file for entry in self.list()[:10]) or "none"
         raise CharacterError(
             f"there is no character {name!r} in {self.directory}",
             f"add the picture or choose another (there are: {known})",
         )
+
+    def include(self, path: Path) -> str:
+        """Have a picture from elsewhere loaded under its file name, and return that name."""
+        name = character_names.as_text(path.name)
+        self._included[name] = path
+        return name
 
     def load(self, name: str, max_pixels: int | None = None) -> Character:
         """Return the character with the file name ``name``, of at most ``max_pixels``; may take a second.
@@ -111,7 +118,7 @@ class CharacterLibrary:
         return tuple(numbers)
 
     def _file(self, name: str) -> Path:
-        return self.directory / character_names.system_path(name)
+        return self._included.get(name) or self.directory / character_names.system_path(name)
 
     def _entry(self, name: str) -> CharacterEntry:
         path = self._file(name)

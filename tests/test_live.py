@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,19 +12,24 @@ from typing import Any
 import numpy as np
 import pytest
 
+from animator_core.animation import load_monitor, quality
 from animator_core.animation.face_tracking import FaceTracking
 from animator_core.animation.preparation import PreparationThread
 from animator_core.animation.services import Services
 from animator_core.animation.statistics import FrameStatistics
 from animator_core.characters.character import Character
 from animator_core.config import Config, OutputConfig, PerformanceConfig
-from animator_core.errors import CameraError, CharacterError
+from animator_core.errors import AnimatorError, CameraError, CharacterError, DeviceLostError, ModelError
 from animator_core.ipc.protocol import AnimationSettings, CharacterEntry
 from animator_core.live.capture import CaptureThread
 from animator_core.live.outputs import Canvas, key_name
 from animator_core.live.session import LiveSession
 from animator_core.live.statistics_lines import LiveFigures, format_lines
+from animator_core.rendering.contract import Placement
 from tests import stand_ins
+
+_MANY = 240 * 60
+"""More frames than any test shows; a session that goes wrong ends all the same."""
 
 
 class Reader:
@@ -64,16 +70,18 @@ class Library:
 
 
 class Keyboard:
-    """An output whose keys are pressed by the test: frame number → key."""
+    """An output whose keys are pressed by the test: by frame number, or by ``watch``, asked after every frame."""
 
     is_closed = False
 
     def __init__(self, keys: dict[int, str]) -> None:
-        self.keys, self.shapes = keys, []  # type: ignore[var-annotated]
+        self.keys = keys
+        self.shapes: list[tuple[int, ...]] = []
+        self.watch: Callable[[], str | None] = lambda: None
 
     def show(self, frame: np.ndarray) -> str | None:
         self.shapes.append(frame.shape)
-        return self.keys.get(len(self.shapes))
+        return self.keys.get(len(self.shapes)) or self.watch()
 
     def close(self) -> None:
         pass
@@ -174,12 +182,18 @@ def test_keys_have_one_name_on_every_system(code: int, name: str | None) -> None
 class Live:
     """A session with doubles: pixel tracker, flat renderer, the library above, and the keyboard as its output."""
 
-    def __init__(self, keys: dict[int, str], reader: Reader, **performance: Any) -> None:
+    def __init__(
+        self,
+        keys: dict[int, str],
+        reader: Reader,
+        renderers: dict[str, stand_ins.FlatRenderer] | None = None,
+        **performance: Any,
+    ) -> None:
         config = Config(
             output=OutputConfig(width=64, height=64), performance=PerformanceConfig(target_fps=240.0, **performance)
         )
         self.told: list[str] = []
-        self.renderers: dict[str, stand_ins.FlatRenderer] = {}
+        self.renderers: dict[str, stand_ins.FlatRenderer] = renderers or {}
         self.tracker = stand_ins.PixelTracker()
         self.output = Keyboard(keys)
         self.capture = CaptureThread(reader, lambda: reader)
@@ -252,6 +266,110 @@ def test_a_tracker_that_fails_is_told_and_started_again() -> None:
     live.run(None)
     assert len(live.tracker.times) >= 1
     assert any("the tracking failed: ZeroDivisionError" in line for line in live.told)
+
+
+class GpuRenderer(stand_ins.FlatRenderer):
+    """Draws as if by LivePortrait on a GPU, until it is told to fail."""
+
+    name = "liveportrait"
+    has_failed = False
+
+    def draw(self, placement: Placement) -> np.ndarray:
+        if self.has_failed:
+            raise ModelError("the GPU has no memory", "close other programs")
+        return super().draw(placement)
+
+
+def test_when_the_gpu_fails_the_warp_goes_on_and_says_why() -> None:
+    gpu, warp = GpuRenderer(), stand_ins.FlatRenderer()
+    live = Live({}, Reader(10**6), {"auto": gpu, "warp": warp}, enable_optimizer=False)
+
+    def watch() -> str | None:
+        gpu.has_failed = len(live.output.shapes) > 5
+        return "q" if live.session.loop.animation.switch.pipeline.renderer is warp else None
+
+    live.output.watch = watch
+    live.run(_MANY)
+    assert any("liveportrait on" in line for line in live.told)
+    assert "note: the GPU has no memory, so the warp renderer draws for now; close other programs" in live.told
+    assert warp.motions
+
+
+def test_a_gpu_that_is_lost_ends_the_session_with_its_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = GpuRenderer()
+    live = Live({}, Reader(10**6), {"auto": gpu}, enable_optimizer=False)
+
+    def lose(placement: Placement) -> np.ndarray:
+        if len(live.output.shapes) > 5:
+            raise DeviceLostError("the GPU is gone", "update its driver")
+        return stand_ins.FlatRenderer.draw(gpu, placement)
+
+    monkeypatch.setattr(gpu, "draw", lose)
+    with pytest.raises(DeviceLostError, match="the GPU is gone; update its driver"):
+        live.run(_MANY)
+
+
+def test_a_machine_that_is_too_slow_gets_less_to_do_and_the_user_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load_monitor, "_OBSERVE_NS", 50_000_000)
+    monkeypatch.setattr(quality, "_TOO_SLOW_NS", 0)
+
+    class SlowRenderer(stand_ins.FlatRenderer):
+        def draw(self, placement: Placement) -> np.ndarray:
+            time.sleep(0.02)
+            return super().draw(placement)
+
+    live = Live({}, Reader(10**6), {"auto": SlowRenderer()}, frame_skip_threshold=240, enable_optimizer=False)
+    live.output.watch = lambda: "q" if any("too slow" in line for line in live.told) else None
+    live.run(_MANY)
+    notes = [line for line in live.told if line.startswith("note: ")]
+    assert notes[0].startswith("note: the computer is too slow just now, so it is animated every second frame only;")
+
+
+def test_drawing_goes_on_while_another_character_is_prepared() -> None:
+    began, may_end = threading.Event(), threading.Event()
+
+    class PreparingRenderer(stand_ins.FlatRenderer):
+        def prepare(self, character: Character) -> None:
+            super().prepare(character)
+            if character.name == "three.png":
+                began.set()
+                assert may_end.wait(30)
+
+    renderer = PreparingRenderer()
+    live = Live({2: "3"}, Reader(10**6), {"auto": renderer})
+    shown_meanwhile: list[str] = []
+
+    def watch() -> str | None:
+        name = live.session.loop.animation.character_name
+        if began.is_set() and not may_end.is_set():
+            shown_meanwhile.append(name)
+            if len(shown_meanwhile) == 30:
+                may_end.set()
+        return "q" if name == "three.png" else None
+
+    live.output.watch = watch
+    live.run(_MANY)
+    assert shown_meanwhile == ["one.png"] * 30
+    assert live.session.loop.animation.character_name == "three.png"
+
+
+def test_a_first_character_that_is_broken_ends_the_session_with_its_error() -> None:
+    live = Live({}, Reader(10**6))
+    live.session.loop.requests.update(AnimationSettings("two.png"))
+    with pytest.raises(CharacterError, match=r"two\.png is broken"):
+        live.run(_MANY)
+    assert live.output.shapes == []
+
+
+def test_an_output_that_fails_ends_the_session_with_an_error() -> None:
+    live = Live({}, Reader(10**6))
+
+    def fail() -> str | None:
+        raise RuntimeError("the window is gone")
+
+    live.output.watch = fail
+    with pytest.raises(AnimatorError, match=r"the output failed .*the window is gone"):
+        live.run(_MANY)
 
 
 def test_the_statistics_come_once_a_second() -> None:

@@ -66,6 +66,7 @@ class LiveSession:
         failure = self._failure or self.loop.restarts.device_lost
         if failure is not None:
             raise failure
+        self._tell_news()
 
     def close(self) -> None:
         """End the threads and free the renderers."""

@@ -103,14 +103,14 @@ class FilterService:
         elif isinstance(message, RefreshCharacters):
             self._send_characters()
             for each in self._sessions.values():
-                each.refresh_characters()
+                each.requests.refresh_characters()
         elif session is None:
             # A filter that could not be opened, or was closed while the message was under way.
             logger.debug("%s for a filter that is not open", message.type)
         elif isinstance(message, UpdateFilter):
-            session.update(message.settings)
+            session.requests.update(message.settings)
         elif isinstance(message, FilterAction):
-            session.act(message.action)
+            session.requests.act(message.action)
         elif isinstance(message, CloseFilter):
             self._close(message.filter_id)
 

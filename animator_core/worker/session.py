@@ -6,10 +6,11 @@ import logging
 import threading
 
 from animator_core.animation.live_loop import LiveLoop
+from animator_core.animation.requests import AnimationRequests
 from animator_core.animation.services import Services
 from animator_core.errors import CharacterError
 from animator_core.ipc.frame_ring import now_ns
-from animator_core.ipc.protocol import AnimationSettings, FilterStatus, OpenFilter
+from animator_core.ipc.protocol import FilterStatus, OpenFilter
 from animator_core.worker.rings import FilterRings
 
 logger = logging.getLogger(__name__)
@@ -38,17 +39,10 @@ class FilterSession:
         self._loop.start()
         self._pulse.start()
 
-    def update(self, settings: AnimationSettings) -> None:
-        """Use other settings from the next frame on."""
-        self._loop.requests.update(settings)
-
-    def act(self, action: str) -> None:
-        """Carry out a button or hotkey, one of `protocol.ACTIONS`."""
-        self._loop.requests.act(action)
-
-    def refresh_characters(self) -> None:
-        """Look at the characters again: files may have changed."""
-        self._loop.requests.refresh_characters()
+    @property
+    def requests(self) -> AnimationRequests:
+        """Takes the requests of panel and hotkeys."""
+        return self._loop.requests
 
     @property
     def is_device_lost(self) -> bool:

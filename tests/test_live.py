@@ -197,9 +197,13 @@ class Live:
         self.tracker = stand_ins.PixelTracker()
         self.output = Keyboard(keys)
         self.capture = CaptureThread(reader, lambda: reader)
-        self.services = Services(config, Library(), PreparationThread(), lambda: self.tracker, self._make)
+        self.services = Services(
+            config, Library(), PreparationThread(), create_tracker=lambda: self.tracker, create_renderer=self._make
+        )
         settings = AnimationSettings("one.png", frame_rate=240.0)
-        self.session = LiveSession(self.services, settings, self.capture, self.output, tell=self.told.append)
+        self.session = LiveSession(
+            self.services, settings, capture=self.capture, output=self.output, tell=self.told.append
+        )
 
     def _make(self, name: str) -> stand_ins.FlatRenderer:
         return self.renderers.setdefault(name, stand_ins.FlatRenderer())

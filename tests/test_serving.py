@@ -158,45 +158,47 @@ def test_no_job_begins_after_the_end():
 
 
 def make_services(library, preparation, create_renderer=lambda name: QuietRenderer(), config=None) -> Services:
-    return Services(config or Config(), library, preparation, TrackerDouble, create_renderer)
+    return Services(
+        config or Config(), library, preparation, create_tracker=TrackerDouble, create_renderer=create_renderer
+    )
 
 
-def make_stage(
+def prepared_renderer_of(
     library, preparation, create_renderer=lambda name: QuietRenderer(), name="warp", warmup_frames=0
 ) -> PreparedRenderer:
     config = Config(ai_model=AiModelConfig(warmup_frames=warmup_frames))
     return PreparedRenderer(name, 1 << 20, make_services(library, preparation, create_renderer, config))
 
 
-def test_stage_prepares_in_the_background_and_then_answers_at_once(library, preparation):
-    stage = make_stage(library, preparation, warmup_frames=2)
-    assert stage.character("a.png") is None
-    wait_until(lambda: stage.character("a.png") is not None)
-    assert stage.character("a.png") is stage.character("a.png")
-    assert stage.renderer is not None
+def test_a_prepared_renderer_prepares_in_the_background_and_then_answers_at_once(library, preparation):
+    prepared = prepared_renderer_of(library, preparation, warmup_frames=2)
+    assert prepared.character("a.png") is None
+    wait_until(lambda: prepared.character("a.png") is not None)
+    assert prepared.character("a.png") is prepared.character("a.png")
+    assert prepared.renderer is not None
 
 
-def test_stage_says_why_a_character_cannot_be_drawn_until_it_is_refreshed(library, preparation):
-    stage = make_stage(library, preparation)
-    stage.character("absent.png")
-    wait_until(lambda: stage.error("absent.png") is not None)
-    assert isinstance(stage.error("absent.png"), CharacterError)
+def test_a_prepared_renderer_says_why_a_character_cannot_be_drawn_until_it_is_refreshed(library, preparation):
+    prepared = prepared_renderer_of(library, preparation)
+    prepared.character("absent.png")
+    wait_until(lambda: prepared.error("absent.png") is not None)
+    assert isinstance(prepared.error("absent.png"), CharacterError)
     save_character(library.directory, "absent.png", (1, 2, 3))
-    stage.refresh()
-    wait_until(lambda: stage.character("absent.png") is not None)
+    prepared.refresh()
+    wait_until(lambda: prepared.character("absent.png") is not None)
 
 
-def test_stage_loads_a_changed_file_again_after_a_refresh_and_keeps_the_rest(library, preparation):
-    stage = make_stage(library, preparation)
-    stage.preload(["a.png", "b.png"])
-    wait_until(lambda: stage.character("a.png") and stage.character("b.png"))
-    a, b = stage.character("a.png"), stage.character("b.png")
+def test_a_prepared_renderer_loads_a_changed_file_again_after_a_refresh_and_keeps_the_rest(library, preparation):
+    prepared = prepared_renderer_of(library, preparation)
+    prepared.preload(["a.png", "b.png"])
+    wait_until(lambda: prepared.character("a.png") and prepared.character("b.png"))
+    a, b = prepared.character("a.png"), prepared.character("b.png")
     path = save_character(library.directory, "a.png", (99, 98, 97))
     os.utime(path, ns=(5, 5))
-    stage.refresh()
-    wait_until(lambda: stage.character("a.png") is not None)
-    assert stage.character("a.png").content_hash != a.content_hash
-    assert stage.character("b.png") is b
+    prepared.refresh()
+    wait_until(lambda: prepared.character("a.png") is not None)
+    assert prepared.character("a.png").content_hash != a.content_hash
+    assert prepared.character("b.png") is b
 
 
 def test_an_error_inside_a_library_is_that_characters_error(library, preparation):
@@ -204,22 +206,22 @@ def test_an_error_inside_a_library_is_that_characters_error(library, preparation
         def prepare(self, character):
             raise ZeroDivisionError("inside a library")
 
-    stage = make_stage(library, preparation, lambda name: Choking())
-    stage.character("a.png")
-    wait_until(lambda: stage.error("a.png") is not None)
-    assert "ZeroDivisionError: inside a library" in str(stage.error("a.png"))
+    prepared = prepared_renderer_of(library, preparation, lambda name: Choking())
+    prepared.character("a.png")
+    wait_until(lambda: prepared.error("a.png") is not None)
+    assert "ZeroDivisionError: inside a library" in str(prepared.error("a.png"))
 
 
-def test_without_weights_the_stage_falls_back_to_warp_and_says_so(library, preparation):
+def test_without_weights_the_prepared_renderer_falls_back_to_warp_and_says_so(library, preparation):
     def create(name: str) -> QuietRenderer:
         if name != "warp":
             raise WeightsError("no weights", "run install.py")
         return QuietRenderer()
 
-    stage = make_stage(library, preparation, create, "liveportrait")
-    stage.character("a.png")
-    wait_until(lambda: stage.character("a.png") is not None)
-    assert isinstance(stage.renderer_problem, WeightsError)
+    prepared = prepared_renderer_of(library, preparation, create, "liveportrait")
+    prepared.character("a.png")
+    wait_until(lambda: prepared.character("a.png") is not None)
+    assert isinstance(prepared.renderer_problem, WeightsError)
 
 
 @pytest.mark.parametrize(
@@ -239,13 +241,13 @@ def test_a_renderer_that_does_not_load_is_told_once_and_tried_again_later_and_la
             raise error
         return QuietRenderer()
 
-    stage = make_stage(library, preparation, create)
+    prepared = prepared_renderer_of(library, preparation, create)
 
     def ask(seconds: float) -> None:
         for _ in range(round(seconds * 4)):
             now[0] += 0.25
-            stage.character("a.png")
-            stage.character("b.png")
+            prepared.character("a.png")
+            prepared.character("b.png")
             idle = threading.Event()
             preparation.submit(SOON, idle.set)
             assert idle.wait(10)
@@ -256,13 +258,13 @@ def test_a_renderer_that_does_not_load_is_told_once_and_tried_again_later_and_la
     assert all(later >= earlier for earlier, later in zip(gaps, gaps[1:]))
     assert gaps[-1] == pytest.approx(60, abs=0.3)
     assert len(attempts) == 9
-    assert type(error).__name__ in str(stage.error("a.png"))
-    assert "run install.py again" in str(stage.error("b.png")).partition("; ")[2]
+    assert type(error).__name__ in str(prepared.error("a.png"))
+    assert "run install.py again" in str(prepared.error("b.png")).partition("; ")[2]
     assert len(caplog.records) == 1
     is_broken[0] = False
     ask(61)
-    assert stage.character("a.png") is not None and stage.character("b.png") is not None
-    assert stage.error("a.png") is None and stage.renderer_problem is None
+    assert prepared.character("a.png") is not None and prepared.character("b.png") is not None
+    assert prepared.error("a.png") is None and prepared.renderer_problem is None
 
 
 def test_a_refresh_tries_a_renderer_that_does_not_load_at_once(library, preparation):
@@ -273,13 +275,13 @@ def test_a_refresh_tries_a_renderer_that_does_not_load_at_once(library, preparat
             raise ImportError("no numba")
         return QuietRenderer()
 
-    stage = make_stage(library, preparation, create)
-    stage.character("a.png")
-    wait_until(lambda: stage.error("a.png") is not None)
+    prepared = prepared_renderer_of(library, preparation, create)
+    prepared.character("a.png")
+    wait_until(lambda: prepared.error("a.png") is not None)
     is_broken[0] = False
-    assert stage.character("a.png") is None
-    stage.refresh()
-    wait_until(lambda: stage.character("a.png") is not None)
+    assert prepared.character("a.png") is None
+    prepared.refresh()
+    wait_until(lambda: prepared.character("a.png") is not None)
 
 
 def test_a_character_folder_that_cannot_be_looked_at_is_the_characters_error(library, preparation, monkeypatch):
@@ -287,20 +289,20 @@ def test_a_character_folder_that_cannot_be_looked_at_is_the_characters_error(lib
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(library, "fingerprint", fail)
-    stage = make_stage(library, preparation)
-    stage.character("a.png")
-    wait_until(lambda: stage.error("a.png") is not None)
-    assert "Input/output error" in str(stage.error("a.png"))
+    prepared = prepared_renderer_of(library, preparation)
+    prepared.character("a.png")
+    wait_until(lambda: prepared.error("a.png") is not None)
+    assert "Input/output error" in str(prepared.error("a.png"))
 
 
-def test_without_any_renderer_the_stage_reports_the_error(library, preparation):
+def test_without_any_renderer_the_prepared_renderer_reports_the_error(library, preparation):
     def create(name: str) -> QuietRenderer:
         raise AnimatorError("no renderer", "install one")
 
-    stage = make_stage(library, preparation, create)
-    stage.character("a.png")
-    wait_until(lambda: stage.error("a.png") is not None)
-    assert "no renderer" in str(stage.error("a.png"))
+    prepared = prepared_renderer_of(library, preparation, create)
+    prepared.character("a.png")
+    wait_until(lambda: prepared.error("a.png") is not None)
+    assert "no renderer" in str(prepared.error("a.png"))
 
 
 class LivePortraitDouble(QuietRenderer):
@@ -314,7 +316,7 @@ class LivePortraitDouble(QuietRenderer):
 
 def make_animation(memory, services: Services, settings: AnimationSettings) -> Animation:
     sink = RingSink(RingWriter(memory))
-    return Animation(AnimationRequests(settings), services, sink, FrameStatistics())
+    return Animation(AnimationRequests(settings), services, sink=sink, statistics=FrameStatistics())
 
 
 def animation_of(memory, library, preparation, made: list[QuietRenderer]) -> Animation:

@@ -116,7 +116,9 @@ def main() -> None:
     config = load_config(Path(sys.argv[1]))
     library = CharacterLibrary(config.character.images_path, detect=lambda rgb: None)
     channel = claim_standard_streams()
-    services = Services(config, library, PreparationThread(), TrackerDouble, create_renderer)
+    services = Services(
+        config, library, PreparationThread(), create_tracker=TrackerDouble, create_renderer=create_renderer
+    )
     parent = int(sys.argv[2]) if len(sys.argv) > 2 else None
     os._exit(FilterService(channel, services, ParentWatch(parent)).run())
 

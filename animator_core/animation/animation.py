@@ -29,9 +29,9 @@ class Animation:
         self,
         requests: AnimationRequests,
         services: Services,
+        *,
         sink: FrameSink,
         statistics: FrameStatistics,
-        *,
         neutral: str = "",
     ) -> None:
         """neutral: `neutral_text` of an earlier animation of the same person, "" for none."""
@@ -43,7 +43,9 @@ class Animation:
         self._statistics = statistics
         self._load = LoadMonitor(performance, statistics, now_ns())
         self._pace = Pace(min(self._settings.frame_rate, performance.target_fps), performance.max_render_share)
-        self.switch = CharacterSwitch(services, self._load.quality, self._make_pipeline(neutral), sink.max_pixels)
+        self.switch = CharacterSwitch(
+            services, quality=self._load.quality, pipeline=self._make_pipeline(neutral), max_pixels=sink.max_pixels
+        )
         self._pending: TrackedFrame | None = None
         self._is_redraw_due = False
         self._shown_ns = 0

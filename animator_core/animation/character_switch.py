@@ -69,7 +69,7 @@ class CharacterSwitch:
     """
 
     def __init__(
-        self, services: Services, quality: QualityLadder, pipeline: CharacterPipeline, max_pixels: int
+        self, services: Services, *, quality: QualityLadder, pipeline: CharacterPipeline, max_pixels: int
     ) -> None:
         self.pipeline = pipeline
         self.error: AnimatorError | None = None
@@ -150,6 +150,17 @@ class CharacterSwitch:
         """Return the renderer that is asked for; the configuration decides in place of "auto"."""
         return self._services.config.ai_model.type if settings.renderer == "auto" else settings.renderer
 
+    def max_pixels(self, is_small: bool) -> int:
+        """Return the limit of a picture's pixels; is_small: about a quarter of the present character's."""
+        character = self.pipeline.character
+        if not is_small or character is None:
+            self._small_pixels = None
+            return self._most_pixels
+        if self._small_pixels is None:
+            height, width = character.picture.shape[:2]
+            self._small_pixels = min(max(height * width // 4, _LEAST_PIXELS), self._most_pixels)
+        return self._small_pixels
+
     def _wanted(self, settings: AnimationSettings) -> tuple[PreparedRenderer | None, str]:
         """Return the wanted renderer, and the name of the wanted character; None and "" for an empty library."""
         present = self.renderers.present
@@ -191,17 +202,6 @@ class CharacterSwitch:
             return True
         prepared.preload(self._choice.to_preload(name))
         return True
-
-    def max_pixels(self, is_small: bool) -> int:
-        """Return the limit of a picture's pixels; is_small: about a quarter of the present character's."""
-        character = self.pipeline.character
-        if not is_small or character is None:
-            self._small_pixels = None
-            return self._most_pixels
-        if self._small_pixels is None:
-            height, width = character.picture.shape[:2]
-            self._small_pixels = min(max(height * width // 4, _LEAST_PIXELS), self._most_pixels)
-        return self._small_pixels
 
     def _warm_up(self) -> None:
         """Warm up in the thread that draws, unless frames take seconds; the preparation thread did it for itself.

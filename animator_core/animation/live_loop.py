@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from typing import Callable
@@ -17,8 +16,6 @@ from animator_core.animation.services import Services
 from animator_core.animation.statistics import FrameStatistics
 from animator_core.ipc.protocol import AnimationSettings, may_be_slow
 from animator_core.tracking.observation import TrackedFrame
-
-logger = logging.getLogger(__name__)
 
 _TAKE_SECONDS = 0.1
 _SYNCHRONOUS_TAKE_SECONDS = 0.001
@@ -37,9 +34,9 @@ class LiveLoop:
         self,
         services: Services,
         settings: AnimationSettings,
+        *,
         source: FrameSource,
         sink: FrameSink,
-        *,
         name: str = "",
         neutral: str = "",
         on_tracked: Callable[[TrackedFrame, int], None] | None = None,
@@ -47,7 +44,7 @@ class LiveLoop:
         config = services.config
         self.statistics = FrameStatistics()
         self.requests = AnimationRequests(settings)
-        self.animation = Animation(self.requests, services, sink, self.statistics, neutral=neutral)
+        self.animation = Animation(self.requests, services, sink=sink, statistics=self.statistics, neutral=neutral)
         self._services, self._sink, self._name = services, sink, name
         self._stop = threading.Event()
         self.restarts = Restarts(f" of {name}" if name else "", self._stop)
@@ -98,8 +95,8 @@ class LiveLoop:
     def _start(self, loop: str, work: Callable[[], None]) -> None:
         # A thread hung inside a library must not keep the process alive.
         thread = threading.Thread(target=work, name=f"{loop} {self._name}", daemon=True)
-        self._threads.append(thread)
         thread.start()
+        self._threads.append(thread)
 
     def _track(self) -> None:
         assert self._tracking is not None

@@ -67,15 +67,18 @@ def run(options: argparse.Namespace) -> int:
     with contextlib.ExitStack() as undo:
         capture = CaptureThread(open_reader(source, config.video), lambda: open_reader(source, config.video))
         undo.callback(capture.stop)
-        services = _make_services(config, undo)
+        services = assembly.make_services(config)
+        undo.callback(services.preparation.finish, _FINISH_SECONDS)
         character = assembly.choose_character(options.character, services.library, config)
+        if config.tracking.face_enabled:
+            services = _with_tracker(services, undo)
         output = make_output(options, config)
         undo.callback(output.close)
         session = LiveSession(
             services,
             assembly.make_settings(config, character, options.mirror),
-            capture,
-            output,
+            capture=capture,
+            output=output,
             tell=_tell,
             on_tracked=_recorder(recorded) if recorded.is_recording else None,
         )
@@ -93,12 +96,8 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _make_services(config: Config, undo: contextlib.ExitStack) -> Services:
-    """Return the services of the session; the first tracker is made now, so that the clip does not begin before."""
-    services = assembly.make_services(config)
-    undo.callback(services.preparation.finish, _FINISH_SECONDS)
-    if not config.tracking.face_enabled:
-        return services
+def _with_tracker(services: Services, undo: contextlib.ExitStack) -> Services:
+    """Return the services with the first tracker made already, so that the clip does not begin before."""
     tracker = services.create_tracker()
     undo.callback(tracker.close)
     trackers = iter([tracker])

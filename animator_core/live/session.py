@@ -36,15 +36,15 @@ class LiveSession:
         self,
         services: Services,
         settings: AnimationSettings,
+        *,
         capture: CaptureThread,
         output: Output,
-        *,
         tell: Callable[[str], None],
         on_tracked: Callable[[TrackedFrame, int], None] | None = None,
     ) -> None:
         size = services.config.output
         self.frame_count = 0
-        self.loop = LiveLoop(services, settings, capture, self, on_tracked=on_tracked)
+        self.loop = LiveLoop(services, settings, source=capture, sink=self, on_tracked=on_tracked)
         self._capture, self._output, self._tell = capture, output, tell
         self._canvas = Canvas(size.width, size.height, size.background_alpha)
         self._keys = KeyCommands(services.config.hotkeys, services.library, self.loop.requests)

@@ -29,8 +29,8 @@ class FilterSession:
         self._loop = LiveLoop(
             services,
             opening.settings,
-            self._rings.source,
-            self._rings.sink,
+            source=self._rings.source,
+            sink=self._rings.sink,
             name=f"filter {opening.filter_id}",
             neutral=opening.neutral,
         )

@@ -124,7 +124,9 @@ class LiveLoop:
                     wait_s = min(wait_s, _SYNCHRONOUS_TAKE_SECONDS)
                     tracked = self._tracking.track_newest(tracker, self.animation.skips_frames, wait_s)
                 self._drawing_since = time.monotonic()
-                if self.animation.advance(tracked, self.is_camera_silent):
+                is_shown = self.animation.advance(tracked, self.is_camera_silent)
+                if is_shown or self.animation.error is not None:
+                    # It goes on, or the error says more than the fault.
                     self.restarts.works("render")
                 self._drawing_since = None
         finally:

@@ -96,7 +96,6 @@ def transform_keypoints(motion: KeypointMotion) -> torch.Tensor:
 
 
 def place_keypoints(
-    *,
     canonical_keypoints: torch.Tensor,
     rotation: torch.Tensor,
     expression: torch.Tensor,

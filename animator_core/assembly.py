@@ -171,7 +171,7 @@ def make_template_recorder(config: Config, mirror: bool = False, most_waiting: i
     """Return a recorder of templates, which loads the motion extractor alone; raises WeightsError."""
     from animator_core.clips.recording import TemplateRecorder
     from animator_core.liveportrait.execution.device import choose_device
-    from animator_core.liveportrait.networks.motion_only import load_motion_extractor
+    from animator_core.liveportrait.networks.build import load_motion_extractor
 
     compute = config.compute
     choice = choose_device(compute.device, compute.fp16)

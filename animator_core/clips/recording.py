@@ -23,7 +23,7 @@ from animator_core.tracking.observation import FaceObservation
 if TYPE_CHECKING:
     from animator_core.liveportrait.motion.driving_view import DrivingView
     from animator_core.liveportrait.motion.face_motion import FaceMotion
-    from animator_core.liveportrait.networks.motion_only import ExtractMotion
+    from animator_core.liveportrait.networks.build import ExtractMotion
 
 _NEUTRAL_NS = 1_000_000_000
 _SLOWEST_FPS, _QUICKEST_FPS = 1.0, 240.0

@@ -84,7 +84,7 @@ class PasteBack:
             arriving = self._buffers.take(pixels)
             arriving.copy_(pixels, non_blocking=True)
             # Waiting for it leaves the core to OBS.
-            has_arrived = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+            has_arrived = torch.cuda.Event(blocking=True)
             has_arrived.record()
         return PastedPart(self, arriving, has_arrived)
 

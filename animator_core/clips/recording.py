@@ -96,7 +96,7 @@ class TemplateRecorder:
         self._times_ns.append(captured_ns)
         if seen is not None:
             landmarks = mirrored(seen).landmarks if self._is_mirrored else seen.landmarks
-            self._waiting.append(self._views.look(frame, landmarks, captured_ns, self._is_mirrored))
+            self._waiting.append(self._views.look(frame, landmarks, captured_ns, is_mirrored=self._is_mirrored))
             self._motion_times_ns.append(captured_ns)
         elif self._places and self._places[-1] >= 0:
             self._views.recentre()

@@ -100,4 +100,4 @@ def _painter_maker(
         return None
     # The graph is exported from networks in float32 on the CPU.
     exportable = partial(load_networks, weights_dir, cache_dir=cache_dir) if choice.device != "cpu" else None
-    return lambda networks: OnnxPainter.load(networks, cache_dir, provider, exportable)
+    return lambda networks: OnnxPainter.load(networks, cache_dir, provider, make_exportable=exportable)

@@ -99,11 +99,11 @@ class CharacterLibrary:
         digest.update(np.ascontiguousarray(reduced).data)
         digest.update(np.ascontiguousarray(scaled, np.float32).data)
         return Character(
-            name,
-            description.name or character_names.display_name(name),
-            reduced,
-            scaled.astype(np.float32),
-            digest.hexdigest(),
+            name=name,
+            display_name=description.name or character_names.display_name(name),
+            picture=reduced,
+            landmarks=scaled.astype(np.float32),
+            content_hash=digest.hexdigest(),
         )
 
     def fingerprint(self, name: str) -> tuple[int, ...]:
@@ -135,7 +135,7 @@ class CharacterLibrary:
         height, width = picture.shape[:2]
         if description.key_points or description.landmarks is not None:
             landmarks = _given_landmarks(description, description_path(path))
-            _check_on_picture(landmarks, width, height, description_path(path))
+            _check_on_picture(landmarks, picture, description_path(path))
             return landmarks
         if description.crop and (description.crop[0] >= width or description.crop[1] >= height):
             raise CharacterError(
@@ -154,7 +154,7 @@ class CharacterLibrary:
         if landmarks is not None:
             return landmarks
         with contextlib.nullcontext(self._detect) if self._detect else project_detector() as detect:
-            landmarks = find_landmarks(picture, detect, crop, self._auto_crop)
+            landmarks = find_landmarks(picture, detect, crop, look_closer=self._auto_crop)
         if landmarks is None:
             raise NoFaceFound(
                 f"no face found in {path}",
@@ -192,7 +192,8 @@ def _given_landmarks(description: CharacterDescription, path: Path) -> FloatArra
         raise exc.about(str(path)) from exc
 
 
-def _check_on_picture(landmarks: FloatArray, width: int, height: int, path: Path) -> None:
+def _check_on_picture(landmarks: FloatArray, picture: UInt8Array, path: Path) -> None:
+    height, width = picture.shape[:2]
     middle = landmarks[:, :2].mean(axis=0)
     if not (0 <= middle[0] < width and 0 <= middle[1] < height):
         raise CharacterError(

@@ -41,7 +41,7 @@ class AIAnimator:
     """Animates prepared characters by the face in camera frames; used by one thread, also as a context manager.
 
     model_path: folder of the LivePortrait weights. renderer: auto, liveportrait or warp. device, fp16: as in
-    assets/config.yaml. enable_optimizer: reuse pictures, motions and features. cache_dir: where features are kept.
+    assets/config.yaml. enable_optimizer: reuse pictures, motions and features. cache_dir: folder of kept features.
     """
 
     def __init__(
@@ -238,10 +238,12 @@ class InferenceOptimizer:
             if not hasattr(model, "extract_features"):
                 return unseen_features(character_id, picture, landmarks).to(self._device)
             extractor = _Extractor(version, model.extract_features)
-            features = self._preparation.features(character_id, picture, landmarks, extractor)
+            features = self._preparation.features(extractor, character_id, picture, landmarks=landmarks)
             return self._in_precision(features).to(self._device)
 
-        return self._features.get_or_make(feature_key(character_id, picture, landmarks, version).digest, prepare)
+        return self._features.get_or_make(
+            feature_key(version, character_id, picture, landmarks=landmarks).digest, prepare
+        )
 
     def optimize_inference(
         self, character_features: CharacterFeatures, driving_frame: UInt8Array, landmarks: FloatArray | None, model: Any
@@ -323,7 +325,7 @@ def _require_picture(picture: UInt8Array, what: str, channels: tuple[int, ...] =
 def _statistics(
     motions: MotionCache[Any] | None, features: CacheStatistics, preparation: FeaturePreparation
 ) -> dict[str, float]:
-    known = motions.statistics if motions else CacheStatistics(0, 0, 0, 0, 0)
+    known = motions.statistics if motions else CacheStatistics()
     return {
         "cache_hit_rate": known.hit_rate,
         "motion_cache_hits": known.hits,

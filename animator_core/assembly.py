@@ -1,4 +1,4 @@
-"""Makes library, character, tracker, estimator, renderer and clip from the settings."""
+"""Makes library, character, tracker, estimator, renderer, clip and the live loops' services from the settings."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 from animator_core.errors import CharacterError
 
 if TYPE_CHECKING:
+    from animator_core.animation.services import Services
     from animator_core.characters.character import Character
     from animator_core.characters.library import CharacterLibrary
     from animator_core.clips.driving_clip import DrivingClip
     from animator_core.clips.recording import TemplateRecorder
     from animator_core.config import Config
+    from animator_core.ipc.protocol import AnimationSettings
     from animator_core.motion.estimator import MotionEstimator
     from animator_core.renderers import RendererSource
     from animator_core.rendering.contract import Renderer
@@ -65,21 +67,24 @@ def picture_path(text: str, library: CharacterLibrary) -> Path:
     return library.path(name)
 
 
-def load_character(text: str | None, config: Config) -> Character:
-    """Return the character that ``text`` names: a picture file, or one of the library; None is the settings' one.
+def choose_character(text: str | None, library: CharacterLibrary, config: Config) -> str:
+    """Return the name, in ``library``, of the character that ``text`` names; None is the settings' one, else the first.
 
-    Raises CharacterError if there is none, or it cannot be used.
+    A picture file from elsewhere is included in the library. Raises CharacterError if there is none.
     """
-    library = make_library(config)
     text = text or config.character.current_character
-    if not text:
-        entries = library.list()
-        if not entries:
-            raise CharacterError(
-                f"there is no picture in {library.directory}", "put one there or give --character FILE"
-            )
-        return library.load(entries[0].file)
-    return library.load_file(picture_path(text, library))
+    if text:
+        return library.include(picture_path(text, library))
+    entries = library.list()
+    if not entries:
+        raise CharacterError(f"there is no picture in {library.directory}", "put one there or give --character FILE")
+    return entries[0].file
+
+
+def load_character(text: str | None, config: Config) -> Character:
+    """Return the character that `choose_character` chooses; raises CharacterError if it cannot be used."""
+    library = make_library(config)
+    return library.load(choose_character(text, library, config))
 
 
 def make_tracker(config: Config) -> FaceTracker:
@@ -133,11 +138,40 @@ def _gpu_name() -> str:
     return gpu.name if gpu else ""
 
 
+def make_services(config: Config) -> Services:
+    """Return the services that live loops share; their preparation thread runs from now on."""
+    from animator_core.animation.preparation import PreparationThread
+    from animator_core.animation.services import Services
+
+    return Services(
+        config,
+        make_library(config),
+        PreparationThread(),
+        create_tracker=lambda: make_tracker(config),
+        create_renderer=make_renderer_source(config).create,
+    )
+
+
+def make_settings(config: Config, character: str, mirror: bool) -> AnimationSettings:
+    """Return the settings of a live loop without a panel; character: file name in the library of its services."""
+    from animator_core.ipc.face_settings import FaceSettings
+    from animator_core.ipc.protocol import AnimationSettings
+
+    options = config.liveportrait
+    face = FaceSettings(
+        mirror=mirror,
+        sensitivity_expression=options.sensitivity_expression,
+        sensitivity_pose=options.sensitivity_pose,
+        smoothing=config.tracking.smoothing,
+    )
+    return AnimationSettings(character, face=face, frame_rate=config.performance.target_fps)
+
+
 def make_template_recorder(config: Config, mirror: bool = False, most_waiting: int | None = None) -> TemplateRecorder:
     """Return a recorder of templates, which loads the motion extractor alone; raises WeightsError."""
     from animator_core.clips.recording import TemplateRecorder
     from animator_core.liveportrait.execution.device import choose_device
-    from animator_core.liveportrait.networks.motion_only import load_motion_extractor
+    from animator_core.liveportrait.networks.build import load_motion_extractor
 
     compute = config.compute
     choice = choose_device(compute.device, compute.fp16)

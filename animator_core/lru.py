@@ -16,11 +16,11 @@ Value = TypeVar("Value")
 class CacheStatistics:
     """Counts since the cache was made or cleared; size: of all entries, in the unit of the cache's bound."""
 
-    hits: int
-    misses: int
-    entries: int
-    size: int
-    evictions: int
+    hits: int = 0
+    misses: int = 0
+    entries: int = 0
+    size: int = 0
+    evictions: int = 0
 
     @property
     def hit_rate(self) -> float:
@@ -50,7 +50,13 @@ class LruCache(Generic[Key, Value]):
     def statistics(self) -> CacheStatistics:
         """The counts so far."""
         with self._lock:
-            return CacheStatistics(self._hits, self._misses, len(self._entries), self._size, self._evictions)
+            return CacheStatistics(
+                hits=self._hits,
+                misses=self._misses,
+                entries=len(self._entries),
+                size=self._size,
+                evictions=self._evictions,
+            )
 
     def __contains__(self, key: Key) -> bool:
         return key in self._entries

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from animator_core import assembly
+from animator_core.animation.services import Services
 from animator_core.characters.character import Character
 from animator_core.clips.track_file import MotionTrack, write_track
 from animator_core.liveportrait.motion.template import MotionTemplate, write_template
@@ -164,7 +166,13 @@ def put_in_place(
         yield renderer
         renderer.close()
 
+    make_services = assembly.make_services
+
+    def services(config: Any) -> Services:
+        return dataclasses.replace(make_services(config), create_renderer=lambda name: renderer)
+
     monkeypatch.setattr(assembly, "made_renderer", made_renderer)
+    monkeypatch.setattr(assembly, "make_services", services)
     monkeypatch.setattr(assembly, "make_tracker", lambda config: tracker)
     if shown is not None:
         monkeypatch.setattr(assembly, "load_character", lambda text, config: shown)

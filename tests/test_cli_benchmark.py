@@ -92,8 +92,8 @@ def test_liveportrait_is_measured_with_its_motion_cache(tmp_path: Path, monkeypa
     engine = Engine(model, choice, SceneCache(model))
 
     @contextlib.contextmanager
-    def made_renderer(name, config, source, enable_optimizer):
-        yield engine.make_renderer(enable_optimizer)
+    def made_renderer(name, config, source, use_motion_cache):
+        yield engine.make_renderer(use_motion_cache)
 
     monkeypatch.setattr(assembly, "made_renderer", made_renderer)
     monkeypatch.setattr(assembly, "load_character", lambda text, config: face_character())

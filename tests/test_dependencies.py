@@ -1,4 +1,4 @@
-"""Who may import whom: each side of the seam, and each layer of the core."""
+"""The direction of imports: both sides of the seam, and the layers of the core."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ NO_TORCH = ("ipc", "installation", "tracking", "motion", "characters", "renderin
 
 
 def imports_of(path: Path) -> Iterator[str]:
-    """Yield the module names that a file imports anywhere in it."""
+    """Yield the names of all modules that a file imports."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -71,7 +71,7 @@ def python_files(*parts: str) -> list[Path]:
 
 
 def modules_loaded_by(code: str) -> set[str]:
-    """Return what a fresh interpreter has loaded after running ``code``."""
+    """Return the modules that a fresh interpreter has loaded after running ``code``."""
     script = f"{code}\nimport sys; print('\\n'.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
     return set(done.stdout.split())
@@ -148,7 +148,7 @@ def test_modules_of_the_obs_side_import_lower_ones_only(height: int) -> None:
 
 
 @pytest.mark.parametrize("part", NO_TORCH)
-def test_only_liveportrait_and_what_is_above_it_needs_torch(part: str) -> None:
+def test_only_liveportrait_and_the_layers_above_need_torch(part: str) -> None:
     for path in python_files(f"animator_core/{part}"):
         assert not any(name.partition(".")[0] == "torch" for name in imports_of(path)), path
 

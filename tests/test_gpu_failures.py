@@ -1,4 +1,4 @@
-"""GPUs that fail, are lost, are not the first one, or compute nonsense; by doubles of torch.cuda."""
+"""GPUs that fail, are lost, have a number, or compute wrong numbers; with doubles of torch.cuda."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from stand_in_model import StandInModel, face_character
 from animator_core.errors import DeviceLostError, ModelError
 from animator_core.liveportrait import engine
 from animator_core.liveportrait.engine import load_engine
-from animator_core.liveportrait.execution import cuda_graph, device, trial
-from animator_core.liveportrait.execution.cuda_graph import RecordedFunction, capture_kernels
-from animator_core.liveportrait.execution.device import DeviceChoice
+from animator_core.liveportrait.execution import cuda_graph, device
+from animator_core.liveportrait.execution.cuda_graph import CapturedFunction, capture_kernels
+from animator_core.liveportrait.execution.device import DeviceChoice, synchronize
 from animator_core.liveportrait.execution.device_errors import device_errors_as, is_lost
 from animator_core.liveportrait.execution.onnx.providers import DIRECTML
 from animator_core.liveportrait.execution.painter import Painting
@@ -33,7 +33,7 @@ ASSERT = "CUDA error: device-side assert triggered\nCUDA kernel errors might be 
 
 
 class Cuda:
-    """Stands for torch.cuda: what every later call says, and which calls there were."""
+    """Stands for torch.cuda: fails with a given error, and notes the calls."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.error = ""
@@ -147,7 +147,7 @@ def test_the_last_renderer_gives_the_gpus_memory_back(cuda):
 
         def __init__(self) -> None:
             super().__init__()
-            # As the model and its recorded functions do.
+            # As the model and its captured functions do.
             self.itself = self
 
     model = OnGpu()
@@ -160,7 +160,7 @@ def test_the_last_renderer_gives_the_gpus_memory_back(cuda):
     assert freed == [True], "what is used cannot be given back"
 
 
-def test_what_could_not_be_loaded_is_given_back_before_the_warp_draws(cuda, monkeypatch, tmp_path):
+def test_the_memory_of_a_failed_load_is_released_before_the_warp_draws(cuda, monkeypatch, tmp_path):
     (tmp_path / "spade_generator.pth").write_bytes(b"")
     monkeypatch.setattr(device, "choose_device", lambda wanted, fp16: DeviceChoice("cuda", torch.float32, "RTX 9"))
     loaded: list[weakref.ref[StandInModel]] = []
@@ -187,7 +187,7 @@ class OnSecondGpu(torch.Tensor):
     is_cuda = property(lambda self: True)
 
 
-def test_everything_is_recorded_and_replayed_on_the_gpu_of_its_tensors(cuda):
+def test_everything_is_captured_and_replayed_on_the_gpu_of_its_tensors(cuda):
     seen: list[int] = []
 
     def capture(run):
@@ -200,24 +200,24 @@ def test_everything_is_recorded_and_replayed_on_the_gpu_of_its_tensors(cuda):
 
         return start, outputs
 
-    doubled = RecordedFunction(lambda values: (values * 2,), "doubling", capture)
+    doubled = CapturedFunction(lambda values: (values * 2,), "doubling", capture)
     given = torch.ones(3).as_subclass(OnSecondGpu)
     for _ in range(2):
         assert torch.equal(doubled(given)[0], torch.full((3,), 2.0))
-    assert seen == [1, 1, 1, 1], "recorded, compared, replayed twice"
+    assert seen == [1, 1, 1, 1], "captured, compared, replayed twice"
     assert not doubled.has_failed
-    assert cuda.calls == ["empty_cache"], "what recording took, once"
+    assert cuda.calls == ["empty_cache"], "the memory of warming up, once"
 
 
-def test_a_recording_of_nothing_is_noticed(caplog):
-    doubled = RecordedFunction(lambda values: (values * 2,), "doubling", lambda run: (lambda: None, run()))
+def test_a_capture_of_nothing_is_noticed(caplog):
+    doubled = CapturedFunction(lambda values: (values * 2,), "doubling", lambda run: (lambda: None, run()))
     assert torch.equal(doubled(torch.ones(3))[0], torch.full((3,), 2.0))
     assert doubled.has_failed
     assert "its replay is" in caplog.text
     assert torch.equal(doubled(torch.full((3,), 5.0))[0], torch.full((3,), 10.0))
 
 
-def test_a_graph_is_recorded_on_the_stream_that_was_warmed_up(cuda, monkeypatch):
+def test_a_graph_is_captured_on_the_stream_that_was_warmed_up(cuda, monkeypatch):
     class Stream:
         def wait_stream(self, other: Any) -> None: ...
 
@@ -256,16 +256,16 @@ def test_a_picture_is_sent_and_waited_for_on_the_gpu_that_painted_it(cuda, monke
     assert recorded == [1, 1]
 
 
-def test_it_is_the_device_itself_that_is_waited_for(cuda):
-    trial.finish(torch.device("cuda:1"))
+def test_synchronize_waits_for_the_given_device(cuda):
+    synchronize(torch.device("cuda:1"))
     assert cuda.calls == ["synchronize cuda:1"]
 
 
 # Half precision
 
 
-class InHalf(StandInModel):
-    """A model whose pictures have NaN in them in half precision, if ``is_broken``."""
+class HalfPrecisionModel(StandInModel):
+    """A model whose pictures have NaN in half precision if ``is_broken``."""
 
     def __init__(self, is_broken: bool) -> None:
         super().__init__()
@@ -282,20 +282,20 @@ class InHalf(StandInModel):
 
 @pytest.mark.parametrize("is_broken", [False, True])
 @pytest.mark.parametrize("by", ["torch", "onnxruntime"])
-def test_a_gpu_that_paints_nothing_in_half_precision_paints_in_single_and_says_so(monkeypatch, tmp_path, is_broken, by):
+def test_a_gpu_without_numbers_in_half_precision_paints_in_single_and_says_so(monkeypatch, tmp_path, is_broken, by):
     provider = replace(DIRECTML) if by == "onnxruntime" else None
     dtype = torch.float32 if provider else torch.float16
     choice = DeviceChoice("cpu", dtype, "GTX 1650", provider=provider)
     loaded: list[torch.dtype] = []
 
-    def load(folder, device, dtype, **more: object) -> InHalf:
+    def load(folder, device, dtype, **more: object) -> HalfPrecisionModel:
         loaded.append(dtype)
-        return InHalf(is_broken and len(loaded) == 1)
+        return HalfPrecisionModel(is_broken and len(loaded) == 1)
 
     monkeypatch.setattr(engine.PortraitModel, "load", load)
     made = load_engine(tmp_path, choice, None)
     assert len(loaded) == (2 if is_broken else 1)
-    assert made.choice.is_half == (not is_broken)
+    assert made.choice.uses_fp16 == (not is_broken)
     renderer = made.make_renderer()
     if is_broken:
         assert loaded[-1] == torch.float32
@@ -306,7 +306,7 @@ def test_a_gpu_that_paints_nothing_in_half_precision_paints_in_single_and_says_s
 
 
 def test_single_precision_is_not_tried_beforehand(monkeypatch, tmp_path):
-    monkeypatch.setattr(engine.PortraitModel, "load", lambda *given, **more: InHalf(True))
+    monkeypatch.setattr(engine.PortraitModel, "load", lambda *given, **more: HalfPrecisionModel(True))
     assert str(load_engine(tmp_path, DeviceChoice("cpu", torch.float32, "CPU"), None).choice.note or "") == ""
 
 

@@ -1,4 +1,4 @@
-"""Which of onnxruntime's providers is used, what it is given, and what happens where it is not there; TensorRT."""
+"""The choice of onnxruntime's provider, its options, and the fallback if it is missing; TensorRT."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from animator_core.renderers import RendererSettings, RendererSource
 
 
 class Onnxruntime:
-    """Stands for the module, with the providers of ``names``; sessions fail where ``fails`` says so."""
+    """Stands for the module, with the providers of ``names``; sessions fail if ``fails()``."""
 
     __spec__ = object()
     OrtValue = Value
@@ -65,7 +65,7 @@ def module(monkeypatch: pytest.MonkeyPatch) -> Onnxruntime:
 
 @pytest.fixture
 def available(module: Onnxruntime) -> list[str]:
-    """What a stand-in of onnxruntime says that it has; may be changed."""
+    """The providers of the stand-in, which may be changed."""
     return module.names
 
 
@@ -90,7 +90,7 @@ def test_the_missing_package_is_named_with_the_remedy(monkeypatch):
         choose_provider()
 
 
-def test_auto_takes_onnxruntime_where_it_alone_has_an_accelerator(available, monkeypatch):
+def test_auto_takes_onnxruntime_if_it_alone_has_an_accelerator(available, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert choose_backend(ComputeConfig()).provider is None, "on a CPU torch paints"
     available.insert(0, "DmlExecutionProvider")
@@ -101,15 +101,13 @@ def test_auto_takes_onnxruntime_where_it_alone_has_an_accelerator(available, mon
     assert choose_backend(ComputeConfig(backend="torch")).provider is None
 
 
-def test_half_precision_is_for_gpus_and_where_the_settings_want_it(available, monkeypatch):
+def test_half_precision_is_for_gpus_if_the_settings_allow_it(available, monkeypatch):
     monkeypatch.setattr(providers, "_has_openvino_gpu", lambda: True)
     available[:0] = [each.registered for each in providers.PROVIDERS[:-1]]
     names = ("directml", "cuda", "tensorrt", "coreml", "openvino", "cpu")
-    halves = {
-        name: choose_backend(ComputeConfig(backend="onnx", provider=name)).provider.computes_half for name in names
-    }
+    halves = {name: choose_backend(ComputeConfig(backend="onnx", provider=name)).provider.uses_fp16 for name in names}
     assert halves == {**dict.fromkeys(names[:3], True), **dict.fromkeys(names[3:], False)}
-    assert not choose_backend(ComputeConfig(backend="onnx", fp16=False, provider="directml")).provider.computes_half
+    assert not choose_backend(ComputeConfig(backend="onnx", fp16=False, provider="directml")).provider.uses_fp16
 
 
 def test_a_provider_that_is_not_there_is_said_and_torch_paints(available):
@@ -177,7 +175,7 @@ def test_an_engine_is_of_one_gpu_driver_model_and_version(module, tmp_path, monk
 
 @pytest.fixture
 def builds(module: Onnxruntime, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """The commands of builds, which leave an engine in the graph's folder instead, or fail as sessions do."""
+    """The commands of engine builds; instead of running, they write an engine or fail as sessions do."""
     commands: list[list[str]] = []
 
     def run(command: list[str], **more: object) -> SimpleNamespace:
@@ -210,7 +208,7 @@ def test_an_engine_that_cannot_be_kept_is_not_built(builds):
 
 
 @pytest.mark.slow
-def test_the_building_process_says_what_is_wrong_and_tensorrt_is_not_opened(module, tmp_path, monkeypatch):
+def test_a_failed_build_gives_its_reason_and_no_session_is_opened(module, tmp_path, monkeypatch):
     """With the real process, from another folder: no onnxruntime here has TensorRT, or it has no GPU."""
     pytest.importorskip("onnx", reason="the package onnx is not installed: install.py --onnx")
     monkeypatch.delitem(sys.modules, "onnxruntime")
@@ -258,7 +256,7 @@ def settings(builds: list[list[str]], tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(engine.PortraitModel, "load", load)
     monkeypatch.setattr(engine, "SceneCache", lambda *given: None)
-    monkeypatch.setattr(export, "graph_bytes", lambda make_networks, is_half: b"graph")
+    monkeypatch.setattr(export, "graph_bytes", lambda make_networks, fp16: b"graph")
     return RendererSettings(tmp_path, cache_dir=cache, compute=ComputeConfig(backend="onnx", provider="tensorrt"))
 
 

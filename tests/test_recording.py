@@ -19,8 +19,8 @@ from animator_core.clips.recording import LandmarkRecorder, TemplateRecorder, me
 from animator_core.clips.track_file import read_track
 from animator_core.errors import MotionError, WeightsError
 from animator_core.liveportrait.motion.template import MotionTemplate, is_template, read_template
+from animator_core.liveportrait.networks.build import load_motion_extractor
 from animator_core.liveportrait.networks.keypoints import KeypointMotion
-from animator_core.liveportrait.networks.motion_only import load_motion_extractor
 from animator_core.liveportrait.renderer import LivePortraitRenderer
 from animator_core.motion.estimator import MotionEstimator, MotionSettings
 from animator_core.tracking.observation import FaceObservation, TrackedFrame

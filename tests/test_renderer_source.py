@@ -15,8 +15,7 @@ from animator_core.config import ComputeConfig
 from animator_core.errors import AnimatorError, ModelError, WeightsError
 from animator_core.liveportrait import engine
 from animator_core.liveportrait.execution import device
-from animator_core.liveportrait.execution.device import DeviceChoice
-from animator_core.liveportrait.execution.unused_card import UnusedCard
+from animator_core.liveportrait.execution.device import DeviceChoice, UnusedCard
 from animator_core.renderers import RendererSettings, RendererSource
 
 GPU = DeviceChoice("cpu", torch.float32, "a GPU")

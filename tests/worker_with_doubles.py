@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from animator_core.animation.parts import WorkerParts
 from animator_core.animation.preparation import PreparationThread
+from animator_core.animation.services import Services
 from animator_core.characters.character import Character
 from animator_core.characters.library import CharacterLibrary
 from animator_core.config import load_config
@@ -116,9 +116,11 @@ def main() -> None:
     config = load_config(Path(sys.argv[1]))
     library = CharacterLibrary(config.character.images_path, detect=lambda rgb: None)
     channel = claim_standard_streams()
-    parts = WorkerParts(config, library, PreparationThread(), TrackerDouble, create_renderer)
+    services = Services(
+        config, library, PreparationThread(), create_tracker=TrackerDouble, create_renderer=create_renderer
+    )
     parent = int(sys.argv[2]) if len(sys.argv) > 2 else None
-    os._exit(FilterService(channel, parts, ParentWatch(parent)).run())
+    os._exit(FilterService(channel, services, ParentWatch(parent)).run())
 
 
 if __name__ == "__main__":

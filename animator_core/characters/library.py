@@ -48,6 +48,7 @@ class CharacterLibrary:
         self._target_size = target_size
         self._auto_crop = auto_crop
         self._detect = detect
+        self._included: dict[str, Path] = {}
 
     def list(self) -> tuple[CharacterEntry, ...]:
         """Return the characters in the order of `character_names.natural_key`."""
@@ -62,13 +63,19 @@ class CharacterLibrary:
         """Return the file of a character by its file name; raises CharacterError for any other name."""
         with contextlib.suppress(OSError):
             # Only what is listed: a name from elsewhere must not lead out of the folder.
-            if name in character_names.list_names(self.directory):
+            if name in self._included or name in character_names.list_names(self.directory):
                 return self._file(name)
         known = ", ".join(entry.file for entry in self.list()[:10]) or "none"
         raise CharacterError(
             f"there is no character {name!r} in {self.directory}",
             f"add the picture or choose another (there are: {known})",
         )
+
+    def include(self, path: Path) -> str:
+        """Have a picture from elsewhere loaded under its file name, and return that name."""
+        name = character_names.as_text(path.name)
+        self._included[name] = path
+        return name
 
     def load(self, name: str, max_pixels: int | None = None) -> Character:
         """Return the character with the file name ``name``, of at most ``max_pixels``; may take a second.
@@ -92,11 +99,11 @@ class CharacterLibrary:
         digest.update(np.ascontiguousarray(reduced).data)
         digest.update(np.ascontiguousarray(scaled, np.float32).data)
         return Character(
-            name,
-            description.name or character_names.display_name(name),
-            reduced,
-            scaled.astype(np.float32),
-            digest.hexdigest(),
+            name=name,
+            display_name=description.name or character_names.display_name(name),
+            picture=reduced,
+            landmarks=scaled.astype(np.float32),
+            content_hash=digest.hexdigest(),
         )
 
     def fingerprint(self, name: str) -> tuple[int, ...]:
@@ -111,7 +118,7 @@ class CharacterLibrary:
         return tuple(numbers)
 
     def _file(self, name: str) -> Path:
-        return self.directory / character_names.system_path(name)
+        return self._included.get(name) or self.directory / character_names.system_path(name)
 
     def _entry(self, name: str) -> CharacterEntry:
         path = self._file(name)
@@ -128,7 +135,7 @@ class CharacterLibrary:
         height, width = picture.shape[:2]
         if description.key_points or description.landmarks is not None:
             landmarks = _given_landmarks(description, description_path(path))
-            _check_on_picture(landmarks, width, height, description_path(path))
+            _check_on_picture(landmarks, picture, description_path(path))
             return landmarks
         if description.crop and (description.crop[0] >= width or description.crop[1] >= height):
             raise CharacterError(
@@ -147,7 +154,7 @@ class CharacterLibrary:
         if landmarks is not None:
             return landmarks
         with contextlib.nullcontext(self._detect) if self._detect else project_detector() as detect:
-            landmarks = find_landmarks(picture, detect, crop, self._auto_crop)
+            landmarks = find_landmarks(picture, detect, crop, look_closer=self._auto_crop)
         if landmarks is None:
             raise NoFaceFound(
                 f"no face found in {path}",
@@ -185,7 +192,8 @@ def _given_landmarks(description: CharacterDescription, path: Path) -> FloatArra
         raise exc.about(str(path)) from exc
 
 
-def _check_on_picture(landmarks: FloatArray, width: int, height: int, path: Path) -> None:
+def _check_on_picture(landmarks: FloatArray, picture: UInt8Array, path: Path) -> None:
+    height, width = picture.shape[:2]
     middle = landmarks[:, :2].mean(axis=0)
     if not (0 <= middle[0] < width and 0 <= middle[1] < height):
         raise CharacterError(

@@ -23,7 +23,7 @@ from animator_core.tracking.observation import FaceObservation
 if TYPE_CHECKING:
     from animator_core.liveportrait.motion.driving_view import DrivingView
     from animator_core.liveportrait.motion.face_motion import FaceMotion
-    from animator_core.liveportrait.networks.motion_only import ExtractMotion
+    from animator_core.liveportrait.networks.build import ExtractMotion
 
 _NEUTRAL_NS = 1_000_000_000
 _SLOWEST_FPS, _QUICKEST_FPS = 1.0, 240.0
@@ -96,7 +96,7 @@ class TemplateRecorder:
         self._times_ns.append(captured_ns)
         if seen is not None:
             landmarks = mirrored(seen).landmarks if self._is_mirrored else seen.landmarks
-            self._waiting.append(self._views.look(frame, landmarks, captured_ns, self._is_mirrored))
+            self._waiting.append(self._views.look(frame, landmarks, captured_ns, is_mirrored=self._is_mirrored))
             self._motion_times_ns.append(captured_ns)
         elif self._places and self._places[-1] >= 0:
             self._views.recentre()

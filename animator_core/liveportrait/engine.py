@@ -62,11 +62,11 @@ def load_engine(
     """
     load = partial(_loaded_model, weights_dir, cache_dir=cache_dir, options=options)
     model = load(choice)
-    if choice.is_half and not _gives_numbers(model, choice):
+    if choice.uses_fp16 and not _gives_numbers(model, choice):
         logger.warning("%s gives no numbers in half precision", choice.name)
         del model
         release_memory(choice.device)
-        choice = choice.in_single_precision()
+        choice = choice.in_fp32()
         model = load(choice)
     logger.info("LivePortrait %s on %s, %s", model.version[:12], choice.name, choice.dtype)
     return Engine(model, choice, SceneCache(model, FeaturePreparation(feature_dir)))
@@ -100,4 +100,4 @@ def _painter_maker(
         return None
     # The graph is exported from networks in float32 on the CPU.
     exportable = partial(load_networks, weights_dir, cache_dir=cache_dir) if choice.device != "cpu" else None
-    return lambda networks: OnnxPainter.load(networks, cache_dir, provider, exportable)
+    return lambda networks: OnnxPainter.load(networks, cache_dir, provider, make_exportable=exportable)

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from animator_core.arrays import UInt8Array
-from animator_core.liveportrait.execution.compiled import ImprovingPainter, compiled_networks
-from animator_core.liveportrait.execution.cuda_graph import GraphPainter, RecordedFunction
+from animator_core.liveportrait.execution.compiled import CompilingPainter, compiled_networks
+from animator_core.liveportrait.execution.cuda_graph import CapturedFunction, GraphPainter
 from animator_core.liveportrait.execution.optimized.warping import WarpingSource
 from animator_core.liveportrait.execution.painter import Painter, Painting, TorchPainter
 from animator_core.liveportrait.motion.crop import DRIVING_CROP_SIZE
@@ -50,7 +50,7 @@ class PortraitModel:
         self.painter = painter or TorchPainter(networks)
         self._packed_motion: Callable[[torch.Tensor], tuple[torch.Tensor, ...]] = self._extract_packed
         if networks.device.type == "cuda":
-            self._packed_motion = RecordedFunction(self._extract_packed, "motion extraction")
+            self._packed_motion = CapturedFunction(self._extract_packed, "motion extraction")
         self.options = options or MotionOptions()
         self.retargeters: Retargeters = _on_cpu(networks)
         """The three small networks, on the CPU: quickest for so few numbers."""
@@ -70,14 +70,14 @@ class PortraitModel:
         """Return the model with the weights of a folder; raises WeightsError, see `load_networks`.
 
         dtype: of the large networks. cache_dir: keeps converted weights, see `load_networks`. make_painter: replaces
-        torch's painter. use_compile: compiles torch's painter in the background, see `ImprovingPainter`.
+        torch's painter. use_compile: compiles torch's painter in the background, see `CompilingPainter`.
         """
         networks = load_networks(weights_dir, device, dtype, cache_dir=cache_dir)
         if make_painter is not None:
             return cls(networks, options, make_painter(networks))
         painter = _torch_painter(networks)
         if use_compile:
-            painter = ImprovingPainter(
+            painter = CompilingPainter(
                 painter, lambda: _torch_painter(compiled_networks(networks, cache_dir)), networks.device
             )
         return cls(networks, options, painter)

@@ -63,7 +63,7 @@ def _everywhere(builder: Any, value: Any, count: int) -> Any:
     return _picked(builder, builder.insert_element(vector, value, ir.Constant(_I32, 0)), [0] * count)
 
 
-def _mixed(builder: Any, texture: Any, pitch: Any, u: Any, v: Any, bits: int) -> Any:
+def _mixed(builder: Any, texture: Any, pitch: Any, *, u: Any, v: Any, bits: int) -> Any:
     """Return the interpolated pixels at u and v (<n x i32>, in 2^-bits of a pixel) as <4n x i8>."""
     count = u.type.count
     every = [ir.Constant(_I32, k) for k in range(count)]
@@ -115,11 +115,11 @@ def _fetch(builder: Any, pointer: Any) -> None:
     builder.call(prefetch, [builder.bitcast(pointer, arguments[0]), for_reading, into_every_cache, data])
 
 
-def _data(context: Any, builder: Any, kind: Any, array: Any) -> Any:
+def _data(context: Any, builder: Any, *, kind: Any, array: Any) -> Any:
     return context.make_array(kind)(context, builder, array).data
 
 
-def _store(builder: Any, out: Any, at: Any, pixels: Any) -> None:
+def _store(builder: Any, out: Any, *, at: Any, pixels: Any) -> None:
     builder.store(pixels, builder.bitcast(builder.gep(out, [at]), pixels.type.as_pointer()), align=4)
 
 
@@ -135,9 +135,9 @@ def _along_row(count: int) -> Any:
             steps = _constant(_I32, range(count))
             u, v, du, dv = (_everywhere(builder, each, count) for each in places)
             u, v = builder.add(u, builder.mul(du, steps)), builder.add(v, builder.mul(dv, steps))
-            origin = builder.gep(_data(context, builder, signature.args[2], picture), [begin])
-            pixels = _mixed(builder, origin, pitch, u, v, _SPAN_BITS)
-            _store(builder, _data(context, builder, signature.args[0], frame), at, pixels)
+            origin = builder.gep(_data(context, builder, kind=signature.args[2], array=picture), [begin])
+            pixels = _mixed(builder, origin, pitch, u=u, v=v, bits=_SPAN_BITS)
+            _store(builder, _data(context, builder, kind=signature.args[0], array=frame), at=at, pixels=pixels)
             return context.get_dummy_value()
 
         i = types.int32
@@ -158,7 +158,7 @@ def _through_map(count: int) -> Any:
             floats, whole = (ir.VectorType(kind, count) for kind in (_F32, _I32))
             is_inside, places = None, []
             for index, name, size in ((5, map_x, pitch), (6, map_y, rows)):
-                start = builder.gep(_data(context, builder, signature.args[index], name), [m])
+                start = builder.gep(_data(context, builder, kind=signature.args[index], array=name), [m])
                 place = builder.load(builder.bitcast(start, floats.as_pointer()), align=4)
                 # In 32nds, plus one pixel for the border and 32 more: truncation rounds positive numbers down.
                 place = builder.fadd(
@@ -171,9 +171,9 @@ def _through_map(count: int) -> Any:
                 places.append(place)
             # Outside is the border's first pixel, which is transparent.
             u, v = (builder.select(is_inside, place, _constant(_I32, [0] * count)) for place in places)
-            texture = _data(context, builder, signature.args[2], picture)
-            pixels = _mixed(builder, texture, pitch, u, v, 5)
-            _store(builder, _data(context, builder, signature.args[0], frame), at, pixels)
+            texture = _data(context, builder, kind=signature.args[2], array=picture)
+            pixels = _mixed(builder, texture, pitch, u=u, v=v, bits=5)
+            _store(builder, _data(context, builder, kind=signature.args[0], array=frame), at=at, pixels=pixels)
             return context.get_dummy_value()
 
         i, k = types.int32, types.int64

@@ -104,18 +104,21 @@ class _Puppet:
         texture = premultiplied_bgra(character.picture)
         shape = self._pose.to_head(landmarks)
         self._shape = FaceShape(shape)
-        self._head_grid = HeadGrid(character.picture[..., 3], landmarks, shape, self._pose)
+        self._head_grid = HeadGrid(character.picture[..., 3], landmarks, shape=shape, pose=self._pose)
         self._triangles = face_model().triangles
         opaque = np.ascontiguousarray(character.picture[..., 2::-1])
         self._eyes = [
-            Eyeball(opaque, landmarks, ring, iris, self._pose)
+            Eyeball(opaque, landmarks, ring=ring, iris=iris, pose=self._pose)
             for ring, iris in ((RIGHT_EYE, RIGHT_IRIS), (LEFT_EYE, LEFT_IRIS))
         ]
         self._lids = [
-            Eyelid(opaque, landmarks, ring, brow) for ring, brow in ((RIGHT_EYE, RIGHT_BROW), (LEFT_EYE, LEFT_BROW))
+            Eyelid(opaque, landmarks, ring=ring, brow=brow)
+            for ring, brow in ((RIGHT_EYE, RIGHT_BROW), (LEFT_EYE, LEFT_BROW))
         ]
         self._mouth = Mouth(opaque, landmarks, self._pose)
-        self._canvas = WarpCanvas(texture, self._head_grid, np.ascontiguousarray(landmarks[:, :2]), _feather(shape))
+        self._canvas = WarpCanvas(
+            texture, self._head_grid, landmarks=np.ascontiguousarray(landmarks[:, :2]), weight=_feather(shape)
+        )
 
     @property
     def face_pixels(self) -> float:
@@ -131,16 +134,16 @@ class _Puppet:
         points = np.ascontiguousarray(placed[:, :2])
         moved = self._head_grid.moved(pose, bent, motion)
         lids = [bound for lid in self._lids for bound in lid.bounds(points)]
-        window = self._canvas.paint(moved, points, self._triangles[order], np.array(lids))
+        window = self._canvas.paint(moved, points, face_triangles=self._triangles[order], also=np.array(lids))
         # Everything else is drawn in the window's own pixels, and so cannot leave it.
         corner = np.array([window.left, window.top], np.float32)
         points -= corner
         rest = pose.to_frame(self._shape.shape)[:, :2] - corner
-        self._mouth.draw(window.frame, points, pose, rest)
+        self._mouth.draw(window.frame, points, pose=pose, rest=rest)
         for eye, lid, gaze, openness in zip(self._eyes, self._lids, motion.gaze, motion.eye_openness):
             closed = 1 - float(openness)
-            lid.cover(window.frame, window.map_x, window.map_y, points, closed)
-            eye.draw(window.frame, points, pose, gaze, float(openness))
+            lid.cover(window.frame, window.map_x, window.map_y, points=points, closed=closed)
+            eye.draw(window.frame, points, pose=pose, gaze=gaze, openness=float(openness))
             lid.draw_lashes(window.frame, points, closed)
         return self._canvas.frame
 

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from animator_core.liveportrait.execution.optimized.generator import LeanGenerator
-from animator_core.liveportrait.execution.optimized.warping import LeanWarping
+from animator_core.liveportrait.execution.optimized.generator import OptimizedGenerator
+from animator_core.liveportrait.execution.optimized.warping import OptimizedWarping
 from animator_core.liveportrait.networks.build import build_empty
 from animator_core.liveportrait.networks.layers import fold
 
@@ -74,11 +74,11 @@ def main() -> None:
     warping, generator = build_empty("warping_module").eval(), build_empty("spade_generator").eval()
     fold(warping)
     fold(generator)
-    lean_warping, lean_generator = LeanWarping(warping), LeanGenerator(generator)
-    source = lean_warping.prepare(features, keypoints)
+    optimized_warping, optimized_generator = OptimizedWarping(warping), OptimizedGenerator(generator)
+    source = optimized_warping.prepare(features, keypoints)
     run = {
-        **counted(lean_warping, lambda: lean_warping(source, keypoints)),
-        **counted(lean_generator, lambda: lean_generator(warped)),
+        **counted(optimized_warping, lambda: optimized_warping(source, keypoints)),
+        **counted(optimized_generator, lambda: optimized_generator(warped)),
     }
     rows: dict[str, list[float]] = {part: [0.0, 0.0] for part in PARTS}
     for column, counts in enumerate((published, run)):

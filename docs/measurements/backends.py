@@ -32,10 +32,10 @@ def main() -> None:
         painters: dict[str, Painter] = {"torch": TorchPainter(model.networks)}
         available = load_onnxruntime().get_available_providers()
         for provider in (each for each in PROVIDERS if each.registered in available):
-            for is_half in (False, True) if provider.computes_half or provider is CPU else (False,):
+            for is_half in (False, True) if provider.uses_fp16 or provider is CPU else (False,):
                 name = f"{provider.label}, {'half' if is_half else 'single'} precision"
                 started, cpu = time.perf_counter(), time.process_time()
-                painters[name] = OnnxPainter.load(model.networks, Path(cache), replace(provider, computes_half=is_half))
+                painters[name] = OnnxPainter.load(model.networks, Path(cache), replace(provider, uses_fp16=is_half))
                 wall, cpu = time.perf_counter() - started, time.process_time() - cpu
                 print(f"{name}: ready after {wall:.1f} s ({cpu:.1f} s of CPU)", flush=True)
         times: dict[str, list[tuple[float, float]]] = {name: [] for name in painters}

@@ -23,12 +23,12 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from animator_core.liveportrait.execution.cuda_graph import capture_kernels
-from animator_core.liveportrait.execution.kernels.choice import choose_operations
-from animator_core.liveportrait.execution.optimized.generator import LeanGenerator
+from animator_core.liveportrait.execution.kernel_choice import choose_operations
+from animator_core.liveportrait.execution.optimized.generator import OptimizedGenerator
 from animator_core.liveportrait.execution.optimized.operations import PLAIN, Operations, use_operations
-from animator_core.liveportrait.execution.optimized.warping import LeanWarping
-from animator_core.liveportrait.networks.build import build_empty, to_channels_last
-from animator_core.liveportrait.networks.layers import fold
+from animator_core.liveportrait.execution.optimized.warping import OptimizedWarping
+from animator_core.liveportrait.networks.build import build_empty
+from animator_core.liveportrait.networks.layers import fold, to_channels_last
 
 DTYPE = torch.float16
 REST = "the rest (sums, ReLU, joining, halving)"
@@ -69,18 +69,18 @@ class Frame:
         warping, generator = build_empty("warping_module"), build_empty("spade_generator")
         for network in (warping, generator):
             fold(network)
-        lean_warping, lean_generator = (
-            network.eval().to(DTYPE) for network in (LeanWarping(warping), LeanGenerator(generator))
+        optimized_warping, optimized_generator = (
+            network.eval().to(DTYPE) for network in (OptimizedWarping(warping), OptimizedGenerator(generator))
         )
-        for network in (lean_warping, lean_generator):
+        for network in (optimized_warping, optimized_generator):
             to_channels_last(network)
             use_operations(network, Operations(**{name: self._noting(name) for name in NAMES}))
-        self._run(lean_warping, lean_generator)
+        self._run(optimized_warping, optimized_generator)
         self.plain = self._counter.bytes
 
     # Not in inference mode, which shows operators that are made of others as one.
     @torch.no_grad()
-    def _run(self, warping: LeanWarping, generator: LeanGenerator) -> None:
+    def _run(self, warping: OptimizedWarping, generator: OptimizedGenerator) -> None:
         keypoints = torch.empty(1, 21, 3, device="meta")
         features = torch.empty(1, 32, 16, 64, 64, device="meta", dtype=DTYPE)
         source = warping.prepare(features.contiguous(memory_format=torch.channels_last_3d), keypoints)
@@ -88,7 +88,8 @@ class Frame:
             generator(warping(source, keypoints).warped)
 
     def _noting(self, name: str) -> Callable[..., Any]:
-        def operation(*given: Any) -> Any:
+        def operation(*given: Any, **named: Any) -> Any:
+            given += tuple(named.values())
             self.calls.append((name, given))
             self._counter.part = name
             before = self._counter.convolved[name]

@@ -29,8 +29,8 @@ from animator_core.diagnostics.benchmark.likeness import Likeness, mean_squared_
 from animator_core.liveportrait.model import PortraitModel, to_bytes, to_tensor
 from animator_core.liveportrait.motion.driving_view import DrivingView, DrivingViews
 from animator_core.liveportrait.motion.motion_cache import QUANTISATION_STEP, MotionCache
+from animator_core.liveportrait.networks.build import load_motion_extractor
 from animator_core.liveportrait.networks.keypoints import transform_keypoints
-from animator_core.liveportrait.networks.motion_only import load_motion_extractor
 from animator_core.warp.renderer import WarpRenderer
 from docs.measurements.golden_model import parser, weights_folder
 

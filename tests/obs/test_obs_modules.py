@@ -226,7 +226,7 @@ NATIVE_LINES = (
 )
 OUR_LINES = (
     "INFO animator_core.worker.main: it is up",
-    "WARNING animator_core.animation.stage: no face found",
+    "WARNING animator_core.animation.prepared_renderer: no face found",
     "E0000 00:00:1795838400.123456   12345 graph.cc:12] it cannot go on",
     "F20261128 04:00:00.123456 12345 check.cc:85] Check failed",
     "2026-11-28 04:00:00.1234567 [E:onnxruntime:, session.cc:12] failed",

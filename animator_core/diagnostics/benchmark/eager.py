@@ -18,8 +18,7 @@ import torch
 
 from animator_core.diagnostics.benchmark.likeness import psnr_of
 from animator_core.diagnostics.benchmark.machine import GpuUse, UseWatch, machine_facts
-from animator_core.liveportrait.execution.device import choose_device
-from animator_core.liveportrait.execution.trial import finish
+from animator_core.liveportrait.execution.device import choose_device, synchronize
 from animator_core.liveportrait.model import PortraitModel
 from animator_core.liveportrait.networks.build import load_unfolded
 from animator_core.liveportrait.networks.keypoints import transform_keypoints
@@ -200,10 +199,10 @@ def _pictures(device: str) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _timed(way: Frame, driving: torch.Tensor) -> tuple[float, torch.Tensor]:
-    finish(driving.device)
+    synchronize(driving.device)
     started = time.perf_counter()
     picture = way(driving)
-    finish(driving.device)
+    synchronize(driving.device)
     return time.perf_counter() - started, picture.float().clone()
 
 

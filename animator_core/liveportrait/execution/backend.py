@@ -1,4 +1,4 @@
-"""Whether torch or onnxruntime paints, and on which device."""
+"""Choose between torch and onnxruntime, and the device."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from animator_core.liveportrait.execution.onnx.providers import PROVIDERS, Provi
 
 
 def choose_backend(compute: ComputeConfig) -> DeviceChoice:
-    """Return the device and, unless torch paints, the provider of onnxruntime that LivePortrait runs on.
+    """Return the device for LivePortrait, with onnxruntime's provider unless torch paints.
 
     The backend "auto" takes onnxruntime if it has an accelerator and torch has none; on CPUs torch, which is installed
     anyway and hardly slower. If onnxruntime or its provider is missing for "onnx", torch paints, and the note says so.
@@ -58,18 +58,18 @@ def _accelerator(provider: str) -> Provider | None:
     try:
         found = choose_provider(provider)
     except ModelError:
-        # One that does not load is no loss to somebody who did not ask for it.
+        # Not asked for, so its problem is not worth a note.
         return None
     return found if is_accelerator(found) else None
 
 
 def _on_onnxruntime(provider: Provider, compute: ComputeConfig) -> DeviceChoice:
-    provider = replace(provider, computes_half=provider.computes_half and compute.fp16)
+    provider = replace(provider, uses_fp16=provider.uses_fp16 and compute.fp16)
     is_capable = is_accelerator(provider)
     name = f"{provider.label if is_capable else f'CPU ({platform.machine()})'}, onnxruntime"
     if not provider.is_nvidia:
         return DeviceChoice("cpu", torch.float32, name, is_capable=is_capable, provider=provider)
-    # What onnxruntime does not do is torch's on the same GPU.
+    # The other networks run in torch on the same GPU.
     beside = devices.choose_device("cuda" if compute.device == "auto" else compute.device, compute.fp16)
     index = int(beside.device.partition(":")[2] or 0)
     return replace(beside, name=name, is_capable=True, provider=replace(provider, index=index))

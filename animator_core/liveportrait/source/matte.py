@@ -51,10 +51,10 @@ class MovingMatte:
         # The silhouette has no one depth: the mean over all of them.
         flat = deformation.float()[..., :2].mean(1)
         # The volume's places are counted from its first voxel to its last, the matte's from edge to edge.
-        shift = flat - _places(flat.shape[1], 2.0 / (flat.shape[1] - 1), -1.0, flat.device)
+        shift = flat - _places(flat.shape[1], step=2.0 / (flat.shape[1] - 1), first=-1.0, device=flat.device)
         side = self._alpha.shape[-1]
         fine = F.interpolate(shift.permute(0, 3, 1, 2), size=(side, side), mode="bilinear", align_corners=False)
-        places = _places(side, 2.0 / side, 1.0 / side - 1.0, flat.device) + fine.permute(0, 2, 3, 1)
+        places = _places(side, step=2.0 / side, first=1.0 / side - 1.0, device=flat.device) + fine.permute(0, 2, 3, 1)
         alpha = self._alpha.float() / 255.0
         return F.grid_sample(alpha, places, mode="bilinear", padding_mode="border", align_corners=False)
 
@@ -83,14 +83,14 @@ def _places(side: int, step: float, first: float, device: torch.device) -> torch
 
 def _widest(values: torch.Tensor) -> torch.Tensor:
     size = 2 * _EDGE_PIXELS + 1
-    rows = F.max_pool2d(values, (size, 1), 1, (_EDGE_PIXELS, 0))
-    return F.max_pool2d(rows, (1, size), 1, (0, _EDGE_PIXELS))
+    rows = F.max_pool2d(values, (size, 1), stride=1, padding=(_EDGE_PIXELS, 0))
+    return F.max_pool2d(rows, (1, size), stride=1, padding=(0, _EDGE_PIXELS))
 
 
 def _mean(values: torch.Tensor) -> torch.Tensor:
     padding = _NEIGHBOURHOOD // 2
-    rows = F.avg_pool2d(values, (_NEIGHBOURHOOD, 1), 1, (padding, 0))
-    return F.avg_pool2d(rows, (1, _NEIGHBOURHOOD), 1, (0, padding))
+    rows = F.avg_pool2d(values, (_NEIGHBOURHOOD, 1), stride=1, padding=(padding, 0))
+    return F.avg_pool2d(rows, (1, _NEIGHBOURHOOD), stride=1, padding=(0, padding))
 
 
 def _spread(picture: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:

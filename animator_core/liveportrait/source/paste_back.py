@@ -30,7 +30,7 @@ class PasteBack:
     ) -> None:
         self._still = premultiplied_bgra(picture)
         height, width = picture.shape[:2]
-        left, top, right, bottom = _covered(np.asarray(crop_from_image, np.float64), width, height, square_side)
+        left, top, right, bottom = _covered(np.asarray(crop_from_image, np.float64), (width, height), square_side)
         self._rows, self._columns = slice(top, bottom), slice(left, right)
         self.is_outside = left >= right or top >= bottom
         self.nbytes = 0
@@ -84,7 +84,7 @@ class PasteBack:
             arriving = self._buffers.take(pixels)
             arriving.copy_(pixels, non_blocking=True)
             # Waiting for it leaves the core to OBS.
-            has_arrived = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+            has_arrived = torch.cuda.Event(blocking=True)
             has_arrived.record()
         return PastedPart(self, arriving, has_arrived)
 
@@ -156,13 +156,13 @@ class _PinnedBuffers:
                 self._free.append(buffer)
 
 
-def _covered(crop_from_image: DoubleArray, width: int, height: int, side: int) -> tuple[int, int, int, int]:
+def _covered(crop_from_image: DoubleArray, size: tuple[int, int], side: int) -> tuple[int, int, int, int]:
     """Return the part (left, top, right, bottom) of the picture that holds the square's corners."""
     corners = np.array([(0, 0, 1), (side - 1, 0, 1), (side - 1, side - 1, 1), (0, side - 1, 1)], np.float64)
     places = corners @ np.linalg.inv(crop_from_image).T
     low, high = np.floor(places[:, :2].min(0)), np.ceil(places[:, :2].max(0)) + 1
-    left, top = np.clip(low, 0, (width, height)).astype(int)
-    right, bottom = np.clip(high, 0, (width, height)).astype(int)
+    left, top = np.clip(low, 0, size).astype(int)
+    right, bottom = np.clip(high, 0, size).astype(int)
     return int(left), int(top), int(right), int(bottom)
 
 

@@ -39,7 +39,7 @@ class FeaturePreparation:
         self.computed = 0
 
     def features(
-        self, name: str, picture: UInt8Array, landmarks: FloatArray | None, model: FeatureExtractor
+        self, model: FeatureExtractor, name: str, picture: UInt8Array, *, landmarks: FloatArray | None
     ) -> CharacterFeatures:
         """Return the features of a picture, on the CPU or on the model's device.
 
@@ -47,7 +47,7 @@ class FeaturePreparation:
         them the middle square counts as the face's. Raises CharacterError for a picture that cannot be used, ModelError
         for a model whose features are not finite.
         """
-        key = feature_key(name, picture, landmarks, model.version)
+        key = feature_key(model.version, name, picture, landmarks=landmarks)
         features = self.store.get(name, key) if self.store else None
         if features is not None:
             self.loaded += 1
@@ -59,7 +59,7 @@ class FeaturePreparation:
         return features
 
 
-def feature_key(name: str, picture: UInt8Array, landmarks: FloatArray | None, version: str) -> FeatureKey:
+def feature_key(version: str, name: str, picture: UInt8Array, *, landmarks: FloatArray | None) -> FeatureKey:
     """Return the key of a picture's features; version: the model's. Other arguments: see `FeaturePreparation`."""
     digest = hashlib.sha256(repr((name, picture.shape)).encode())
     digest.update(np.ascontiguousarray(picture).data)

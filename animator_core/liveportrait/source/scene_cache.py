@@ -36,6 +36,6 @@ class SceneCache:
         return self._scenes.get_or_make(character.content_hash, lambda: self._made(character))
 
     def _made(self, character: Character) -> Scene:
-        model, name = self._model, character.name
-        features = self.preparation.features(name, character.picture, character.landmarks, model)
+        model = self._model
+        features = self.preparation.features(model, character.name, character.picture, landmarks=character.landmarks)
         return Scene(character, features.to(model.device), model)

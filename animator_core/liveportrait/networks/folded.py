@@ -1,4 +1,4 @@
-"""The folded weights of all networks in one safetensors file, kept for the newest set of checkpoints."""
+"""The cache of folded weights: one safetensors file for all networks, of the newest set of checkpoints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from animator_core.disk_cache import DiskCache
 
 _FORMAT = "2"
-"""Changes when folding or the networks' structure does."""
+"""To be changed with folding or the networks' structure."""
 
 
 def folded_cache(cache_dir: Path) -> DiskCache:
@@ -61,7 +61,7 @@ def read_folded(path: Path) -> tuple[str, dict[str, dict[str, torch.Tensor]]]:
 
 
 def write_folded(path: Path, version: str, networks: dict[str, dict[str, torch.Tensor]]) -> None:
-    """Write such a file; raises OSError."""
+    """Write the file; raises OSError."""
     tensors = {f"{name}.{key}": value for name, state in networks.items() for key, value in state.items()}
     try:
         save_file(tensors, path, {"version": version})

@@ -1,4 +1,4 @@
-"""The networks that run for every frame give, with less arithmetic, what the plain ones give."""
+"""The optimized per-frame networks equal the plain ones, with less arithmetic."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from golden.golden_rule import input_noise
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from animator_core.liveportrait.execution.optimized.enlarging import (
-    WAYS,
-    EnlargingConv,
-    PhaseConv,
-    QuickestOnDevice,
-    RepeatingConv,
+from animator_core.liveportrait.execution.optimized.generator import OptimizedGenerator
+from animator_core.liveportrait.execution.optimized.upsampling import (
+    VARIANTS,
+    InterpolatedUpConv,
+    SubpixelUpConv,
+    TransposedUpConv,
+    UpConvAutotuner,
 )
-from animator_core.liveportrait.execution.optimized.generator import LeanGenerator
-from animator_core.liveportrait.execution.optimized.warping import LeanWarping
-from animator_core.liveportrait.networks.build import build_empty, load_unfolded, to_channels_last
-from animator_core.liveportrait.networks.layers import fold
+from animator_core.liveportrait.execution.optimized.warping import OptimizedWarping
+from animator_core.liveportrait.networks.build import build_empty, load_unfolded
+from animator_core.liveportrait.networks.layers import fold, to_channels_last
 
 
 def noise(name: str, shape: tuple[int, ...], scale: float = 0.3) -> torch.Tensor:
-    return torch.from_numpy(input_noise(f"lean.{name}", shape, scale))
+    return torch.from_numpy(input_noise(f"optimized.{name}", shape, scale))
 
 
 def assert_near(actual: torch.Tensor, expected: torch.Tensor, share: float = 1e-5) -> None:
@@ -32,29 +32,29 @@ def assert_near(actual: torch.Tensor, expected: torch.Tensor, share: float = 1e-
     assert (actual - expected).square().mean().sqrt() <= share * expected.std()
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("factor", [2, 3, 4])
 @pytest.mark.parametrize("shape", [(2, 5, 6, 7), (1, 5, 3, 4, 6), (1, 5, 1, 1)])
 @torch.inference_mode()
-def test_every_way_of_an_enlarging_convolution_equals_one_of_the_enlarged_picture(shape, factor, bias, way):
+def test_every_variant_equals_a_convolution_after_upsampling(shape, factor, bias, variant):
     torch.manual_seed(factor)
     conv = (nn.Conv2d if len(shape) == 4 else nn.Conv3d)(5, 4, 3, padding=1, bias=bias)
     x = torch.randn(shape)
-    enlarged = x.repeat_interleave(factor, -1).repeat_interleave(factor, -2)
-    assert_near(way(conv, factor)(x), conv(enlarged), 1e-6)
+    upsampled = x.repeat_interleave(factor, -1).repeat_interleave(factor, -2)
+    assert_near(variant(conv, factor)(x), conv(upsampled), 1e-6)
 
 
 @pytest.mark.parametrize("shape", [(1, 5, 6, 7), (2, 5, 3, 4, 6)])
 @torch.inference_mode()
-def test_places_side_by_side_are_laid_out_for_tensor_cores(shape):
+def test_interleaved_phases_are_channels_last(shape):
     layout = torch.channels_last if len(shape) == 4 else torch.channels_last_3d
     conv = (nn.Conv2d if len(shape) == 4 else nn.Conv3d)(5, 4, 3, padding=1)
-    assert PhaseConv(conv, 2)(torch.randn(shape)).is_contiguous(memory_format=layout)
+    assert SubpixelUpConv(conv, 2)(torch.randn(shape)).is_contiguous(memory_format=layout)
 
 
-class StandInClock:
-    """Says that what runs took as long as the next of the given numbers, or fails where there is no number."""
+class StandInTimer:
+    """Returns the next of the given durations, or fails for None."""
 
     def __init__(self, *seconds: float | None) -> None:
         self._left = list(seconds)
@@ -68,33 +68,33 @@ class StandInClock:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "way"),
+    ("seconds", "variant"),
     [
-        ((3.0, 2.0, 1.0), RepeatingConv),
-        ((3.0, 1.0, 2.0), PhaseConv),
-        ((1.0, 2.0, 3.0), EnlargingConv),
-        ((None, 2.0, 3.0), PhaseConv),
-        ((None, None, None), EnlargingConv),
+        ((3.0, 2.0, 1.0), InterpolatedUpConv),
+        ((3.0, 1.0, 2.0), SubpixelUpConv),
+        ((1.0, 2.0, 3.0), TransposedUpConv),
+        ((None, 2.0, 3.0), SubpixelUpConv),
+        ((None, None, None), TransposedUpConv),
     ],
 )
 @pytest.mark.parametrize("size", [(4, 6), (3, 4, 6)])
-def test_a_device_takes_the_way_that_is_quickest_there(seconds, way, size, caplog):
+def test_the_autotuner_takes_the_fastest_variant(seconds, variant, size, caplog):
     conv = (nn.Conv2d if len(size) == 2 else nn.Conv3d)(5, 4, 3, padding=1)
-    choose = QuickestOnDevice(torch.device("cpu"), torch.float64, StandInClock(*seconds))
+    choose = UpConvAutotuner(torch.device("cpu"), torch.float64, StandInTimer(*seconds))
     chosen = choose(conv, 2, size)
-    assert type(chosen) is way
+    assert type(chosen) is variant
     assert conv.weight.dtype == torch.float32
     assert len(caplog.records) == seconds.count(None)
 
 
-def test_the_time_of_a_way_is_taken_by_the_clock():
+def test_the_autotuner_measures_with_the_clock():
     conv = nn.Conv2d(5, 4, 3, padding=1)
-    assert type(QuickestOnDevice(torch.device("cpu"), torch.float32)(conv, 2, (4, 6))) in WAYS
+    assert type(UpConvAutotuner(torch.device("cpu"), torch.float32)(conv, 2, (4, 6))) in VARIANTS
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("way", [PhaseConv, RepeatingConv])
-def test_the_lean_generator_paints_the_same_by_every_way(way):
+@pytest.mark.parametrize("variant", [SubpixelUpConv, InterpolatedUpConv])
+def test_the_optimized_generator_paints_the_same_with_every_variant(variant):
     """Small pictures suffice: no layer knows its size."""
     torch.manual_seed(1)
     folded = build_empty("spade_generator").to_empty(device="cpu").eval()
@@ -106,9 +106,9 @@ def test_the_lean_generator_paints_the_same_by_every_way(way):
 
     def choose(conv, factor, size):
         sizes.append((factor, *size))
-        return way(conv, factor)
+        return variant(conv, factor)
 
-    assert_near(LeanGenerator(folded, choose)(feature), LeanGenerator(folded)(feature))
+    assert_near(OptimizedGenerator(folded, choose)(feature), OptimizedGenerator(folded)(feature))
     assert sizes == [(2, 64, 64), (4, 64, 64)]
 
 
@@ -117,13 +117,13 @@ def plain(network: str, weights_dir) -> nn.Module:
 
 
 @torch.inference_mode()
-def test_the_lean_generator_paints_what_the_plain_one_paints(golden_networks, golden_weights_dir):
+def test_the_optimized_generator_equals_the_plain_one(golden_networks, golden_weights_dir):
     warped = noise("warped", (2, 256, 16, 16))
     assert_near(golden_networks.generate(warped), plain("spade_generator", golden_weights_dir)(warped))
 
 
 @torch.inference_mode()
-def test_the_lean_warp_of_one_source_moves_many_frames_as_the_plain_one_does(golden_networks, golden_weights_dir):
+def test_the_optimized_warp_of_one_source_and_many_frames_equals_the_plain_one(golden_networks, golden_weights_dir):
     features = noise("features", (1, 32, 16, 32, 32))
     source, driving = noise("source", (1, 21, 3)), noise("driving", (2, 21, 3))
     module = plain("warping_module", golden_weights_dir)
@@ -136,7 +136,7 @@ def test_the_lean_warp_of_one_source_moves_many_frames_as_the_plain_one_does(gol
 
 
 @torch.inference_mode()
-def test_the_layout_of_tensor_cores_changes_no_result(golden_networks):
+def test_channels_last_changes_no_result(golden_networks):
     warping, generator = copy.deepcopy(golden_networks.warping_module), copy.deepcopy(golden_networks.spade_generator)
     to_channels_last(warping)
     to_channels_last(generator)
@@ -168,11 +168,11 @@ def test_a_frame_takes_a_seventh_less_arithmetic_than_the_plain_networks():
     fold(warping)
     fold(generator)
     before = giga_macs(lambda: warping(features, keypoints, keypoints)), giga_macs(lambda: generator(warped))
-    # What SPEC counts for the official networks.
+    # The official networks, as counted in SPEC.
     assert before == pytest.approx((171.0, 445.8), abs=0.5)
-    lean_warping, lean_generator = LeanWarping(warping), LeanGenerator(generator)
-    source = lean_warping.prepare(features, keypoints)
-    after = giga_macs(lambda: lean_warping(source, keypoints)), giga_macs(lambda: lean_generator(warped))
+    optimized_warping, optimized_generator = OptimizedWarping(warping), OptimizedGenerator(generator)
+    source = optimized_warping.prepare(features, keypoints)
+    after = giga_macs(lambda: optimized_warping(source, keypoints)), giga_macs(lambda: optimized_generator(warped))
     print(f"GMAC a frame: W {before[0]:.1f} -> {after[0]:.1f}, G {before[1]:.1f} -> {after[1]:.1f}")
     assert after[0] <= 0.9 * before[0]
     assert after[1] <= 0.85 * before[1]

@@ -1,4 +1,7 @@
-"""The warp's two samplings, each with everything around it, without a field or a volume in between."""
+"""Triton kernels of the warping module: its two samplings, each fused with the computations around it."""
+
+# Triton's language has no types that mypy knows.
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators
 
 from __future__ import annotations
 
@@ -9,9 +12,9 @@ import triton.language as tl
 from animator_core.liveportrait.networks.warping import HEAT_VARIANCE
 
 _INPUT_PLACES = 8
-"""Times 128 channels: 8 numbers a thread; with twice as many they do not fit into its registers."""
-_MOVED_WIDTH = 4
-"""Times 16 slices and 32 channels: 16 numbers a thread."""
+"""Times 128 channels: 8 values a thread; twice as many do not fit into its registers."""
+_WARPED_WIDTH = 4
+"""Times 16 slices and 32 channels: 16 values a thread."""
 
 
 def hourglass_input(
@@ -21,7 +24,10 @@ def hourglass_input(
     keypoints_driving: torch.Tensor,
     dtype: torch.dtype,
 ) -> torch.Tensor:
-    """As `operations.hourglass_input`; the result is channels-last. At rest is one motion more, of no shift."""
+    """See `optimized.operations.hourglass_input`; the result is channels-last.
+
+    ``resting`` is not read: the identity is one more motion, without a shift.
+    """
     batch, motions, _ = keypoints_driving.shape
     channels, depth, height, width = compressed.shape[1:]
     columns = (motions + 1) * (channels + 1)
@@ -54,11 +60,11 @@ def hourglass_input(
     return out
 
 
-def moved(
+def warped_features(
     features: torch.Tensor, logits: torch.Tensor, shift: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """See `optimized.operations.moved`; the moved features are channels-last."""
-    batch, shares, depth, height, width = logits.shape
+    """See `optimized.operations.warped_features`; the warped features are channels-last."""
+    batch, motions, depth, height, width = logits.shape
     channels = features.shape[1]
     features, shift = features.expand(batch, -1, -1, -1, -1), shift.contiguous()
     deformation = shift.new_empty((batch, depth, height, width, 3))
@@ -70,7 +76,7 @@ def moved(
         memory_format=torch.channels_last,
     )
     with torch.cuda.device_of(features):
-        _move[(triton.cdiv(width, _MOVED_WIDTH), height, batch)](
+        _warp[(triton.cdiv(width, _WARPED_WIDTH), height, batch)](
             features,
             logits,
             shift,
@@ -83,32 +89,32 @@ def moved(
             *features.stride(),
             *logits.stride(),
             CHANNELS=channels,
-            SHARES=shares,
-            WIDTH=_MOVED_WIDTH,
+            MOTIONS=motions,
+            WIDTH=_WARPED_WIDTH,
             DEPTH=triton.next_power_of_2(depth),
             CHANNEL_COLUMNS=triton.next_power_of_2(channels),
-            SHARE_COLUMNS=triton.next_power_of_2(shares),
+            MOTION_COLUMNS=triton.next_power_of_2(motions),
         )
     return deformation, mask, out
 
 
 @triton.jit
 def _own_coordinate(place, size):
-    """Where a place is, from -1 at one end to 1."""
+    """The coordinate of a voxel along one axis, from -1 to 1."""
     return place.to(tl.float32) * 2.0 / (size - 1).to(tl.float32) - 1.0
 
 
 @triton.jit
 def _sampling_place(coordinate, size):
-    """The place, with a fraction, that a coordinate means to a sampling whose corners are not aligned."""
+    """The fractional voxel index of a coordinate, with align_corners=False."""
     place = ((coordinate + 1.0) * size.to(tl.float32) - 1.0) * 0.5
-    # What is far outside is nothing, and might not fit into an integer.
+    # Clamped: far outside is zero anyway, and might not fit into an integer.
     return tl.minimum(tl.maximum(place, -1.0), size.to(tl.float32))
 
 
 @triton.jit
 def _sampled(volume, x, y, z, depth, height, width, channel_at, is_there, vd, vh, vw):
-    """Trilinear, zero outside; x, y, z: coordinates, of a shape that ``channel_at`` (offsets) and ``is_there`` have."""
+    """Trilinear, zero outside; the coordinates x, y, z broadcast to ``channel_at`` (offsets) and ``is_there``."""
     x, y, z = _sampling_place(x, width), _sampling_place(y, height), _sampling_place(z, depth)
     left, top, front = tl.floor(x), tl.floor(y), tl.floor(z)
     total = tl.zeros(is_there.shape, tl.float32)
@@ -130,7 +136,7 @@ def _sampled(volume, x, y, z, depth, height, width, channel_at, is_there, vd, vh
 
 @triton.jit
 def _heat(x, y, z, keypoint, is_moving, HEAT: tl.constexpr):
-    """A Gaussian around the keypoint that a pointer points to."""
+    """A Gaussian around the keypoint at a pointer."""
     x = x - tl.load(keypoint, is_moving, 0.0)
     y = y - tl.load(keypoint + 1, is_moving, 0.0)
     z = z - tl.load(keypoint + 2, is_moving, 0.0)
@@ -158,13 +164,13 @@ def _hourglass_input(
     PLACES: tl.constexpr,
     COLUMNS: tl.constexpr,
 ):
-    """Every column is a motion's heat or one of its moved channels."""
+    """Every column is a motion's heat map or one of its warped channels."""
     batch = tl.program_id(1).to(tl.int64)
     place = tl.program_id(0) * PLACES + tl.arange(0, PLACES)
     column = tl.arange(0, COLUMNS)
     motion, kind = column // (CHANNELS + 1), column % (CHANNELS + 1)
     is_column = column < (MOTIONS + 1) * (CHANNELS + 1)
-    # The first motion is rest.
+    # The first motion is the identity.
     is_moving = is_column & (motion > 0)
     from_source = source + batch * source_b + (motion - 1) * 3
     from_driving = driving + batch * MOTIONS * 3 + (motion - 1) * 3
@@ -190,7 +196,7 @@ def _hourglass_input(
         vh,
         vw,
     )
-    # At rest both are the same.
+    # For the identity both are the same.
     heat = _heat(x, y, z, from_driving[None, :], is_moving[None, :], HEAT)
     heat -= _heat(x, y, z, from_source[None, :], is_moving[None, :], HEAT)
     columns = (MOTIONS + 1) * (CHANNELS + 1)
@@ -199,7 +205,7 @@ def _hourglass_input(
 
 
 @triton.jit
-def _move(
+def _warp(
     features,
     logits,
     shift,
@@ -220,34 +226,34 @@ def _move(
     lh,
     lw,
     CHANNELS: tl.constexpr,
-    SHARES: tl.constexpr,
+    MOTIONS: tl.constexpr,
     WIDTH: tl.constexpr,
     DEPTH: tl.constexpr,
     CHANNEL_COLUMNS: tl.constexpr,
-    SHARE_COLUMNS: tl.constexpr,
+    MOTION_COLUMNS: tl.constexpr,
 ):
-    """A few places of one row in all slices, so that what is written of a place lies side by side."""
+    """A few columns of one row in all slices, so that the outputs of a place are contiguous."""
     batch, row = tl.program_id(2).to(tl.int64), tl.program_id(1)
     index = tl.arange(0, WIDTH * DEPTH)
     column, slice_at = tl.program_id(0) * WIDTH + index // DEPTH, index % DEPTH
     is_place = ((column < width) & (slice_at < depth))[:, None]
     place = ((batch * depth + slice_at) * height + row) * width + column
 
-    share = tl.arange(0, SHARE_COLUMNS)
-    is_share = (share < SHARES)[None, :]
-    logit_at = (slice_at * ld + row * lh + column * lw)[:, None] + share[None, :] * lc
-    logit = tl.load(logits + batch * lb + logit_at, is_place & is_share, 0.0).to(tl.float32)
-    logit = tl.where(is_share, logit, float("-inf"))
+    motion = tl.arange(0, MOTION_COLUMNS)
+    is_motion = (motion < MOTIONS)[None, :]
+    logit_at = (slice_at * ld + row * lh + column * lw)[:, None] + motion[None, :] * lc
+    logit = tl.load(logits + batch * lb + logit_at, is_place & is_motion, 0.0).to(tl.float32)
+    logit = tl.where(is_motion, logit, float("-inf"))
     powers = tl.exp(logit - tl.max(logit, 1)[:, None])
-    shares = powers / tl.sum(powers, 1)[:, None]
-    tl.store(mask + place[:, None] * SHARES + share[None, :], shares, is_place & is_share)
+    weights = powers / tl.sum(powers, 1)[:, None]
+    tl.store(mask + place[:, None] * MOTIONS + motion[None, :], weights, is_place & is_motion)
 
-    # Of the first share nothing is shifted.
-    of_share = shift + batch * (SHARES - 1) * 3 + (share - 1) * 3
-    is_shifting = (share > 0) & (share < SHARES)
-    x = tl.sum(shares * tl.load(of_share, is_shifting, 0.0)[None, :], 1) + _own_coordinate(column, width)
-    y = tl.sum(shares * tl.load(of_share + 1, is_shifting, 0.0)[None, :], 1) + _own_coordinate(row, height)
-    z = tl.sum(shares * tl.load(of_share + 2, is_shifting, 0.0)[None, :], 1) + _own_coordinate(slice_at, depth)
+    # The first motion, the identity, has no shift.
+    from_shift = shift + batch * (MOTIONS - 1) * 3 + (motion - 1) * 3
+    is_shifting = (motion > 0) & (motion < MOTIONS)
+    x = tl.sum(weights * tl.load(from_shift, is_shifting, 0.0)[None, :], 1) + _own_coordinate(column, width)
+    y = tl.sum(weights * tl.load(from_shift + 1, is_shifting, 0.0)[None, :], 1) + _own_coordinate(row, height)
+    z = tl.sum(weights * tl.load(from_shift + 2, is_shifting, 0.0)[None, :], 1) + _own_coordinate(slice_at, depth)
     is_written = (column < width) & (slice_at < depth)
     tl.store(deformation + place * 3, x, is_written)
     tl.store(deformation + place * 3 + 1, y, is_written)

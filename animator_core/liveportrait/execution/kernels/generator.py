@@ -1,8 +1,11 @@
-"""SPADE in one pass: normalise, modulate, activate, all in float32 between reading and writing.
+"""Triton kernels of the generator: SPADE in one pass, and the final picture.
 
-The bias of the convolutions that make scale and shift is added in it too: torch adds it to what cuDNN gives in a pass
-of its own.
+SPADE normalises, modulates and activates in float32 between reading and writing. It also adds the bias of the scale and
+shift convolutions, for which torch would run another pass after cuDNN.
 """
+
+# Triton's language has no types that mypy knows.
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators
 
 from __future__ import annotations
 
@@ -15,35 +18,45 @@ from torch import nn
 from animator_core.liveportrait.execution.optimized.operations import EPSILON, SLOPE
 
 _CHANNELS = 64
-"""Of one program; with 32 places and half precision each thread of 128 reads 16 bytes at once."""
+"""Per program; with 32 places in fp16, each of 128 threads reads 16 bytes at once."""
 _PLACES = 32
 _CHUNK = 128
-"""Places whose mean and variance one program takes."""
+"""Places per program in the first pass of the statistics."""
 _FEW_CHANNELS, _FEW_CHUNKS = 8, 64
-"""Whose chunks one program joins: a sector of memory; so many at once."""
+"""Per program in the second pass: the channels of a memory sector, and the chunks at once."""
+_PIXELS = 1024
 
 
 def modulated(x: torch.Tensor, scale_shift: nn.Conv2d, hidden: torch.Tensor) -> torch.Tensor:
     """See `optimized.operations.modulated`; the result is channels-last."""
-    out, _ = _modulated(x, scale_shift, hidden, None)
-    return out
+    return _modulated(x, scale_shift, hidden)[0]
 
 
-def modulated_enlarged(
+def modulated_upsampled(
     x: torch.Tensor,
     scale_shift: nn.Conv2d,
     hidden: torch.Tensor,
     shortcut_scale: nn.Conv2d,
     shortcut_hidden: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """See `optimized.operations.modulated_enlarged`; the results are channels-last."""
-    return _modulated(x, scale_shift, hidden, (shortcut_scale, shortcut_hidden))
+    """See `optimized.operations.modulated_upsampled`; the results are channels-last."""
+    return _modulated(x, scale_shift, hidden, shortcut=(shortcut_scale, shortcut_hidden))
+
+
+def picture(x: torch.Tensor) -> torch.Tensor:
+    """See `optimized.operations.picture`; the result is float32 and contiguous."""
+    batch, channels, height, width = x.shape
+    out = x.new_empty((batch, channels // 4, height * 2, width * 2), dtype=torch.float32)
+    pixels = out[0].numel()
+    with torch.cuda.device_of(x):
+        _show[(triton.cdiv(pixels, _PIXELS), batch)](x, out, height * 2, width * 2, pixels, *x.stride(), PIXELS=_PIXELS)
+    return out
 
 
 def statistics(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return each channel's mean and 1 / sqrt(variance + ε), (B, C) float32; x: (B, C, H, W).
+    """Return mean and 1 / sqrt(variance + ε) of each channel, (B, C) float32; x: (B, C, H, W).
 
-    torch's var_mean of half precision has to be given a float32 copy, which is three times as many bytes to move.
+    For fp16, torch's var_mean would need a float32 copy, three times the memory traffic.
     """
     batch, channels, height, width = x.shape
     places = height * width
@@ -71,17 +84,21 @@ def statistics(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _modulated(
-    x: torch.Tensor, scale_shift: nn.Conv2d, hidden: torch.Tensor, shortcut_by: tuple[nn.Conv2d, torch.Tensor] | None
+    x: torch.Tensor,
+    scale_shift: nn.Conv2d,
+    hidden: torch.Tensor,
+    *,
+    shortcut: tuple[nn.Conv2d, torch.Tensor] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     mean, gain = statistics(x)
     both, biases = _without_bias(scale_shift, hidden)
-    third, third_biases = (both, biases) if shortcut_by is None else _without_bias(*shortcut_by)
+    third, third_biases = (both, biases) if shortcut is None else _without_bias(*shortcut)
     scale, shift = both.chunk(2, 1)
     batch, channels, height, width = scale.shape
     places = height * width
     out = torch.empty_like(scale, memory_format=torch.channels_last)
-    has_shortcut = shortcut_by is not None
-    shortcut = torch.empty_like(out) if has_shortcut else out
+    has_shortcut = shortcut is not None
+    shortcut_out = torch.empty_like(out) if has_shortcut else out
     with torch.cuda.device_of(x):
         _modulate[(triton.cdiv(places, _PLACES), triton.cdiv(channels, _CHANNELS), batch)](
             x,
@@ -93,7 +110,7 @@ def _modulated(
             biases,
             third_biases,
             out,
-            shortcut,
+            shortcut_out,
             channels,
             width,
             places,
@@ -106,11 +123,11 @@ def _modulated(
             PLACES=_PLACES,
             CHANNELS=_CHANNELS,
         )
-    return out, shortcut
+    return out, shortcut_out
 
 
 def _without_bias(conv: nn.Conv2d, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return what ``conv`` gives but for its bias, and the bias."""
+    """Return the convolution of ``hidden`` without its bias, and the bias."""
     assert conv.bias is not None
     return F.conv2d(hidden, conv.weight, None, conv.stride, conv.padding), conv.bias
 
@@ -119,7 +136,7 @@ def _without_bias(conv: nn.Conv2d, hidden: torch.Tensor) -> tuple[torch.Tensor, 
 def _chunk_statistics(
     x, means, squares, channels, width, places, xb, xc, xh, xw, PLACES: tl.constexpr, CHANNELS: tl.constexpr
 ):
-    """Mean, and sum of squared distances from it, of every channel over a chunk of places."""
+    """Mean and sum of squared deviations of every channel over a chunk of places."""
     chunk, batch = tl.program_id(0), tl.program_id(2).to(tl.int64)
     place = chunk * PLACES + tl.arange(0, PLACES)
     channel = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
@@ -147,7 +164,7 @@ def _join_statistics(
     CHUNKS: tl.constexpr,
     CHANNELS: tl.constexpr,
 ):
-    """Those of all chunks together, without the difference of two large numbers."""
+    """Combine the statistics of all chunks without cancellation."""
     batch = tl.program_id(1).to(tl.int64)
     channel = tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS)
     is_channel = (channel < channels)[None, :]
@@ -208,7 +225,7 @@ def _modulate(
     PLACES: tl.constexpr,
     CHANNELS: tl.constexpr,
 ):
-    """x is read FACTOR times smaller than everything else; what is written is channels-last without gaps."""
+    """x is FACTOR times smaller than everything else; the results are dense channels-last."""
     batch = tl.program_id(2).to(tl.int64)
     place = tl.program_id(0) * PLACES + tl.arange(0, PLACES)
     channel = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
@@ -226,10 +243,21 @@ def _modulate(
     shift = tl.load(shifts + both_at, is_there, 0.0).to(tl.float32) + shift_bias
     modulated = value * scale + shift
     to = batch * places * channels + place[:, None] * channels + channel_row
-    # Leaky for a slope in 0…1; with a comparison in its place Triton 3.7 runs out of registers on sm_80.
+    # Leaky ReLU for a slope in 0…1; with a comparison instead, Triton 3.7 runs out of registers on sm_80.
     tl.store(out + to, tl.maximum(modulated, modulated * slope), is_there)
     if HAS_SHORTCUT:
         third_at = batch * third_b + (row * third_h + column * third_w)[:, None] + channel_row * third_c
         third_bias = tl.load(shortcut_biases + channel, is_channel, 0.0).to(tl.float32)[None, :]
         third = tl.load(shortcut_scales + third_at, is_there, 0.0).to(tl.float32) + third_bias
         tl.store(shortcut + to, value * third, is_there)
+
+
+@triton.jit
+def _show(x, out, height, width, pixels, xb, xc, xh, xw, PIXELS: tl.constexpr):
+    batch = tl.program_id(1).to(tl.int64)
+    pixel = tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)
+    row, column, colour = pixel // width % height, pixel % width, pixel // (width * height)
+    channel = colour * 4 + row % 2 * 2 + column % 2
+    at = batch * xb + channel * xc + row // 2 * xh + column // 2 * xw
+    value = tl.load(x + at, pixel < pixels, 0.0).to(tl.float32)
+    tl.store(out + batch * pixels + pixel, tl.sigmoid(value), pixel < pixels)

@@ -1,4 +1,4 @@
-"""Looks at a filter's times now and then: is the machine too slow, and what is to be logged."""
+"""Feeds frame timings to the quality ladder once a second, and logs them."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ from animator_core.config import PerformanceConfig
 
 logger = logging.getLogger(__name__)
 
-_LOOK_NS = 1_000_000_000
+_OBSERVE_NS = 1_000_000_000
 _LOG_NS = 5_000_000_000
 _RENDERING = ("motion", "render")
 
 
-class Review:
-    """Steers the quality of one filter by its statistics; used by its render thread."""
+class LoadMonitor:
+    """Steers the quality of one animation by its statistics; used by the thread that draws."""
 
     def __init__(self, performance: PerformanceConfig, statistics: FrameStatistics, now_ns: int) -> None:
         self.quality = QualityLadder(performance.frame_skip_threshold, performance.max_render_share)
         self._is_logging = performance.enable_profiling
         self._statistics = statistics
-        self._looked_ns = self._logged_ns = now_ns
+        self._observed_ns = self._logged_ns = now_ns
         self._tracking_ns = self._rendering_ns = 0
 
     @property
     def rung(self) -> Rung:
-        """What is to be animated."""
+        """The present quality."""
         return self.quality.rung
 
-    def look(self, now_ns: int, is_disturbed: bool) -> None:
-        """Take note of the time that passed; is_disturbed: something is prepared beside, which will pass."""
-        if now_ns - self._looked_ns >= _LOOK_NS:
+    def observe(self, now_ns: int, is_disturbed: bool) -> None:
+        """Step the ladder and log, if it is time; is_disturbed: a preparation takes time of the machine, for now."""
+        if now_ns - self._observed_ns >= _OBSERVE_NS:
             load = self._load(now_ns)
             if is_disturbed:
                 self.quality.pause(now_ns)
             else:
-                self._observe(load, now_ns)
+                self._step(load, now_ns)
         if self._is_logging and now_ns - self._logged_ns >= _LOG_NS:
             self._logged_ns = now_ns
             self._log(now_ns)
 
-    def _observe(self, load: Load, now_ns: int) -> None:
+    def _step(self, load: Load, now_ns: int) -> None:
         before = self.rung
         self.quality.observe(load, now_ns)
         if self.rung is not before:
@@ -52,13 +52,13 @@ class Review:
         """Return the load since the last call."""
         tracking_ns = self._statistics.total_ns("tracking")
         rendering_ns = sum(self._statistics.total_ns(stage) for stage in _RENDERING)
-        passed_ns = now_ns - self._looked_ns
+        passed_ns = now_ns - self._observed_ns
         load = Load(
             self._statistics.fps(now_ns),
             (tracking_ns - self._tracking_ns) / passed_ns,
             (rendering_ns - self._rendering_ns) / passed_ns,
         )
-        self._looked_ns, self._tracking_ns, self._rendering_ns = now_ns, tracking_ns, rendering_ns
+        self._observed_ns, self._tracking_ns, self._rendering_ns = now_ns, tracking_ns, rendering_ns
         return load
 
     def _log(self, now_ns: int) -> None:

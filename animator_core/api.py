@@ -21,9 +21,8 @@ from animator_core.errors import AnimatorError, CharacterError
 from animator_core.ipc.frame_ring import now_ns
 from animator_core.liveportrait.model import PortraitModel, SourceFeatures, to_bytes, to_tensor
 from animator_core.liveportrait.motion.crop import DRIVING_CROP_SIZE, crop_driving, driving_square
-from animator_core.liveportrait.motion.face_motion import face_motion
+from animator_core.liveportrait.motion.face_motion import face_motion, ratio_tensors
 from animator_core.liveportrait.motion.motion_cache import MotionCache
-from animator_core.liveportrait.motion.retargeting import ratio_tensors
 from animator_core.liveportrait.motion.transfer import MotionTransfer
 from animator_core.liveportrait.networks.keypoints import KeypointMotion
 from animator_core.liveportrait.renderer import LivePortraitRenderer

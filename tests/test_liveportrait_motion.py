@@ -22,19 +22,19 @@ from liveportrait_weights import golden_state
 
 from animator_core.errors import CharacterError, ConfigError, MotionError
 from animator_core.liveportrait.motion import crop as cropping
-from animator_core.liveportrait.motion.clip_transfer import smooth_clip, template_keypoints, transfer_clip
+from animator_core.liveportrait.motion.clip_transfer import hull_volume, smooth_clip, template_keypoints, transfer_clip
 from animator_core.liveportrait.motion.editing import brow_expression, gaze_expression
 from animator_core.liveportrait.motion.face_motion import (
     FaceMotion,
+    close_ratios,
     joined,
     motion_from_arrays,
     motion_to_arrays,
     rotation_from_vector,
     vector_from_rotation,
 )
-from animator_core.liveportrait.motion.hull import hull_volume
 from animator_core.liveportrait.motion.landmark_motion import LandmarkMotion
-from animator_core.liveportrait.motion.retargeting import LIP_KEYPOINTS, close_ratios
+from animator_core.liveportrait.motion.retargeting import LIP_KEYPOINTS
 from animator_core.liveportrait.motion.template import read_template, template_from_arrays, write_template
 from animator_core.liveportrait.motion.transfer import MotionTransfer
 from animator_core.liveportrait.networks.stitching import EyeRetargeting, LipRetargeting, StitchingNetwork

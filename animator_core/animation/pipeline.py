@@ -140,7 +140,7 @@ class CharacterPipeline:
         return AnimatedFrame(self._picture, placement.captured_ns)
 
     def _note_neutral(self) -> None:
-        """Take what the driver found of the neutral pose; what only another renderer knows of it is kept."""
+        """Take the neutral pose that the driver found; the part that only another renderer knows is kept."""
         found = self._driver.neutral if self._driver is not None else {}
         if found is not self._noted:
             self._noted = found

@@ -11,12 +11,11 @@ import torch
 
 from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.liveportrait.model import to_tensor
-from animator_core.liveportrait.motion.driving_view import DrivingView, DrivingViews
+from animator_core.liveportrait.motion.driving_view import DrivingView, DrivingViews, RecentViews
 from animator_core.liveportrait.motion.face_motion import FaceMotion, face_motion
 from animator_core.liveportrait.motion.landmark_motion import landmark_motion
 from animator_core.liveportrait.motion.live_motion import LiveMotion
 from animator_core.liveportrait.motion.neutral_face import (
-    RecentViews,
     from_arrays,
     mirrored,
     new_calibration,

@@ -82,7 +82,7 @@ class LivePortraitRenderer:
         return LivePortraitDriver(self, estimator)
 
     def prepare(self, character: Character) -> None:
-        """Compute and keep what drawing ``character`` needs; raises CharacterError where it cannot be drawn."""
+        """Compute and keep everything that drawing ``character`` needs; raises CharacterError if it cannot be drawn."""
         self._scene_of(character)
 
     def set_character(self, character: Character) -> None:
@@ -93,7 +93,7 @@ class LivePortraitRenderer:
     def draw(self, placement: Placement) -> UInt8Array:
         """Return the character: (H, W, 4) uint8 BGRA, premultiplied; reused by the next call.
 
-        Raises ModelError where the device fails.
+        Raises ModelError if the device fails.
         """
         scene = self.scene
         with self.device_errors():
@@ -102,7 +102,7 @@ class LivePortraitRenderer:
     def draw_each(self, placements: Sequence[Placement]) -> Iterator[UInt8Array]:
         """Yield the character at each placement, as `draw` returns it; the networks paint all of them at once.
 
-        Raises ModelError where the device's memory is too small for so many.
+        Raises ModelError if the device's memory is too small for so many.
         """
         scene = self.scene
         try:
@@ -113,7 +113,7 @@ class LivePortraitRenderer:
             ) from exc
 
     def replay(self, template: MotionTemplate) -> list[Placement]:
-        """Return the character's place in every frame of a recorded motion; raises MotionError for what it lacks."""
+        """Return the character's place in every frame of a recorded motion; raises MotionError if it does not fit."""
         scene, model = self.scene, self.model
         keypoints = template_keypoints(template, scene.source_motion, model.retargeters, model.options)
         frames = [keypoints[number : number + 1] for number in range(len(keypoints))]

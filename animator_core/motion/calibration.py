@@ -27,7 +27,7 @@ _RESTING_SHARE = 0.25
 
 
 class Comparison(Protocol[FaceIn, NeutralOut]):
-    """What is compared of the faces of one kind."""
+    """Measures of faces of one kind: of landmarks, or of LivePortrait's motion."""
 
     mouth_at_rest: float
     """Standard deviation of the mouth opening of a resting face."""
@@ -56,8 +56,8 @@ class Comparison(Protocol[FaceIn, NeutralOut]):
 class Calibration(Generic[Face, Neutral]):
     """Watches faces until a second of them is stable; after six seconds it takes the calmest second seen.
 
-    A camera of fewer than eight frames a second is given the time that eight take; of one that is slower still, what
-    there is counts after six seconds.
+    A camera of fewer than eight frames a second is given the time that eight take; of one that is slower still, the
+    faces so far count after six seconds.
     """
 
     def __init__(self, comparison: Comparison[Face, Neutral]) -> None:
@@ -67,7 +67,7 @@ class Calibration(Generic[Face, Neutral]):
         self._best: tuple[float, Neutral] | None = None
 
     def restart(self) -> None:
-        """Forget what was seen."""
+        """Forget every face."""
         self._recent.clear()
         self._first_ns = self._best = None
 

@@ -15,18 +15,18 @@ def _zeros(*shape: int) -> FloatArray:
 
 @dataclass(frozen=True)
 class DrivingMotion:
-    """What the character shall do now; the defaults are the neutral pose.
+    """The motion for the character; the defaults are the neutral pose.
 
     Axes: x right, y down, z away from the viewer, as in the driving frame. Lengths are in face sizes (`face_size`).
 
     rotation: (3, 3) float32 of the differences in yaw, pitch and roll from neutral (`pose.euler_angles`): added
-    to a character's own angles they make it nod where the person nods, however either stood to the camera before.
+    to a character's own angles they make it nod when the person nods, however either stood to the camera before.
     translation: (2,) float32, the head's shift in the picture plane, in face sizes.
     scale: the head's size relative to neutral (nearer is larger).
     expression: (478, 3) float32, each landmark's shift in the head's own frontal axes, in face sizes.
     eye_openness: (2,) float32, the person's right and left eye; 1 as in neutral, 0 closed.
     gaze: (2, 2) float32, right and left iris' shift (x, y) in the head's axes, in eye widths.
-    mouth_width: the person's own mouth width in the neutral pose, in face sizes: what mouth openings are measured by.
+    mouth_width: the person's own mouth width in the neutral pose, in face sizes: the unit of mouth openings.
     breath: phase-free chest lift in [-1, 1] of the idle motion, 0 while a face drives.
     captured_ns: capture time of the frame that this motion comes from; 0 for none.
     """

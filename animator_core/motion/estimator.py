@@ -28,7 +28,7 @@ _MOUTH_CORNERS = (61, 291)
 
 @dataclass(frozen=True)
 class MotionSettings:
-    """How a motion is derived; the fields mean what they mean in `protocol.AnimationSettings`."""
+    """How a motion is derived; the fields are those of `protocol.AnimationSettings`."""
 
     mirror: bool = False
     sensitivity_expression: float = 1.0
@@ -98,7 +98,7 @@ class MotionEstimator:
         return self.update(None if tracked is None else tracked.observation, now_ns)
 
     def update(self, observation: FaceObservation | None, now_ns: int) -> DrivingMotion:
-        """Return the motion at ``now_ns``; observation: a new one, or None where there is none since the last call."""
+        """Return the motion at ``now_ns``; observation: a new one, or None for none since the last call."""
         seconds = min(max((now_ns - self._now_ns) * 1e-9, 1e-4), 0.5)
         self._now_ns = now_ns
         if observation is not None:

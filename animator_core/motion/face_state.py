@@ -29,7 +29,7 @@ _MAX_SHAPE_CHANGE = 0.008
 class FaceState:
     """A face in its own frontal axes.
 
-    pose: where the head is in the frame. shape: (478, 3) float32 face units in the head's axes.
+    pose: of the head in the frame. shape: (478, 3) float32 face units in the head's axes.
     eye_ratio: (2,) lid opening by eye width, right and left. gaze: (2, 2) iris from the eye's middle, in eye widths.
     captured_ns: capture time of the frame. frame_width: its width in pixels.
     """
@@ -48,7 +48,7 @@ class FaceState:
 
 
 def face_state(observation: FaceObservation, neutral_shape: FloatArray | None = None) -> FaceState:
-    """Return the state of an observed face; neutral_shape: (478, 3) face units, the person's own where known."""
+    """Return the state of an observed face; neutral_shape: (478, 3) face units, the person's own if known."""
     landmarks = with_true_depth(observation.landmarks)
     pose = fit_pose(landmarks, neutral_shape)
     shape = pose.to_head(landmarks)
@@ -67,7 +67,7 @@ def eye_measures(shape: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]
 
 
 def mirrored(observation: FaceObservation) -> FaceObservation:
-    """Return what the tracker would have seen in the mirrored frame."""
+    """Return the observation that the mirrored frame would have given."""
     landmarks = observation.landmarks[face_model().mirror].copy()
     landmarks[:, 0] = observation.frame_width - landmarks[:, 0]
     return replace(observation, landmarks=landmarks)
@@ -84,7 +84,7 @@ class SteadyFrame:
         self._size = (0, 0)
         self._factor = 1.0
         self._middle = np.zeros(2, np.float32)
-        """Where the middle of the frames is in the first one."""
+        """The middle of the frames, in pixels of the first one."""
 
     def observe(self, observation: FaceObservation) -> FaceObservation:
         """Return an observation as it would be in a frame of the first one's size."""
@@ -112,7 +112,7 @@ def _extent(landmarks: FloatArray) -> float:
 
 @dataclass(frozen=True)
 class NeutralPose:
-    """What a person's motion is measured against: fields as in `FaceState`, in the frames' own pixels."""
+    """A person's neutral pose, which motion is measured against: fields as in `FaceState`."""
 
     pose: HeadPose
     shape: FloatArray
@@ -150,7 +150,7 @@ class NeutralPose:
 
 
 class StateComparison:
-    """What `Calibration` compares of face states."""
+    """The comparison of face states for `Calibration`."""
 
     mouth_at_rest = 0.012
 

@@ -1,4 +1,4 @@
-"""What a character does while nobody drives it: it breathes slowly, sways a little and blinks now and then."""
+"""The idle motion while nobody drives: slow breath, a little sway and a blink now and then."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def to_text(arrays: Arrays) -> str:
 
 
 def from_text(text: str) -> dict[str, FloatArray]:
-    """Return the arrays of such a line; none where it is damaged."""
+    """Return the arrays of such a line; none if it is damaged."""
     try:
         with np.load(io.BytesIO(base64.b64decode(text, validate=True)), allow_pickle=False) as archive:
             return {name: np.asarray(archive[name]) for name in archive.files}

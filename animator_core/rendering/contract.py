@@ -86,7 +86,7 @@ class Renderer(Protocol):
         ...
 
     def prepare(self, character: Character) -> None:
-        """Compute and keep what `set_character` needs, so that a later switch is quick."""
+        """Compute and keep everything that `set_character` needs, so that a later switch is quick."""
         ...
 
     def set_character(self, character: Character) -> None:
@@ -104,7 +104,7 @@ class Renderer(Protocol):
     def warm_up(self) -> None:
         """Do once, for the character that is set, all that a live frame takes, so that the first one is quick.
 
-        Libraries choose and build for each thread what they compute with: the thread that draws calls it as well.
+        Libraries choose and build their kernels for each thread: the thread that draws calls it as well.
         """
         ...
 

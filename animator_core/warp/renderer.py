@@ -55,11 +55,11 @@ class WarpRenderer:
         return LandmarkDriver(self, estimator)
 
     def prepare(self, character: Character) -> None:
-        """Compute and keep what drawing ``character`` needs; raises CharacterError where it cannot be drawn."""
+        """Compute and keep everything that drawing ``character`` needs; raises CharacterError if it cannot be drawn."""
         self._puppet_of(character)
 
     def set_character(self, character: Character) -> None:
-        """Make ``character`` the one that `render` draws; raises CharacterError where it cannot be drawn."""
+        """Draw ``character`` from now on; raises CharacterError if it cannot be drawn."""
         self._puppet = self._puppet_of(character)
 
     def place(self, motion: DrivingMotion) -> Placement:
@@ -149,6 +149,6 @@ class _Puppet:
 
 
 def _feather(shape: FloatArray) -> FloatArray:
-    """Return (478,) float32: 0 on the face's outline, where mesh and grid meet, rising to 1 further in."""
+    """Return (478,) float32: 0 on the face's outline, the border of mesh and grid, rising to 1 further in."""
     distance = np.linalg.norm(shape[:, None, :2] - shape[None, list(FACE_OVAL), :2], axis=2).min(1)
     return np.asarray(np.clip(distance / _FEATHER, 0, 1), np.float32)

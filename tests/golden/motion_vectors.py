@@ -23,8 +23,7 @@ from animator_core.liveportrait.motion.crop import (
     reduced_to_networks,
     warp_to_crop,
 )
-from animator_core.liveportrait.motion.face_motion import FaceMotion, face_motion
-from animator_core.liveportrait.motion.retargeting import ratio_tensors
+from animator_core.liveportrait.motion.face_motion import FaceMotion, face_motion, ratio_tensors
 from animator_core.liveportrait.networks.motion_extractor import MotionExtractor
 from tests.golden.golden_rule import face_image, image_tensor, landmarks203, make_state_dict
 from tests.golden.golden_vectors import SHARED, shapes

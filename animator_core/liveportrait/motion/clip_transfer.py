@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
+from animator_core.arrays import AnyArray
 from animator_core.errors import MotionError
 from animator_core.liveportrait.motion.face_motion import FaceMotion, motion_from_arrays
-from animator_core.liveportrait.motion.hull import hull_volume
 from animator_core.liveportrait.motion.retargeting import Retargeters
 from animator_core.liveportrait.motion.template import MotionTemplate
 from animator_core.liveportrait.motion.transfer import MotionTransfer, expression_weights, expressive_mask
@@ -19,6 +20,7 @@ from animator_core.motion.options import MotionOptions
 
 _FLAT_VOLUME = 1e-6
 _TRANSITION_VARIANCE = 1e-5
+_JITTER = 1e-9
 
 # The expression of a neutral face with closed lips, in units of 1e-9.
 _NEUTRAL_EXPRESSION = """
@@ -32,7 +34,7 @@ _NEUTRAL_EXPRESSION = """
 
 @dataclass(frozen=True)
 class KeypointClip:
-    """What the warping network takes, frame by frame: both (N, 21, 3) float32."""
+    """The warping network's input, frame by frame: both (N, 21, 3) float32."""
 
     keypoints_source: torch.Tensor
     keypoints_driving: torch.Tensor
@@ -43,7 +45,7 @@ def template_keypoints(
 ) -> torch.Tensor:
     """Return the driving keypoints of every frame, (N, 21, 3): the recorded motion exactly, not smoothed.
 
-    Raises MotionError where the options ask for what the template lacks.
+    Raises MotionError if the options ask for something that the template lacks.
     """
     driving = motion_from_arrays(template.arrays())
     neutral = motion_from_arrays(template.neutral.arrays()) if template.neutral else None
@@ -112,6 +114,29 @@ def _in_source_video(
 def _size_ratio(keypoints_source: torch.Tensor, keypoints_first: torch.Tensor) -> float:
     source, first = (hull_volume(points[0].cpu().numpy()) for points in (keypoints_source, keypoints_first))
     return math.sqrt(source) / math.sqrt(first) if min(source, first) > _FLAT_VOLUME else 1.0
+
+
+def hull_volume(points: AnyArray) -> float:
+    """Return the volume of the convex hull of (N, 3) points; meant for N up to about 30; flat ones have about 0.
+
+    A triangle of points is a face of the hull if all the others lie on one side of it; that is looked up for every
+    triangle, which for 21 points takes about a millisecond.
+    """
+    points = np.asarray(points, np.float64)
+    extent = float(np.ptp(points, axis=0).max()) if len(points) >= 4 else 0.0
+    if extent == 0:
+        return 0.0
+    # Four points in one plane would be several faces in one place; too small a shift to matter keeps them apart.
+    points = (points - points.mean(0)) / extent
+    points = points + _JITTER * np.random.default_rng(0).uniform(-1, 1, points.shape)
+    first, second, third = (points[list(index)] for index in zip(*itertools.combinations(range(len(points)), 3)))
+    normals = np.cross(second - first, third - first)
+    offsets = np.einsum("ij,ij->i", normals, first)
+    sides = normals @ points.T - offsets[:, None]
+    tolerance = 1e-14
+    is_face = (sides <= tolerance).all(1) | (sides >= -tolerance).all(1)
+    # The faces and the middle of all points make pyramids that fill the hull.
+    return float(np.abs(offsets[is_face]).sum() / 6) * extent**3
 
 
 def smooth_clip(values: torch.Tensor, observation_variance: float) -> torch.Tensor:

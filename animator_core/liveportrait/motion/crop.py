@@ -38,7 +38,7 @@ class FaceSquare:
     angle_rad: float
 
     def places(self, points: AnyArray) -> AnyArray:
-        """Return where points, (N, 2 or more) pixels, are in the unturned square: (N, 2) in its sides, 0 to 1."""
+        """Return points, (N, 2 or more) pixels, in the unturned square: (N, 2) in its sides, 0 to 1."""
         return np.asarray((points[:, :2] - self.centre) / self.size + 0.5)
 
 
@@ -64,7 +64,7 @@ def face_square(points: AnyArray, axis: AnyArray, scale: float, shift_x: float, 
 
 
 def crop_transform(square: FaceSquare, crop_size: int, is_turned: bool = True) -> AnyArray:
-    """Return crop_from_image, (3, 3) float32: what carries a picture's pixels into its crop."""
+    """Return crop_from_image, (3, 3) float32: pixels of the picture → pixels of its crop."""
     scale = crop_size / square.size
     right, down = _axes(square.angle_rad if is_turned else 0.0)
     rows = scale * np.stack((right, down))
@@ -75,7 +75,7 @@ def crop_transform(square: FaceSquare, crop_size: int, is_turned: bool = True) -
 
 
 def warp_to_crop(picture: AnyArray, crop_from_image: AnyArray, crop_size: int) -> AnyArray:
-    """Return the crop, (crop_size, crop_size, C) as ``picture``, bilinear; 0 where the picture has nothing."""
+    """Return the crop, (crop_size, crop_size, C) as ``picture``, bilinear; 0 outside the picture."""
     matrix = crop_from_image[:2].astype(np.float64)
     return cv2.warpAffine(picture, matrix, (crop_size, crop_size), flags=cv2.INTER_LINEAR, borderValue=(0, 0, 0, 0))
 
@@ -130,7 +130,7 @@ def driving_square(landmarks: AnyArray) -> FaceSquare:
 
 
 def crop_driving(frame: AnyArray, square: FaceSquare) -> AnyArray:
-    """Return what the motion extractor looks at, (256, 256, C) as ``frame``."""
+    """Return the motion extractor's input, (256, 256, C) as ``frame``."""
     transform = crop_transform(square, DRIVING_CROP_SIZE, is_turned=False)
     return warp_to_crop(frame, transform, DRIVING_CROP_SIZE)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.liveportrait.motion.crop import FaceSquare, crop_driving, driving_square
-from animator_core.liveportrait.motion.face_motion import FaceMotion, face_motion
-from animator_core.liveportrait.motion.retargeting import ratio_tensors
+from animator_core.liveportrait.motion.face_motion import FaceMotion, face_motion, ratio_tensors
 from animator_core.liveportrait.networks.keypoints import KeypointMotion
 from animator_core.motion.frame_change import FrameChange, frame_change
 
@@ -21,13 +21,16 @@ _SNAP = 2.5
 """In limits of the above: a head that is farther out has jumped (another person, a lost track)."""
 _EASE_SECONDS = 0.2
 
+_KEPT_EVERY_NS = 100_000_000
+_KEPT_VIEWS = 16
+
 
 @dataclass(frozen=True)
 class DrivingView:
     """A driver's face in one frame.
 
     pixels: (256, 256, 3) uint8 RGB, the crop. landmarks: (478, 2 or 3) pixels of the frame.
-    square: where the crop is in the frame; reference: the crop in whose coordinates the motion shall be.
+    square: the crop in the frame; reference: the crop in whose coordinates the motion is given.
     """
 
     pixels: UInt8Array
@@ -41,7 +44,7 @@ class DrivingView:
         return self.square.places(self.landmarks)
 
     def motion(self, seen: KeypointMotion) -> FaceMotion:
-        """Return what the motion extractor saw in the pixels as the face's motion, N = 1, on the CPU."""
+        """Return the face's motion from the motion extractor's output for the pixels, N = 1, on the CPU."""
         motion = face_motion(seen, *ratio_tensors(self.landmarks)).to("cpu")
         return seen_from(motion, self.square, self.reference)
 
@@ -55,7 +58,7 @@ class DrivingViews:
         self._face_size = 0.0
 
     def recentre(self) -> None:
-        """Put the crop where the head is in the next frame; motions stay in the same coordinates."""
+        """Centre the crop on the head in the next frame; motions stay in the same coordinates."""
         self._crop.recentre()
 
     @property
@@ -87,6 +90,28 @@ class DrivingViews:
         self._frame_size, self._face_size = frame_size, face_size
 
 
+class RecentViews:
+    """The crops of the last moments: one of them shows the neutral face, and can be looked at in a mirror."""
+
+    def __init__(self) -> None:
+        self._recent: deque[tuple[int, UInt8Array, FaceMotion]] = deque(maxlen=_KEPT_VIEWS)
+
+    def add(self, view: DrivingView, seen: FaceMotion, captured_ns: int) -> None:
+        """Keep a view now and then; seen: the motion in it."""
+        if not self._recent or captured_ns - self._recent[-1][0] >= _KEPT_EVERY_NS:
+            self._recent.append((captured_ns, view.pixels, seen))
+
+    def nearest(self, neutral: FaceMotion) -> UInt8Array | None:
+        """Return the pixels, (256, 256, 3) uint8 RGB, of the view whose expression is nearest to the neutral one."""
+        if not self._recent:
+            return None
+        return min(self._recent, key=lambda each: float((each[2].expression - neutral.expression).abs().sum()))[1]
+
+    def clear(self) -> None:
+        """Forget them all."""
+        self._recent.clear()
+
+
 def seen_from(motion: FaceMotion, square: FaceSquare, reference: FaceSquare) -> FaceMotion:
     """Return a motion that was seen in the crop ``square`` as it is in the crop ``reference``; both upright."""
     # x' = (x · size + 2 (centre − centre')) / size', and x = s (x_c R + δ) + t
@@ -110,7 +135,7 @@ class DrivingCrop:
         self._seen_ns = 0
 
     def recentre(self) -> None:
-        """Put the crop where the head is in the next frame: at calibration, or after the face was lost."""
+        """Centre the crop on the head in the next frame: at calibration, or after the face was lost."""
         self._square = None
 
     def mirror(self, frame_width: int) -> None:
@@ -144,7 +169,7 @@ class DrivingCrop:
         return self._square
 
     def _excursion(self, wanted: FaceSquare) -> float:
-        """Return how far the head is from the crop's middle and size, in limits of what the crop bears."""
+        """Return how far the head is from the crop's middle and size, in limits of the crop."""
         assert self._square is not None
         offset = float(np.abs(wanted.centre - self._square.centre).max()) / self._square.size
         return max(offset / _FOLLOW_OFFSET, abs(math.log(wanted.size / self._square.size)) / _FOLLOW_SIZE)

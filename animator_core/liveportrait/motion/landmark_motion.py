@@ -1,7 +1,7 @@
-"""What landmarks tell of a face where there is no frame that the motion extractor could look at.
+"""Drives LivePortrait from landmarks alone, without a frame for the motion extractor.
 
 A recorded landmark motion, or the idle motion of nobody. Lids and lips open through the retargeting networks; gaze,
-brows and smile are the official editor's sliders. How far the sliders go for what landmarks do is our own estimate
+brows and smile are the official editor's sliders. The sliders' share of a landmark's motion is our own estimate
 (their ends for the strongest seen in four clips); it was not compared with the official weights' pictures.
 """
 
@@ -52,7 +52,7 @@ class LandmarkMotion:
 
     @property
     def expression(self) -> torch.Tensor:
-        """What gaze, brows and the mouth's corners add to the expression, (21, 3)."""
+        """The change of expression by gaze, brows and the mouth's corners, (21, 3)."""
         gaze_x, gaze_y = (_limited(each * _GAZE_PER_EYE_WIDTH, -_MAX_GAZE, _MAX_GAZE) for each in self.gaze)
         brows = _limited(self.brows * _BROWS_PER_FACE_SIZE, -_MAX_BROWS, _MAX_BROWS)
         smile = (self.widening / _BROAD_SMILE_WIDENS + self.lifting / _BROAD_SMILE_LIFTS) / 2
@@ -83,7 +83,7 @@ def landmark_motion(motion: DrivingMotion, units_of_face_size: float) -> Landmar
 def opening_correction(
     networks: Retargeters, source: FaceMotion, motion: LandmarkMotion, options: MotionOptions
 ) -> torch.Tensor:
-    """Return what opens or closes the source's (N = 1) eyes and lips as the motion does, (1, 21, 3)."""
+    """Return the delta that opens or closes the source's (N = 1) eyes and lips as the motion does, (1, 21, 3)."""
     delta = torch.zeros_like(source.keypoints)
     still = MotionOptions(region="pose", normalize_lips=options.normalize_lips and options.is_relative)
     still = replace(still, lip_normalize_threshold=options.lip_normalize_threshold)

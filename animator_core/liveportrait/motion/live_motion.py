@@ -18,7 +18,7 @@ from animator_core.motion.options import MotionOptions
 _MAX_STEP_SECONDS = 0.2
 _SHIFT_FREE, _SHIFT_MOST = 0.3, 0.5
 _SIZE_FREE, _SIZE_MOST = 0.25, 0.45
-"""Shift (crop units) and growth (logarithm) that pass unchanged, and what larger ones approach: farther out the face
+"""Shift (crop units) and growth (logarithm) that pass unchanged, and the bounds of larger ones: beyond them the face
 would leave its crop."""
 
 
@@ -97,7 +97,7 @@ class LiveMotion:
         self._ease.restart()
 
     def set_options(self, options: MotionOptions) -> None:
-        """Take other options, easing over to what they make of the motion."""
+        """Take other options; the motion eases over to theirs."""
         if options.smoothing != self.options.smoothing:
             self._smoother = MotionSmoother(options.smoothing)
         self.options = options
@@ -124,7 +124,7 @@ class LiveMotion:
         self._calibration.restart()
 
     def drive(self, seen: FaceMotion, captured_ns: int) -> torch.Tensor:
-        """Return the driving keypoints, (1, 21, 3), for what the motion extractor saw in one frame (N = 1).
+        """Return the driving keypoints, (1, 21, 3), for the motion extractor's view of one frame (N = 1).
 
         seen: in one and the same crop's coordinates, see `driving_view.DrivingCrop`; unsmoothed.
         """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Callable
@@ -13,7 +12,6 @@ import torch
 
 from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.liveportrait.motion.crop import FaceSquare
-from animator_core.liveportrait.motion.driving_view import DrivingView
 from animator_core.liveportrait.motion.face_motion import (
     FaceMotion,
     joined,
@@ -43,12 +41,10 @@ _SHAPES = {
     _SQUARE: (3,),
     _IS_MIRRORED: (),
 }
-_EVERY_NS = 100_000_000
-_VIEWS = 16
 
 
 class FaceComparison:
-    """What `Calibration` compares of face motions of one frame each."""
+    """The comparison of face motions, one frame each, for `Calibration`."""
 
     mouth_at_rest = 0.03
 
@@ -81,37 +77,15 @@ class FaceComparison:
 
 
 def new_calibration() -> Calibration[FaceMotion, FaceMotion]:
-    """Return what finds the neutral face among face motions of one frame each."""
+    """Return a search for the neutral face among face motions of one frame each."""
     return Calibration(FaceComparison())
-
-
-class RecentViews:
-    """The crops of the last moments: one of them shows the neutral face, and can be looked at in a mirror."""
-
-    def __init__(self) -> None:
-        self._recent: deque[tuple[int, UInt8Array, FaceMotion]] = deque(maxlen=_VIEWS)
-
-    def add(self, view: DrivingView, seen: FaceMotion, captured_ns: int) -> None:
-        """Keep a view now and then; seen: the motion in it."""
-        if not self._recent or captured_ns - self._recent[-1][0] >= _EVERY_NS:
-            self._recent.append((captured_ns, view.pixels, seen))
-
-    def nearest(self, neutral: FaceMotion) -> UInt8Array | None:
-        """Return the pixels, (256, 256, 3) uint8 RGB, of the view whose expression is nearest to the neutral one."""
-        if not self._recent:
-            return None
-        return min(self._recent, key=lambda each: float((each[2].expression - neutral.expression).abs().sum()))[1]
-
-    def clear(self) -> None:
-        """Forget them all."""
-        self._recent.clear()
 
 
 def mirrored(neutral: FaceMotion, pixels: UInt8Array, look: Callable[[UInt8Array], FaceMotion]) -> FaceMotion:
     """Return the neutral face (N = 1) in the mirror.
 
-    Pose and ratios are mirrored by themselves. What the networks' keypoints mean is theirs, so those are of the crop
-    of the neutral face, (256, 256, 3) uint8 RGB, mirrored; look: returns what the motion extractor sees in a crop.
+    Pose and ratios are mirrored by themselves. Keypoints cannot be mirrored by themselves, so those are of the crop
+    of the neutral face, (256, 256, 3) uint8 RGB, mirrored; look: returns the motion in a crop.
     """
     seen = look(np.ascontiguousarray(pixels[:, ::-1]))
     flip = torch.tensor([-1.0, 1.0, 1.0])
@@ -135,7 +109,7 @@ def to_arrays(neutral: FaceMotion, square: FaceSquare, is_mirrored: bool) -> dic
 
 
 def from_arrays(arrays: Mapping[str, FloatArray]) -> tuple[FaceMotion, FaceSquare, bool] | None:
-    """Return what `to_arrays` was given; None where the arrays are none of it."""
+    """Return the arguments of `to_arrays`; None if the arrays are not its result."""
     if not are_sound(arrays, _SHAPES):
         return None
     names = [name for name in _SHAPES if name not in (_SQUARE, _IS_MIRRORED)]

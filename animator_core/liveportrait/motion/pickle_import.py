@@ -1,4 +1,4 @@
-"""Imports LivePortrait's official motion templates (.pkl) without running what they say.
+"""Imports LivePortrait's official motion templates (.pkl) without running them.
 
 A pickle is a program. Here it may only build lists, dicts, tuples, numbers and text; what it calls numpy's
 constructors are stand-ins that note their arguments, and arrays are made afterwards from the checked notes.
@@ -42,7 +42,7 @@ class _Refused(Exception):
 
 
 class _Note:
-    """What a pickle asked for; made anew for each kind, so that nothing of it outlives the reading."""
+    """A call that a pickle asked for; made anew for each kind, so that nothing of it outlives the reading."""
 
     def __init__(self, *arguments: Any) -> None:
         self.arguments = arguments
@@ -141,7 +141,7 @@ def import_template(path: Path) -> MotionTemplate:
 
 
 def _read(content: bytes) -> Any:
-    """Return what the pickle builds, with notes for arrays."""
+    """Return the pickle's content, with notes for arrays."""
     _check_operations(content)
     return _Reader(io.BytesIO(content), encoding="latin1").load()
 

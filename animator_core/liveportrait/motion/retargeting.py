@@ -1,13 +1,11 @@
-"""How far eyes and lips are open, and the corrections that carry it over in the character's own proportions."""
+"""Corrections that open eyes and lips as far as the driver's, in the character's own proportions."""
 
 from __future__ import annotations
 
 from typing import Callable, Protocol
 
-import numpy as np
 import torch
 
-from animator_core.arrays import AnyArray
 from animator_core.liveportrait.motion.face_motion import FaceMotion
 from animator_core.liveportrait.networks.keypoints import KEYPOINT_COUNT
 from animator_core.motion.options import MotionOptions
@@ -16,12 +14,6 @@ LIP_KEYPOINTS = (6, 12, 14, 17, 19, 20)
 EYE_KEYPOINTS = (11, 13, 15, 16, 18)
 _ONE_EYE, _OTHER_EYE = (11, 13), (15, 16)
 _MAX_OPENNESS = 1.6
-
-# Upper and lower lid, the corners of that eye: the eye on the left of the picture, the one on the right; then the lips.
-_RATIO_POINTS = {
-    203: ((6, 18, 0, 12), (30, 42, 24, 36), (90, 102, 48, 66)),
-    478: ((159, 145, 33, 133), (386, 374, 362, 263), (13, 14, 61, 291)),
-}
 
 
 class Retargeters(Protocol):
@@ -40,42 +32,19 @@ class Retargeters(Protocol):
         ...
 
 
-def close_ratios(landmarks: AnyArray) -> tuple[float, float, float]:
-    """Return how far left eye, right eye and lips are open, each by its width; left as in the picture.
-
-    landmarks: (478, 2 or more) of MediaPipe, or (203, 2), in any unit; depth is not looked at.
-    """
-    points = np.asarray(landmarks, np.float64)[:, :2]
-    if len(points) not in _RATIO_POINTS:
-        raise ValueError(f"{len(points)} landmarks have no known lids and lips; known are {sorted(_RATIO_POINTS)}")
-    left, right, lips = (_ratio(points[list(indices)]) for indices in _RATIO_POINTS[len(points)])
-    return left, right, lips
-
-
-def ratio_tensors(landmarks: AnyArray) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return (eye_ratios (1, 2), lip_ratio (1, 1)) float32 of landmarks as `close_ratios` takes them."""
-    left, right, lips = close_ratios(landmarks)
-    return torch.tensor([[left, right]], dtype=torch.float32), torch.tensor([[lips]], dtype=torch.float32)
-
-
-def _ratio(points: AnyArray) -> float:
-    upper, lower, first, last = points
-    return float(np.linalg.norm(upper - lower) / (np.linalg.norm(first - last) + 1e-6))
-
-
 def eye_delta(networks: Retargeters, source: FaceMotion, wanted: torch.Tensor) -> torch.Tensor:
-    """Return what opens both eyes of the source to ``wanted``, (N, 1); the delta is (N, 21, 3)."""
+    """Return the delta, (N, 21, 3), that opens both eyes of the source to ``wanted``, (N, 1)."""
     ratios = _of_source(source.eye_ratios, "eye")
     return _asked(networks.retarget_eyes, source.keypoints, ratios, wanted)
 
 
 def lip_delta(networks: Retargeters, source: FaceMotion, wanted: torch.Tensor) -> torch.Tensor:
-    """Return what opens the source's lips to ``wanted``, (N, 1); the delta is (N, 21, 3)."""
+    """Return the delta, (N, 21, 3), that opens the source's lips to ``wanted``, (N, 1)."""
     return _asked(networks.retarget_lips, source.keypoints, _of_source(source.lip_ratio, "lip"), wanted)
 
 
 def lip_closing_delta(networks: Retargeters, source: FaceMotion, threshold: float) -> torch.Tensor:
-    """Return what closes the source's lips, (N, 21, 3); 0 for frames whose lips are open less than ``threshold``."""
+    """Return the delta that closes the source's lips, (N, 21, 3); 0 for lips that are open less than ``threshold``."""
     ratio = _of_source(source.lip_ratio, "lip")
     delta = lip_delta(networks, source, torch.zeros_like(ratio))
     return torch.where((ratio >= threshold)[:, :, None], delta, torch.zeros_like(delta))
@@ -84,7 +53,7 @@ def lip_closing_delta(networks: Retargeters, source: FaceMotion, threshold: floa
 def eye_correction(
     networks: Retargeters, source: FaceMotion, driving: FaceMotion, neutral: FaceMotion, options: MotionOptions
 ) -> torch.Tensor:
-    """Return what the driven eyes lack to be as far open, in the source's proportions, as the driver's; (N, 21, 3).
+    """Return the delta that opens the driven eyes as far, in the source's proportions, as the driver's; (N, 21, 3).
 
     Closed comes out closed and neutral comes out as in the source, each eye by itself. The driving motion, which by
     itself opens the eyes by the driver's change of ratio, is corrected by the difference and thus kept.
@@ -111,7 +80,7 @@ def eye_correction(
 def lip_correction(
     networks: Retargeters, source: FaceMotion, driving: FaceMotion, neutral: FaceMotion, options: MotionOptions
 ) -> torch.Tensor:
-    """Return what the driven lips lack to be open as far as the driver's; (N, 21, 3).
+    """Return the delta that opens the driven lips as far as the driver's; (N, 21, 3).
 
     As `eye_correction`, but in the driver's own measure: lips close where the driver's do, whatever the source's did.
     """

@@ -2,8 +2,8 @@
 
 Members: ``format_version`` (1), ``kind`` ("liveportrait"), ``fps``, and for N frames, all float32: ``rotation``
 (N, 3, 3), ``expression`` (N, 21, 3), ``scale`` (N, 1), ``translation`` (N, 3); optional ``canonical_keypoints``
-(N, 21, 3), ``eye_ratios`` (N, 2), ``lip_ratio`` (N, 1). What they mean is said at `liveportrait.face_motion`. All of
-them again for one frame, each with ``neutral_`` before its name: the driver's neutral face, where it is known.
+(N, 21, 3), ``eye_ratios`` (N, 2), ``lip_ratio`` (N, 1). `face_motion.FaceMotion` explains them. All of
+them again for one frame, each with ``neutral_`` before its name: the driver's neutral face, if it is known.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ _LARGEST = 1e4
 class MotionTemplate:
     """A recorded motion; the arrays are float32 with one row a frame, as the file has them. Raises MotionError.
 
-    fps: frames a second. canonical_keypoints, eye_ratios, lip_ratio: None where the recording lacks them.
-    neutral: one frame of what the motion is measured against; None: the first frame, as in the official templates.
+    fps: frames a second. canonical_keypoints, eye_ratios, lip_ratio: None if the recording lacks them.
+    neutral: one frame, which the motion is measured against; None: the first frame, as in the official templates.
     """
 
     fps: float
@@ -60,7 +60,7 @@ class MotionTemplate:
     neutral: MotionTemplate | None = None
 
     def __post_init__(self) -> None:
-        """Refuse arrays that do not belong together or hold what no face does."""
+        """Refuse arrays that do not belong together or hold no possible motion."""
         if not math.isfinite(self.fps) or not 0 < self.fps <= MAX_FRAME_RATE:
             raise MotionError(f"the template's fps is {self.fps:g}", "record it again")
         for name, array in self.arrays().items():
@@ -110,7 +110,7 @@ def _frames(fps: float, arrays: Mapping[str, FloatArray]) -> MotionTemplate:
 
 
 def write_template(path: Path, template: MotionTemplate) -> None:
-    """Write a template as a whole or not at all; raises MotionError where it cannot be written."""
+    """Write a template as a whole or not at all; raises MotionError if it cannot be written."""
     header = {
         "format_version": np.int64(FORMAT_VERSION),
         "kind": np.array(KIND),

@@ -35,7 +35,7 @@ _SHUT_EYE_RATIO, _OPEN_EYE_RATIO = 0.18, 0.39
 
 
 class MotionTransfer:
-    """Carries motion from a driver to one source; precomputes what does not depend on the driver.
+    """Carries motion from a driver to one source; precomputes everything that does not depend on the driver.
 
     source: N = 1, or the N frames of a source video, with canonical keypoints; all motions on one device.
     """
@@ -55,7 +55,7 @@ class MotionTransfer:
             self._added = self._added + self._first_frame_eyes()
 
     def keypoints_driving(self, driving: FaceMotion, neutral: FaceMotion) -> torch.Tensor:
-        """Return the driving keypoints, (N, 21, 3); neutral: N = 1, what relative motion is measured against."""
+        """Return the driving keypoints, (N, 21, 3); neutral: N = 1, which relative motion is measured against."""
         return self.finish(self.combine(driving, neutral).keypoints, driving, neutral)
 
     def combine(self, driving: FaceMotion, neutral: FaceMotion) -> FaceMotion:
@@ -87,7 +87,7 @@ class MotionTransfer:
         return self._stitched(keypoints, added)
 
     def posed(self, motion: LandmarkMotion) -> torch.Tensor:
-        """Return the driving keypoints, (1, 21, 3), of what landmarks tell where no frame tells more."""
+        """Return the driving keypoints, (1, 21, 3), of landmarks alone."""
         source, options = self.source, self.options
         # The strength of expression and pose is in the landmarks' motion already.
         weights = expression_weights(replace(options, is_relative=True, sensitivity_expression=1.0))

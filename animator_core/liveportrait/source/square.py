@@ -11,7 +11,7 @@ import numpy as np
 from animator_core.arrays import DoubleArray, FloatArray, UInt8Array
 from animator_core.errors import CharacterError
 from animator_core.liveportrait.motion.crop import reduced_to_networks, source_crop, warp_to_crop
-from animator_core.liveportrait.motion.retargeting import close_ratios
+from animator_core.liveportrait.motion.face_motion import close_ratios
 
 CROP_SIDE = 512
 """Side in pixels of the square in which LivePortrait paints."""

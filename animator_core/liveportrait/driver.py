@@ -183,7 +183,7 @@ class LivePortraitDriver:
     def _view(self, observation: FaceObservation, frame: UInt8Array) -> DrivingView:
         is_mirrored = self._estimator.settings.mirror
         seen = mirrored_observation(observation) if is_mirrored else observation
-        return self._views.look(frame, seen.landmarks, observation.captured_ns, is_mirrored)
+        return self._views.look(frame, seen.landmarks, captured_ns=observation.captured_ns, is_mirrored=is_mirrored)
 
     def _motion_in(self, view: DrivingView) -> FaceMotion:
         cache = self._renderer.motion_cache

@@ -102,17 +102,10 @@ def make_tracker(config: Config) -> FaceTracker:
 
 def make_estimator(config: Config, mirror: bool = False) -> MotionEstimator:
     """Return a fresh motion estimator with the settings' smoothing and sensitivities."""
-    from animator_core.motion.estimator import MotionEstimator, MotionSettings
+    from animator_core.animation.animation import motion_settings
+    from animator_core.motion.estimator import MotionEstimator
 
-    options = config.liveportrait
-    return MotionEstimator(
-        MotionSettings(
-            mirror=mirror,
-            sensitivity_expression=options.sensitivity_expression,
-            sensitivity_pose=options.sensitivity_pose,
-            smoothing=config.tracking.smoothing,
-        )
-    )
+    return MotionEstimator(motion_settings(make_settings(config, mirror=mirror)))
 
 
 def make_renderer_source(config: Config) -> RendererSource:
@@ -152,8 +145,8 @@ def make_services(config: Config) -> Services:
     )
 
 
-def make_settings(config: Config, character: str, mirror: bool) -> AnimationSettings:
-    """Return the settings of a live loop without a panel; character: file name in the library of its services."""
+def make_settings(config: Config, character: str = "", mirror: bool = False) -> AnimationSettings:
+    """Return the settings of a live loop without a panel; character: see `AnimationSettings`."""
     from animator_core.ipc.face_settings import FaceSettings
     from animator_core.ipc.protocol import AnimationSettings
 

@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parent
 PROJECT_FILE = ROOT / "pyproject.toml"
 MODELS = ROOT / "assets" / "models"
 CACHE = ROOT / "cache"
-TESTS = ("-m", "pytest", "--numprocesses=2", "--dist=loadgroup")
+TESTS = ("-m", "pytest", "--numprocesses=2", "--dist=loadfile")
 """Many tests wait, for OBS or a worker; a second process computes meanwhile."""
 DISK_BYTES_CPU = 3_000_000_000
 DISK_BYTES_CUDA = 9_000_000_000

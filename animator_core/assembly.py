@@ -102,17 +102,9 @@ def make_tracker(config: Config) -> FaceTracker:
 
 def make_estimator(config: Config, mirror: bool = False) -> MotionEstimator:
     """Return a fresh motion estimator with the settings' smoothing and sensitivities."""
-    from animator_core.motion.estimator import MotionEstimator, MotionSettings
+    from animator_core.motion.estimator import MotionEstimator
 
-    options = config.liveportrait
-    return MotionEstimator(
-        MotionSettings(
-            mirror=mirror,
-            sensitivity_expression=options.sensitivity_expression,
-            sensitivity_pose=options.sensitivity_pose,
-            smoothing=config.tracking.smoothing,
-        )
-    )
+    return MotionEstimator(config.face(mirror))
 
 
 def make_renderer_source(config: Config) -> RendererSource:
@@ -154,17 +146,9 @@ def make_services(config: Config) -> Services:
 
 def make_settings(config: Config, character: str, mirror: bool) -> AnimationSettings:
     """Return the settings of a live loop without a panel; character: file name in the library of its services."""
-    from animator_core.ipc.face_settings import FaceSettings
     from animator_core.ipc.protocol import AnimationSettings
 
-    options = config.liveportrait
-    face = FaceSettings(
-        mirror=mirror,
-        sensitivity_expression=options.sensitivity_expression,
-        sensitivity_pose=options.sensitivity_pose,
-        smoothing=config.tracking.smoothing,
-    )
-    return AnimationSettings(character, face=face, frame_rate=config.performance.target_fps)
+    return AnimationSettings(character, face=config.face(mirror), frame_rate=config.performance.target_fps)
 
 
 def make_template_recorder(config: Config, mirror: bool = False, most_waiting: int | None = None) -> TemplateRecorder:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Union
 
 from animator_core.errors import ConfigError
-from animator_core.ipc.face_settings import SMOOTHING
+from animator_core.ipc.face_settings import SMOOTHING, FaceSettings
 from animator_core.ipc.protocol import RENDERERS
 from animator_core.motion.options import MotionOptions, within
 from animator_core.yaml_reader import (
@@ -188,6 +188,15 @@ class Config:
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     liveportrait: MotionOptions = field(default_factory=MotionOptions)
     hotkeys: HotkeyConfig = field(default_factory=HotkeyConfig)
+
+    def face(self, mirror: bool = False) -> FaceSettings:
+        """Return the face settings of the commands, which have no panel."""
+        return FaceSettings(
+            mirror=mirror,
+            sensitivity_expression=self.liveportrait.sensitivity_expression,
+            sensitivity_pose=self.liveportrait.sensitivity_pose,
+            smoothing=self.tracking.smoothing,
+        )
 
 
 _FORMER_KEYS = {

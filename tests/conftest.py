@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -51,17 +52,26 @@ def pytest_configure(config: pytest.Config) -> None:
         torch.set_num_threads(1)
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark tests of the real networks as slow; keep them in one test process, and those of real OBS in one."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the real networks as slow."""
     for item in items:
-        group = item.path.name
         if any(name.startswith("golden_") for name in getattr(item, "fixturenames", ())):
-            group = "networks"
             item.add_marker("slow")
-        if item.get_closest_marker("requires_obs"):
-            group = "OBS"
-        if config.pluginmanager.hasplugin("xdist"):
-            item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give files to several test processes; those of the real networks to one process, and those with OBS to one."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            if file.startswith("tests/obs/"):
+                return "OBS"
+            return "networks" if "golden_" in (config.rootpath / file).read_text(encoding="utf-8") else file
+
+    return Scheduling(config, log)
 
 
 def shared_file(relative: str) -> Path:

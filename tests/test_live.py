@@ -387,7 +387,7 @@ def test_the_statistics_come_once_a_second() -> None:
 
 
 def test_profiling_tells_the_stages_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("animator_core.live.session._PROFILE_EVERY_NS", 1)
+    monkeypatch.setattr("animator_core.live.statistics_lines._PROFILE_EVERY_NS", 1)
     live = Live({}, Reader(10**6), enable_profiling=True)
     live.run(5)
     profiles = [line for line in live.told if line.startswith("Profile (p50/p95/p99 ms): motion=")]

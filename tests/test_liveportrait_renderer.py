@@ -11,6 +11,7 @@ from stand_in_model import StandInModel, face_character, shown
 from stand_ins import FRAME_HEIGHT, FRAME_WIDTH, face_landmarks
 
 from animator_core.errors import CharacterError, ModelError
+from animator_core.ipc.face_settings import FaceSettings
 from animator_core.liveportrait.driver import LivePortraitDriver
 from animator_core.liveportrait.engine import Engine
 from animator_core.liveportrait.execution.device import DeviceChoice
@@ -18,7 +19,7 @@ from animator_core.liveportrait.motion import neutral_face as kept
 from animator_core.liveportrait.motion.face_motion import FaceMotion, rotation_from_vector
 from animator_core.liveportrait.renderer import LivePortraitRenderer
 from animator_core.liveportrait.source.scene_cache import SceneCache
-from animator_core.motion.estimator import MotionEstimator, MotionSettings
+from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.kept_neutral import from_text, to_text
 from animator_core.tracking.observation import FaceObservation, TrackedFrame
 
@@ -50,7 +51,7 @@ class Driver:
 
     def __init__(self) -> None:
         self.number = 0
-        self.estimator = MotionEstimator(MotionSettings(smoothing=0.0))
+        self.estimator = MotionEstimator(FaceSettings(smoothing=0.0))
         self.drivers: dict[LivePortraitRenderer, LivePortraitDriver] = {}
 
     def of(self, renderer: LivePortraitRenderer) -> LivePortraitDriver:
@@ -63,7 +64,7 @@ class Driver:
         """Render one frame; split: how much redder than that the frame's right half is."""
         self.number += 1
         if is_mirrored != self.estimator.settings.mirror:
-            self.of(renderer).set_settings(MotionSettings(mirror=is_mirrored, smoothing=0.0))
+            self.of(renderer).set_settings(FaceSettings(mirror=is_mirrored, smoothing=0.0))
         frame = np.full((FRAME_HEIGHT, FRAME_WIDTH, 3), 128, np.uint8)
         frame[..., 0] = red
         frame[:, FRAME_WIDTH // 2 :, 0] += split

@@ -18,11 +18,12 @@ from animator_core.clips.offline import animate_moments, replay_moments
 from animator_core.clips.recording import LandmarkRecorder, TemplateRecorder, measured_rate, resampled
 from animator_core.clips.track_file import read_track
 from animator_core.errors import MotionError, WeightsError
+from animator_core.ipc.face_settings import FaceSettings
 from animator_core.liveportrait.motion.template import MotionTemplate, is_template, read_template
 from animator_core.liveportrait.networks.build import load_motion_extractor
 from animator_core.liveportrait.networks.keypoints import KeypointMotion
 from animator_core.liveportrait.renderer import LivePortraitRenderer
-from animator_core.motion.estimator import MotionEstimator, MotionSettings
+from animator_core.motion.estimator import MotionEstimator
 from animator_core.tracking.observation import FaceObservation, TrackedFrame
 
 FRAME_NS = 40_000_000
@@ -203,7 +204,7 @@ def test_a_clips_first_frame_is_measured_against_its_neutral_face_where_that_is_
         TrackedFrame(observed(moment), picture(158 if number < 5 else 128))
         for number, moment in enumerate(range(1, 30 * FRAME_NS, FRAME_NS))
     ]
-    driver = renderer.create_driver(MotionEstimator(MotionSettings(smoothing=0.0)))
+    driver = renderer.create_driver(MotionEstimator(FaceSettings(smoothing=0.0)))
     if is_known:
         driver.calibrate_from(clip)
     greens = []

@@ -10,7 +10,8 @@ import pytest
 
 from animator_core.characters.library import CharacterLibrary
 from animator_core.clips.video import VideoReader
-from animator_core.motion.estimator import MotionEstimator, MotionSettings
+from animator_core.ipc.face_settings import FaceSettings
+from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.face_state import face_state
 from animator_core.motion.rotation import euler_angles
 from animator_core.tracking.face_mesh import FaceMeshTracker
@@ -40,7 +41,7 @@ def test_a_tracker_sees_the_driving_motion_in_the_output() -> None:
             assert found is not None
             observations.append(found)
     seen.close()
-    estimator = MotionEstimator(MotionSettings())
+    estimator = MotionEstimator(FaceSettings())
     estimator.calibrate_from(observations[:30])
     renderer = WarpRenderer()
     renderer.set_character(CharacterLibrary(Path(portrait).parent).load(portrait.name))

@@ -13,8 +13,7 @@ from animator_core.animation.services import Services
 from animator_core.animation.statistics import FrameStatistics
 from animator_core.errors import AnimatorError, ModelError
 from animator_core.ipc.frame_ring import now_ns
-from animator_core.ipc.protocol import AnimationSettings
-from animator_core.motion.estimator import MotionEstimator, MotionSettings
+from animator_core.motion.estimator import MotionEstimator
 from animator_core.tracking.observation import TrackedFrame
 
 _LONGEST_WAIT_SECONDS = 0.05
@@ -156,7 +155,7 @@ class Animation:
             if settings.renderer != self._settings.renderer:
                 self.switch.fallback.forget()
             self._settings = settings
-            pipeline.set_settings(motion_settings(settings))
+            pipeline.set_settings(settings.face)
         frame_rate = min(settings.frame_rate, self._performance.target_fps)
         self._pace.set_frame_rate(frame_rate / 2 if self.skips_frames else frame_rate)
         while (request := self.requests.take()) is not None:
@@ -189,20 +188,9 @@ class Animation:
 
     def _make_pipeline(self, neutral: str) -> CharacterPipeline:
         return CharacterPipeline(
-            MotionEstimator(motion_settings(self.requests.settings)),
+            MotionEstimator(self.requests.settings.face),
             neutral=neutral,
             statistics=self._statistics,
             reuse=RenderReuse(self._performance.enable_optimizer),
             max_inference_time_ms=self._performance.max_inference_time_ms,
         )
-
-
-def motion_settings(settings: AnimationSettings) -> MotionSettings:
-    """Return the settings of motion among all settings."""
-    face = settings.face
-    return MotionSettings(
-        mirror=face.mirror,
-        sensitivity_expression=face.sensitivity_expression,
-        sensitivity_pose=face.sensitivity_pose,
-        smoothing=face.smoothing,
-    )

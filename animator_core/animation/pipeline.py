@@ -11,7 +11,8 @@ from animator_core.animation.reuse import RenderReuse
 from animator_core.animation.statistics import FrameStatistics
 from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.characters.character import Character
-from animator_core.motion.estimator import MotionEstimator, MotionSettings
+from animator_core.ipc.face_settings import FaceSettings
+from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.kept_neutral import from_text, neutral_of_arrays, to_text
 from animator_core.rendering.contract import Driver, Placement, Renderer
 from animator_core.tracking.observation import TrackedFrame
@@ -99,7 +100,7 @@ class CharacterPipeline:
         self.character = character
         self.reuse.forget()
 
-    def set_settings(self, settings: MotionSettings) -> None:
+    def set_settings(self, settings: FaceSettings) -> None:
         """Take other settings of motion from the next frame on."""
         (self._driver or self.estimator).set_settings(settings)
 

@@ -37,17 +37,19 @@ class ModelFile:
 
 
 FACE_LANDMARKER = ModelFile(
-    "face_landmarker.task",
-    "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/face_landmarker.task",
-    3_758_596,
-    "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
-    "Apache-2.0",
+    name="face_landmarker.task",
+    url="https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/face_landmarker.task",
+    size=3_758_596,
+    sha256="64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
+    licence="Apache-2.0",
 )
 
 
 def _liveportrait(path: str, size: int, sha256: str) -> ModelFile:
     name = path.rsplit("/", 1)[-1]
-    return ModelFile(name, _LIVEPORTRAIT_URL + path, size, sha256, "MIT", "liveportrait")
+    return ModelFile(
+        name=name, url=_LIVEPORTRAIT_URL + path, size=size, sha256=sha256, licence="MIT", folder="liveportrait"
+    )
 
 
 LIVEPORTRAIT = (

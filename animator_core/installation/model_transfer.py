@@ -47,7 +47,7 @@ def take_from_folder(model: ModelFile, folder: Path, models_dir: Path, report: R
         except ModelError as exc:
             damaged = exc if has_name else damaged
             continue
-        _copy(candidate, model, models_dir, report)
+        _copy(candidate, model, models_dir=models_dir, report=report)
         return True
     if damaged:
         raise damaged
@@ -83,14 +83,14 @@ def fetch(
     part = _part_path(models_dir, model)
     with _writing(part):
         continued = part.exists() and part.stat().st_size > 0
-        _download(url, part, model, report, timeout_s, pause_s)
+        _download(url, part, model=model, report=report, timeout_s=timeout_s, pause_s=pause_s)
         try:
             return _finish(part, model, models_dir)
         except ModelError:
             if not continued:
                 raise
         # The part that an earlier run left may have been wrong; only a download in one piece shows that the server is.
-        _download(url, part, model, report, timeout_s, pause_s)
+        _download(url, part, model=model, report=report, timeout_s=timeout_s, pause_s=pause_s)
         return _finish(part, model, models_dir)
 
 
@@ -100,7 +100,7 @@ def _download(url: str, part: Path, model: ModelFile, report: Report | None, tim
     while (had := _part_size(part, model)) < model.size:
         cause: Exception = ConnectionError("the connection was closed early")
         try:
-            _receive(url, part, model, had, report, timeout_s)
+            _receive(url, part, model=model, had=had, report=report, timeout_s=timeout_s)
         except urllib.error.HTTPError as exc:
             exc.close()
             if exc.code == 416:

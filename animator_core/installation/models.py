@@ -80,7 +80,9 @@ class ModelsStep:
         if self.folder is None:
             return False
         try:
-            is_taken = model_transfer.take_from_folder(model, self.folder, self._folder_of(model), Progress(model.name))
+            is_taken = model_transfer.take_from_folder(
+                model, self.folder, models_dir=self._folder_of(model), report=Progress(model.name)
+            )
         except ModelError as exc:
             say(f"Models: {exc}")
             return False

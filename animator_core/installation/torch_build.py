@@ -57,11 +57,13 @@ def torch_build(
             release = "2.2.2"  # the last for Intel Macs
         elif macos is not None and macos < 14 and version >= (3, 10):
             release = "2.11.0"  # the last for macOS 11 to 13
-        return TorchBuild(f"torch=={release}", "", "", f"torch {release} for macOS", False)
+        return TorchBuild(
+            f"torch=={release}", index="", fallback="", description=f"torch {release} for macOS", is_cuda=False
+        )
     if gpu is None:
         description = f"torch {release}, CPU build (no NVIDIA GPU found)"
         if system == "Windows":
-            return TorchBuild(f"torch=={release}", "", "", description, False)
+            return TorchBuild(f"torch=={release}", index="", fallback="", description=description, is_cuda=False)
         return _from_pytorch(release, "cpu", description)
     tag, remark = _cuda_tag(version, gpu)
     return _from_pytorch(release, tag, f"torch {release}, CUDA build {tag} for {gpu.name}{remark}")
@@ -70,7 +72,11 @@ def torch_build(
 def _from_pytorch(release: str, tag: str, description: str) -> TorchBuild:
     # The usual index has one build a release: CUDA on Linux, CPU on Windows. It runs on any machine, if only slower.
     return TorchBuild(
-        f"torch=={release}+{tag}", PYTORCH_INDEX + tag, f"torch=={release}", description, tag.startswith("cu")
+        f"torch=={release}+{tag}",
+        index=PYTORCH_INDEX + tag,
+        fallback=f"torch=={release}",
+        description=description,
+        is_cuda=tag.startswith("cu"),
     )
 
 

@@ -384,12 +384,12 @@ class RingReader:
         memory.fence()
         info = FrameInfo(
             number,
-            memory.word(base + _WIDTH),
-            memory.word(base + _HEIGHT),
-            memory.word(base + _STRIDE),
-            memory.word(base + _FORMAT),
-            memory.word(base + _CAPTURED),
-            memory.word(base + _BYTES),
+            width=memory.word(base + _WIDTH),
+            height=memory.word(base + _HEIGHT),
+            stride=memory.word(base + _STRIDE),
+            format=memory.word(base + _FORMAT),
+            captured_ns=memory.word(base + _CAPTURED),
+            size=memory.word(base + _BYTES),
         )
         if not self.is_intact(info):
             return None

@@ -14,12 +14,10 @@ from animator_core.ipc.protocol import AnimationSettings
 from animator_core.live.capture import CaptureThread
 from animator_core.live.keys import KeyCommands
 from animator_core.live.outputs import Canvas, Output
-from animator_core.live.statistics_lines import LiveFigures, format_lines, format_profile
+from animator_core.live.statistics_lines import StatisticsReport
 from animator_core.tracking.observation import TrackedFrame
 
 _LOOK_NS = 50_000_000
-_STATISTICS_EVERY_NS = 1_000_000_000
-_PROFILE_EVERY_NS = 5_000_000_000
 _CLOSE_SECONDS = 5.0
 
 
@@ -48,9 +46,8 @@ class LiveSession:
         self._capture, self._output, self._tell = capture, output, tell
         self._canvas = Canvas(size.width, size.height, size.background_alpha)
         self._keys = KeyCommands(services.config.hotkeys, services.library, self.loop.requests)
-        self._next_statistics_ns = now_ns()
-        self._next_profile_ns = self._next_statistics_ns + _PROFILE_EVERY_NS
-        self._is_profiling = services.config.performance.enable_profiling
+        is_profiling = services.config.performance.enable_profiling
+        self._statistics = StatisticsReport(self.loop, capture, self._keys, is_profiling=is_profiling)
         self._max_frames: int | None = None
         self._failure: AnimatorError | None = None
         self._told: dict[str, str] = {}
@@ -85,7 +82,7 @@ class LiveSession:
         self.frame_count += 1
         if key is not None:
             self._keys.press(key)
-        self._tell_statistics(now_ns())
+        self._statistics.tell(self._tell)
         if self._keys.has_quit or self.frame_count == self._max_frames:
             self._end()
 
@@ -129,30 +126,3 @@ class LiveSession:
             self._told[subject] = text
             if text or otherwise:
                 self._tell(text or otherwise)
-
-    def _tell_statistics(self, moment: int) -> None:
-        if moment >= self._next_statistics_ns:
-            self._next_statistics_ns = moment + _STATISTICS_EVERY_NS
-            if self._keys.shows_statistics:
-                self._tell(format_lines(self._figures(moment)))
-        if self._is_profiling and moment >= self._next_profile_ns:
-            self._next_profile_ns = moment + _PROFILE_EVERY_NS
-            self._tell(format_profile(self.loop.statistics.stages()))
-
-    def _figures(self, moment: int) -> LiveFigures:
-        statistics, switch, names = self.loop.statistics, self.loop.animation.switch, self._keys.names
-        character, reuse = switch.pipeline.character, switch.pipeline.reuse.get_info()
-        assert character is not None
-        return LiveFigures(
-            capture_fps=self._capture.rate.rate(moment),
-            tracking_fps=statistics.rate("tracking"),
-            inference_fps=statistics.rate("render"),
-            output_fps=statistics.fps(moment),
-            inference_ms=statistics.stage_ms("render"),
-            character=character.display_name,
-            character_number=names.index(character.name) + 1 if character.name in names else 1,
-            character_count=max(1, len(names)),
-            hit_rate=reuse.hit_rate,
-            cached_characters=switch.prepared_count,
-            cached_motions=reuse.reused,
-        )

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from animator_core.arrays import FloatArray, UInt8Array
+from animator_core.ipc.face_settings import FaceSettings
 from animator_core.liveportrait.model import to_tensor
 from animator_core.liveportrait.motion.driving_view import DrivingView, DrivingViews, RecentViews
 from animator_core.liveportrait.motion.face_motion import FaceMotion, face_motion
@@ -24,7 +25,7 @@ from animator_core.liveportrait.motion.neutral_face import (
 from animator_core.liveportrait.motion.retargeting import EYE_KEYPOINTS, LIP_KEYPOINTS
 from animator_core.liveportrait.networks.keypoints import KeypointMotion
 from animator_core.motion.driving import DrivingMotion
-from animator_core.motion.estimator import MotionEstimator, MotionSettings
+from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.face_state import NeutralPose
 from animator_core.motion.face_state import mirrored as mirrored_observation
 from animator_core.motion.options import MotionOptions
@@ -74,7 +75,7 @@ class LivePortraitDriver:
             self._live.set_neutral(neutral)
             self._note_neutral()
 
-    def set_settings(self, settings: MotionSettings) -> None:
+    def set_settings(self, settings: FaceSettings) -> None:
         """Take other settings; the neutral face is mirrored with the next driving frame."""
         self._estimator.set_settings(settings)
         options = _with_settings(self._live.options, settings)
@@ -183,7 +184,7 @@ class LivePortraitDriver:
     def _view(self, observation: FaceObservation, frame: UInt8Array) -> DrivingView:
         is_mirrored = self._estimator.settings.mirror
         seen = mirrored_observation(observation) if is_mirrored else observation
-        return self._views.look(frame, seen.landmarks, observation.captured_ns, is_mirrored)
+        return self._views.look(frame, seen.landmarks, captured_ns=observation.captured_ns, is_mirrored=is_mirrored)
 
     def _motion_in(self, view: DrivingView) -> FaceMotion:
         cache = self._renderer.motion_cache
@@ -211,7 +212,7 @@ def signature(keypoints: torch.Tensor, motion: DrivingMotion, magnification: flo
     return np.concatenate((shifts, lids_and_lips(motion)), dtype=np.float32) * np.float32(magnification)
 
 
-def _with_settings(options: MotionOptions, settings: MotionSettings) -> MotionOptions:
+def _with_settings(options: MotionOptions, settings: FaceSettings) -> MotionOptions:
     return replace(
         options,
         sensitivity_expression=settings.sensitivity_expression,

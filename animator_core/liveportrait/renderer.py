@@ -115,7 +115,7 @@ class LivePortraitRenderer:
     def replay(self, template: MotionTemplate) -> list[Placement]:
         """Return the character's place in every frame of a recorded motion; raises MotionError if it does not fit."""
         scene, model = self.scene, self.model
-        keypoints = template_keypoints(template, scene.source_motion, model.retargeters, model.options)
+        keypoints = template_keypoints(template, scene.source_motion, networks=model.retargeters, options=model.options)
         frames = [keypoints[number : number + 1] for number in range(len(keypoints))]
         return [Placement(signature(each, DrivingMotion(), scene.magnification), each) for each in frames]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from animator_core.arrays import FloatArray
+from animator_core.ipc.face_settings import FaceSettings
 from animator_core.motion.calibration import Calibration
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.face_state import FaceState, NeutralPose, StateComparison, SteadyFrame, face_state, mirrored
@@ -26,21 +26,11 @@ _MOST_WIDENED = 0.4
 _MOUTH_CORNERS = (61, 291)
 
 
-@dataclass(frozen=True)
-class MotionSettings:
-    """How a motion is derived; the fields are those of `protocol.AnimationSettings`."""
-
-    mirror: bool = False
-    sensitivity_expression: float = 1.0
-    sensitivity_pose: float = 1.0
-    smoothing: float = 0.5
-
-
 class MotionEstimator:
     """Turns observations into `DrivingMotion`, one person at a time."""
 
-    def __init__(self, settings: MotionSettings | None = None) -> None:
-        self.settings = settings or MotionSettings()
+    def __init__(self, settings: FaceSettings | None = None) -> None:
+        self.settings = settings or FaceSettings()
         self._calibration = _new_calibration()
         self._frame = SteadyFrame()
         self._neutral: NeutralPose | None = None
@@ -61,7 +51,7 @@ class MotionEstimator:
         """Whether the motion changes by itself: frames are worth rendering without new observations."""
         return not self.has_face or self._lost_ns is not None or self._ease.is_easing
 
-    def set_settings(self, settings: MotionSettings) -> None:
+    def set_settings(self, settings: FaceSettings) -> None:
         """Take other settings; mirroring mirrors the neutral pose with everything else."""
         if settings.mirror != self.settings.mirror:
             self._calibration.restart()

@@ -53,7 +53,14 @@ def face_state(observation: FaceObservation, neutral_shape: FloatArray | None = 
     pose = fit_pose(landmarks, neutral_shape)
     shape = pose.to_head(landmarks)
     _, ratio, gaze = eye_measures(shape)
-    return FaceState(pose, shape, ratio, gaze, observation.captured_ns, observation.frame_width)
+    return FaceState(
+        pose,
+        shape=shape,
+        eye_ratio=ratio,
+        gaze=gaze,
+        captured_ns=observation.captured_ns,
+        frame_width=observation.frame_width,
+    )
 
 
 def eye_measures(shape: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

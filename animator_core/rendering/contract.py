@@ -9,7 +9,8 @@ from typing import Any, Protocol
 from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.characters.character import Character
 from animator_core.errors import AnimatorError
-from animator_core.motion.estimator import MotionEstimator, MotionSettings
+from animator_core.ipc.face_settings import FaceSettings
+from animator_core.motion.estimator import MotionEstimator
 from animator_core.tracking.observation import TrackedFrame
 
 
@@ -42,7 +43,7 @@ class Driver(Protocol):
         """Take the part of ``arrays``, another driver's ``neutral``, that only this kind of renderer knows."""
         ...
 
-    def set_settings(self, settings: MotionSettings) -> None:
+    def set_settings(self, settings: FaceSettings) -> None:
         """Take other settings; mirroring mirrors the neutral pose as well."""
         ...
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from animator_core.arrays import FloatArray
+from animator_core.ipc.face_settings import FaceSettings
 from animator_core.motion.driving import DrivingMotion
-from animator_core.motion.estimator import MotionEstimator, MotionSettings
+from animator_core.motion.estimator import MotionEstimator
 from animator_core.rendering.contract import Placement
 from animator_core.tracking.observation import TrackedFrame
 
@@ -38,7 +39,7 @@ class LandmarkDriver:
     def set_neutral(self, arrays: Mapping[str, FloatArray]) -> None:
         """Take nothing: the estimator knows it all."""
 
-    def set_settings(self, settings: MotionSettings) -> None:
+    def set_settings(self, settings: FaceSettings) -> None:
         """Take other settings."""
         self._estimator.set_settings(settings)
 

@@ -55,7 +55,7 @@ def template_keypoints(
     ):
         if is_asked and ratio is None:
             raise MotionError(f"the template has nothing that {name} needs", f"turn liveportrait.{name} off")
-    return transfer_clip(source, driving, networks, options, neutral).keypoints_driving
+    return transfer_clip(source, driving, networks=networks, options=options, neutral=neutral).keypoints_driving
 
 
 def transfer_clip(
@@ -83,7 +83,7 @@ def transfer_clip(
         neutral = _picture_neutral(driving, has_no_reference) if is_picture else driving.frame(0)
     motion = transfer.combine(driving, neutral)
     if len(source) > 1:
-        motion = _in_source_video(motion, source, driving, is_picture, options)
+        motion = _in_source_video(motion, source, driving=driving, is_picture=is_picture, options=options)
     keypoints = motion.keypoints
     is_friendly = options.is_relative and options.driving_option == "expression-friendly"
     if is_first_neutral and len(source) == 1 and is_friendly:

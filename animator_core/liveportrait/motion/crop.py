@@ -140,7 +140,7 @@ def _square(landmarks: AnyArray, scale: float, shift: float) -> FaceSquare:
     axis = np.stack((points[list(_EYES)].mean(0), points[list(_MOUTH_CORNERS)].mean(0)))
     # MediaPipe's mesh covers the forehead, the landmarks that LivePortrait was trained with do not.
     height = points @ (axis[1] - axis[0])
-    return face_square(points[height >= height[list(_BROWS)].min()], axis, scale, 0.0, shift)
+    return face_square(points[height >= height[list(_BROWS)].min()], axis, scale=scale, shift_x=0.0, shift_y=shift)
 
 
 def _axes(angle_rad: float) -> tuple[AnyArray, AnyArray]:

@@ -82,7 +82,9 @@ class DrivingViews:
         square = self._crop.update(landmarks, captured_ns)
         assert self._crop.reference is not None
         shown = np.ascontiguousarray(frame[:, ::-1]) if is_mirrored else frame
-        return DrivingView(crop_driving(shown, square), landmarks, square, self._crop.reference)
+        return DrivingView(
+            crop_driving(shown, square), landmarks=landmarks, square=square, reference=self._crop.reference
+        )
 
     def _follow_size(self, frame_size: tuple[int, int], face_size: float) -> None:
         if self._face_size and frame_size != self._frame_size:

@@ -45,7 +45,13 @@ class FaceMotion:
         """The keypoints in the crop, (N, 21, 3), of a motion with canonical keypoints."""
         if self.canonical_keypoints is None:
             raise ValueError("this motion has no canonical keypoints; only a source's motion is placed by itself")
-        return place_keypoints(self.canonical_keypoints, self.rotation, self.expression, self.scale, self.translation)
+        return place_keypoints(
+            self.canonical_keypoints,
+            self.rotation,
+            expression=self.expression,
+            scale=self.scale,
+            translation=self.translation,
+        )
 
     def frame(self, index: int) -> FaceMotion:
         """Return the motion of one frame, N = 1."""
@@ -79,12 +85,12 @@ def face_motion(
 
     return FaceMotion(
         seen.rotation,
-        seen.expression,
-        seen.scale,
-        seen.translation,
-        seen.canonical_keypoints,
-        here(eye_ratios),
-        here(lip_ratio),
+        expression=seen.expression,
+        scale=seen.scale,
+        translation=seen.translation,
+        canonical_keypoints=seen.canonical_keypoints,
+        eye_ratios=here(eye_ratios),
+        lip_ratio=here(lip_ratio),
     )
 
 

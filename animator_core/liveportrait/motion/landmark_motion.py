@@ -92,13 +92,13 @@ def opening_correction(
     if (moves or options.region == "eyes") and source.eye_ratios is not None and bool((openness != 1).any()):
         ones = torch.ones_like(source.eye_ratios)
         neutral, seen = replace(source, eye_ratios=ones), replace(source, eye_ratios=ones * openness)
-        delta = delta + eye_correction(networks, source, seen, neutral, still)
+        delta = delta + eye_correction(networks, source, driving=seen, neutral=neutral, options=still)
     change = options.sensitivity_mouth * motion.lip_opening
     if (moves or options.region == "lips") and source.lip_ratio is not None and change != 0:
         is_closed = still.normalize_lips and float(source.lip_ratio) >= options.lip_normalize_threshold
         start = torch.zeros_like(source.lip_ratio) if is_closed else source.lip_ratio
         seen = replace(source, lip_ratio=(start + change).clamp(min=0))
-        delta = delta + lip_correction(networks, source, seen, source, still)
+        delta = delta + lip_correction(networks, source, driving=seen, neutral=source, options=still)
     return delta
 
 

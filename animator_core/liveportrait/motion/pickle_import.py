@@ -217,13 +217,13 @@ def _array(value: Any) -> AnyArray:
     """Return the array that a note stands for."""
     if isinstance(value, _Array) and isinstance(value.state, tuple) and len(value.state) == 5:
         _, shape, dtype, is_fortran, raw = value.state
-        return _from_bytes(shape, dtype, "F" if is_fortran else "C", raw)
+        return _from_bytes(shape, dtype, order="F" if is_fortran else "C", raw=raw)
     if isinstance(value, _FromBuffer) and len(value.arguments) == 4:
         raw, dtype, shape, order = value.arguments
-        return _from_bytes(shape, dtype, "F" if order == "F" else "C", raw)
+        return _from_bytes(shape, dtype, order="F" if order == "F" else "C", raw=raw)
     if isinstance(value, _Scalar) and len(value.arguments) == 2:
         dtype, raw = value.arguments
-        return _from_bytes((), dtype, "C", raw)
+        return _from_bytes((), dtype, order="C", raw=raw)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return np.array(float(value))
     raise _Refused("something in the place of an array is none")

@@ -35,12 +35,12 @@ class Retargeters(Protocol):
 def eye_delta(networks: Retargeters, source: FaceMotion, wanted: torch.Tensor) -> torch.Tensor:
     """Return the delta, (N, 21, 3), that opens both eyes of the source to ``wanted``, (N, 1)."""
     ratios = _of_source(source.eye_ratios, "eye")
-    return _asked(networks.retarget_eyes, source.keypoints, ratios, wanted)
+    return _asked(networks.retarget_eyes, source.keypoints, ratios=ratios, wanted=wanted)
 
 
 def lip_delta(networks: Retargeters, source: FaceMotion, wanted: torch.Tensor) -> torch.Tensor:
     """Return the delta, (N, 21, 3), that opens the source's lips to ``wanted``, (N, 1)."""
-    return _asked(networks.retarget_lips, source.keypoints, _of_source(source.lip_ratio, "lip"), wanted)
+    return _asked(networks.retarget_lips, source.keypoints, ratios=_of_source(source.lip_ratio, "lip"), wanted=wanted)
 
 
 def lip_closing_delta(networks: Retargeters, source: FaceMotion, threshold: float) -> torch.Tensor:
@@ -70,7 +70,7 @@ def eye_correction(
     else:
         reached = ratios + moved * (driving.eye_ratios - ratios)
     wanted_left, wanted_right, reached_left, reached_right = _each(
-        networks.retarget_eyes, source, ratios, torch.cat((wanted, reached), 1)
+        networks.retarget_eyes, source, ratios=ratios, wanted=torch.cat((wanted, reached), 1)
     )
     share = _left_share(source)
     delta: torch.Tensor = share * (wanted_left - reached_left) + (1 - share) * (wanted_right - reached_right)
@@ -96,7 +96,7 @@ def lip_correction(
     else:
         reached = ratio + moved * (driving.lip_ratio - ratio)
     wanted = (strength * driving.lip_ratio).expand_as(reached)
-    at_wanted, at_reached = _each(networks.retarget_lips, source, ratio, torch.cat((wanted, reached), 1))
+    at_wanted, at_reached = _each(networks.retarget_lips, source, ratios=ratio, wanted=torch.cat((wanted, reached), 1))
     delta: torch.Tensor = at_wanted - at_reached
     return delta
 
@@ -128,7 +128,7 @@ def _each(
     count, columns = wanted.shape
     keypoints = source.keypoints.expand(count, -1, -1).repeat(columns, 1, 1)
     repeated = ratios.expand(count, -1).repeat(columns, 1)
-    deltas = _asked(network, keypoints, repeated, wanted.transpose(0, 1).reshape(-1, 1))
+    deltas = _asked(network, keypoints, ratios=repeated, wanted=wanted.transpose(0, 1).reshape(-1, 1))
     return deltas.reshape(columns, count, KEYPOINT_COUNT, 3)
 
 

@@ -99,7 +99,7 @@ class MotionTransfer:
         if options.region == "all":
             scale = scale * motion.size
         posed = replace(source, rotation=rotation, expression=expression, scale=scale, translation=translation)
-        keypoints = posed.keypoints + opening_correction(self._networks, source, motion, options)
+        keypoints = posed.keypoints + opening_correction(self._networks, source, motion=motion, options=options)
         return self._stitched(keypoints, self._added)
 
     def _stitched(self, keypoints: torch.Tensor, added: torch.Tensor) -> torch.Tensor:
@@ -113,9 +113,13 @@ class MotionTransfer:
     def _corrections(self, driving: FaceMotion, neutral: FaceMotion) -> torch.Tensor:
         delta = torch.zeros_like(self.keypoints_source)
         if self.options.eye_retargeting:
-            delta = delta + eye_correction(self._networks, self.source, driving, neutral, self.options)
+            delta = delta + eye_correction(
+                self._networks, self.source, driving=driving, neutral=neutral, options=self.options
+            )
         if self.options.lip_retargeting:
-            delta = delta + lip_correction(self._networks, self.source, driving, neutral, self.options)
+            delta = delta + lip_correction(
+                self._networks, self.source, driving=driving, neutral=neutral, options=self.options
+            )
         return delta
 
     def _replacements(self, driving: FaceMotion) -> torch.Tensor:

@@ -111,7 +111,7 @@ class VirtualCamera:
 
     def __init__(self, width: int, height: int, fps: float, wants_alpha: bool) -> None:
         try:
-            import pyvirtualcam  # type: ignore[import-untyped]
+            import pyvirtualcam
         except ImportError as exc:
             raise AnimatorError("the package pyvirtualcam is missing", "run install.py again") from exc
         self._camera: Any = None

@@ -30,9 +30,9 @@ def rotation_from_euler(yaw: float, pitch: float, roll: float) -> FloatArray:
 
 def rotation_from_vector(vector: FloatArray) -> FloatArray:
     """Return the (3, 3) float32 rotation about ``vector`` by its length in radians."""
-    return cv2.Rodrigues(np.asarray(vector, np.float64))[0].astype(np.float32)
+    return np.asarray(cv2.Rodrigues(np.asarray(vector, np.float64))[0], np.float32)
 
 
 def vector_from_rotation(rotation: FloatArray) -> FloatArray:
     """Return the (3,) float32 rotation vector in radians of a (3, 3) rotation of less than half a turn."""
-    return cv2.Rodrigues(np.asarray(rotation, np.float64))[0][:, 0].astype(np.float32)
+    return np.asarray(cv2.Rodrigues(np.asarray(rotation, np.float64))[0][:, 0], np.float32)

@@ -11,8 +11,7 @@ import cv2
 import numpy as np
 import torch
 
-from animator_core.animation.pipeline import CharacterPipeline
-from animator_core.animation.reuse import RenderReuse
+from animator_core.animation.pipeline import CharacterPipeline, RenderReuse
 from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.characters.character import Character
 from animator_core.characters.library import CharacterLibrary

@@ -35,7 +35,8 @@ LAYERS = (
     {"animation"},
     {"clips"},
     {"assembly"},
-    {"api", "diagnostics", "live", "worker"},
+    {"api", "live", "worker"},
+    {"diagnostics"},
     {"cli"},
     {"__main__"},
 )

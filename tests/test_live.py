@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from animator_core.animation import load_monitor, quality
+from animator_core.animation import quality
 from animator_core.animation.face_tracking import FaceTracking
 from animator_core.animation.preparation import PreparationThread
 from animator_core.animation.services import Services
@@ -314,7 +314,7 @@ def test_a_gpu_that_is_lost_ends_the_session_with_its_error(monkeypatch: pytest.
 
 
 def test_a_machine_that_is_too_slow_gets_less_to_do_and_the_user_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load_monitor, "_OBSERVE_NS", 50_000_000)
+    monkeypatch.setattr(quality, "_OBSERVE_NS", 50_000_000)
     monkeypatch.setattr(quality, "_TOO_SLOW_NS", 0)
 
     class SlowRenderer(stand_ins.FlatRenderer):

@@ -7,10 +7,9 @@ import logging
 import numpy as np
 import pytest
 
-from animator_core.animation.character_choice import nearest_first
-from animator_core.animation.pace import Pace
-from animator_core.animation.pipeline import CharacterPipeline
-from animator_core.animation.reuse import RenderReuse
+from animator_core.animation.character_switch import nearest_first
+from animator_core.animation.pipeline import CharacterPipeline, RenderReuse
+from animator_core.animation.quality import Pace
 from animator_core.animation.statistics import FrameStatistics
 from animator_core.characters.character import Character
 from animator_core.errors import CharacterError

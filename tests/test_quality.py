@@ -6,9 +6,7 @@ import logging
 
 import pytest
 
-from animator_core.animation.load_monitor import LoadMonitor
-from animator_core.animation.pace import Pace
-from animator_core.animation.quality import Load, QualityLadder, Rung
+from animator_core.animation.quality import Load, LoadMonitor, Pace, QualityLadder, Rung
 from animator_core.animation.statistics import FrameStatistics
 from animator_core.config import PerformanceConfig
 

@@ -12,7 +12,7 @@ import torch
 from stand_in_model import StandInModel, face_character
 from stand_ins import FRAME_HEIGHT, FRAME_WIDTH, face_landmarks
 
-from animator_core.animation.timing import StageTimes
+from animator_core.animation.statistics import StageTimes
 from animator_core.clips.driving_clip import DrivingMoment, TemplateClip
 from animator_core.clips.offline import animate_moments, replay_moments
 from animator_core.clips.recording import LandmarkRecorder, TemplateRecorder, measured_rate, resampled

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from animator_core.animation import character_switch, fallback, prepared_renderer
+from animator_core.animation import character_switch, prepared_renderer
 from animator_core.animation.animation import Animation
 from animator_core.animation.face_tracking import FaceTracking
 from animator_core.animation.preparation import SOON, WANTED, PreparationThread
@@ -385,7 +385,7 @@ def test_a_device_error_that_is_told_keeps_no_networks_alive(memory, library, pr
     shown = animation_of(memory, library, preparation, [])
     held: list[weakref.ref[object]] = []
     # pytest keeps what is logged.
-    monkeypatch.setattr(fallback.logger, "warning", lambda *given, **more: None)
+    monkeypatch.setattr(character_switch.logger, "warning", lambda *given, **more: None)
 
     def fail(self, motion):
         networks = type("Networks", (), {})()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from made_media import RATE, Tone, grey, joined, make_clip, set_codec
 
-from animator_core.animation.timing import StageTimes
+from animator_core.animation.statistics import StageTimes
 from animator_core.clips import soundtrack
 from animator_core.clips.audio_timeline import RATE as RATE_OF_LINE
 from animator_core.clips.audio_timeline import AudioTimeline

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from animator_core.animation.timing import StageTimes
+from animator_core.animation.statistics import StageTimes
 from animator_core.clips.driving_clip import VideoClip
 from animator_core.clips.soundtrack import Soundtrack
 from animator_core.clips.video import VideoReader, VideoWriter, choose_encoding

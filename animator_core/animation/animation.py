@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from animator_core.animation.character_switch import CharacterSwitch
 from animator_core.animation.endpoints import FrameSink
-from animator_core.animation.load_monitor import LoadMonitor
-from animator_core.animation.pace import Pace
-from animator_core.animation.pipeline import AnimatedFrame, CharacterPipeline
+from animator_core.animation.pipeline import AnimatedFrame, CharacterPipeline, RenderReuse
+from animator_core.animation.quality import LoadMonitor, Pace
 from animator_core.animation.requests import CALIBRATE, AnimationRequests
-from animator_core.animation.reuse import RenderReuse
 from animator_core.animation.services import Services
 from animator_core.animation.statistics import FrameStatistics
 from animator_core.errors import AnimatorError, ModelError

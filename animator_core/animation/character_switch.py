@@ -1,64 +1,145 @@
-"""Switches renderer and character without a gap: the old ones draw until the wanted ones are prepared."""
+"""Switches renderer and character without a gap: the old ones draw until the wanted ones are prepared.
+
+Of the renderers, `Fallback` may have the warp draw in place of LivePortrait; `CharacterChoice` names the character.
+"""
 
 from __future__ import annotations
 
-from animator_core.animation.character_choice import CharacterChoice
-from animator_core.animation.fallback import Fallback
+import logging
+from collections.abc import Sequence
+from typing import Callable
+
 from animator_core.animation.pipeline import CharacterPipeline
-from animator_core.animation.prepared_renderer import PreparedRenderer
+from animator_core.animation.prepared_renderer import PreparedRenderer, RendererPair
 from animator_core.animation.quality import QualityLadder
 from animator_core.animation.services import Services
 from animator_core.characters.character import Character
-from animator_core.errors import AnimatorError, CharacterError, ModelError
+from animator_core.characters.library import CharacterLibrary
+from animator_core.config import CharacterConfig
+from animator_core.errors import AnimatorError, CharacterError, DeviceLostError, ModelError
 from animator_core.ipc.protocol import AnimationSettings, may_be_slow
 
+logger = logging.getLogger(__name__)
+
 _LEAST_PIXELS = 256 * 256
+_MOST_PRELOADED = 16
+_NEIGHBOURS = 2
 
 
-class RendererPair:
-    """The renderer that draws, and the one that is prepared to replace it."""
+class CharacterChoice:
+    """The names of the library, and which of them are trusted; used by the thread that draws."""
 
-    def __init__(self, services: Services) -> None:
-        self.current: PreparedRenderer | None = None
-        self.incoming: PreparedRenderer | None = None
-        self._services = services
-
-    @property
-    def present(self) -> PreparedRenderer | None:
-        """The renderer that draws, before there is one the first that will; None before any was wanted."""
-        return self.current or self.incoming
-
-    def select(self, name: str, max_pixels: int) -> PreparedRenderer:
-        """Return the wanted renderer; begins its preparation if it is neither of both."""
-        incoming = self.incoming
-        if incoming is not None and (incoming.name, incoming.max_pixels) != (name, max_pixels):
-            incoming.close()
-            self.incoming = None
-        current = self.current
-        if current is not None and (current.name, current.max_pixels) == (name, max_pixels):
-            return current
-        if self.incoming is None:
-            self.incoming = PreparedRenderer(name, max_pixels, self._services)
-        return self.incoming
-
-    def promote(self) -> None:
-        """Let the incoming renderer draw from now on."""
-        if self.current is not None:
-            self.current.close()
-        self.current, self.incoming = self.incoming, None
+    def __init__(self, library: CharacterLibrary, config: CharacterConfig) -> None:
+        self.last_shown = ""
+        """The last character of which a frame was shown."""
+        self.distrusted = ""
+        """A character that failed before its first frame was shown, so it would fail again."""
+        self._library = library
+        self._config = config
+        self._names: tuple[str, ...] = ()
 
     def refresh(self) -> None:
-        """Have changed characters loaded anew and failed ones tried again."""
-        for each in (self.current, self.incoming):
-            if each is not None:
-                each.refresh()
+        """List the library again."""
+        self._names = tuple(entry.file for entry in self._library.list())
 
-    def close(self) -> None:
-        """Free both."""
-        for each in (self.current, self.incoming):
-            if each is not None:
-                each.close()
-        self.current = self.incoming = None
+    def distrust(self, name: str) -> None:
+        """Do not draw ``name`` again if no frame of it was shown."""
+        if name not in ("", self.last_shown):
+            self.distrusted = name
+
+    def wanted(self, chosen: str, is_broken: Callable[[str], bool]) -> str:
+        """Return the file name of the character to draw, "" for an empty library.
+
+        chosen: file name, "" for none. is_broken: whether a picture is known to be at fault.
+        """
+        preferred = self._config.current_character
+        if chosen or preferred in self._names:
+            return chosen or preferred
+        return next((name for name in self._names if not is_broken(name)), next(iter(self._names), ""))
+
+    def to_preload(self, name: str) -> list[str]:
+        """Return the characters to prepare beside ``name``, the nearest first."""
+        return nearest_first(self._names, name)[: _MOST_PRELOADED if self._config.preload_all else _NEIGHBOURS]
+
+
+def nearest_first(names: Sequence[str], name: str) -> list[str]:
+    """Return the other names in the order in which hotkeys are likely to ask for them: next, previous, and so on."""
+    if name not in names:
+        return list(names)
+    index = names.index(name)
+    ordered: list[str] = []
+    for distance in range(1, len(names) // 2 + 1):
+        for position in (index + distance, index - distance):
+            other = names[position % len(names)]
+            if other != name and other not in ordered:
+                ordered.append(other)
+    return ordered
+
+
+class Fallback:
+    """Decides between LivePortrait and the warp for one animation; the ladder has LivePortrait tried again later."""
+
+    def __init__(self, quality: QualityLadder) -> None:
+        self.error: AnimatorError | None = None
+        """The failure of LivePortrait's device because of which the warp draws; None without one."""
+        self._quality = quality
+        self._has_shown = False
+
+    def note_shown(self, renderer_name: str) -> None:
+        """Note the renderer of a frame that was shown."""
+        self._has_shown |= renderer_name == "liveportrait"
+
+    def failure(self, prepared: PreparedRenderer, name: str, is_incoming: bool) -> AnimatorError | None:
+        """Return the failure of the device that draws or is to draw the character, None if it works."""
+        error, problem = prepared.error(name), prepared.renderer_problem
+        if self._has_shown:
+            for each in (error, problem):
+                if isinstance(each, DeviceLostError):
+                    return each
+        if self._quality.rung.is_warp or not is_incoming or prepared.renderer is None:
+            return None
+        if prepared.renderer.name == "liveportrait":
+            return error if isinstance(error, ModelError) else None
+        # It failed before, was tried again, and still cannot be had.
+        return (problem or self.error) if self.error is not None else None
+
+    def refuses(self, prepared: PreparedRenderer, is_chosen: bool) -> bool:
+        """Return whether a prepared renderer is too slow to be shown; is_chosen: LivePortrait was chosen by name."""
+        assert prepared.renderer is not None
+        if self._quality.refuses(prepared.frame_seconds):
+            return True
+        if is_chosen or prepared.renderer.name != "liveportrait":
+            return False
+        return self._quality.refuses_liveportrait(prepared.frame_seconds)
+
+    def fall_back(self, error: AnimatorError, is_incoming: bool = False) -> None:
+        """Have the warp draw for now, since the device failed; a game may have taken its memory.
+
+        is_incoming: LivePortrait failed before its first frame. Raises ``error`` if this process cannot use the device
+        again, or the warp itself failed.
+        """
+        if is_incoming:
+            self._quality.use(is_liveportrait=True)
+        if isinstance(error, DeviceLostError) and self._has_shown:
+            # Another process may use it again; one in which it never worked would only start over and over.
+            raise error
+        was_warp = self._quality.rung.is_warp
+        if not self._quality.fall_back():
+            raise error
+        self.error = error.without_traceback()
+        if not was_warp:
+            logger.warning("%s; the warp renderer draws for now", error, exc_info=error)
+
+    def note_renderer(self, renderer_name: str) -> None:
+        """Note the renderer that draws from now on."""
+        if not self._quality.rung.is_warp:
+            self.error = None
+            self._quality.use(renderer_name == "liveportrait")
+
+    def forget(self) -> None:
+        """Begin anew, since another renderer was chosen."""
+        self.error = None
+        self._quality.use(is_liveportrait=False)
 
 
 class CharacterSwitch:

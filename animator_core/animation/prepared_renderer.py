@@ -177,3 +177,49 @@ class PreparedRenderer:
         self._characters.clear()
         if renderer is not None:
             renderer.close()
+
+
+class RendererPair:
+    """The renderer that draws, and the one that is prepared to replace it."""
+
+    def __init__(self, services: Services) -> None:
+        self.current: PreparedRenderer | None = None
+        self.incoming: PreparedRenderer | None = None
+        self._services = services
+
+    @property
+    def present(self) -> PreparedRenderer | None:
+        """The renderer that draws, before there is one the first that will; None before any was wanted."""
+        return self.current or self.incoming
+
+    def select(self, name: str, max_pixels: int) -> PreparedRenderer:
+        """Return the wanted renderer; begins its preparation if it is neither of both."""
+        incoming = self.incoming
+        if incoming is not None and (incoming.name, incoming.max_pixels) != (name, max_pixels):
+            incoming.close()
+            self.incoming = None
+        current = self.current
+        if current is not None and (current.name, current.max_pixels) == (name, max_pixels):
+            return current
+        if self.incoming is None:
+            self.incoming = PreparedRenderer(name, max_pixels, self._services)
+        return self.incoming
+
+    def promote(self) -> None:
+        """Let the incoming renderer draw from now on."""
+        if self.current is not None:
+            self.current.close()
+        self.current, self.incoming = self.incoming, None
+
+    def refresh(self) -> None:
+        """Have changed characters loaded anew and failed ones tried again."""
+        for each in (self.current, self.incoming):
+            if each is not None:
+                each.refresh()
+
+    def close(self) -> None:
+        """Free both."""
+        for each in (self.current, self.incoming):
+            if each is not None:
+                each.close()
+        self.current = self.incoming = None

@@ -1,4 +1,4 @@
-"""The quality ladder: rate, size and renderer are reduced while the machine is too slow.
+"""Pace and quality: rate, size and renderer are reduced while the machine is too slow.
 
 Rendering never takes more than its share of the time (`Pace.rest`), so a machine that is a little too slow shows a few
 frames less. Below ``performance.frame_skip_threshold`` the ladder goes down rung by rung, and up again in calm times;
@@ -7,9 +7,17 @@ an attempt that fails is repeated at growing intervals.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
+from animator_core.animation.statistics import FrameStatistics
+from animator_core.config import PerformanceConfig
+
+logger = logging.getLogger(__name__)
+
 _SECOND = 1_000_000_000
+_OBSERVE_NS, _LOG_NS = _SECOND, 5 * _SECOND
+_RENDERING = ("motion", "render")
 _BUSY, _CALM = 0.9, 0.45
 """Shares of the time that rendering may take: at its limit, and with room for twice the work."""
 _TOO_SLOW_NS = 3 * _SECOND
@@ -176,3 +184,91 @@ class QualityLadder:
 
 def _since(began_ns: int | None, now_ns: int) -> int:
     return now_ns if began_ns is None else began_ns
+
+
+class LoadMonitor:
+    """Steers the quality of one animation by its statistics; used by the thread that draws."""
+
+    def __init__(self, performance: PerformanceConfig, statistics: FrameStatistics, now_ns: int) -> None:
+        self.quality = QualityLadder(performance.frame_skip_threshold, performance.max_render_share)
+        self._is_logging = performance.enable_profiling
+        self._statistics = statistics
+        self._observed_ns = self._logged_ns = now_ns
+        self._tracking_ns = self._rendering_ns = 0
+
+    @property
+    def rung(self) -> Rung:
+        """The present quality."""
+        return self.quality.rung
+
+    def observe(self, now_ns: int, is_disturbed: bool) -> None:
+        """Step the ladder and log, if it is time; is_disturbed: a preparation takes time of the machine, for now."""
+        if now_ns - self._observed_ns >= _OBSERVE_NS:
+            load = self._load(now_ns)
+            if is_disturbed:
+                self.quality.pause(now_ns)
+            else:
+                self._step(load, now_ns)
+        if self._is_logging and now_ns - self._logged_ns >= _LOG_NS:
+            self._logged_ns = now_ns
+            self._log(now_ns)
+
+    def _step(self, load: Load, now_ns: int) -> None:
+        before = self.rung
+        self.quality.observe(load, now_ns)
+        if self.rung is not before:
+            logger.info("%.0f fps, %s; now: %s", load.shown_fps, load, self.rung.description or "as asked for")
+
+    def _load(self, now_ns: int) -> Load:
+        """Return the load since the last call."""
+        tracking_ns = self._statistics.total_ns("tracking")
+        rendering_ns = sum(self._statistics.total_ns(stage) for stage in _RENDERING)
+        passed_ns = now_ns - self._observed_ns
+        load = Load(
+            self._statistics.fps(now_ns),
+            (tracking_ns - self._tracking_ns) / passed_ns,
+            (rendering_ns - self._rendering_ns) / passed_ns,
+        )
+        self._observed_ns, self._tracking_ns, self._rendering_ns = now_ns, tracking_ns, rendering_ns
+        return load
+
+    def _log(self, now_ns: int) -> None:
+        statistics = self._statistics
+        stages = ", ".join(
+            f"{stage} {found.p50_ms:.1f} (p95 {found.p95_ms:.1f})" for stage, found in statistics.stages().items()
+        )
+        logger.info(
+            "%.1f fps, latency %.1f ms (p95 %.1f); ms: %s",
+            statistics.fps(now_ns),
+            statistics.latency_ms(now_ns),
+            statistics.latency_ms(now_ns, 95),
+            stages,
+        )
+
+
+class Pace:
+    """Lets through at most ``frame_rate`` frames a second on average; a late frame does not delay the next one.
+
+    most_share: the share of the time that rendering may take, 0 to 1; after each frame it rests accordingly.
+    """
+
+    def __init__(self, frame_rate: float, most_share: float = 1.0) -> None:
+        self._due_ns = self._rested_ns = 0
+        self._rest_per_work = 1 / most_share - 1
+        self.set_frame_rate(frame_rate)
+
+    def set_frame_rate(self, frame_rate: float) -> None:
+        self._period_ns = int(1e9 / frame_rate)
+
+    def wait_s(self, now_ns: int) -> float:
+        """Return the seconds until the next frame is due; 0 if it is."""
+        return max(0, max(self._due_ns, self._rested_ns) - now_ns) * 1e-9
+
+    def count(self, now_ns: int) -> None:
+        """Note that a frame is rendered now."""
+        # Up to one period of lateness is made good, so that jitter does not lower the rate.
+        self._due_ns = max(self._due_ns, now_ns - self._period_ns) + self._period_ns
+
+    def rest(self, began_ns: int, ended_ns: int) -> None:
+        """Note when rendering the frame began and ended."""
+        self._rested_ns = ended_ns + int((ended_ns - began_ns) * self._rest_per_work)

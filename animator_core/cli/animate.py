@@ -13,7 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from animator_core import assembly
-from animator_core.animation.timing import StageTimes
+from animator_core.animation.statistics import StageTimes
 from animator_core.arrays import UInt8Array
 from animator_core.cli import arguments, output_files, recordings, terminal
 from animator_core.clips.compositing import OverColour, StraightAlpha, parse_colour

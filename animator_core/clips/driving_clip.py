@@ -10,7 +10,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Protocol
 
-from animator_core.animation.timing import StageTimes
+from animator_core.animation.statistics import StageTimes
 from animator_core.arrays import UInt8Array
 from animator_core.clips import track_file
 from animator_core.clips.soundtrack import Soundtrack

@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import chain, islice
 from typing import Protocol, runtime_checkable
 
-from animator_core.animation.timing import StageTimes
+from animator_core.animation.statistics import StageTimes
 from animator_core.arrays import UInt8Array
 from animator_core.clips.driving_clip import DrivingMoment, TemplateClip
 from animator_core.errors import MotionError

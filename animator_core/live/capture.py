@@ -9,7 +9,7 @@ from collections.abc import Callable
 from animator_core.animation.backoff import Backoff
 from animator_core.animation.endpoints import DrivingFrame
 from animator_core.animation.latest import LatestValue
-from animator_core.animation.timing import RateMeter
+from animator_core.animation.statistics import RateMeter
 from animator_core.errors import CameraError
 from animator_core.ipc.frame_ring import now_ns
 from animator_core.live.camera import FrameReader

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from animator_core.animation.live_loop import LiveLoop
-from animator_core.animation.timing import Percentiles
+from animator_core.animation.statistics import Percentiles
 from animator_core.ipc.frame_ring import now_ns
 from animator_core.live.capture import CaptureThread
 from animator_core.live.keys import KeyCommands

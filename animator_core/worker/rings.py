@@ -11,8 +11,16 @@ import numpy as np
 from animator_core.animation.endpoints import DrivingFrame
 from animator_core.animation.face_tracking import SILENT_NS
 from animator_core.arrays import UInt8Array
-from animator_core.ipc.frame_ring import FORMAT_RGBA, FrameInfo, RingAddress, RingMemory, RingReader, RingWriter, now_ns
-from animator_core.ipc.publish import publish_picture
+from animator_core.ipc.frame_ring import (
+    FORMAT_BGRA_PREMULTIPLIED,
+    FORMAT_RGBA,
+    FrameInfo,
+    RingAddress,
+    RingMemory,
+    RingReader,
+    RingWriter,
+    now_ns,
+)
 
 _POLL_SECONDS = 0.001
 _IDLE_POLL_SECONDS = 0.02
@@ -59,7 +67,12 @@ class RingSink:
         self._writer = writer
 
     def show(self, picture: UInt8Array, captured_ns: int) -> None:
-        publish_picture(self._writer, picture, captured_ns)
+        height, width, channels = picture.shape
+        slot = np.frombuffer(self._writer.begin(), np.uint8, picture.nbytes)
+        np.copyto(slot.reshape(picture.shape), picture)
+        self._writer.publish(
+            width, height, stride=width * channels, pixel_format=FORMAT_BGRA_PREMULTIPLIED, captured_ns=captured_ns
+        )
 
     def beat(self) -> None:
         self._writer.beat()

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from animator_core import assembly
-from animator_core.animation.timing import StageTimes
+from animator_core.animation.statistics import StageTimes
 from animator_core.characters.character import Character
 from animator_core.clips.driving_clip import DrivingMoment, open_clip
 from animator_core.clips.offline import CALIBRATION_TIME

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from animator_core import assembly
-from animator_core.animation.timing import StageTimes
+from animator_core.animation.statistics import StageTimes
 from animator_core.clips.driving_clip import open_clip
 from animator_core.clips.offline import calibrated
 from animator_core.config import load_config

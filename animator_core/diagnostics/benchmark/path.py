@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from animator_core.animation.reuse import RenderReuse
-from animator_core.animation.timing import Percentiles, StageTimes
+from animator_core.animation.pipeline import RenderReuse
+from animator_core.animation.statistics import Percentiles, StageTimes
 from animator_core.arrays import UInt8Array
 from animator_core.diagnostics.benchmark.likeness import Likeness, LikenessSummary
 from animator_core.ipc.frame_ring import RingMemory, RingWriter
-from animator_core.ipc.publish import publish_picture
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.rendering.contract import Driver, Renderer
 from animator_core.tracking.observation import TrackedFrame
+from animator_core.worker.rings import RingSink
 
 STAGES = ("tracking", "motion", "render", "publish")
 """The stages of a frame; ``render`` only if the frame is drawn."""
@@ -139,7 +139,7 @@ class _Filter:
             self._memory = RingMemory.create(self.picture.nbytes)
             self._writer = RingWriter(self._memory)
         with times.measure("publish"):
-            publish_picture(self._writer, self.picture, placement.captured_ns)
+            RingSink(self._writer).show(self.picture, placement.captured_ns)
         return total + times.last_ns("publish")
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from animator_core.animation.timing import StageTimes
+from animator_core.animation.statistics import StageTimes
 from animator_core.clips.driving_clip import DrivingClip, DrivingMoment
 from animator_core.diagnostics.benchmark.machine import (
     GpuUse,

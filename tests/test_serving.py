@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from animator_core.animation import character_switch, prepared_renderer
+from animator_core.animation import animation, character_switch, prepared_renderer
 from animator_core.animation.animation import Animation
 from animator_core.animation.face_tracking import FaceTracking
 from animator_core.animation.preparation import SOON, WANTED, PreparationThread
@@ -330,6 +330,53 @@ def animation_of(memory, library, preparation, made: list[QuietRenderer]) -> Ani
     shown.restart()
     wait_until(lambda: shown.advance(None, False))
     return shown
+
+
+def looks_of(shown: Animation, monkeypatch, clock: list[int]) -> list[int]:
+    """Settle ``shown``, stop its clock, and return the list that takes the times at which its switch is called."""
+    wait_until(lambda: (shown.advance(None, False), shown.switch.is_settled)[1])
+    looks: list[int] = []
+    look = shown.switch.advance
+    monkeypatch.setattr(animation, "now_ns", lambda: clock[0])
+    monkeypatch.setattr(shown.switch, "advance", lambda settings: (looks.append(clock[0]), look(settings))[1])
+    return looks
+
+
+def test_while_nothing_changes_the_character_switch_is_called_ten_times_a_second(
+    memory, library, preparation, monkeypatch
+):
+    shown = animation_of(memory, library, preparation, [])
+    clock = [animation.now_ns()]
+    looks = looks_of(shown, monkeypatch, clock)
+    for _ in range(200):
+        clock[0] += 5_000_000
+        shown.advance(None, False)
+    assert 9 <= len(looks) <= 11
+    shown.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda shown: shown.requests.update(AnimationSettings("b.png")),
+        lambda shown: shown.requests.act("calibrate"),
+        lambda shown: shown.requests.refresh_characters(),
+        lambda shown: slow_down(shown, Rung(is_half_rate=True)),
+    ],
+    ids=["settings", "calibrate", "refresh", "quality"],
+)
+def test_a_change_is_carried_out_at_the_next_frame(memory, library, preparation, monkeypatch, change):
+    shown = animation_of(memory, library, preparation, [])
+    clock = [animation.now_ns()]
+    looks = looks_of(shown, monkeypatch, clock)
+    shown.advance(None, False)
+    before = len(looks)
+    shown.advance(None, False)
+    assert len(looks) == before
+    change(shown)
+    shown.advance(None, False)
+    assert len(looks) == before + 1
+    shown.close()
 
 
 def slow_down(shown: Animation, rung: Rung) -> None:

@@ -15,6 +15,8 @@ from animator_core.motion.estimator import MotionEstimator
 from animator_core.tracking.observation import TrackedFrame
 
 _LONGEST_WAIT_SECONDS = 0.05
+_LOOK_NS = 100_000_000
+"""How often the character switch is called although nothing seems to have changed."""
 _KEEP_ALIVE_NS = 500_000_000
 _TOO_SLOW_REMEDY = "close other programs or choose a lower frame rate; it is animated in full again when there is time"
 
@@ -45,7 +47,8 @@ class Animation:
         )
         self._pending: TrackedFrame | None = None
         self._is_redraw_due = False
-        self._shown_ns = 0
+        self._rung = self._load.rung
+        self._looked_ns = self._shown_ns = 0
 
     @property
     def error(self) -> AnimatorError | None:
@@ -119,11 +122,13 @@ class Animation:
 
     def advance(self, tracked: TrackedFrame | None, is_camera_silent: bool) -> bool:
         """Carry out the requests, draw and show a frame if one is due, and return whether one was."""
-        self._carry_out_requests()
-        self._is_redraw_due |= self.switch.advance(self._settings)
+        if self._may_have_changed():
+            self._carry_out_requests()
+            self._is_redraw_due |= self.switch.advance(self._settings)
         self._pending = tracked or self._pending
         moment = now_ns()
-        self._load.observe(moment, self.switch.is_preparing)
+        if self._load.is_due(moment):
+            self._load.observe(moment, self.switch.is_preparing)
         if self.requests.is_hidden:
             self._pending, self._is_redraw_due = None, True
             return False
@@ -140,14 +145,26 @@ class Animation:
             return False
         if frame is None:
             return False
-        self._is_redraw_due = False
+        is_redrawn, self._is_redraw_due = self._is_redraw_due, False
         self._pace.count(moment)
         self._show(frame)
         self._pace.rest(moment, now_ns())
-        self.switch.note_shown()
+        if is_redrawn:
+            self.switch.note_shown()
         return True
 
+    def _may_have_changed(self) -> bool:
+        """Return whether there may be work for the requests or the switch; now and then in any case."""
+        return (
+            self.requests.has_news
+            or not self.switch.is_settled
+            or self._load.rung is not self._rung
+            or now_ns() - self._looked_ns >= _LOOK_NS
+        )
+
     def _carry_out_requests(self) -> None:
+        self.requests.has_news = False
+        self._rung, self._looked_ns = self._load.rung, now_ns()
         settings, pipeline = self.requests.settings, self.switch.pipeline
         if settings is not self._settings:
             if settings.renderer != self._settings.renderer:
@@ -155,7 +172,7 @@ class Animation:
             self._settings = settings
             pipeline.set_settings(settings.face)
         frame_rate = min(settings.frame_rate, self._performance.target_fps)
-        self._pace.set_frame_rate(frame_rate / 2 if self.skips_frames else frame_rate)
+        self._pace.set_frame_rate(frame_rate / 2 if self._rung.is_half_rate else frame_rate)
         while (request := self.requests.take()) is not None:
             if request == CALIBRATE:
                 pipeline.calibrate()

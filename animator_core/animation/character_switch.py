@@ -157,6 +157,8 @@ class CharacterSwitch:
         """Why the wanted character is not drawn."""
         self.is_warming_up = False
         """Whether the thread that draws warms up a renderer for itself, which may take seconds."""
+        self.is_settled = False
+        """Whether the pipeline draws the wanted character with the wanted renderer, so that the switch has no work."""
         self.renderers = RendererPair(services)
         self.fallback = Fallback(quality)
         self._services = services
@@ -187,6 +189,7 @@ class CharacterSwitch:
         if self.pipeline.character is not None:
             self._choice.distrust(self.pipeline.character.name)
         self.renderers.close()
+        self.is_settled = False
         self.pipeline = pipeline
         self._choice.refresh()
 
@@ -197,7 +200,7 @@ class CharacterSwitch:
         self.renderers.refresh()
 
     def note_shown(self) -> None:
-        """Note that a frame of the pipeline was shown."""
+        """Note that the pipeline's character was shown; called at least for its first frame."""
         renderer, character = self.pipeline.renderer, self.pipeline.character
         if renderer is not None and character is not None:
             self._choice.last_shown = character.name
@@ -208,6 +211,7 @@ class CharacterSwitch:
 
         Raises ModelError if the device fails and there is nothing to fall back to.
         """
+        self.is_settled = False
         prepared, name = self._wanted(settings)
         if prepared is None:
             return False
@@ -270,6 +274,7 @@ class CharacterSwitch:
             self.fallback.note_renderer(prepared.renderer.name)
             self.pipeline.use(prepared.renderer)
         if self.pipeline.character is character:
+            self.is_settled = self.error is None
             return False
         try:
             self.pipeline.set_character(character)

@@ -201,14 +201,17 @@ class LoadMonitor:
         """The present quality."""
         return self.quality.rung
 
+    def is_due(self, now_ns: int) -> bool:
+        """Return whether it is time to `observe`."""
+        return now_ns - self._observed_ns >= _OBSERVE_NS
+
     def observe(self, now_ns: int, is_disturbed: bool) -> None:
-        """Step the ladder and log, if it is time; is_disturbed: a preparation takes time of the machine, for now."""
-        if now_ns - self._observed_ns >= _OBSERVE_NS:
-            load = self._load(now_ns)
-            if is_disturbed:
-                self.quality.pause(now_ns)
-            else:
-                self._step(load, now_ns)
+        """Step the ladder, and log now and then; is_disturbed: a preparation takes time of the machine, for now."""
+        load = self._load(now_ns)
+        if is_disturbed:
+            self.quality.pause(now_ns)
+        else:
+            self._step(load, now_ns)
         if self._is_logging and now_ns - self._logged_ns >= _LOG_NS:
             self._logged_ns = now_ns
             self._log(now_ns)

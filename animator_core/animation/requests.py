@@ -16,11 +16,14 @@ class AnimationRequests:
         self.settings = settings
         self.is_frozen = False
         self.is_hidden = False
+        self.has_news = True
+        """Whether anything but `is_frozen` and `is_hidden` may have changed; cleared by the thread that draws."""
         self._pending: deque[str] = deque()
 
     def update(self, settings: AnimationSettings) -> None:
         """Use other settings from the next frame on."""
         self.settings = settings
+        self.has_news = True
 
     def act(self, action: str) -> None:
         """Carry out one of `protocol.ACTIONS`."""
@@ -29,12 +32,16 @@ class AnimationRequests:
         elif action in ("hide", "show"):
             self.is_hidden = action == "hide"
         else:
-            self._pending.append(action)
+            self._add(action)
 
     def refresh_characters(self) -> None:
         """List the characters again, load changed ones anew, and try failed ones again."""
-        self._pending.append(REFRESH)
+        self._add(REFRESH)
 
     def take(self) -> str | None:
         """Return the next of `CALIBRATE` and `REFRESH` that was asked for, None if there is none."""
         return self._pending.popleft() if self._pending else None
+
+    def _add(self, request: str) -> None:
+        self._pending.append(request)
+        self.has_news = True

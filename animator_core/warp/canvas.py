@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Callable
 
+import numba
 import numpy as np
 
-from animator_core.arrays import AnyArray, FloatArray, IntArray, UInt8Array
-from animator_core.warp.cell_map import CellMap
-from animator_core.warp.cells import plan_cells
-from animator_core.warp.head_grid import HeadGrid
-from animator_core.warp.mesh import map_triangles
-from animator_core.warp.painting import CLEAR, KEEP, bordered, paint_cells, paint_map
+from animator_core.arrays import AnyArray, BoolArray, FloatArray, IntArray, UInt8Array
+from animator_core.warp.backward_map import CellMap, map_triangles
+from animator_core.warp.compiling import compiled
+from animator_core.warp.head import HeadGrid
+from animator_core.warp.painting import CLEAR, KEEP, MAP, PAINT, bordered, paint_cells, paint_map
 
 _MARGIN = 8
 """Pixels around the face's points that belong to its window: the reach of the soft edges of mouth and eyes."""
@@ -30,7 +30,7 @@ class MappedWindow:
     """The window of a frame, in whole cells, that is painted through a map: the face and the grid's curved cells.
 
     left, top: its corner in the frame. frame: (h, w, 4) uint8 BGRA, a view. map_x, map_y: (h, w) float32, the
-    backward map into the picture, `mesh.EMPTY` for pixels that show nothing.
+    backward map into the picture, `backward_map.EMPTY` for pixels that show nothing.
     """
 
     left: int
@@ -45,7 +45,7 @@ class WarpCanvas:
 
     def __init__(self, texture: UInt8Array, head_grid: HeadGrid, landmarks: FloatArray, weight: FloatArray) -> None:
         """texture: (H, W, 4) uint8 premultiplied BGRA. landmarks: (478, 2) float32 pixels of the picture. weight:
-        (478,) float32, see `mesh.map_triangles`."""
+        (478,) float32, see `backward_map.map_triangles`."""
         height, width = texture.shape[:2]
         self._texture = bordered(texture)
         self._cells = CellMap(head_grid, (height, width))
@@ -144,3 +144,65 @@ def _shown_before(texture: UInt8Array, side: int) -> IntArray:
     rows, columns = (np.arange(0, size, side) for size in shows.shape)
     squares = np.logical_or.reduceat(np.logical_or.reduceat(shows, rows, 0), columns, 1)
     return np.pad(squares.cumsum(0).cumsum(1), ((1, 0), (1, 0))).astype(np.int32)
+
+
+@numba.njit(error_model="numpy")
+def _range(places: FloatArray, row: int, column: int, inverse_side: np.float32, most: int) -> tuple[int, int]:
+    """Return the half-open range of the picture's squares that a cell shows along one axis."""
+    one, other, third, fourth = (
+        places[row, column], places[row, column + 1], places[row + 1, column], places[row + 1, column + 1],
+    )  # fmt: skip
+    # Interpolation reads one pixel more on each side.
+    low, high = min(min(one, other), min(third, fourth)) - 2, max(max(one, other), max(third, fourth)) + 2
+    return min(max(int(low * inverse_side), 0), most), min(max(int(high * inverse_side) + 1, 0), most)
+
+
+@numba.njit(error_model="numpy")
+def _shows(places: FloatArray, row: int, column: int, shown_before: IntArray, side: int) -> bool:
+    """Return whether a cell shows any square of the picture that is not transparent."""
+    inverse = np.float32(1) / np.float32(side)
+    left, right = _range(places[0], row, column, inverse, shown_before.shape[1] - 1)
+    top, bottom = _range(places[1], row, column, inverse, shown_before.shape[0] - 1)
+    above, below = shown_before[top], shown_before[bottom]
+    count: int = below[right] - above[right] - below[left] + above[left]
+    return count > 0
+
+
+@compiled(
+    "void(uint8[:,::1], uint8[:,::1], float32[:,:,:,::1], float32[:,:,::1], int32[:,::1], int64, boolean[:,::1])",
+    nogil=True,
+    error_model="numpy",
+)
+def plan_cells(
+    actions: UInt8Array,
+    state: UInt8Array,
+    painted: FloatArray,
+    places: FloatArray,
+    shown_before: IntArray,
+    side: int,
+    in_window: BoolArray,
+) -> None:
+    """Choose the action of each cell for `painting.paint_cells`, and record the frame's new content.
+
+    actions: (rows, columns) uint8, written. state: (rows, columns) uint8, the last action other than KEEP, and
+    painted: (rows, columns, 2, 4) float32, the places it used; both are updated. places: as in `find_curved`.
+    shown_before: (R + 1, C + 1) int32, an integral image: the number of squares of the picture, ``side`` pixels
+    each, above and left that are not transparent. in_window: (rows, columns) bool, painted through the map.
+    """
+    for row in range(actions.shape[0]):
+        for column in range(actions.shape[1]):
+            was, action = state[row, column], MAP
+            is_same = was == PAINT
+            for axis in range(2):
+                for corner in range(4):
+                    place = places[axis, row + corner // 2, column + corner % 2]
+                    is_same = is_same and place == painted[row, column, axis, corner]
+            if not in_window[row, column]:
+                action = PAINT if is_same or _shows(places, row, column, shown_before, side) else CLEAR
+                if is_same or action == CLEAR == was:
+                    actions[row, column] = KEEP
+                    continue
+            actions[row, column] = state[row, column] = action
+            for axis in range(2):
+                for corner in range(4):
+                    painted[row, column, axis, corner] = places[axis, row + corner // 2, column + corner % 2]

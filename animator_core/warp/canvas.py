@@ -1,4 +1,4 @@
-"""The frame of one character: finds the cells that a motion changes, and repaints them."""
+"""The frame of one character: repaints the cells that a motion changes, and draws layers behind the skin's openings."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Callable
 
+import cv2
 import numba
 import numpy as np
 
-from animator_core.arrays import AnyArray, BoolArray, FloatArray, IntArray, UInt8Array
+from animator_core.arrays import AnyArray, BoolArray, DoubleArray, FloatArray, IntArray, UInt8Array
 from animator_core.warp.backward_map import CellMap, map_triangles
 from animator_core.warp.compiling import compiled
 from animator_core.warp.head import HeadGrid
@@ -23,6 +24,8 @@ _MARGIN = 8
 _MOST_BANDS = max(2, min(4, os.cpu_count() or 2))
 _BAND_PIXELS = 150_000
 """Pixels to paint per thread: about a millisecond."""
+
+_SUBPIXEL_BITS = 4
 
 
 @dataclass(frozen=True)
@@ -206,3 +209,70 @@ def plan_cells(
             for axis in range(2):
                 for corner in range(4):
                     painted[row, column, axis, corner] = places[axis, row + corner // 2, column + corner % 2]
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The region of a frame that an opening covers: its top left corner and soft mask, (h, w) float32 in [0, 1]."""
+
+    left: int
+    top: int
+    mask: FloatArray
+
+    def region(self, frame: AnyArray) -> AnyArray:
+        """Return the mask's region of ``frame``, (H, W) or (H, W, C), as a view."""
+        height, width = self.mask.shape
+        return frame[self.top : self.top + height, self.left : self.left + width]
+
+    def affine_from(self, frame_from_texture: DoubleArray) -> DoubleArray:
+        """Return the (2, 3) affine texture → region for an affine texture → frame."""
+        matrix = frame_from_texture.copy()
+        matrix[:, 2] -= (self.left, self.top)
+        return matrix
+
+
+def opening(polygon: FloatArray, frame_shape: tuple[int, ...], softness: float) -> Opening | None:
+    """Return the opening that ``polygon``, (N, 2) float32 pixels, cuts into a frame, or None if it is shut.
+
+    softness: standard deviation of the edge's blur in pixels, on top of anti-aliasing.
+    """
+    pad = 2 + int(2 * softness)
+    low = np.maximum(np.floor(polygon.min(0)).astype(int) - pad, 0)
+    high = np.minimum(np.ceil(polygon.max(0)).astype(int) + pad + 1, [frame_shape[1], frame_shape[0]])
+    width, height = int(high[0] - low[0]), int(high[1] - low[1])
+    if width < 2 or height < 2 or cv2.contourArea(polygon.astype(np.float32)) < 0.75:
+        return None
+    mask: AnyArray = polygon_mask(polygon - low, (height, width))
+    if softness > 0:
+        mask = cv2.GaussianBlur(mask, (0, 0), softness)
+    return Opening(int(low[0]), int(low[1]), mask.astype(np.float32) / np.float32(255))
+
+
+def polygon_mask(polygon: AnyArray, shape: tuple[int, ...]) -> UInt8Array:
+    """Return (h, w) uint8, 255 inside an anti-aliased polygon of (N, 2) pixels; shape: (h, w, ...)."""
+    mask = np.zeros(shape[:2], np.uint8)
+    points = np.rint(polygon * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+    cv2.fillPoly(mask, [points], (255,), cv2.LINE_AA, _SUBPIXEL_BITS)
+    return mask
+
+
+def blend_through(frame: UInt8Array, seen: Opening, layer: UInt8Array) -> None:
+    """Blend an opaque layer, (h, w, 3) uint8 BGR, into the frame, (H, W, 4) BGRA, through the opening's mask."""
+    alpha_blend(seen.region(frame), layer, seen.mask)
+
+
+@compiled("void(uint8[:,:,:], uint8[:,:,:], float32[:,::1])", nogil=True, error_model="numpy")
+def alpha_blend(below: UInt8Array, layer: UInt8Array, alpha: FloatArray) -> None:
+    """Blend the colour of ``layer`` over ``below`` in place; the alpha of ``below`` is unchanged.
+
+    below, layer: (h, w, 3 or 4) uint8 BGR(A). alpha: (h, w) float32 in [0, 1], opacity of the layer.
+    """
+    for y in range(alpha.shape[0]):
+        for x in range(alpha.shape[1]):
+            share = alpha[y, x]
+            if share <= 0:
+                continue
+            for channel in range(3):
+                under = np.float32(below[y, x, channel])
+                mixed = under + share * (np.float32(layer[y, x, channel]) - under)
+                below[y, x, channel] = np.uint8(mixed + np.float32(0.5))

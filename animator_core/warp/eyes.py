@@ -9,16 +9,8 @@ import numpy as np
 
 from animator_core.arrays import AnyArray, DoubleArray, FloatArray, UInt8Array
 from animator_core.tracking.pose import HeadPose
+from animator_core.warp.canvas import Opening, alpha_blend, blend_through, opening, polygon_mask
 from animator_core.warp.compiling import compiled
-from animator_core.warp.openings import (
-    Opening,
-    alpha_blend,
-    blend_through,
-    extrapolate,
-    frontal_plane,
-    opening,
-    polygon_mask,
-)
 
 _MOST_GAZE = 0.22
 _RIM_STAYS, _RIM_WIDENS = 0.05, 0.15
@@ -41,7 +33,7 @@ class Eyeball:
         """picture: (H, W, 3) uint8 BGR. landmarks: (478, 3) pixels. ring, iris: the eye's landmarks. pose: its own."""
         self._ring = np.array(ring)
         self._corners = [ring[0], ring[8]]
-        self._units_from_picture = np.linalg.inv(frontal_plane(pose))
+        self._units_from_picture = np.linalg.inv(pose.frontal_plane)
         self._rotation = pose.rotation
         polygon = landmarks[self._ring, :2]
         self._width = float(np.linalg.norm(landmarks[ring[0], :2] - landmarks[ring[8], :2]))
@@ -68,7 +60,7 @@ class Eyeball:
         seen = opening(points[self._ring], frame.shape, 0.4 + 0.004 * self._width)
         if seen is None:
             return
-        linear = frontal_plane(pose) @ self._units_from_picture
+        linear = pose.frontal_plane @ self._units_from_picture
         target = points[self._corners].mean(0)
         matrix = np.column_stack([linear, target + linear @ (self._origin - self._anchor)])
         away = max(float(np.abs(gaze).max()) / _RIM_STAYS, (openness - 1) / _RIM_WIDENS)
@@ -119,7 +111,7 @@ def _completed(
     """Return the patch, (S, S, 3) uint8 BGR, with the eyeball completed under the lids, in two versions.
 
     The first one is the picture's up to the lids; the second one leaves out lashes, lid line and shadow. The iris is
-    completed from its visible half, the white by `extrapolate`.
+    completed from its visible half, the white by `_extrapolate`.
     """
     size = patch.shape[0]
     visible = polygon_mask(polygon, patch.shape)
@@ -132,7 +124,7 @@ def _completed(
     disc = np.clip(radius * 1.06 - distance + 0.5, 0, 1)
     values = patch.astype(np.float32)
     reaches = (1.5, 0.4 * radius + 1, radius + 1, 3 * radius + 1)
-    white = extrapolate(values, inner * (distance > radius * 1.2), reaches)
+    white = _extrapolate(values, inner * (distance > radius * 1.2), reaches)
     iris = _whole_iris(values, inner, mirrored=(x, (2 * centre[1] - y).astype(np.float32)), distance=distance)
     hidden = white + disc[..., None] * (iris - white)
     shown = np.clip(cv2.GaussianBlur(visible_share, (0, 0), 0.7), 0, 1)
@@ -273,7 +265,7 @@ def _skin(patch: FloatArray, hidden: AnyArray) -> FloatArray:
     lit = light >= 0.85 * np.median(light[around]) if around.any() else np.zeros_like(around)
     size = max(patch.shape[:2])
     known = (around & lit).astype(np.float32)
-    return extrapolate(patch, known, (0.03 * size + 1, 0.08 * size + 1, 0.25 * size + 1))
+    return _extrapolate(patch, known, (0.03 * size + 1, 0.08 * size + 1, 0.25 * size + 1))
 
 
 def _lash_colour(picture: UInt8Array, curve: FloatArray) -> DoubleArray:
@@ -286,3 +278,20 @@ def _lash_colour(picture: UInt8Array, curve: FloatArray) -> DoubleArray:
     samples = picture[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)].astype(float)
     order = np.argsort(samples.sum(1))
     return np.asarray(samples[order[: max(1, len(order) // 4)]].mean(0))
+
+
+def _extrapolate(values: FloatArray, mask: FloatArray, sigmas: tuple[float, ...]) -> FloatArray:
+    """Return ``values`` inside ``mask`` and their smooth continuation outside, by normalised convolution.
+
+    values: (H, W, 3) float32. mask: (H, W) float32 in [0, 1]. sigmas: rising standard deviations in pixels; pixels
+    beyond the widest one get the masked mean.
+    """
+    total = float(mask.sum())
+    mean: FloatArray = (values * mask[..., None]).sum((0, 1)) / total if total > 1e-3 else values.mean((0, 1))
+    out = np.broadcast_to(mean, values.shape).astype(np.float32).copy()
+    for sigma in reversed(sigmas):
+        share = cv2.GaussianBlur(mask, (0, 0), sigma)[..., None]
+        near = cv2.GaussianBlur(values * mask[..., None], (0, 0), sigma) / np.maximum(share, 1e-6)
+        trust = np.clip(share * 8, 0, 1)
+        out += trust * (near - out)
+    return np.asarray(values * mask[..., None] + out * (1 - mask[..., None]), np.float32)

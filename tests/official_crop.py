@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from animator_core.liveportrait.motion.crop import FaceSquare, feather_mask
+from animator_core.liveportrait.motion.crop import FaceSquare
+from animator_core.liveportrait.source.paste_back import feather_mask
 
 # Which points of a landmark set make the first eye, the second eye and the lips, by the number of its points.
 _AXIS_POINTS: dict[int, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]] = {

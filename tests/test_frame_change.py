@@ -11,8 +11,7 @@ import pytest
 from animator_core.clips.recording import LandmarkRecorder
 from animator_core.clips.track_file import read_track
 from animator_core.ipc.face_settings import FaceSettings
-from animator_core.liveportrait.motion.crop import driving_square
-from animator_core.liveportrait.motion.driving_view import DrivingViews
+from animator_core.liveportrait.motion.crop import DrivingViews, driving_square
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.face_state import SteadyFrame
 from animator_core.motion.frame_change import frame_change

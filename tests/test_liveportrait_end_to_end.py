@@ -122,7 +122,7 @@ def _still() -> np.ndarray:
 
 def _painted() -> np.ndarray:
     """Return how much of each pixel is painted, (H, W) in [0, 1]."""
-    from animator_core.liveportrait.motion.crop import source_crop
+    from animator_core.liveportrait.source.square import source_crop
 
     character = _character()
     crop = source_crop(character.picture, character.landmarks)

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from animator_core.liveportrait.motion.crop import driving_square
-from animator_core.liveportrait.motion.driving_view import DrivingCrop, seen_from
+from animator_core.liveportrait.motion.crop import DrivingCrop, driving_square, seen_from
 from animator_core.liveportrait.motion.face_motion import FaceMotion, rotation_from_vector
 from animator_core.liveportrait.motion.landmark_motion import LandmarkMotion
-from animator_core.liveportrait.motion.live_motion import LiveMotion, MotionSmoother
 from animator_core.liveportrait.motion.neutral_face import new_calibration
+from animator_core.liveportrait.motion.transfer import LiveMotion, MotionSmoother
 from animator_core.motion.options import MotionOptions
 from animator_core.tracking.face_model import face_model
 

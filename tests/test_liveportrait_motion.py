@@ -38,6 +38,8 @@ from animator_core.liveportrait.motion.retargeting import LIP_KEYPOINTS
 from animator_core.liveportrait.motion.template import read_template, template_from_arrays, write_template
 from animator_core.liveportrait.motion.transfer import MotionTransfer
 from animator_core.liveportrait.networks.stitching import EyeRetargeting, LipRetargeting, StitchingNetwork
+from animator_core.liveportrait.source.paste_back import feather_mask
+from animator_core.liveportrait.source.square import source_crop
 from animator_core.motion.options import MotionOptions, options_from
 
 ARCHIVE = Path(__file__).parent / "golden" / "motion.npz"
@@ -142,7 +144,7 @@ def test_driving_boxes_equal_the_official_ones():
 
 
 def test_paste_masks_equal_the_official_ones():
-    assert np.array_equal(cropping.feather_mask()[:24, :24], VECTORS["mask/template_row0_64"])
+    assert np.array_equal(feather_mask()[:24, :24], VECTORS["mask/template_row0_64"])
     for name in ("src0", "src1"):
         mask = official_crop.paste_mask(VECTORS[f"image_from_crop/{name}"], 400, 400)
         samples = np.repeat(mask[..., None], 3, axis=2).ravel()[::13][::7]
@@ -248,7 +250,7 @@ def test_options_out_of_range_are_refused_by_name(values):
 
 def test_a_face_of_no_size_is_refused():
     with pytest.raises(CharacterError, match="larger picture"):
-        cropping.source_crop(np.zeros((1, 1, 3), np.uint8), np.zeros((478, 3), np.float32))
+        source_crop(np.zeros((1, 1, 3), np.uint8), np.zeros((478, 3), np.float32))
 
 
 def test_a_recorded_template_moves_the_source_as_the_driver_did(networks, tmp_path):

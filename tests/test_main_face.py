@@ -10,9 +10,8 @@ import pytest
 
 from animator_core.errors import ModelError
 from animator_core.installation.model_files import FACE_LANDMARKER
-from animator_core.tracking.face_detector import DetectedFace, FaceDetector
 from animator_core.tracking.face_model import face_model
-from animator_core.tracking.main_face import MainFaceTracker
+from animator_core.tracking.main_face import DetectedFace, FaceDetector, MainFaceTracker
 from animator_core.tracking.observation import FaceObservation
 from animator_core.tracking.trackers import create_tracker
 from tests.conftest import SHARED, shared_file

@@ -9,8 +9,7 @@ from golden.golden_rule import face_image
 from golden.golden_vectors import golden
 from official_crop import paste_mask
 
-from animator_core.liveportrait.source.matte import MovingMatte
-from animator_core.liveportrait.source.paste_back import PasteBack
+from animator_core.liveportrait.source.paste_back import MovingMatte, PasteBack
 
 CROP = np.array([[2.0, 0.3, -120.0], [-0.3, 2.0, -60.0], [0, 0, 1]])
 

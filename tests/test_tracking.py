@@ -24,11 +24,9 @@ from animator_core.errors import ModelError
 from animator_core.installation.model_files import FACE_LANDMARKER
 from animator_core.tracking.closing import Closer
 from animator_core.tracking.detect import detect_face
-from animator_core.tracking.duplicate_frames import DuplicateFrameSkipper
-from animator_core.tracking.landmark_packets import points_of
-from animator_core.tracking.landmarker import LandmarkerTracker, without_blendshapes
+from animator_core.tracking.landmarker import LandmarkerTracker, points_of, without_blendshapes
 from animator_core.tracking.observation import FaceObservation
-from animator_core.tracking.trackers import create_tracker, has_face_mesh
+from animator_core.tracking.trackers import DuplicateFrameSkipper, create_tracker, has_face_mesh
 from tests.conftest import shared_file
 
 ASTRONAUT = Path(__file__).parents[1] / "assets" / "characters" / "astronaut.png"

@@ -14,10 +14,8 @@ from animator_core.rendering.srgb import premultiplied_bgra
 from animator_core.tracking.face_model import INNER_LIPS, LEFT_EYE, RIGHT_EYE, face_model
 from animator_core.tracking.pose import HeadPose, with_true_depth
 from animator_core.warp import canvas
-from animator_core.warp.cell_map import CellMap
-from animator_core.warp.head_grid import grid_triangles
-from animator_core.warp.head_pose import HeadLimits, moved_pose, soft_limit
-from animator_core.warp.mesh import EMPTY, map_triangles
+from animator_core.warp.backward_map import EMPTY, CellMap, grid_triangles, map_triangles
+from animator_core.warp.head import HeadLimits, moved_pose, soft_limit
 from animator_core.warp.painting import PAINT, bordered, paint_cells
 from animator_core.warp.renderer import WarpRenderer, _Puppet
 

@@ -73,7 +73,7 @@ def test_numba_itself_compiles_where_its_cache_has_no_place():
         "import numpy as np\n"
         "from numba.core import caching\n"
         "caching.CacheImpl._locator_classes = []\n"
-        "from animator_core.warp.openings import alpha_blend\n"
+        "from animator_core.warp.canvas import alpha_blend\n"
         "below, layer = np.zeros((2, 2, 4), np.uint8), np.full((2, 2, 4), 200, np.uint8)\n"
         "alpha_blend(below, layer, np.ones((2, 2), np.float32))\n"
         "assert below[..., :3].min() == 200\n"

@@ -21,7 +21,7 @@ from animator_core.motion.face_state import SteadyFrame, mirrored
 from animator_core.tracking.observation import FaceObservation
 
 if TYPE_CHECKING:
-    from animator_core.liveportrait.motion.driving_view import DrivingView
+    from animator_core.liveportrait.motion.crop import DrivingView
     from animator_core.liveportrait.motion.face_motion import FaceMotion
     from animator_core.liveportrait.networks.build import ExtractMotion
 
@@ -71,7 +71,7 @@ class TemplateRecorder:
     def __init__(
         self, extract: ExtractMotion, batch_size: int = 1, is_mirrored: bool = False, most_waiting: int | None = None
     ) -> None:
-        from animator_core.liveportrait.motion.driving_view import DrivingViews
+        from animator_core.liveportrait.motion.crop import DrivingViews
 
         self._extract, self._batch_size, self._is_mirrored = extract, batch_size, is_mirrored
         self._most_waiting = most_waiting

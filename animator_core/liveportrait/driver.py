@@ -12,10 +12,9 @@ import torch
 from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.ipc.face_settings import FaceSettings
 from animator_core.liveportrait.model import to_tensor
-from animator_core.liveportrait.motion.driving_view import DrivingView, DrivingViews, RecentViews
+from animator_core.liveportrait.motion.crop import DrivingView, DrivingViews, RecentViews
 from animator_core.liveportrait.motion.face_motion import FaceMotion, face_motion
 from animator_core.liveportrait.motion.landmark_motion import landmark_motion
-from animator_core.liveportrait.motion.live_motion import LiveMotion
 from animator_core.liveportrait.motion.neutral_face import (
     from_arrays,
     mirrored,
@@ -23,6 +22,7 @@ from animator_core.liveportrait.motion.neutral_face import (
     to_arrays,
 )
 from animator_core.liveportrait.motion.retargeting import EYE_KEYPOINTS, LIP_KEYPOINTS
+from animator_core.liveportrait.motion.transfer import LiveMotion
 from animator_core.liveportrait.networks.keypoints import KeypointMotion
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.estimator import MotionEstimator

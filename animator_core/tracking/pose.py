@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from animator_core.arrays import FloatArray
+from animator_core.arrays import DoubleArray, FloatArray
 from animator_core.tracking.face_model import RIGID_POINTS, face_model
 
 DEPTH_SCALE = 0.8
@@ -30,6 +30,11 @@ class HeadPose:
     rotation: FloatArray
     translation: FloatArray
     scale: float
+
+    @property
+    def frontal_plane(self) -> DoubleArray:
+        """The (2, 2) float64 matrix from face units in the head's frontal plane to pixels."""
+        return self.scale * self.rotation[:2, :2].astype(np.float64)
 
     def to_head(self, landmarks: FloatArray) -> FloatArray:
         """Return (N, 3) pixels of the frame as (N, 3) face units in the head's own frontal axes."""

@@ -1,4 +1,4 @@
-"""The frame of one character: finds the cells that a motion changes, and repaints them."""
+"""The frame of one character: repaints the cells that a motion changes, and draws layers behind the skin's openings."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Callable
 
+import cv2
+import numba
 import numpy as np
 
-from animator_core.arrays import AnyArray, FloatArray, IntArray, UInt8Array
-from animator_core.warp.cell_map import CellMap
-from animator_core.warp.cells import plan_cells
-from animator_core.warp.head_grid import HeadGrid
-from animator_core.warp.mesh import map_triangles
-from animator_core.warp.painting import CLEAR, KEEP, bordered, paint_cells, paint_map
+from animator_core.arrays import AnyArray, BoolArray, DoubleArray, FloatArray, IntArray, UInt8Array
+from animator_core.warp.backward_map import CellMap, map_triangles
+from animator_core.warp.compiling import compiled
+from animator_core.warp.head import HeadGrid
+from animator_core.warp.painting import CLEAR, KEEP, MAP, PAINT, bordered, paint_cells, paint_map
 
 _MARGIN = 8
 """Pixels around the face's points that belong to its window: the reach of the soft edges of mouth and eyes."""
@@ -24,13 +25,15 @@ _MOST_BANDS = max(2, min(4, os.cpu_count() or 2))
 _BAND_PIXELS = 150_000
 """Pixels to paint per thread: about a millisecond."""
 
+_SUBPIXEL_BITS = 4
+
 
 @dataclass(frozen=True)
 class MappedWindow:
     """The window of a frame, in whole cells, that is painted through a map: the face and the grid's curved cells.
 
     left, top: its corner in the frame. frame: (h, w, 4) uint8 BGRA, a view. map_x, map_y: (h, w) float32, the
-    backward map into the picture, `mesh.EMPTY` for pixels that show nothing.
+    backward map into the picture, `backward_map.EMPTY` for pixels that show nothing.
     """
 
     left: int
@@ -45,7 +48,7 @@ class WarpCanvas:
 
     def __init__(self, texture: UInt8Array, head_grid: HeadGrid, landmarks: FloatArray, weight: FloatArray) -> None:
         """texture: (H, W, 4) uint8 premultiplied BGRA. landmarks: (478, 2) float32 pixels of the picture. weight:
-        (478,) float32, see `mesh.map_triangles`."""
+        (478,) float32, see `backward_map.map_triangles`."""
         height, width = texture.shape[:2]
         self._texture = bordered(texture)
         self._cells = CellMap(head_grid, (height, width))
@@ -144,3 +147,132 @@ def _shown_before(texture: UInt8Array, side: int) -> IntArray:
     rows, columns = (np.arange(0, size, side) for size in shows.shape)
     squares = np.logical_or.reduceat(np.logical_or.reduceat(shows, rows, 0), columns, 1)
     return np.pad(squares.cumsum(0).cumsum(1), ((1, 0), (1, 0))).astype(np.int32)
+
+
+@numba.njit(error_model="numpy")
+def _range(places: FloatArray, row: int, column: int, inverse_side: np.float32, most: int) -> tuple[int, int]:
+    """Return the half-open range of the picture's squares that a cell shows along one axis."""
+    one, other, third, fourth = (
+        places[row, column], places[row, column + 1], places[row + 1, column], places[row + 1, column + 1],
+    )  # fmt: skip
+    # Interpolation reads one pixel more on each side.
+    low, high = min(min(one, other), min(third, fourth)) - 2, max(max(one, other), max(third, fourth)) + 2
+    return min(max(int(low * inverse_side), 0), most), min(max(int(high * inverse_side) + 1, 0), most)
+
+
+@numba.njit(error_model="numpy")
+def _shows(places: FloatArray, row: int, column: int, shown_before: IntArray, side: int) -> bool:
+    """Return whether a cell shows any square of the picture that is not transparent."""
+    inverse = np.float32(1) / np.float32(side)
+    left, right = _range(places[0], row, column, inverse, shown_before.shape[1] - 1)
+    top, bottom = _range(places[1], row, column, inverse, shown_before.shape[0] - 1)
+    above, below = shown_before[top], shown_before[bottom]
+    count: int = below[right] - above[right] - below[left] + above[left]
+    return count > 0
+
+
+@compiled(
+    "void(uint8[:,::1], uint8[:,::1], float32[:,:,:,::1], float32[:,:,::1], int32[:,::1], int64, boolean[:,::1])",
+    nogil=True,
+    error_model="numpy",
+)
+def plan_cells(
+    actions: UInt8Array,
+    state: UInt8Array,
+    painted: FloatArray,
+    places: FloatArray,
+    shown_before: IntArray,
+    side: int,
+    in_window: BoolArray,
+) -> None:
+    """Choose the action of each cell for `painting.paint_cells`, and record the frame's new content.
+
+    actions: (rows, columns) uint8, written. state: (rows, columns) uint8, the last action other than KEEP, and
+    painted: (rows, columns, 2, 4) float32, the places it used; both are updated. places: as in `find_curved`.
+    shown_before: (R + 1, C + 1) int32, an integral image: the number of squares of the picture, ``side`` pixels
+    each, above and left that are not transparent. in_window: (rows, columns) bool, painted through the map.
+    """
+    for row in range(actions.shape[0]):
+        for column in range(actions.shape[1]):
+            was, action = state[row, column], MAP
+            is_same = was == PAINT
+            for axis in range(2):
+                for corner in range(4):
+                    place = places[axis, row + corner // 2, column + corner % 2]
+                    is_same = is_same and place == painted[row, column, axis, corner]
+            if not in_window[row, column]:
+                action = PAINT if is_same or _shows(places, row, column, shown_before, side) else CLEAR
+                if is_same or action == CLEAR == was:
+                    actions[row, column] = KEEP
+                    continue
+            actions[row, column] = state[row, column] = action
+            for axis in range(2):
+                for corner in range(4):
+                    painted[row, column, axis, corner] = places[axis, row + corner // 2, column + corner % 2]
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The region of a frame that an opening covers: its top left corner and soft mask, (h, w) float32 in [0, 1]."""
+
+    left: int
+    top: int
+    mask: FloatArray
+
+    def region(self, frame: AnyArray) -> AnyArray:
+        """Return the mask's region of ``frame``, (H, W) or (H, W, C), as a view."""
+        height, width = self.mask.shape
+        return frame[self.top : self.top + height, self.left : self.left + width]
+
+    def affine_from(self, frame_from_texture: DoubleArray) -> DoubleArray:
+        """Return the (2, 3) affine texture → region for an affine texture → frame."""
+        matrix = frame_from_texture.copy()
+        matrix[:, 2] -= (self.left, self.top)
+        return matrix
+
+
+def opening(polygon: FloatArray, frame_shape: tuple[int, ...], softness: float) -> Opening | None:
+    """Return the opening that ``polygon``, (N, 2) float32 pixels, cuts into a frame, or None if it is shut.
+
+    softness: standard deviation of the edge's blur in pixels, on top of anti-aliasing.
+    """
+    pad = 2 + int(2 * softness)
+    low = np.maximum(np.floor(polygon.min(0)).astype(int) - pad, 0)
+    high = np.minimum(np.ceil(polygon.max(0)).astype(int) + pad + 1, [frame_shape[1], frame_shape[0]])
+    width, height = int(high[0] - low[0]), int(high[1] - low[1])
+    if width < 2 or height < 2 or cv2.contourArea(polygon.astype(np.float32)) < 0.75:
+        return None
+    mask: AnyArray = polygon_mask(polygon - low, (height, width))
+    if softness > 0:
+        mask = cv2.GaussianBlur(mask, (0, 0), softness)
+    return Opening(int(low[0]), int(low[1]), mask.astype(np.float32) / np.float32(255))
+
+
+def polygon_mask(polygon: AnyArray, shape: tuple[int, ...]) -> UInt8Array:
+    """Return (h, w) uint8, 255 inside an anti-aliased polygon of (N, 2) pixels; shape: (h, w, ...)."""
+    mask = np.zeros(shape[:2], np.uint8)
+    points = np.rint(polygon * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+    cv2.fillPoly(mask, [points], (255,), cv2.LINE_AA, _SUBPIXEL_BITS)
+    return mask
+
+
+def blend_through(frame: UInt8Array, seen: Opening, layer: UInt8Array) -> None:
+    """Blend an opaque layer, (h, w, 3) uint8 BGR, into the frame, (H, W, 4) BGRA, through the opening's mask."""
+    alpha_blend(seen.region(frame), layer, seen.mask)
+
+
+@compiled("void(uint8[:,:,:], uint8[:,:,:], float32[:,::1])", nogil=True, error_model="numpy")
+def alpha_blend(below: UInt8Array, layer: UInt8Array, alpha: FloatArray) -> None:
+    """Blend the colour of ``layer`` over ``below`` in place; the alpha of ``below`` is unchanged.
+
+    below, layer: (h, w, 3 or 4) uint8 BGR(A). alpha: (h, w) float32 in [0, 1], opacity of the layer.
+    """
+    for y in range(alpha.shape[0]):
+        for x in range(alpha.shape[1]):
+            share = alpha[y, x]
+            if share <= 0:
+                continue
+            for channel in range(3):
+                under = np.float32(below[y, x, channel])
+                mixed = under + share * (np.float32(layer[y, x, channel]) - under)
+                below[y, x, channel] = np.uint8(mixed + np.float32(0.5))

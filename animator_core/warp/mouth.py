@@ -8,7 +8,7 @@ import numpy as np
 from animator_core.arrays import AnyArray, DoubleArray, FloatArray, UInt8Array
 from animator_core.tracking.face_model import INNER_LIPS, OUTER_LIPS
 from animator_core.tracking.pose import HeadPose
-from animator_core.warp.openings import Opening, alpha_blend, blend_through, frontal_plane, opening, polygon_mask
+from animator_core.warp.canvas import Opening, alpha_blend, blend_through, opening, polygon_mask
 
 _SIZE = 192
 """Side of the drawn textures in pixels; the mouth is two thirds of it wide."""
@@ -22,7 +22,7 @@ class Mouth:
     def __init__(self, picture: UInt8Array, landmarks: FloatArray, pose: HeadPose) -> None:
         """picture: (H, W, 3) uint8 BGR. landmarks: (478, 3) pixels."""
         self._ring = np.array(INNER_LIPS)
-        self._units_from_picture = np.linalg.inv(frontal_plane(pose))
+        self._units_from_picture = np.linalg.inv(pose.frontal_plane)
         self._corners = [INNER_LIPS[0], INNER_LIPS[10]]
         self._width = float(np.linalg.norm(landmarks[61, :2] - landmarks[291, :2]))
         self._upper_anchor = landmarks[_UPPER, :2].astype(np.float64)
@@ -45,7 +45,7 @@ class Mouth:
         blend_through(frame, seen, self._layer(seen, points=points, pose=pose, rest=rest))
 
     def _layer(self, seen: Opening, *, points: FloatArray, pose: HeadPose, rest: FloatArray) -> UInt8Array:
-        upright = frontal_plane(pose) / pose.scale
+        upright = pose.frontal_plane / pose.scale
         width, rest_width = (float(np.linalg.norm(p[61] - p[291])) for p in (points, rest))
         middle = points[self._corners].mean(0)
         centre = (points[_UPPER] + points[_LOWER]) / 2
@@ -57,7 +57,7 @@ class Mouth:
         _over(layer, _warped(self._teeth, seen, upright, anchor=teeth_at, width=rest_width))
         if self._own is not None:
             texture, origin = self._own
-            linear = frontal_plane(pose) @ self._units_from_picture
+            linear = pose.frontal_plane @ self._units_from_picture
             target = rest[_UPPER] + linear @ (origin - self._upper_anchor)
             matrix = seen.affine_from(np.column_stack([linear, target]))
             own: AnyArray = cv2.warpAffine(texture, matrix, seen.mask.shape[::-1], flags=cv2.INTER_LINEAR)

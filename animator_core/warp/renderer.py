@@ -26,11 +26,8 @@ from animator_core.tracking.face_model import (
 from animator_core.tracking.pose import fit_pose, with_true_depth
 from animator_core.warp.canvas import WarpCanvas
 from animator_core.warp.driver import LandmarkDriver
-from animator_core.warp.eyeball import Eyeball
-from animator_core.warp.eyelid import Eyelid
-from animator_core.warp.face_shape import FaceShape
-from animator_core.warp.head_grid import HeadGrid
-from animator_core.warp.head_pose import moved_pose
+from animator_core.warp.eyes import Eyeball, Eyelid
+from animator_core.warp.head import FaceShape, HeadGrid, moved_pose
 from animator_core.warp.mouth import Mouth
 
 _KEPT_CHARACTERS = 32

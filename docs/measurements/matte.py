@@ -17,7 +17,7 @@ import torch
 
 from animator_core.characters.picture import load_picture
 from animator_core.config import PROJECT_ROOT
-from animator_core.liveportrait.source.matte import MovingMatte
+from animator_core.liveportrait.source.paste_back import MovingMatte
 from animator_core.liveportrait.source.square import over_colour, plain_colour
 
 SIDE, FINE = 512, 2

@@ -27,7 +27,7 @@ from animator_core.clips.offline import CALIBRATION_TIME
 from animator_core.config import load_config
 from animator_core.diagnostics.benchmark.likeness import Likeness, mean_squared_error, psnr_of
 from animator_core.liveportrait.model import PortraitModel, to_bytes, to_tensor
-from animator_core.liveportrait.motion.driving_view import DrivingView, DrivingViews
+from animator_core.liveportrait.motion.crop import DrivingView, DrivingViews
 from animator_core.liveportrait.motion.motion_cache import QUANTISATION_STEP, MotionCache
 from animator_core.liveportrait.networks.build import load_motion_extractor
 from animator_core.liveportrait.networks.keypoints import transform_keypoints

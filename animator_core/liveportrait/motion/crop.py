@@ -1,29 +1,36 @@
-"""The squares of faces in pictures and frames, and the crops of them."""
+"""The squares of faces, the crops of them, and the motion extractor's steady view of a driver."""
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from animator_core.arrays import AnyArray
-from animator_core.errors import CharacterError
+from animator_core.arrays import AnyArray, FloatArray, UInt8Array
+from animator_core.liveportrait.motion.face_motion import FaceMotion, face_motion, ratio_tensors
+from animator_core.liveportrait.networks.keypoints import KeypointMotion
+from animator_core.motion.frame_change import FrameChange, frame_change
 
-SOURCE_CROP_SIZE = 512
 DRIVING_CROP_SIZE = 256
-"""Pixels a side of the crop that is pasted back, and of the picture that the networks look at."""
-_FEATHER = 16
+"""Pixels a side of the picture that the networks look at."""
 
 _BROWS = (70, 63, 105, 66, 107, 336, 296, 334, 293, 300)
 _EYES = (468, 473)
 # Not the lips' middle: that follows the jaw and would rock the crop while the person talks.
 _MOUTH_CORNERS = (61, 291)
 
-_SOURCE_SCALE, _SOURCE_SHIFT = 2.3, -0.125
 _DRIVING_SCALE, _DRIVING_SHIFT = 2.2, -0.1
-_LEAST_FACE_PIXELS = 8.0
+_FOLLOW_OFFSET = 0.12
+_FOLLOW_SIZE = math.log(1.3)
+_SETTLED = 0.2
+_SNAP = 2.5
+"""In limits of the above: a head that is farther out has jumped (another person, a lost track)."""
+_EASE_SECONDS = 0.2
+_KEPT_EVERY_NS = 100_000_000
+_KEPT_VIEWS = 16
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,15 @@ def face_square(points: AnyArray, axis: AnyArray, scale: float, shift_x: float, 
     return FaceSquare(origin + middle @ np.stack((right, down)), size, angle)
 
 
+def landmark_square(landmarks: AnyArray, scale: float, shift: float) -> FaceSquare:
+    """Return the square of a face; landmarks: (478, 2 or more) pixels. scale, shift (down): see `face_square`."""
+    points = np.asarray(landmarks, np.float64)[:, :2]
+    axis = np.stack((points[list(_EYES)].mean(0), points[list(_MOUTH_CORNERS)].mean(0)))
+    # MediaPipe's mesh covers the forehead, the landmarks that LivePortrait was trained with do not.
+    height = points @ (axis[1] - axis[0])
+    return face_square(points[height >= height[list(_BROWS)].min()], axis, scale=scale, shift_x=0.0, shift_y=shift)
+
+
 def crop_transform(square: FaceSquare, crop_size: int, is_turned: bool = True) -> AnyArray:
     """Return crop_from_image, (3, 3) float32: pixels of the picture → pixels of its crop."""
     scale = crop_size / square.size
@@ -80,53 +96,9 @@ def warp_to_crop(picture: AnyArray, crop_from_image: AnyArray, crop_size: int) -
     return cv2.warpAffine(picture, matrix, (crop_size, crop_size), flags=cv2.INTER_LINEAR, borderValue=(0, 0, 0, 0))
 
 
-def reduced_to_networks(crop: AnyArray) -> AnyArray:
-    """Return a source crop in the 256 pixels that the networks look at."""
-    return cv2.resize(crop, (DRIVING_CROP_SIZE, DRIVING_CROP_SIZE), interpolation=cv2.INTER_AREA)
-
-
-def feather_mask(size: int = SOURCE_CROP_SIZE) -> AnyArray:
-    """Return (size, size) uint8: 255 inside the crop, falling to 0 over its outer 16 pixels, rounded at the corners."""
-    index = np.arange(size)
-    outside = np.maximum(np.maximum(_FEATHER - index, index - (size - _FEATHER)), 0).astype(np.float64)
-    distance = np.sqrt(outside[:, None] ** 2 + outside[None, :] ** 2)
-    return np.asarray(np.floor(255 * (1 - np.minimum(distance / _FEATHER, 1))), np.uint8)
-
-
-@dataclass(frozen=True)
-class SourceCrop:
-    """The part of a picture that LivePortrait sees and draws.
-
-    pixels: (512, 512, C) as the picture. crop_from_image: (3, 3), pixels of the picture → of the crop.
-    """
-
-    pixels: AnyArray
-    crop_from_image: AnyArray
-
-
-def source_square(landmarks: AnyArray) -> FaceSquare:
-    """Return the square of a source's face; landmarks: (478, 2 or more) pixels."""
-    return _square(landmarks, _SOURCE_SCALE, _SOURCE_SHIFT)
-
-
-def source_crop(picture: AnyArray, landmarks: AnyArray) -> SourceCrop:
-    """Return the crop of a picture, (H, W, C) uint8, upright along the face; raises CharacterError.
-
-    landmarks: (478, 2 or more) pixels of the picture.
-    """
-    square = source_square(landmarks)
-    if not math.isfinite(square.size) or square.size < _LEAST_FACE_PIXELS * _SOURCE_SCALE:
-        raise CharacterError(
-            f"the face in the picture is less than {_LEAST_FACE_PIXELS:g} pixels large", "use a larger picture of it"
-        )
-    crop_from_image = crop_transform(square, SOURCE_CROP_SIZE)
-    pixels = warp_to_crop(picture, crop_from_image, SOURCE_CROP_SIZE)
-    return SourceCrop(pixels, crop_from_image)
-
-
 def driving_square(landmarks: AnyArray) -> FaceSquare:
     """Return the upright square of a driver's face; landmarks: (478, 2 or more) pixels."""
-    return replace(_square(landmarks, _DRIVING_SCALE, _DRIVING_SHIFT), angle_rad=0.0)
+    return replace(landmark_square(landmarks, _DRIVING_SCALE, _DRIVING_SHIFT), angle_rad=0.0)
 
 
 def crop_driving(frame: AnyArray, square: FaceSquare) -> AnyArray:
@@ -135,14 +107,165 @@ def crop_driving(frame: AnyArray, square: FaceSquare) -> AnyArray:
     return warp_to_crop(frame, transform, DRIVING_CROP_SIZE)
 
 
-def _square(landmarks: AnyArray, scale: float, shift: float) -> FaceSquare:
-    points = np.asarray(landmarks, np.float64)[:, :2]
-    axis = np.stack((points[list(_EYES)].mean(0), points[list(_MOUTH_CORNERS)].mean(0)))
-    # MediaPipe's mesh covers the forehead, the landmarks that LivePortrait was trained with do not.
-    height = points @ (axis[1] - axis[0])
-    return face_square(points[height >= height[list(_BROWS)].min()], axis, scale=scale, shift_x=0.0, shift_y=shift)
-
-
 def _axes(angle_rad: float) -> tuple[AnyArray, AnyArray]:
     cosine, sine = math.cos(angle_rad), math.sin(angle_rad)
     return np.array([cosine, sine]), np.array([-sine, cosine])
+
+
+@dataclass(frozen=True)
+class DrivingView:
+    """A driver's face in one frame.
+
+    pixels: (256, 256, 3) uint8 RGB, the crop. landmarks: (478, 2 or 3) pixels of the frame.
+    square: the crop in the frame; reference: the crop in whose coordinates the motion is given.
+    """
+
+    pixels: UInt8Array
+    landmarks: FloatArray
+    square: FaceSquare
+    reference: FaceSquare
+
+    @property
+    def landmarks_in_square(self) -> FloatArray:
+        """The landmarks in sides of the crop, (478, 2)."""
+        return self.square.places(self.landmarks)
+
+    def motion(self, seen: KeypointMotion) -> FaceMotion:
+        """Return the face's motion from the motion extractor's output for the pixels, N = 1, on the CPU."""
+        motion = face_motion(seen, *ratio_tensors(self.landmarks)).to("cpu")
+        return seen_from(motion, self.square, self.reference)
+
+
+class DrivingViews:
+    """Makes the views of one driver, frame after frame; used by one thread."""
+
+    def __init__(self) -> None:
+        self._crop = DrivingCrop()
+        self._frame_size = (0, 0)
+        self._face_size = 0.0
+
+    def recentre(self) -> None:
+        """Centre the crop on the head in the next frame; motions stay in the same coordinates."""
+        self._crop.recentre()
+
+    @property
+    def reference(self) -> FaceSquare | None:
+        """The crop in whose coordinates motions are; None before the first view."""
+        return self._crop.reference
+
+    @reference.setter
+    def reference(self, square: FaceSquare) -> None:
+        self._crop.reference = square
+
+    def mirror(self, frame_width: int) -> None:
+        """Look at mirrored frames from now on, or no longer; coordinates are mirrored with them."""
+        self._crop.mirror(frame_width)
+
+    def look(
+        self, frame: UInt8Array, landmarks: FloatArray, captured_ns: int, is_mirrored: bool = False
+    ) -> DrivingView:
+        """Return the view of a frame, (H, W, 3) uint8 RGB; landmarks: (478, 2 or 3), of the mirrored frame if so."""
+        self._follow_size((frame.shape[1], frame.shape[0]), driving_square(landmarks).size)
+        square = self._crop.update(landmarks, captured_ns)
+        assert self._crop.reference is not None
+        shown = np.ascontiguousarray(frame[:, ::-1]) if is_mirrored else frame
+        return DrivingView(
+            crop_driving(shown, square), landmarks=landmarks, square=square, reference=self._crop.reference
+        )
+
+    def _follow_size(self, frame_size: tuple[int, int], face_size: float) -> None:
+        if self._face_size and frame_size != self._frame_size:
+            self._crop.follow(frame_change(self._frame_size, frame_size, face_size / self._face_size))
+        self._frame_size, self._face_size = frame_size, face_size
+
+
+class RecentViews:
+    """The crops of the last moments: one of them shows the neutral face, and can be looked at in a mirror."""
+
+    def __init__(self) -> None:
+        self._recent: deque[tuple[int, UInt8Array, FaceMotion]] = deque(maxlen=_KEPT_VIEWS)
+
+    def add(self, view: DrivingView, seen: FaceMotion, captured_ns: int) -> None:
+        """Keep a view now and then; seen: the motion in it."""
+        if not self._recent or captured_ns - self._recent[-1][0] >= _KEPT_EVERY_NS:
+            self._recent.append((captured_ns, view.pixels, seen))
+
+    def nearest(self, neutral: FaceMotion) -> UInt8Array | None:
+        """Return the pixels, (256, 256, 3) uint8 RGB, of the view whose expression is nearest to the neutral one."""
+        if not self._recent:
+            return None
+        return min(self._recent, key=lambda each: float((each[2].expression - neutral.expression).abs().sum()))[1]
+
+    def clear(self) -> None:
+        """Forget them all."""
+        self._recent.clear()
+
+
+def seen_from(motion: FaceMotion, square: FaceSquare, reference: FaceSquare) -> FaceMotion:
+    """Return a motion that was seen in the crop ``square`` as it is in the crop ``reference``; both upright."""
+    # x' = (x · size + 2 (centre − centre')) / size', and x = s (x_c R + δ) + t
+    ratio = square.size / reference.size
+    shift = 2 * (square.centre - reference.centre) / reference.size
+    moved = motion.translation.new_tensor([[shift[0], shift[1], 0.0]])
+    return replace(motion, scale=motion.scale * ratio, translation=motion.translation * ratio + moved)
+
+
+class DrivingCrop:
+    """A crop that rests while the head stays in it and follows gently when the head leaves.
+
+    ``reference`` is the crop of the first frame: with `seen_from` every motion is expressed in it, so that following
+    the head is not mistaken for a motion of the head.
+    """
+
+    def __init__(self) -> None:
+        self.reference: FaceSquare | None = None
+        self._square: FaceSquare | None = None
+        self._is_following = False
+        self._seen_ns = 0
+
+    def recentre(self) -> None:
+        """Centre the crop on the head in the next frame: at calibration, or after the face was lost."""
+        self._square = None
+
+    def mirror(self, frame_width: int) -> None:
+        """Follow the same head in mirrored frames from now on."""
+        self.reference, self._square = (
+            None if each is None else replace(each, centre=np.array([frame_width - each.centre[0], each.centre[1]]))
+            for each in (self.reference, self._square)
+        )
+
+    def follow(self, change: FrameChange) -> None:
+        """Stay at the same place of a picture that comes in another size from now on."""
+        self.reference = _changed(self.reference, change)
+        self._square = _changed(self._square, change)
+
+    def update(self, landmarks: FloatArray, captured_ns: int) -> FaceSquare:
+        """Return the square to crop from this frame; landmarks: (478, 2 or more) pixels."""
+        wanted = driving_square(landmarks)
+        seconds = max(captured_ns - self._seen_ns, 0) * 1e-9
+        self._seen_ns = captured_ns
+        if self._square is None or self._excursion(wanted) > _SNAP:
+            self._square, self._is_following = wanted, False
+        excursion = self._excursion(wanted)
+        self._is_following = excursion > (_SETTLED if self._is_following else 1.0)
+        if self._is_following:
+            share = 1 - math.exp(-seconds / _EASE_SECONDS)
+            centre = self._square.centre + share * (wanted.centre - self._square.centre)
+            size = self._square.size * (wanted.size / self._square.size) ** share
+            self._square = FaceSquare(centre, size, 0.0)
+        if self.reference is None:
+            self.reference = self._square
+        return self._square
+
+    def _excursion(self, wanted: FaceSquare) -> float:
+        """Return how far the head is from the crop's middle and size, in limits of the crop."""
+        assert self._square is not None
+        offset = float(np.abs(wanted.centre - self._square.centre).max()) / self._square.size
+        return max(offset / _FOLLOW_OFFSET, abs(math.log(wanted.size / self._square.size)) / _FOLLOW_SIZE)
+
+
+def _changed(square: FaceSquare | None, change: FrameChange) -> FaceSquare | None:
+    if square is None:
+        return None
+    centre = (square.centre - np.array(change.old_middle)) * change.factor + np.array(change.new_middle)
+    return replace(square, centre=centre, size=square.size * change.factor)

@@ -11,8 +11,7 @@ from animator_core.arrays import UInt8Array
 from animator_core.characters.character import Character
 from animator_core.liveportrait.model import PortraitModel
 from animator_core.liveportrait.source.features import CharacterFeatures, nbytes_of
-from animator_core.liveportrait.source.matte import MovingMatte
-from animator_core.liveportrait.source.paste_back import PasteBack, PastedPart
+from animator_core.liveportrait.source.paste_back import MovingMatte, PasteBack, PastedPart
 from animator_core.motion.visible_change import magnification
 from animator_core.tracking.pose import fit_pose, with_true_depth
 

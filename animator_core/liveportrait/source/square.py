@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from animator_core.arrays import DoubleArray, FloatArray, UInt8Array
+from animator_core.arrays import AnyArray, DoubleArray, FloatArray, UInt8Array
 from animator_core.errors import CharacterError
-from animator_core.liveportrait.motion.crop import reduced_to_networks, source_crop, warp_to_crop
+from animator_core.liveportrait.motion.crop import DRIVING_CROP_SIZE, crop_transform, landmark_square, warp_to_crop
 from animator_core.liveportrait.motion.face_motion import close_ratios
 
 CROP_SIDE = 512
 """Side in pixels of the square in which LivePortrait paints."""
-_SOURCE_SIDE = 256
+_SCALE, _SHIFT = 2.3, -0.125
+_LEAST_FACE_PIXELS = 8.0
 _MIN_SIDE = 64
 _MIDDLE_GREY = 13
 
@@ -75,8 +77,39 @@ def middle_square(picture: UInt8Array) -> SourceSquare:
     square = np.ascontiguousarray(picture[top : top + side, left : left + side, :3])
     scale = CROP_SIDE / side
     crop_from_image = np.array([[scale, 0, -left * scale], [0, scale, -top * scale], [0, 0, 1]])
-    source = cv2.resize(square, (_SOURCE_SIDE, _SOURCE_SIDE), interpolation=cv2.INTER_AREA)
+    source = cv2.resize(square, (DRIVING_CROP_SIZE, DRIVING_CROP_SIZE), interpolation=cv2.INTER_AREA)
     return SourceSquare(np.asarray(source, np.uint8), crop_from_image)
+
+
+@dataclass(frozen=True)
+class SourceCrop:
+    """The part of a picture that LivePortrait sees and draws.
+
+    pixels: (512, 512, C) as the picture. crop_from_image: (3, 3), pixels of the picture → of the crop.
+    """
+
+    pixels: AnyArray
+    crop_from_image: AnyArray
+
+
+def source_crop(picture: AnyArray, landmarks: AnyArray) -> SourceCrop:
+    """Return the crop of a picture, (H, W, C) uint8, upright along the face; raises CharacterError.
+
+    landmarks: (478, 2 or more) pixels of the picture.
+    """
+    square = landmark_square(landmarks, _SCALE, _SHIFT)
+    if not math.isfinite(square.size) or square.size < _LEAST_FACE_PIXELS * _SCALE:
+        raise CharacterError(
+            f"the face in the picture is less than {_LEAST_FACE_PIXELS:g} pixels large", "use a larger picture of it"
+        )
+    crop_from_image = crop_transform(square, CROP_SIDE)
+    pixels = warp_to_crop(picture, crop_from_image, CROP_SIDE)
+    return SourceCrop(pixels, crop_from_image)
+
+
+def reduced_to_networks(crop: AnyArray) -> AnyArray:
+    """Return a source crop in the 256 pixels that the networks look at."""
+    return cv2.resize(crop, (DRIVING_CROP_SIZE, DRIVING_CROP_SIZE), interpolation=cv2.INTER_AREA)
 
 
 def _straight_square(picture: UInt8Array, crop_from_image: DoubleArray, side: int) -> UInt8Array:

@@ -1,0 +1,281 @@
+"""The head: its pose within limits, the face's shape by expression, and the grid that carries all around it along."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from animator_core.arrays import DoubleArray, FloatArray, UInt8Array
+from animator_core.motion.driving import DrivingMotion
+from animator_core.motion.rotation import euler_angles, rotation_from_euler
+from animator_core.tracking.face_model import CHIN, FACE_OVAL, INNER_LIPS, LEFT_EYE, RIGHT_EYE
+from animator_core.tracking.pose import HeadPose
+
+_MOST_YAW, _MOST_PITCH, _MOST_ROLL = 34.0, 26.0, 32.0
+_MOST_SHIFT = 0.3
+_MOST_SCALE_LOG = 0.22
+
+EYES = (RIGHT_EYE, LEFT_EYE)
+_LIPS_UPPER = np.array(INNER_LIPS[1:10])
+_LIPS_LOWER = np.array(INNER_LIPS[:10:-1])
+_LID_REACH = 0.085
+"""Distance from the lids' rims within which skin moves with them, in face units: up to the brow's lower edge."""
+_MEET_SHARE = 0.2
+"""Closing lids meet this share of the opening above the lower lid."""
+_CLOSING_CURVE, _WIDENING = 0.8, 1.6
+_MOUTH_GAIN = 1.15
+"""A tracker sees drawn mouths a little less open than they are drawn."""
+_EYE_CALM = 0.05
+
+_GRID_CELLS = 44
+_SKULL_DEPTH = 0.42
+"""Depth of the head's silhouette behind the eyes, in face units; a turning head's silhouette stays in place."""
+_RIGID_ABOVE, _RIGID_ASIDE, _RIGID_BELOW = 0.42, 0.25, 0.02
+_FADE_ABOVE, _FADE_ASIDE, _FADE_BELOW = 0.55, 0.75, 0.8
+_OVAL_REACH = 0.16
+_BREATH_LIFT = 0.012
+
+
+@dataclass(frozen=True)
+class HeadLimits:
+    """Room around the head in the picture, in face sizes; the largest shift in each direction."""
+
+    left: float
+    right: float
+    up: float
+    down: float
+
+
+def soft_limit(value: float, most: float) -> float:
+    """Return ``value`` unchanged up to half of ``most``, and beyond it compressed smoothly towards ±``most``."""
+    knee = 0.5 * most
+    size = abs(value)
+    if size <= knee:
+        return value
+    room = most - knee
+    return float(np.copysign(knee + room * np.tanh((size - knee) / room), value))
+
+
+def moved_pose(source: HeadPose, motion: DrivingMotion, limits: HeadLimits) -> HeadPose:
+    """Return the pose of a head that is ``source`` in its picture, moved by ``motion`` within ``limits``."""
+    yaw, pitch, roll = euler_angles(motion.rotation)
+    own_yaw, own_pitch, own_roll = euler_angles(source.rotation)
+    # The limits apply to the turn away from the picture's own pose, and are tighter if that is turned already.
+    yaw = own_yaw + _one_sided(yaw, own_yaw, _MOST_YAW)
+    pitch = own_pitch + _one_sided(pitch, own_pitch, _MOST_PITCH)
+    roll = own_roll + soft_limit(roll, _MOST_ROLL)
+    shift_x = soft_limit(
+        float(motion.translation[0]), min(_MOST_SHIFT, limits.left if motion.translation[0] < 0 else limits.right)
+    )
+    shift_y = soft_limit(
+        float(motion.translation[1]), min(_MOST_SHIFT, limits.up if motion.translation[1] < 0 else limits.down)
+    )
+    scale = float(np.exp(soft_limit(float(np.log(motion.scale)), _MOST_SCALE_LOG)))
+    shift = np.array([shift_x, shift_y, 0.0], np.float32) * source.scale
+    return HeadPose(rotation_from_euler(yaw, pitch, roll), source.translation + shift, source.scale * scale)
+
+
+def _one_sided(turn: float, own: float, most: float) -> float:
+    """Return a turn limited to ``most``, with less room away from frontal than towards it."""
+    room = max(most - abs(own), 0.35 * most) if turn * own > 0 else most
+    return soft_limit(turn, room)
+
+
+class FaceShape:
+    """The face of one character; ``shape`` is (478, 3) float32 in face units in the head's axes."""
+
+    def __init__(self, shape: FloatArray) -> None:
+        self.shape = shape.astype(np.float32)
+        self._eyes = [_Eye(self.shape, ring) for ring in EYES]
+        self._mouth_width = float(np.linalg.norm(self.shape[61] - self.shape[291]))
+        distance = np.linalg.norm(self.shape[:, :2] - self.shape[[61, 291], :2].mean(0), axis=1)
+        self._around_mouth = np.clip(1.2 - distance / self._mouth_width, 0, 1)[:, None].astype(np.float32)
+        self._calm = np.maximum(self._eyes[0].calm, self._eyes[1].calm)[:, None]
+
+    def bent(self, motion: DrivingMotion) -> FloatArray:
+        """Return the (478, 3) float32 shape with the motion's expression and lids."""
+        expression = motion.expression * self._mouth_scale(motion.mouth_width)
+        # Around the eyes the eye openness replaces the tracker's lids: it is more exact and closes fully.
+        around_eyes = np.where(self.shape[:, :1] < 0, *(expression[eye.corners].mean(0)[None] for eye in self._eyes))
+        bent = self.shape + expression + self._calm * (around_eyes - expression)
+        for eye, openness in zip(self._eyes, motion.eye_openness):
+            bent += eye.lid_shift(float(openness))
+        self._keep_lips_apart(bent)
+        shape: FloatArray = bent.astype(np.float32)
+        return shape
+
+    def _mouth_scale(self, driving_width: float) -> FloatArray:
+        """Return (478, 1), the gain that opens a mouth wider than the driving one in the same shape."""
+        ratio = _MOUTH_GAIN * float(np.clip(self._mouth_width / max(driving_width, 1e-3), 0.75, 1.5))
+        gain: FloatArray = 1 + self._around_mouth * (ratio - 1)
+        return gain
+
+    def _keep_lips_apart(self, bent: FloatArray) -> None:
+        """Have lips that would pass through each other meet halfway, in place."""
+        gap = bent[_LIPS_LOWER, 1] - bent[_LIPS_UPPER, 1]
+        overlap = np.maximum(-gap, 0.0)
+        bent[_LIPS_UPPER, 1] -= overlap / 2
+        bent[_LIPS_LOWER, 1] += overlap / 2
+
+
+class _Eye:
+    """One eye's lids and the skin around them, as it closes or widens."""
+
+    def __init__(self, shape: FloatArray, ring: tuple[int, ...]) -> None:
+        self.corners = [ring[0], ring[8]]
+        upper, lower = np.array(ring[1:8]), np.array(ring[:8:-1])
+        meet = shape[lower] + _MEET_SHARE * (shape[upper] - shape[lower])
+        self._close = np.concatenate([meet - shape[upper], meet - shape[lower]])
+        lids = np.concatenate([upper, lower])
+        self._weights = _skin_weights(shape, upper=upper, lower=lower, ring=ring)
+        distance = np.linalg.norm(shape[:, None, :2] - shape[None, lids, :2], axis=2).min(1)
+        self.calm = np.clip(1 - distance / _EYE_CALM, 0, 1) ** 0.7
+        self.calm[lids] = 1.0
+        self.calm[468:] = 1.0
+
+    def lid_shift(self, openness: float) -> FloatArray:
+        """Return the (478, 3) shift of all landmarks; openness: 0 closed, 1 as in the picture, above 1 wider."""
+        closing = 1 - openness
+        # From tracking the drawn frames: lids that move linearly look half as moved midway, and wide eyes less wide.
+        closing = closing**_CLOSING_CURVE if closing > 0 else closing * _WIDENING
+        shift: FloatArray = closing * (self._weights @ self._close)
+        return shift
+
+
+def _skin_weights(shape: FloatArray, upper: FloatArray, lower: FloatArray, ring: tuple[int, ...]) -> FloatArray:
+    """Return (478, 14) weights of the lid points for each landmark; skin above the eye follows the upper lid."""
+    weights = np.zeros((478, 14), np.float32)
+    middle = shape[list(ring), 1].mean()
+    for first, lid, side in ((0, upper, -1.0), (7, lower, 1.0)):
+        offset = shape[:468, None, :2] - shape[None, lid, :2]
+        distance = np.linalg.norm(offset, axis=2)
+        near = np.exp(-0.5 * (offset[..., 0] / 0.02) ** 2) + 1e-9
+        near /= near.sum(1, keepdims=True)
+        reach = np.clip(1 - distance.min(1) / _LID_REACH, 0, 1) ** 1.5
+        is_on_side = (shape[:468, 1] - middle) * side > 0
+        weights[:468, first : first + 7] = near * (reach * is_on_side)[:, None]
+    for first, lid in ((0, upper), (7, lower)):
+        weights[lid] = 0
+        weights[lid, first + np.arange(7)] = 1
+    weights[[ring[0], ring[8]]] = 0
+    return weights
+
+
+class HeadGrid:
+    """A deformation grid over one character's picture.
+
+    nodes: (rows * columns, 2) float32 pixels, row by row. limits: the room for head motion.
+    """
+
+    def __init__(self, alpha: UInt8Array, landmarks: FloatArray, shape: FloatArray, pose: HeadPose) -> None:
+        """alpha: (H, W) uint8. landmarks: (478, 3) pixels. shape: the same in face units. pose: the picture's own."""
+        height, width = alpha.shape
+        step = max(width, height) / _GRID_CELLS
+        columns, rows = max(2, round(width / step) + 1), max(2, round(height / step) + 1)
+        x, y = np.meshgrid(np.linspace(0, width - 1, columns), np.linspace(0, height - 1, rows))
+        self.nodes = np.stack([x.ravel(), y.ravel()], 1).astype(np.float32)
+        self.rows, self.columns = rows, columns
+        self._pose = pose
+        self._landmarks = landmarks
+        oval = np.array(FACE_OVAL)
+        outside = _distance_outside(self.nodes, landmarks[oval, :2]) / pose.scale
+        below = self._share_below(landmarks)
+        self._follow = _follow(outside, below) * _border_hold(alpha, self.nodes, pose.scale)
+        depth = _depth(self.nodes, landmarks, outside=outside, pose=pose)
+        self._shape = pose.to_head(np.column_stack([self.nodes, depth]))
+        offset = np.linalg.norm(self.nodes[:, None] - landmarks[None, oval, :2], axis=2) / pose.scale
+        near = np.exp(-0.5 * (offset / 0.06) ** 2) + 1e-12
+        near /= near.sum(1, keepdims=True)
+        reach = np.exp(-0.5 * (outside / _OVAL_REACH) ** 2)
+        self._oval_weights = (near * (reach * self._follow)[:, None]).astype(np.float32)
+        self._oval_shape = shape[oval]
+        self._oval = oval
+        chest = np.clip((self._shape[:, 1] - shape[CHIN, 1]) / 0.5, 0, 1) * _border_hold(alpha, self.nodes, pose.scale)
+        self._breath = (chest * _BREATH_LIFT * pose.scale).astype(np.float32)
+        self._low, self._high = _bounds(alpha, self.nodes)
+        self.limits = _limits(alpha, landmarks, pose.scale)
+
+    def moved(self, pose: HeadPose, bent: FloatArray, motion: DrivingMotion) -> FloatArray:
+        """Return the moved nodes, (N, 2) float32 pixels, for a head in ``pose``.
+
+        bent: (478, 3) face units, see `FaceShape.bent`.
+        """
+        expression = self._oval_weights @ (bent[self._oval] - self._oval_shape)
+        rigid = pose.to_frame(self._shape + expression)[:, :2]
+        moved = self.nodes + self._follow[:, None] * (rigid - self.nodes)
+        moved[:, 1] -= self._breath * motion.breath
+        clipped: FloatArray = np.clip(moved, self._low, self._high, dtype=np.float32)
+        return clipped
+
+    def _share_below(self, landmarks: FloatArray) -> DoubleArray:
+        """Return (N,) in [-1, 1], the direction of each node from the face: 1 straight below, -1 straight above."""
+        centre = landmarks[list(FACE_OVAL), :2].mean(0)
+        down = landmarks[CHIN, :2] - centre
+        offset = self.nodes - centre
+        length = np.linalg.norm(offset, axis=1) * np.linalg.norm(down) + 1e-6
+        return np.asarray(offset @ down / length)
+
+
+def _follow(outside: DoubleArray, below: DoubleArray) -> FloatArray:
+    """Return (N,) float32 in [0, 1], the share of the head's motion, by distance in face units and direction."""
+    up, down = np.clip(-below, 0, 1), np.clip(below, 0, 1)
+    aside = 1 - up - down
+    rigid = up * _RIGID_ABOVE + aside * _RIGID_ASIDE + down * _RIGID_BELOW
+    fade = up * _FADE_ABOVE + aside * _FADE_ASIDE + down * _FADE_BELOW
+    share = np.clip((outside - rigid) / fade, 0, 1)
+    follow: FloatArray = (1 - share * share * (3 - 2 * share)).astype(np.float32)
+    return follow
+
+
+def _distance_outside(points: FloatArray, oval: FloatArray) -> DoubleArray:
+    contour = cv2.convexHull(oval.astype(np.float32))
+    return np.array([max(0.0, -cv2.pointPolygonTest(contour, (float(x), float(y)), True)) for x, y in points])
+
+
+def _depth(nodes: FloatArray, landmarks: FloatArray, outside: DoubleArray, pose: HeadPose) -> DoubleArray:
+    """Return (N,) depths in pixels: the face's on the face, blending into the skull's towards the silhouette."""
+    squared = ((nodes[:, None] - landmarks[None, :468, :2]) ** 2).sum(2) / pose.scale**2
+    weight = 1 / (squared + 1e-3) ** 2
+    face = (weight @ landmarks[:468, 2]) / weight.sum(1)
+    # pose.translation is the point between the eyes, the origin of the head's axes.
+    skull = pose.translation[2] + _SKULL_DEPTH * pose.scale
+    share = np.clip(outside / 0.25, 0, 1)
+    return np.asarray(face + (np.maximum(skull, face) - face) * share * share * (3 - 2 * share))
+
+
+def _border_hold(alpha: UInt8Array, nodes: FloatArray, face_size: float) -> DoubleArray:
+    """Return (N,) in [0, 1]: 0 on the picture's edges that are not transparent, so that they stay in place."""
+    height, width = alpha.shape
+    margin = 0.45 * face_size
+    hold = np.ones(len(nodes))
+    for edge, distance in (
+        (alpha[:, 0], nodes[:, 0]),
+        (alpha[:, -1], width - 1 - nodes[:, 0]),
+        (alpha[0], nodes[:, 1]),
+        (alpha[-1], height - 1 - nodes[:, 1]),
+    ):
+        if edge.max() > 8:
+            share = np.clip(distance / min(margin, max(width, height) / 4), 0, 1)
+            # Flat at the edge: a node never moves further than its distance, and so never crosses the edge.
+            hold *= share * share * (3 - 2 * share)
+    return hold
+
+
+def _bounds(alpha: UInt8Array, nodes: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the nodes' lower and upper bounds, (N, 2) float32: inside every edge that is not transparent."""
+    height, width = alpha.shape
+    low = np.where([alpha[:, 0].max() > 8, alpha[0].max() > 8], np.minimum(nodes, 1), -np.inf)
+    last = np.array([width - 1, height - 1])
+    high = np.where([alpha[:, -1].max() > 8, alpha[-1].max() > 8], np.maximum(nodes, last - 1), np.inf)
+    return low.astype(np.float32), high.astype(np.float32)
+
+
+def _limits(alpha: UInt8Array, landmarks: FloatArray, face_size: float) -> HeadLimits:
+    """Return the room between the face and the picture's edges, less the share that the hair needs."""
+    height, width = alpha.shape
+    low, high = landmarks[:468, :2].min(0), landmarks[:468, :2].max(0)
+    room = [low[0], width - high[0], low[1] - 0.15 * face_size, height - high[1]]
+    left, right, up, down = (float(np.clip(each / face_size * 0.55, 0.06, 1.0)) for each in room)
+    return HeadLimits(left=left, right=right, up=up, down=down)

@@ -28,7 +28,7 @@ LAYERS = (
     {"config"},
     {"characters"},
     {"rendering"},
-    {"liveportrait", "warp"},
+    {"anime", "liveportrait", "warp"},
     {"renderers"},
     {"animation"},
     {"clips"},

@@ -1,4 +1,4 @@
-"""Sets Stream Motion Animator up: packages, models, sample characters, and what to click in OBS.
+"""Sets Stream Motion Animator up: packages, models, sample characters, and the steps in OBS.
 
     python3 install.py           set-up; run it again at any time, it continues and repairs
     python3 install.py --demo    set-up, then a sample character moves in output/demo.mp4 (no camera, no OBS)
@@ -21,27 +21,31 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from animator_core.installation import obs_setup, requirements
+from animator_core.installation import obs_setup, requirements, torch_build
 from animator_core.installation.console import AGAIN, InstallError, is_own_window, print_in_any_encoding, say
 from animator_core.installation.environment import Environment, Interpreter
 from animator_core.installation.long_paths import path_problem
 from animator_core.installation.model_files import FACE_LANDMARKER, LIVEPORTRAIT
 from animator_core.installation.models import ModelsStep
+from animator_core.installation.requirements import declared_packages
 from animator_core.installation.synced_folder import syncing_service
 from animator_core.installation.writable import writing_problem
 
 ROOT = Path(__file__).resolve().parent
+PROJECT_FILE = ROOT / "pyproject.toml"
 MODELS = ROOT / "assets" / "models"
 CACHE = ROOT / "cache"
+TESTS = ("-m", "pytest", "--numprocesses=2", "--dist=loadfile")
+"""Many tests wait, for OBS or a worker; a second process computes meanwhile."""
 DISK_BYTES_CPU = 3_000_000_000
 DISK_BYTES_CUDA = 9_000_000_000
 DOWNLOADED_SHARE = 0.4
-"""Of the space that packages take, what their compressed files take before."""
+"""Size of the downloaded packages, as a share of the installed ones."""
 DISK_BYTES_AGAIN = 200_000_000
 
 
 def check_machine() -> None:
-    """Raise InstallError where this Python or platform cannot run the program, or its folder cannot be written."""
+    """Raise InstallError if this Python or platform cannot run the program, or its folder cannot be written."""
     problem = requirements.python_problem(
         sys.version_info[:2], platform.system(), platform.machine(), sys.maxsize > 2**32
     )
@@ -59,7 +63,7 @@ def check_machine() -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Raise InstallError unless files can be made in ``folder``, which is made where it is missing."""
+    """Raise InstallError unless files can be made in ``folder``, which is made if it is missing."""
     problem = writing_problem(folder)
     if problem:
         raise InstallError(
@@ -78,9 +82,9 @@ def check_disk(needed_bytes: int) -> None:
             )
 
 
-def detect_gpu(choice: str) -> "requirements.Gpu | None":
+def detect_gpu(choice: str) -> "torch_build.Gpu | None":
     """Return the GPU to install torch for, None for the CPU; ``choice`` is --torch."""
-    gpu = None if choice == "cpu" else requirements.detect_gpu()
+    gpu = None if choice == "cpu" else torch_build.detect_gpu()
     if choice == "cuda" and gpu is None:
         raise InstallError(
             "--torch cuda: nvidia-smi names no NVIDIA GPU", "install its driver, or leave the option out"
@@ -89,30 +93,29 @@ def detect_gpu(choice: str) -> "requirements.Gpu | None":
 
 
 def install_packages(environment: Environment, options: argparse.Namespace, models_bytes: int) -> Interpreter:
-    """Make the environment with all its packages, and return what its Python is."""
+    """Make the environment with all its packages, and return its Python."""
     gpu = detect_gpu(options.torch)
     first_bytes = DISK_BYTES_CUDA if gpu else DISK_BYTES_CPU
     check_disk(models_bytes + (DISK_BYTES_AGAIN if environment.is_complete else first_bytes))
     interpreter = environment.make()
     macos = int(platform.mac_ver()[0].split(".")[0]) if platform.system() == "Darwin" else None
-    torch = requirements.torch_build(interpreter.version, platform.system(), platform.machine(), gpu, macos)
+    torch = torch_build.torch_build(interpreter.version, platform.system(), platform.machine(), gpu, macos)
     say(f"torch: this machine gets {torch.description}")
-    base = requirements.base_packages(interpreter.version)
-    mediapipe = requirements.mediapipe_package(interpreter.version)
+    base = declared_packages(PROJECT_FILE)
     has_run = environment.install("base packages", base)
-    has_run |= environment.install("mediapipe", ("--no-deps", mediapipe))
+    has_run |= environment.install("mediapipe", ("--no-deps", *declared_packages(PROJECT_FILE, "mediapipe")))
     has_run |= environment.install_torch(torch, check_disk)
-    triton = requirements.triton_package(interpreter.version, platform.system(), gpu)
+    triton = torch_build.triton_package(interpreter.version, platform.system(), gpu)
     if triton:
         try:
             has_run |= environment.install("triton", ("--no-deps", triton))
         except InstallError as exc:
             say(f"triton: LivePortrait runs without kernels of its own, a little slower ({exc})")
+    # The base goes along, so that no other package lifts numpy past what mediapipe can take.
     if options.onnx or options.dev or options.test:
-        has_run |= environment.install("onnxruntime", base + requirements.onnx_packages(platform.system()))
+        has_run |= environment.install("onnxruntime", base + declared_packages(PROJECT_FILE, "onnx"))
     if options.dev or options.test:
-        # The base goes along, so that no tool's dependency lifts numpy past what mediapipe can take.
-        has_run |= environment.install("development tools", base + requirements.DEVELOPMENT)
+        has_run |= environment.install("development tools", base + declared_packages(PROJECT_FILE, "dev"))
     if has_run or options.verify:
         environment.check_imports()
     else:
@@ -121,14 +124,14 @@ def install_packages(environment: Environment, options: argparse.Namespace, mode
 
 
 def write_obs_steps(interpreter: Interpreter) -> str:
-    """Return what to click in OBS, after leaving it in the cache folder too."""
+    """Write the steps in OBS into the cache folder, and return them."""
     steps = obs_setup.obs_steps(ROOT, platform.system(), interpreter.version, interpreter.base_prefix)
     (CACHE / "obs-setup.txt").write_text(steps + "\n", encoding="utf-8")
     return steps
 
 
 def set_up(environment: Environment, options: argparse.Namespace) -> int:
-    """Do every step of the set-up and return the exit code: 1 where something is left to be done."""
+    """Do every step of the set-up and return the exit code: 1 if something is left to be done."""
     check_machine()
     wanted = (FACE_LANDMARKER,) if options.without_liveportrait else (FACE_LANDMARKER, *LIVEPORTRAIT)
     models = ModelsStep(MODELS, wanted, options.models, options.mirror, options.verify)
@@ -146,7 +149,7 @@ def set_up(environment: Environment, options: argparse.Namespace) -> int:
 
 
 def run_demo(environment: Environment) -> int:
-    """Animate the first sample character with the first sample motion, and say where the video is."""
+    """Animate the first sample character with the first sample motion, and print the video's path."""
     pictures = sorted(p for p in (ROOT / "assets/characters").glob("*") if p.suffix in (".png", ".jpg", ".webp"))
     motions = sorted((ROOT / "assets/motions").glob("*.npz"))
     if not pictures or not motions:
@@ -162,15 +165,13 @@ def run_demo(environment: Environment) -> int:
 
 
 def parse(arguments: "list[str]") -> argparse.Namespace:
-    """Return the options; what follows ``--`` is for pytest."""
+    """Return the options; arguments after ``--`` are for pytest."""
     parser = argparse.ArgumentParser(prog="install.py", description="Sets Stream Motion Animator up.")
     job = parser.add_mutually_exclusive_group()
     job.add_argument("--demo", action="store_true", help="then animate a sample into output/demo.mp4")
-    job.add_argument("--test", action="store_true", help="then run the tests; what follows -- goes to pytest")
+    job.add_argument("--test", action="store_true", help="then run the tests; arguments after -- go to pytest")
     parser.add_argument("--dev", action="store_true", help="also install the tools of development")
-    parser.add_argument(
-        "--models", type=Path, metavar="DIR", help="take model files from this folder where it has them"
-    )
+    parser.add_argument("--models", type=Path, metavar="DIR", help="take model files from this folder if it has them")
     parser.add_argument("--mirror", default="", metavar="URL", help="download the model files from this folder instead")
     parser.add_argument(
         "--without-liveportrait", action="store_true", help="do not get LivePortrait's weights (522 MB)"
@@ -201,7 +202,7 @@ def main(arguments: "list[str]") -> int:
             code = run_demo(environment)
         if options.test:
             say("")
-            code = environment.run("-m", "pytest", *options.pytest, cwd=ROOT)
+            code = environment.run(*TESTS, *options.pytest, cwd=ROOT)
     except InstallError as exc:
         print(f"install.py: {exc}", file=sys.stderr)
         code = 1

@@ -1,4 +1,4 @@
-"""``python -m animator_core``: the commands, and what any of them does when it fails."""
+"""``python -m animator_core``: dispatches the commands and reports their errors."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from animator_core.installation.console import print_in_any_encoding
 from animator_core.ipc.frame_ring import RingError
 
 COMMANDS = {
-    "animate": "animate a character from a video or a recorded motion, into a video",
-    "run": "animate a character live without OBS, in a window or a virtual camera",
-    "prepare": "check characters and compute what can be computed before the stream",
-    "doctor": "check everything that can be wrong, and say what to do",
-    "benchmark": "measure how long each stage takes on this machine",
+    "animate": "write a video of a character driven by a video or a recorded motion",
+    "run": "animate a character live without OBS, in a window or as a virtual camera",
+    "prepare": "check characters and fill the caches before the stream",
+    "doctor": "check the installation and print remedies",
+    "benchmark": "measure the stages' times on this machine",
 }
 WORKER = "worker"
 EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 130, 143  # wrong usage is argparse's 2
 
 
 def build_parser(called: str = "") -> argparse.ArgumentParser:
-    """Return the parser of all commands, with the arguments of the one that is called.
+    """Return the parser of all commands, with the arguments of the called one.
 
-    The others' modules are not imported, so that doctor runs where their packages are missing.
+    The other commands' modules are not imported, so that doctor runs even if their packages are missing.
     """
     parser = argparse.ArgumentParser(prog="python -m animator_core", description="Animate a picture with your face.")
     parser.add_argument("--version", action="version", version=animator_core.__version__)
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
         if arguments[:1] == [WORKER]:
-            # Its arguments are a matter between the OBS script and the worker, and it starts without the rest.
+            # The worker parses its own arguments, and starts without importing the other commands.
             from animator_core.worker.main import main as worker_main
 
             return int(worker_main(arguments[1:]) or 0)
@@ -62,15 +62,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: a package is missing or broken ({exc}); {load_remedy(str(exc))}", file=sys.stderr)
         return EXIT_FAILURE
     except BrokenPipeError:
-        # The reader of our output has left (`doctor | head`); Python would complain again on its way out.
+        # The reader of the output is gone (`doctor | head`); Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILURE
     except OSError as exc:
         if exc.errno != errno.ENOSPC or exc.filename is not None:
             raise
-        # Standard output goes into a file; Python would try its rest again on its way out.
+        # Standard output is a file on a full disk; Python would write the rest again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print("error: the disk that takes the output is full; free some space there", file=sys.stderr)
+        print("error: the disk of the output is full; free some space", file=sys.stderr)
         return EXIT_FAILURE
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -78,14 +78,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main_in_terminal() -> int:
-    """Run one command without native libraries' chatter; the worker's log takes everything."""
+    """Run one command with native libraries' log lines filtered, except for the worker's log."""
     if sys.argv[1:2] == [WORKER]:
         print_in_any_encoding("utf-8")  # as the OBS script reads the log
         return main()
     print_in_any_encoding()
-    from animator_core.cli.native_noise import filtered_native_stderr
+    from animator_core.cli.stderr_filter import filtered_native_stderr
 
-    # A terminated command shall take its unfinished files with it.
+    # A terminated command removes its unfinished files.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(EXIT_TERMINATED))
     with filtered_native_stderr():
         return main()

@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 UInt8Array = npt.NDArray[np.uint8]
 """Pixels, 0 to 255."""
+UInt32Array = npt.NDArray[np.uint32]
+"""BGRA pixels, one number each."""
 FloatArray = npt.NDArray[np.float32]
 """Landmarks, rotations, maps: everything that is computed live is float32."""
 DoubleArray = npt.NDArray[np.float64]

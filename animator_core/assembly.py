@@ -1,4 +1,4 @@
-"""Puts parts together as the settings say: library, character, tracker, estimator, renderer, clip."""
+"""Makes library, character, tracker, estimator, renderer, clip and the live loops' services from the settings."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 from animator_core.errors import CharacterError
 
 if TYPE_CHECKING:
+    from animator_core.animation.services import Services
     from animator_core.characters.character import Character
     from animator_core.characters.library import CharacterLibrary
     from animator_core.clips.driving_clip import DrivingClip
     from animator_core.clips.recording import TemplateRecorder
     from animator_core.config import Config
+    from animator_core.ipc.protocol import AnimationSettings
     from animator_core.motion.estimator import MotionEstimator
     from animator_core.renderers import RendererSource
     from animator_core.rendering.contract import Renderer
@@ -23,15 +25,15 @@ if TYPE_CHECKING:
 
 
 def make_library(config: Config) -> CharacterLibrary:
-    """Return the library that the settings describe."""
+    """Return the settings' character library."""
     from animator_core.characters.library import CharacterLibrary
 
     character = config.character
     return CharacterLibrary(
         character.images_path,
-        config.performance.cache_dir if config.ai_model.use_feature_cache else None,
-        character.target_size,
-        character.auto_crop,
+        cache_dir=config.performance.cache_dir if config.ai_model.use_feature_cache else None,
+        target_size=character.target_size,
+        auto_crop=character.auto_crop,
     )
 
 
@@ -65,96 +67,112 @@ def picture_path(text: str, library: CharacterLibrary) -> Path:
     return library.path(name)
 
 
-def load_character(text: str | None, config: Config) -> Character:
-    """Return the character that ``text`` names: a picture file, or one of the library; None is the settings' one.
+def choose_character(text: str | None, library: CharacterLibrary, config: Config) -> str:
+    """Return the name, in ``library``, of the character that ``text`` names; None is the settings' one, else the first.
 
-    Raises CharacterError where there is none, or it cannot be used.
+    A picture file from elsewhere is included in the library. Raises CharacterError if there is none.
     """
-    library = make_library(config)
     text = text or config.character.current_character
-    if not text:
-        entries = library.list()
-        if not entries:
-            raise CharacterError(
-                f"there is no picture in {library.directory}", "put one there or give --character FILE"
-            )
-        return library.load(entries[0].file)
-    return library.load_file(picture_path(text, library))
+    if text:
+        return library.include(picture_path(text, library))
+    entries = library.list()
+    if not entries:
+        raise CharacterError(f"there is no picture in {library.directory}", "put one there or give --character FILE")
+    return entries[0].file
+
+
+def load_character(text: str | None, config: Config) -> Character:
+    """Return the character that `choose_character` chooses; raises CharacterError if it cannot be used."""
+    library = make_library(config)
+    return library.load(choose_character(text, library, config))
 
 
 def make_tracker(config: Config) -> FaceTracker:
-    """Return the face tracker that the settings describe."""
+    """Return the settings' face tracker."""
     from animator_core.config import MODELS_DIR
-    from animator_core.tracking.build import create_tracker
+    from animator_core.tracking.trackers import create_tracker
 
     tracking = config.tracking
-    return create_tracker(MODELS_DIR, tracking.min_detection_confidence, tracking.min_tracking_confidence)
+    return create_tracker(
+        MODELS_DIR,
+        min_detection_confidence=tracking.min_detection_confidence,
+        min_tracking_confidence=tracking.min_tracking_confidence,
+    )
 
 
 def make_estimator(config: Config, mirror: bool = False) -> MotionEstimator:
     """Return a fresh motion estimator with the settings' smoothing and sensitivities."""
-    from animator_core.motion.estimator import MotionEstimator, MotionSettings
+    from animator_core.motion.estimator import MotionEstimator
 
-    options = config.liveportrait
-    return MotionEstimator(
-        MotionSettings(
-            mirror, options.sensitivity_expression, options.sensitivity_pose, smoothing=config.tracking.smoothing
-        )
-    )
+    return MotionEstimator(config.face(mirror))
 
 
 def make_renderer_source(config: Config) -> RendererSource:
-    """Return what makes renderers as the settings say."""
+    """Return a source of renderers with the settings' options."""
     from animator_core.renderers import RendererSettings, RendererSource
 
     model, performance = config.ai_model, config.performance
-    return RendererSource(
-        RendererSettings(
-            model.model_path,
-            model.device,
-            model.fp16,
-            performance.cache_dir,
-            model.use_feature_cache,
-            performance.enable_optimizer,
-            model.use_tensorrt,
-            config.liveportrait,
-            model.backend,
-            model.onnx_provider,
-            model.use_compile,
-        ),
-        _gpu_name,
+    settings = RendererSettings(
+        weights_dir=model.model_path,
+        compute=config.compute,
+        cache_dir=performance.cache_dir,
+        use_feature_cache=model.use_feature_cache,
+        use_motion_cache=performance.use_motion_cache,
+        options=config.liveportrait,
     )
+    return RendererSource(settings, _gpu_name)
 
 
 def _gpu_name() -> str:
-    from animator_core.installation.requirements import detect_gpu
+    from animator_core.installation.torch_build import detect_gpu
 
     gpu = detect_gpu()
     return gpu.name if gpu else ""
 
 
+def make_services(config: Config) -> Services:
+    """Return the services that live loops share; their preparation thread runs from now on."""
+    from animator_core.animation.preparation import PreparationThread
+    from animator_core.animation.services import Services
+
+    return Services(
+        config,
+        make_library(config),
+        PreparationThread(),
+        create_tracker=lambda: make_tracker(config),
+        create_renderer=make_renderer_source(config).create,
+    )
+
+
+def make_settings(config: Config, character: str, mirror: bool) -> AnimationSettings:
+    """Return the settings of a live loop without a panel; character: file name in the library of its services."""
+    from animator_core.ipc.protocol import AnimationSettings
+
+    return AnimationSettings(character, face=config.face(mirror), frame_rate=config.performance.target_fps)
+
+
 def make_template_recorder(config: Config, mirror: bool = False, most_waiting: int | None = None) -> TemplateRecorder:
-    """Return what records templates, with the motion extractor alone; raises WeightsError where it cannot be had."""
+    """Return a recorder of templates, which loads the motion extractor alone; raises WeightsError."""
     from animator_core.clips.recording import TemplateRecorder
     from animator_core.liveportrait.execution.device import choose_device
-    from animator_core.liveportrait.networks.motion_only import load_motion_extractor
+    from animator_core.liveportrait.networks.build import load_motion_extractor
 
-    model = config.ai_model
-    choice = choose_device(model.device, model.fp16)
-    extract = load_motion_extractor(model.model_path, choice.device, choice.dtype)
-    return TemplateRecorder(extract, model.batch_size, mirror, most_waiting)
+    compute = config.compute
+    choice = choose_device(compute.device, compute.fp16)
+    extract = load_motion_extractor(config.ai_model.model_path, choice.device, choice.dtype)
+    return TemplateRecorder(extract, compute.batch_size, is_mirrored=mirror, most_waiting=most_waiting)
 
 
 @contextlib.contextmanager
 def made_renderer(
-    name: str | None, config: Config, source: RendererSource | None = None, enable_optimizer: bool | None = None
+    name: str | None, config: Config, source: RendererSource | None = None, use_motion_cache: bool | None = None
 ) -> Iterator[Renderer]:
-    """Give the renderer of that name, the settings' one for None, and free it afterwards.
+    """Yield the renderer of that name, the settings' one for None, and free it afterwards.
 
-    source: where several renderers share what they can. enable_optimizer: other than the settings say.
+    source: shares networks and features between renderers. use_motion_cache: overrides the settings.
     """
     source = source or make_renderer_source(config)
-    renderer = source.create(name or config.ai_model.type, enable_optimizer)
+    renderer = source.create(name or config.ai_model.type, use_motion_cache)
     try:
         yield renderer
     finally:
@@ -163,7 +181,7 @@ def made_renderer(
 
 @contextlib.contextmanager
 def opened_clip(path: Path, config: Config) -> Iterator[DrivingClip]:
-    """Give the driving clip in a file, and close it afterwards."""
+    """Yield the driving clip in a file, and close it afterwards."""
     from animator_core.clips.driving_clip import open_clip
 
     clip = open_clip(path, lambda: make_tracker(config))

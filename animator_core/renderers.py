@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
+from animator_core.config import ComputeConfig
 from animator_core.errors import AnimatorError, DeviceLostError, ModelError, WeightsError, loading
+from animator_core.ipc.protocol import RENDERERS
 from animator_core.motion.options import MotionOptions
 from animator_core.rendering.contract import Renderer
 
@@ -19,41 +21,32 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RENDERERS = ("auto", "liveportrait", "warp")
-
 
 @dataclass(frozen=True)
 class RendererSettings:
-    """How LivePortrait runs; see ``ai_model`` and ``performance`` in assets/config.yaml.
+    """How LivePortrait runs; the keys of the same names in assets/config.yaml say more.
 
-    weights_dir: folder of its weights, None where there are none. cache_dir: where converted weights and, with
-    use_feature_cache, features are kept; None keeps none. enable_optimizer: whether motions are cached.
-    options: how motion is carried over, ``liveportrait`` there. backend: auto, torch or onnx. onnx_provider: of
-    onnxruntime, see `choose_backend`. use_tensorrt: onnx by TensorRT, whatever these two say.
-    use_compile: where torch paints, see `ImprovingPainter`.
+    weights_dir: folder of its weights, None for none. compute: where its networks run. cache_dir: folder of converted
+    weights and, with use_feature_cache, of features; None keeps none. use_motion_cache: see `MotionCache`.
+    options: of motion transfer.
     """
 
     weights_dir: Path | None = None
-    device: str = "auto"
-    fp16: bool = True
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
     cache_dir: Path | None = None
     use_feature_cache: bool = True
-    enable_optimizer: bool = True
-    use_tensorrt: bool = False
+    use_motion_cache: bool = False
     options: MotionOptions = field(default_factory=MotionOptions)
-    backend: str = "auto"
-    onnx_provider: str = "auto"
-    use_compile: bool = False
 
 
 class _NoGpu(ModelError):
-    """There is nothing wrong: this computer has no GPU."""
+    """This computer has no GPU, which is no fault."""
 
 
 class RendererSource:
-    """Makes renderers; those of LivePortrait share one copy of networks and features as long as any of them is used.
+    """Makes renderers; those of LivePortrait share one copy of networks and features while any of them is in use.
 
-    find_gpu: returns the name of the GPU that lies idle where the weights are not there, "" for none.
+    find_gpu: returns the name of the GPU that is unused if the weights are missing, "" for none.
     """
 
     def __init__(
@@ -67,25 +60,24 @@ class RendererSource:
         self._failed_device = ""
         self._lock = threading.Lock()
 
-    def create(self, name: str = "auto", enable_optimizer: bool | None = None) -> Renderer:
-        """Return a renderer; "auto" takes LivePortrait where the weights and a capable GPU are there, else the warp.
+    def create(self, name: str = "auto", use_motion_cache: bool | None = None) -> Renderer:
+        """Return a renderer; "auto" takes LivePortrait if its weights and a capable GPU are there, else the warp.
 
-        enable_optimizer: other than the settings say.
+        use_motion_cache: overrides the settings.
 
-        What "auto" falls back from although there is a GPU is in the renderer's ``note``; that a computer without one
-        draws by the warp is as it should be, and only logged. Raises WeightsError or ModelError where "liveportrait"
-        is asked for and cannot be had, AnimatorError for an unknown name.
+        If "auto" takes the warp although there is a GPU, the renderer's ``note`` is the reason; without a GPU it is
+        only logged. Raises WeightsError or ModelError if "liveportrait" cannot run, AnimatorError for an unknown name.
         """
         if name not in RENDERERS:
             raise AnimatorError(f"renderer {name!r} is unknown", f"choose one of {', '.join(RENDERERS)}")
         if name == "liveportrait":
-            return self._liveportrait(False, enable_optimizer)
+            return self._liveportrait(False, use_motion_cache)
         if name == "warp":
             return self._warp()
         if not self._has_weights():
             return self._warp(self._note_without_weights())
         try:
-            return self._liveportrait(True, enable_optimizer)
+            return self._liveportrait(True, use_motion_cache)
         except _NoGpu as exc:
             logger.info("%s", exc)
             note: AnimatorError | None = None
@@ -102,7 +94,7 @@ class RendererSource:
         if self._failed_device:
             from animator_core.liveportrait.execution.device_errors import release_memory
 
-            # Only now: the error held what had been loaded.
+            # Only now: the error held the loaded networks.
             release_memory(self._failed_device)
             self._failed_device = ""
         return WarpRenderer(note=note)
@@ -121,7 +113,7 @@ class RendererSource:
         folder = self.settings.weights_dir
         return folder is not None and any(path.suffix in (".pth", ".safetensors") for path in folder.glob("*"))
 
-    def _liveportrait(self, must_be_capable: bool, enable_optimizer: bool | None) -> Renderer:
+    def _liveportrait(self, must_be_capable: bool, use_motion_cache: bool | None) -> Renderer:
         settings = self.settings
         if not self._has_weights():
             raise WeightsError(
@@ -133,20 +125,13 @@ class RendererSource:
             if engine is None:
                 engine = self._loaded(must_be_capable)
                 self._engine = weakref.ref(engine)
-        features = settings.cache_dir if settings.use_feature_cache else None
-        if enable_optimizer is None:
-            enable_optimizer = settings.enable_optimizer
-        return engine.make_renderer(features, enable_optimizer)
+        return engine.make_renderer(settings.use_motion_cache if use_motion_cache is None else use_motion_cache)
 
     def _loaded(self, must_be_capable: bool) -> Engine:
         with loading("torch"):
             from animator_core.liveportrait.execution.backend import choose_backend, torch_instead
 
-        settings = self.settings
-        backend, provider = settings.backend, settings.onnx_provider
-        if settings.use_tensorrt:
-            backend, provider = "onnx", "tensorrt"
-        choice = choose_backend(backend, settings.device, settings.fp16, provider)
+        choice = choose_backend(self.settings.compute)
         try:
             return self._engine_on(choice, must_be_capable)
         except (WeightsError, _NoGpu):
@@ -155,7 +140,7 @@ class RendererSource:
             if choice.provider is None:
                 raise
             logger.warning("%s", exc)
-            return self._engine_on(torch_instead(exc, settings.device, settings.fp16), must_be_capable)
+            return self._engine_on(torch_instead(exc, self.settings.compute), must_be_capable)
 
     def _engine_on(self, choice: DeviceChoice, must_be_capable: bool) -> Engine:
         from animator_core.liveportrait.engine import load_engine
@@ -167,15 +152,16 @@ class RendererSource:
                 "LivePortrait has no GPU here and takes seconds a frame on the CPU, so the warp renderer is used",
                 "choose liveportrait to have it anyway",
             )
-        assert self.settings.weights_dir is not None
         settings = self.settings
+        assert settings.weights_dir is not None
         try:
-            return load_engine(settings.weights_dir, choice, settings.cache_dir, settings.options, settings.use_compile)
+            return load_engine(
+                settings.weights_dir,
+                choice,
+                settings.cache_dir,
+                feature_dir=settings.cache_dir if settings.use_feature_cache else None,
+                options=settings.options,
+            )
         except ModelError:
             self._failed_device = choice.device
             raise
-
-
-def create_renderer(name: str = "auto", settings: RendererSettings | None = None) -> Renderer:
-    """Return one renderer, see `RendererSource.create`."""
-    return RendererSource(settings).create(name)

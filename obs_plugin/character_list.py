@@ -1,4 +1,4 @@
-"""The characters to choose from, with no worker needed."""
+"""The characters of the folder, their order and their numbers; needs no worker."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Sequence
 
 from animator_core.ipc import character_names
 from animator_core.ipc.protocol import CharacterEntry
+from obs_plugin.problem import Problem
 
 NUMBERS = 9
-"""How many characters have a hotkey of their own."""
+"""Count of the numbered hotkeys."""
 
 
 def list_pictures(folder: str) -> tuple[CharacterEntry, ...]:
-    """Return the pictures of the character folder in order; none where the folder cannot be read."""
+    """Return the pictures of the character folder in order, () if it cannot be read."""
     try:
         names = character_names.list_names(folder)
     except OSError:
@@ -25,25 +26,26 @@ def list_pictures(folder: str) -> tuple[CharacterEntry, ...]:
     return tuple(CharacterEntry(name, character_names.display_name(name), os.path.join(text, name)) for name in names)
 
 
-def missing_picture(folder: str) -> str:
-    """Return what to tell where there is no character: pictures of other kinds are named."""
+def missing_picture(folder: str) -> Problem:
+    """Return the problem of an empty character folder; it names a picture of another kind, if there is one."""
     others = character_names.list_other_pictures(folder)
     if others:
-        return f"{others[0]} in assets/characters cannot be used; save it as PNG, JPEG or WebP and press Refresh"
-    return "There is no picture in assets/characters; put a PNG, JPEG or WebP file there and press Refresh"
+        fault = f"{others[0]} in assets/characters cannot be used"
+        return Problem(fault, "save it as PNG, JPEG or WebP and press Refresh")
+    return Problem("There is no picture in assets/characters", "put a PNG, JPEG or WebP file there and press Refresh")
 
 
 def find(characters: Sequence[CharacterEntry], file_name: str) -> CharacterEntry | None:
-    """Return the character with this file name, for "" the first one that can be shown, or None."""
+    """Return the character with this file name, for "" the first that can be shown; None if there is none."""
     if not file_name:
         return next((entry for entry in characters if not entry.problem), characters[0] if characters else None)
     return next((entry for entry in characters if entry.file == file_name), None)
 
 
 def neighbour(characters: Sequence[CharacterEntry], file_name: str, step: int) -> CharacterEntry | None:
-    """Return the next character in the direction of ``step`` (1 or -1) that can be shown, round and round.
+    """Return the next character that can be shown, in the direction of ``step`` (1 or -1), with wrap-around.
 
-    The first one where ``file_name`` is unknown, None where there is no other.
+    The first one for an unknown ``file_name``, None if there is no other.
     """
     current = find(characters, file_name)
     if current is None:
@@ -54,10 +56,10 @@ def neighbour(characters: Sequence[CharacterEntry], file_name: str, step: int) -
 
 
 def give_numbers(numbers: Sequence[str], characters: Sequence[CharacterEntry]) -> tuple[str, ...]:
-    """Return which file each number from 1 to `NUMBERS` stands for, "" for none.
+    """Return the file of each number from 1 to `NUMBERS`, "" for none.
 
-    numbers: the same as it was. A character keeps its number, also while its file is gone; new ones take free
-    numbers in the order of the list and, where none is left, those whose files are gone.
+    numbers: the previous ones. A character keeps its number, also while its file is gone. New ones take free numbers in
+    the order of the list, then the numbers of missing files.
     """
     kept = [*numbers[:NUMBERS], *[""] * (NUMBERS - len(numbers))]
     present = [entry.file for entry in characters]

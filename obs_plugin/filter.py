@@ -1,4 +1,4 @@
-"""The filter: what one instance in OBS captures, receives and draws."""
+"""The filter: captures its target, receives the animated frames, draws them or the still character."""
 
 from __future__ import annotations
 
@@ -6,28 +6,46 @@ if not __package__:
     __import__("wrong_script").claim(globals())
 
 import enum
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from obs_plugin import drawing, libobs
 from obs_plugin.capture import Capture
-from obs_plugin.handover import Handover
+from obs_plugin.downscaling import Downscaler
+from obs_plugin.filter_rings import FilterRings
+from obs_plugin.filter_source import FilterSource
 from obs_plugin.libobs import LibObs
-from obs_plugin.link import FilterLink
+from obs_plugin.panel_state import PanelState
+from obs_plugin.problem import Problem
 from obs_plugin.properties import read_frame_size, read_settings
-from obs_plugin.reduction import Reduction
 from obs_plugin.still_picture import DecodedPicture
 from obs_plugin.texture import AnimatedTexture, Texture
-
-if TYPE_CHECKING:
-    from obs_plugin.session import Session
+from obs_plugin.thread_mailbox import Mailbox
 
 _STALE_HEARTBEAT_SECONDS = 2.0
 _UNSEEN_TICKS = 60
 """After so many frames in which nothing showed the filter, the worker need not render for it."""
 
 
+class FilterHost(Protocol):
+    """The filter's way to other threads; no method waits."""
+
+    def add(self, instance: AnimatorFilter) -> None: ...
+
+    def remove(self, instance: AnimatorFilter) -> None: ...
+
+    def update(self, instance: AnimatorFilter) -> None: ...
+
+    def request_still(self, instance: AnimatorFilter) -> None: ...
+
+    def act(self, instance: AnimatorFilter, action: str) -> None: ...
+
+    def keep_frame_size(self, instance: AnimatorFilter) -> None: ...
+
+    def retire(self, rings: FilterRings) -> None: ...
+
+
 class Display(enum.Enum):
-    """What a filter shows."""
+    """The picture that a filter shows."""
 
     ANIMATED = 1
     STILL = 2
@@ -38,74 +56,77 @@ class Display(enum.Enum):
 class AnimatorFilter:
     """One instance. `tick` and `render` run on the graphics thread, the rest on OBS's other threads."""
 
-    def __init__(self, lib: LibObs, filter_id: str, source: int, settings: int, session: Session) -> None:
+    def __init__(self, lib: LibObs, *, filter_id: str, source: int, settings: int, host: FilterHost) -> None:
+        """source, settings: the ``obs_source_t`` and ``obs_data_t`` that OBS passes to `create`."""
         self.filter_id = filter_id
-        self.source = source
-        # Between the last reference and `destroy` the source's own reference count is freed memory; this one is not.
-        self.weak_source: int = lib.obs_source_get_weak_source(source)
+        self.obs_source = FilterSource(lib, source)
+        self.panel = PanelState()
         self.settings = read_settings(lib, settings)
         self.is_frozen = False
         self.is_hidden = False
         self.has_failed = False
-        """Whether the animation is not merely starting or being restarted, but does not work."""
+        """Whether the animation does not work, apart from a start or a quick restart."""
         self.frame_size = read_frame_size(lib, settings)
-        """The target's size in pixels when it last had one, or (0, 0); a camera that is gone has none."""
-        self.still_problem = ""
-        self.links: Handover[FilterLink] = Handover(FilterLink.close)
-        self.stills: Handover[DecodedPicture] = Handover(DecodedPicture.free)
+        """The target's last size in pixels, or (0, 0) if it never had one; a camera that is gone has none."""
+        self.default_character = ""
+        """The file name of the character that the worker shows while none is chosen, "" before it says so."""
+        self.still_problem: Problem | None = None
+        self.new_rings: Mailbox[FilterRings] = Mailbox(FilterRings.close)
+        self.stills: Mailbox[DecodedPicture] = Mailbox(DecodedPicture.free)
         self._lib = lib
-        self._session = session
-        self._link: FilterLink | None = None
+        self._source = source
+        self._host = host
+        self._rings: FilterRings | None = None
         self._capture = Capture(lib)
         self._animated = AnimatedTexture(lib)
         self._still: Texture | None = None
-        self._reduction = Reduction(lib)
+        self._downscaler = Downscaler(lib)
         self._is_capture_due = False
         self._unseen_ticks = 0
         self._kept_frame_size = self.frame_size
         self._character_size = (0, 0)
         self._display = Display.NOTHING
-        session.add(self)
+        host.add(self)
 
     # --- settings ---
 
     def update(self, settings: int) -> None:
-        """Take over changed settings; everything slow is left to other threads."""
+        """Read changed settings; other threads do everything slow."""
         before, self.settings = self.settings, read_settings(self._lib, settings)
         if before == self.settings:
             return
         if before.character != self.settings.character:
-            self._session.request_still(self)
-        self._session.update(self)
+            self._host.request_still(self)
+        self._host.update(self)
 
     @property
-    def link(self) -> FilterLink | None:
-        return self._link
+    def rings(self) -> FilterRings | None:
+        return self._rings
 
     # --- the graphics thread ---
 
     def tick(self) -> None:
-        """Look for what other threads left, and choose what to show."""
+        """Take new rings, and choose the picture to show."""
         # Whatever shows the filter renders it between two ticks, which takes the capture.
         self._unseen_ticks = self._unseen_ticks + 1 if self._is_capture_due else 0
         self._is_capture_due = True
-        link = self.links.take()
-        if link is not None:
-            old, self._link = self._link, link
+        rings = self.new_rings.take()
+        if rings is not None:
+            old, self._rings = self._rings, rings
             self._animated.forget()
             if old is not None:
-                self._session.retire(old)
-        if self._unseen_ticks == _UNSEEN_TICKS or (link is not None and self._unseen_ticks > _UNSEEN_TICKS):
-            self._session.set_seen(self, False)
+                self._host.retire(old)
+        if self._unseen_ticks == _UNSEEN_TICKS or (rings is not None and self._unseen_ticks > _UNSEEN_TICKS):
+            self._host.act(self, "hide")
         if self.frame_size != self._kept_frame_size:
             self._kept_frame_size = self.frame_size
-            self._session.keep_frame_size(self)
+            self._host.keep_frame_size(self)
         self._display = self._choose_display()
 
     def _choose_display(self) -> Display:
         if self.is_hidden:
             return Display.NOTHING
-        if self._animated.texture is not None and self._is_link_alive():
+        if self._animated.texture is not None and self._is_worker_alive():
             return Display.ANIMATED
         if self.settings.on_problem == "transparent":
             return Display.NOTHING
@@ -113,27 +134,27 @@ class AnimatorFilter:
             return Display.CAMERA
         return Display.STILL
 
-    def _is_link_alive(self) -> bool:
-        link = self._link
-        return link is not None and not link.is_ended and link.heartbeat_age_s < _STALE_HEARTBEAT_SECONDS
+    def _is_worker_alive(self) -> bool:
+        rings = self._rings
+        return rings is not None and not rings.is_ended and rings.heartbeat_age_s < _STALE_HEARTBEAT_SECONDS
 
     def render(self) -> None:
-        """Capture, refill, draw; what is not ready yet is not drawn, and never replaced by the camera."""
+        """Capture, upload, draw; until a picture is ready nothing is drawn, and never the camera instead."""
         # Here and not in `tick`: only while it is rendered OBS keeps the target alive.
-        width, height = self._read_target_size()
+        target_size = self._read_target_size()
         if self._unseen_ticks >= _UNSEEN_TICKS:
-            self._session.set_seen(self, True)
+            self._host.act(self, "show")
         self._unseen_ticks = 0
-        link = self._link
-        if link is not None and not link.is_ended:
-            if self._is_capture_due and width and height:
+        rings = self._rings
+        if rings is not None and not rings.is_ended:
+            if self._is_capture_due and all(target_size):
                 self._is_capture_due = False
-                self._capture.capture(self.source, width, height, link)
-            if self._animated.refill(link) and self._display is not Display.ANIMATED:
+                self._capture.capture(self._source, target_size, rings)
+            if self._animated.refill(rings) and self._display is not Display.ANIMATED:
                 self._display = self._choose_display()
         self._take_still()
         if self._display is Display.CAMERA:
-            drawing.draw_target(self._lib, self.source)
+            drawing.draw_target(self._lib, self._source)
             return
         texture = self._shown_texture()
         if texture is not None:
@@ -149,8 +170,8 @@ class AnimatorFilter:
             self._character_size = (texture.width, texture.height)
         frame_size = self._character_size if self.settings.fit == "character" else self.frame_size
         fit = "frame" if self.settings.fit == "character" else self.settings.fit
-        where = drawing.place(fit, texture.width, texture.height, *frame_size)
-        drawing.draw(self._lib, *self._reduction.reduce(texture, where))
+        blit = drawing.fit_picture(fit, (texture.width, texture.height), frame_size)
+        drawing.draw(self._lib, *self._downscaler.downscale(texture, blit))
 
     def _take_still(self) -> None:
         picture = self.stills.take()
@@ -172,7 +193,7 @@ class AnimatorFilter:
     # --- size and colour, any thread ---
 
     def size(self) -> tuple[int, int]:
-        """Return the size of what is shown in pixels; OBS draws nothing of a source without a size."""
+        """Return the size in pixels of the picture that is shown; OBS draws nothing of a source without a size."""
         target_size = self._read_target_size()
         if self._display is Display.CAMERA:
             return target_size
@@ -181,8 +202,8 @@ class AnimatorFilter:
         return self.frame_size
 
     def _read_target_size(self) -> tuple[int, int]:
-        """Return the size of what is filtered now, (0, 0) if there is none."""
-        target = self._lib.obs_filter_get_target(self.source)
+        """Return the target's present size in pixels, (0, 0) if it has none."""
+        target = self._lib.obs_filter_get_target(self._source)
         if not target:
             return 0, 0
         size = self._lib.obs_source_get_base_width(target), self._lib.obs_source_get_base_height(target)
@@ -191,9 +212,9 @@ class AnimatorFilter:
         return size
 
     def color_space(self, count: int, preferred: int | None) -> int:
-        """Return the colour space of what is shown: the pictures are sRGB, the camera has its own."""
+        """Return the colour space of the picture that is shown: sRGB, for the camera its own."""
         if self._display is Display.CAMERA:
-            target = self._lib.obs_filter_get_target(self.source)
+            target = self._lib.obs_filter_get_target(self._source)
             if target:
                 return int(self._lib.obs_source_get_color_space(target, count, preferred))
         return libobs.GS_CS_SRGB
@@ -202,18 +223,18 @@ class AnimatorFilter:
 
     def destroy(self) -> None:
         """Free everything; OBS calls nothing of this filter afterwards."""
-        self._session.remove(self)
-        self._lib.obs_weak_source_release(self.weak_source)
-        self.links.close()
+        self._host.remove(self)
+        self.obs_source.close()
+        self.new_rings.close()
         self.stills.close()
-        if self._link is not None:
-            self._session.retire(self._link)
-            self._link = None
+        if self._rings is not None:
+            self._host.retire(self._rings)
+            self._rings = None
         self._lib.obs_enter_graphics()
         try:
             self._capture.destroy()
             self._animated.destroy()
-            self._reduction.destroy()
+            self._downscaler.destroy()
             self._drop_still()
         finally:
             self._lib.obs_leave_graphics()

@@ -1,4 +1,4 @@
-"""The hotkeys: their names, and what each does to every filter."""
+"""The hotkeys: their names, and the action of each on every filter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from obs_plugin.character_list import NUMBERS
 from obs_plugin.session import Session
 
 _LONGEST_NAME = 40
-"""Characters; OBS's list of hotkeys is as wide as its longest text."""
+"""In characters; OBS's list of hotkeys is as wide as its longest text."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def _select(number: int) -> Callable[[Session], None]:
 
 def _calibrate(session: Session) -> None:
     for instance in session.filters():
-        session.calibrate(instance)
+        session.act(instance, "calibrate")
 
 
 def _toggle_freeze(session: Session) -> None:

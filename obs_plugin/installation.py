@@ -1,4 +1,4 @@
-"""Where the parts of this installation are, seen from the plugin's own file."""
+"""The paths of this installation, found from this file's own path."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PYTHON_VARIABLE = "STREAM_MOTION_ANIMATOR_PYTHON"
-"""Environment variable that names another interpreter for the worker."""
+"""Environment variable with the path of another interpreter for the worker."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,17 @@ class Installation:
         return [str(self.python), "-m", "animator_core", "worker", "--parent-pid", str(os.getpid())]
 
     def worker_environment(self) -> dict[str, str]:
-        """Return the worker's environment: ours, without what would bend another interpreter."""
-        # The last one is what a framework build of Python on macOS leaves behind.
-        bends = ("PYTHON", "__PYVENV_LAUNCHER__")
-        environment = {name: value for name, value in os.environ.items() if not name.upper().startswith(bends)}
-        # Packages of the user's own, of another version, are not taken for those of the virtual environment either.
+        """Return the worker's environment: OBS's, without the settings of OBS's Python."""
+        # A framework build of Python on macOS leaves the last one behind.
+        prefixes = ("PYTHON", "__PYVENV_LAUNCHER__")
+        environment = {name: value for name, value in os.environ.items() if not name.upper().startswith(prefixes)}
+        # Without PYTHONNOUSERSITE the user's own packages would precede those of the virtual environment.
         environment.update(PYTHONPATH=str(self.root), PYTHONNOUSERSITE="1", PYTHONUNBUFFERED="1", PYTHONUTF8="1")
         return environment
 
 
 def find_installation() -> Installation:
-    """Return this installation; whether its interpreter exists is for the caller to see."""
+    """Return this installation; its interpreter may be missing."""
     root = Path(__file__).resolve().parents[1]
     inside = ("Scripts", "python.exe") if sys.platform == "win32" else ("bin", "python")
     override = os.environ.get(PYTHON_VARIABLE, "")

@@ -1,4 +1,4 @@
-"""What this plugin uses of libobs: structures, constants and prototypes; declarations, no behaviour.
+"""The part of libobs that this plugin uses: structures, constants and prototypes; declarations only.
 
 `ctypes.CDLL` releases the GIL during each call, which every call that may wait for a lock of OBS needs: OBS's threads
 take the GIL in our callbacks while they hold such locks.
@@ -138,7 +138,7 @@ def version_tuple(version: int) -> tuple[int, int, int]:
 
 
 def prefix_size(version: int) -> int:
-    """Return how many bytes of `SourceInfo` the libobs of this version knows, or 0 where it is too old for us."""
+    """Return the size in bytes of `SourceInfo` in this version of libobs, 0 if it is too old."""
     release = version_tuple(version)[:2]
     if release < (28, 0):
         return 0
@@ -289,22 +289,22 @@ class LibObs:
     """The functions of the running libobs, declared; an optional one that it lacks is None."""
 
     def __init__(self, library: Any) -> None:
-        for name, (result, *arguments) in _PROTOTYPES.items():
-            setattr(self, name, _declare(library, name, result, arguments))
-        for name, (result, *arguments) in _OPTIONAL.items():
-            setattr(self, name, _declare(library, name, result, arguments) if hasattr(library, name) else None)
+        for name, prototype in _PROTOTYPES.items():
+            setattr(self, name, _declare(library, name, prototype))
+        for name, prototype in _OPTIONAL.items():
+            setattr(self, name, _declare(library, name, prototype) if hasattr(library, name) else None)
 
     def address(self, name: str) -> c_void_p:
-        """Return where a function is, for libobs to call it."""
+        """Return the address of a function, for libobs to call it."""
         return ctypes.cast(getattr(self, name), c_void_p)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         raise AttributeError(f"{name} is not declared in obs_plugin.libobs")
 
 
-def _declare(library: Any, name: str, result: Any, arguments: Any) -> Any:
+def _declare(library: Any, name: str, prototype: tuple[Any, ...]) -> Any:
     function = getattr(_keeping_gil(library) if name in _KEEPS_GIL else library, name)
-    function.restype, function.argtypes = result, list(arguments)
+    function.restype, *function.argtypes = prototype
     return function
 
 
@@ -313,7 +313,7 @@ def _keeping_gil(library: Any) -> Any:
 
 
 def load() -> LibObs:
-    """Return the libobs of this process; raises OSError where the process is not OBS."""
+    """Return the libobs of this process; raises OSError if the process is not OBS."""
     if sys.platform == "win32":
         return LibObs(ctypes.CDLL("obs"))
     candidates = [None, "libobs.so.30", "libobs.so.0", "libobs.so"]

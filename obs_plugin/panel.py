@@ -1,8 +1,8 @@
-"""The filter's panel: status first, what it shows, and what its buttons do.
+"""The filter's panel: its widgets, and the actions of its buttons.
 
-OBS cannot change a line of an open panel: it makes every widget anew, which closes a list that is open. So what is
-refreshed by itself has no such list: the characters are buttons, unfolded on demand. The lists are under Advanced,
-and while that is unfolded the panel rests.
+OBS cannot change a line of an open panel: it makes every widget anew, which closes a list that is open. So the part
+that refreshes by itself has no list: the characters are buttons, unfolded on demand. Lists are under Advanced, and
+while that is unfolded the panel is not refreshed.
 """
 
 from __future__ import annotations
@@ -10,65 +10,31 @@ from __future__ import annotations
 if not __package__:
     __import__("wrong_script").claim(globals())
 
-import enum
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional, Sequence, Tuple
 
 import animator_core
+from animator_core.ipc.face_settings import RANGES
 from animator_core.ipc.protocol import RENDERERS, CharacterEntry
 from obs_plugin import libobs
-from obs_plugin.condition import Condition
+from obs_plugin.filter import AnimatorFilter
 from obs_plugin.libobs import LibObs
-from obs_plugin.properties import FITS, PROBLEM_DISPLAYS, SLIDERS
+from obs_plugin.panel_state import PanelView, Section
+from obs_plugin.properties import FITS, PROBLEM_DISPLAYS
+from obs_plugin.session import Session
 from obs_plugin.wording import sentences
-
-if TYPE_CHECKING:
-    from obs_plugin.filter import AnimatorFilter
-    from obs_plugin.session import Session
 
 _FIT_LABELS = ("Whole character in the frame", "Fill the frame", "The character's own size")
 _PROBLEM_LABELS = ("The still character (private)", "The camera", "Nothing")
 _RENDERER_LABELS = ("Automatic", "LivePortrait (GPU)", "Warp (any computer)")
+_FACE_LABELS = {
+    "sensitivity_expression": "Expression strength",
+    "sensitivity_pose": "Head movement strength",
+    "smoothing": "Smoothing",
+}
 _LONGEST_LABEL = 48
 """Characters of a button: a longer one makes the panel wider than OBS's window, which then cuts its right edge off."""
 _CHOICE = "character:"
 _HELP = Path(__file__).resolve().parents[1] / "README.md"
-
-
-class Section(enum.Enum):
-    """What of the panel is unfolded."""
-
-    NONE = 1
-    CHARACTERS = 2
-    ADVANCED = 3
-
-
-@dataclass
-class PanelState:
-    """What a filter's open panel shows at present."""
-
-    section: Section = Section.NONE
-    open_count: int = 0
-    shown: Optional[Condition] = None  # noqa: UP045 - read at run time by Python 3.8
-    shown_at: float = 0.0
-    is_outdated: bool = False
-
-
-@dataclass(frozen=True)
-class PanelView:
-    """What a panel is to show.
-
-    numbers: the files of the numbers from 1. current: the character in use, if it is known. setting: the file that is
-    set, "" for the first one.
-    """
-
-    condition: Condition
-    characters: Tuple[CharacterEntry, ...] = ()  # noqa: UP006
-    numbers: Tuple[str, ...] = ()  # noqa: UP006
-    current: Optional[CharacterEntry] = None  # noqa: UP045
-    setting: str = ""
-    section: Section = Section.NONE
 
 
 def build(lib: LibObs, view: PanelView, on_press: int) -> int:
@@ -92,39 +58,39 @@ def build(lib: LibObs, view: PanelView, on_press: int) -> int:
 
 
 def arrange(lib: LibObs, panel: int, view: PanelView) -> None:
-    """Bring a panel's texts, and what of it is unfolded, up to date; a new character needs a new panel."""
+    """Update a panel's texts and folded sections; a new character needs a new panel."""
     is_advanced, is_choosing = view.section is Section.ADVANCED, view.section is Section.CHARACTERS
     status = lib.obs_properties_get(panel, b"status")
     rests = "\n(This line rests while Advanced is open.)" if is_advanced else ""
-    lib.obs_property_set_description(status, _shown(view.condition.text + rests))
-    kind = libobs.TEXT_INFO_WARNING if view.condition.is_problem else libobs.TEXT_INFO_NORMAL
+    lib.obs_property_set_description(status, _encoded(view.status_line.text + rests))
+    kind = libobs.TEXT_INFO_WARNING if view.status_line.is_problem else libobs.TEXT_INFO_NORMAL
     lib.obs_property_text_set_info_type(status, kind)
     label = f"{'▴' if is_choosing else '▾'} Character: {_current_label(view)}"
-    lib.obs_property_set_description(lib.obs_properties_get(panel, b"characters"), _shown(_cut(label)))
+    lib.obs_property_set_description(lib.obs_properties_get(panel, b"characters"), _encoded(_cut(label)))
     lib.obs_property_set_visible(lib.obs_properties_get(panel, b"choices"), is_choosing)
     for entry in view.characters:
         choice = lib.obs_properties_get(panel, (_CHOICE + entry.file).encode())
         if choice:
-            lib.obs_property_set_description(choice, _shown(_choice_label(entry, view)))
+            lib.obs_property_set_description(choice, _encoded(_choice_label(entry, view)))
             lib.obs_property_set_enabled(choice, not entry.problem)
             if entry.problem:
-                lib.obs_property_set_long_description(choice, _shown(_reason(entry)))
+                lib.obs_property_set_long_description(choice, _encoded(_reason(entry)))
     label = "▴ Hide advanced settings" if is_advanced else "▾ Advanced settings"
     lib.obs_property_set_description(lib.obs_properties_get(panel, b"unfold"), label.encode())
     lib.obs_property_set_visible(lib.obs_properties_get(panel, b"advanced"), is_advanced)
 
 
 def press(session: Session, instance: AnimatorFilter, button: str) -> bool:
-    """Do what a button says, and return whether the panel is to be arranged anew."""
+    """Do the action of a button, and return whether to `arrange` the panel."""
     if button.startswith(_CHOICE):
-        session.choose(instance, lambda _: button[len(_CHOICE) :])
-        session.unfold(instance, Section.CHARACTERS)
+        instance.obs_source.change_character(lambda _: button[len(_CHOICE) :])
+        instance.panel.toggle(Section.CHARACTERS)
     elif button == "characters":
-        session.unfold(instance, Section.CHARACTERS)
+        instance.panel.toggle(Section.CHARACTERS)
     elif button == "unfold":
-        session.unfold(instance, Section.ADVANCED)
+        instance.panel.toggle(Section.ADVANCED)
     elif button == "calibrate":
-        session.calibrate(instance)
+        session.act(instance, "calibrate")
         return False
     else:
         # The panel follows by itself as soon as the worker has answered.
@@ -143,15 +109,12 @@ def _advanced(lib: LibObs) -> int:
         choices = lib.obs_properties_add_list(
             panel, key.encode(), label.encode(), libobs.COMBO_TYPE_LIST, libobs.COMBO_FORMAT_STRING
         )
-        _fill(lib, choices, values, labels)
-    for key, label, least, most in SLIDERS:
-        lib.obs_properties_add_float_slider(panel, key.encode(), label.encode(), least, most, 0.05)
+        for value, value_label in zip(values, labels):
+            lib.obs_property_list_add_string(choices, value_label.encode(), value.encode())
+    for key, limits in RANGES.items():
+        name, text = key.encode(), _FACE_LABELS[key].encode()
+        lib.obs_properties_add_float_slider(panel, name, text, limits.least, limits.most, 0.05)
     return int(panel)
-
-
-def _fill(lib: LibObs, choices: int, values: Sequence[str], labels: Sequence[str]) -> None:
-    for value, label in zip(values, labels):
-        lib.obs_property_list_add_string(choices, label.encode(), value.encode())
 
 
 def _choice_label(entry: CharacterEntry, view: PanelView) -> str:
@@ -165,8 +128,7 @@ def _choice_label(entry: CharacterEntry, view: PanelView) -> str:
 
 
 def _reason(entry: CharacterEntry) -> str:
-    message, _, remedy = entry.problem.partition("; ")
-    return sentences(message, remedy, str(_HELP.parent))
+    return sentences(entry.problem, entry.remedy, str(_HELP.parent))
 
 
 def _current_label(view: PanelView) -> str:
@@ -184,5 +146,5 @@ def _cut(text: str, longest: int = _LONGEST_LABEL) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
-def _shown(text: str) -> bytes:
+def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""The size that a picture file claims, read from its first bytes: a huge one is refused before it is decoded."""
+"""Reads a picture's size from its header, so that a huge picture is refused before it is decoded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _JPEG_SIZE_MARKERS = frozenset(set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC})
 
 
 def read_size(path: str) -> tuple[int, int] | None:
-    """Return (width, height) of a PNG, JPEG or WebP file, or None where it is none of these; raises OSError."""
+    """Return (width, height) of a PNG, JPEG or WebP file, None for any other; raises OSError."""
     with open(system_path(path), "rb") as file:
         head = file.read(32)
         try:

@@ -5,10 +5,10 @@ from __future__ import annotations
 if not __package__:
     __import__("wrong_script").claim(globals())
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Sequence
 
+from animator_core.ipc.face_settings import RANGES, FaceSettings
 from animator_core.ipc.protocol import RENDERERS, AnimationSettings
 from obs_plugin.libobs import LibObs
 
@@ -18,35 +18,23 @@ PROBLEM_DISPLAYS = ("character", "camera", "transparent")
 _FRAME_SIZE_KEYS = (b"frame_width", b"frame_height")
 _LARGEST_FRAME_SIDE = 16384
 
-SLIDERS = (
-    ("sensitivity_expression", "Expression strength", 0.0, 2.0),
-    ("sensitivity_pose", "Head movement strength", 0.0, 2.0),
-    ("smoothing", "Smoothing", 0.0, 1.0),
-)
-
 
 @dataclass(frozen=True)
 class FilterSettings:
-    """One filter's settings as the scene collection has them; anything out of range became the default."""
+    """One filter's settings in the scene collection; a value out of range is replaced by a valid one."""
 
     character: str = ""
     renderer: str = "auto"
     fit: str = "frame"
-    mirror: bool = False
     on_problem: str = "character"
-    sensitivity_expression: float = 1.0
-    sensitivity_pose: float = 1.0
-    smoothing: float = 0.5
+    face: FaceSettings = field(default_factory=FaceSettings)
 
     def animation(self, frame_rate: float) -> AnimationSettings:
-        """Return the part that the worker gets."""
+        """Return the settings for the worker."""
         return AnimationSettings(
             character=self.character,
             renderer=self.renderer,
-            mirror=self.mirror,
-            sensitivity_expression=self.sensitivity_expression,
-            sensitivity_pose=self.sensitivity_pose,
-            smoothing=self.smoothing,
+            face=self.face,
             frame_rate=min(1000.0, max(1.0, frame_rate)),
         )
 
@@ -56,13 +44,13 @@ def set_defaults(lib: LibObs, settings: int) -> None:
     default = FilterSettings()
     for key in ("character", "renderer", "fit", "on_problem"):
         lib.obs_data_set_default_string(settings, key.encode(), getattr(default, key).encode())
-    lib.obs_data_set_default_bool(settings, b"mirror", default.mirror)
-    for key, *_ in SLIDERS:
-        lib.obs_data_set_default_double(settings, key.encode(), getattr(default, key))
+    lib.obs_data_set_default_bool(settings, b"mirror", default.face.mirror)
+    for key, limits in RANGES.items():
+        lib.obs_data_set_default_double(settings, key.encode(), limits.default)
 
 
 def read_settings(lib: LibObs, settings: int) -> FilterSettings:
-    """Return what an ``obs_data_t`` holds."""
+    """Return the settings in an ``obs_data_t``."""
 
     def text(key: str) -> str:
         return (lib.obs_data_get_string(settings, key.encode()) or b"").decode("utf-8", "replace")
@@ -71,30 +59,24 @@ def read_settings(lib: LibObs, settings: int) -> FilterSettings:
         value = text(key)
         return value if value in among else str(getattr(FilterSettings, key))
 
-    def number(key: str, most: float) -> float:
-        value = float(lib.obs_data_get_double(settings, key.encode()))
-        return min(most, max(0.0, value)) if math.isfinite(value) else float(getattr(FilterSettings, key))
-
+    numbers = {key: limits.clamp(lib.obs_data_get_double(settings, key.encode())) for key, limits in RANGES.items()}
     return FilterSettings(
         character=text("character"),
         renderer=choice("renderer", RENDERERS),
         fit=choice("fit", FITS),
-        mirror=bool(lib.obs_data_get_bool(settings, b"mirror")),
         on_problem=choice("on_problem", PROBLEM_DISPLAYS),
-        sensitivity_expression=number("sensitivity_expression", 2.0),
-        sensitivity_pose=number("sensitivity_pose", 2.0),
-        smoothing=number("smoothing", 1.0),
+        face=FaceSettings(mirror=bool(lib.obs_data_get_bool(settings, b"mirror")), **numbers),
     )
 
 
 def read_frame_size(lib: LibObs, settings: int) -> tuple[int, int]:
-    """Return the camera's size in pixels as it was when last seen, or (0, 0)."""
+    """Return the camera's last size in pixels, or (0, 0)."""
     width, height = (int(lib.obs_data_get_int(settings, key)) for key in _FRAME_SIZE_KEYS)
     is_possible = 0 < width <= _LARGEST_FRAME_SIDE and 0 < height <= _LARGEST_FRAME_SIDE
     return (width, height) if is_possible else (0, 0)
 
 
 def write_frame_size(lib: LibObs, settings: int, size: tuple[int, int]) -> None:
-    """Keep the camera's size, which the character has until the camera sends its first picture."""
+    """Save the camera's size in pixels: the character has it until the camera sends its first picture."""
     for key, value in zip(_FRAME_SIZE_KEYS, size):
         lib.obs_data_set_int(settings, key, value)

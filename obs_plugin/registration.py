@@ -1,9 +1,9 @@
-"""Registers the filter type, once per process, and keeps alive for ever what libobs holds pointers to.
+"""Registers the filter type once per process, and keeps alive whatever libobs holds pointers to.
 
-libobs has no way to unregister a type, and OBS ticks, renders and destroys filters after it unloaded the script.
-This module therefore stays in `sys.modules` through every reload of the script; only what stands behind the
-callbacks (`Session`) is stopped and started again. When the interpreter ends, filters that OBS still has are taken
-away from it (`Registration.end`): no callback may run afterwards.
+libobs cannot unregister a type, and OBS ticks, renders and destroys filters after it unloaded the script. So this
+module stays in `sys.modules` through every reload of the script; only the `Session` behind the callbacks is stopped and
+started again. No callback may run after the interpreter's end, so `Registration.end` takes the filters that are left
+away from OBS.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from ctypes import CFUNCTYPE, c_bool, c_float, c_int, c_size_t, c_uint32, c_void
 from typing import Any, Callable
 
 from obs_plugin import libobs, panel, properties, revival
-from obs_plugin.condition import Condition
 from obs_plugin.filter import AnimatorFilter
 from obs_plugin.libobs import LibObs, SourceInfo
-from obs_plugin.panel import PanelView
+from obs_plugin.panel_state import PanelView
 from obs_plugin.session import Session
+from obs_plugin.status_line import StatusLine
 
 logger = logging.getLogger(__name__)
 
@@ -33,13 +33,13 @@ TYPE_NAME = b"Stream Motion Animator"
 _NOT_MADE = "This filter cannot work. Remove it and add it again; Tools → Scripts → Script Log says why."
 
 _FIRST_KEY = 0x53_4D_41_00_00_00_00_01
-"""Keys stand where other types keep a pointer; this is no address and no count, so that `_forget` finds one again."""
+"""Keys are used in place of a pointer; this value is no address and no count, so that `_forget` recognises one."""
 _CONTEXT_WORDS = 8
-"""`struct obs_context_data`, with which each source begins, has its data among the first words in every release."""
+"""Every release has ``data`` among the first words of `struct obs_context_data`, with which each source begins."""
 
 
 def guarded(default: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Make a callback return ``default`` instead of raising; its first failure is logged, later ones are not."""
+    """Return a decorator that returns ``default`` instead of raising, and logs the first failure of each function."""
 
     def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
         has_failed = False
@@ -52,7 +52,7 @@ def guarded(default: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             except Exception:
                 if not has_failed:
                     has_failed = True
-                    logger.exception("%s failed; it goes on without effect", function.__name__)
+                    logger.exception("%s failed and has no effect; later failures are not logged", function.__name__)
                 return default
 
         return call
@@ -61,7 +61,7 @@ def guarded(default: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 class Registration:
-    """The type as libobs knows it: callbacks that find the instance by the key that `create` returned."""
+    """The type as libobs knows it: callbacks that find the instance by the key that `_create` returned."""
 
     def __init__(self, lib: LibObs, session: Session) -> None:
         self._lib = lib
@@ -73,38 +73,42 @@ class Registration:
         self._name = ctypes.create_string_buffer(TYPE_NAME)
         self._callbacks: list[Any] = []
         self.info = self._make_info()
-        self._on_press = self._keep(self._press, False, c_bool, c_void_p, c_void_p, c_void_p)
-        self._on_panel_gone = self._keep(lambda key: session.close_panel(str(key)), None, None, c_void_p)
+        self._on_press = self._keep(self._press, c_void_p, c_void_p, c_void_p, result=c_bool, default=False)
+        self._on_panel_gone = self._keep(self._note_panel_closed, c_void_p)
 
-    def _keep(self, function: Callable[..., Any], default: Any, result: Any, *arguments: Any) -> int:
-        """Return the address of a C callback that calls ``function`` for as long as the process lives."""
+    def _keep(self, function: Callable[..., Any], *arguments: Any, result: Any = None, default: Any = None) -> int:
+        """Return the address of a C callback for ``function``, valid for the life of the process.
+
+        arguments, result: the C types. default: returned if ``function`` raises.
+        """
         callback = CFUNCTYPE(result, *arguments)(guarded(default)(function))
         self._callbacks.append(callback)
         return ctypes.cast(callback, c_void_p).value or 0
 
     def _make_info(self) -> SourceInfo:
-        keep = self._keep
+        keep, instances = self._keep, self._instances
+        pointer = c_void_p
         return SourceInfo(
             id=ctypes.addressof(self._id),
             type=libobs.SOURCE_TYPE_FILTER,
             output_flags=libobs.OUTPUT_VIDEO | libobs.OUTPUT_SRGB,
-            get_name=keep(self._get_name, None, c_void_p, c_void_p),
-            create=keep(self._create, None, c_void_p, c_void_p, c_void_p),
-            destroy=keep(self._destroy, None, None, c_void_p),
-            get_width=keep(lambda key: self._instances[key].size()[0], 0, c_uint32, c_void_p),
-            get_height=keep(lambda key: self._instances[key].size()[1], 0, c_uint32, c_void_p),
-            get_defaults=keep(self._get_defaults, None, None, c_void_p),
-            get_properties=keep(self._get_properties, None, c_void_p, c_void_p),
-            update=keep(lambda key, data: self._instances[key].update(data), None, None, c_void_p, c_void_p),
-            video_tick=keep(lambda key, _: self._instances[key].tick(), None, None, c_void_p, c_float),
-            video_render=keep(lambda key, _: self._instances[key].render(), None, None, c_void_p, c_void_p),
+            get_name=keep(self._get_name, pointer, result=pointer),
+            create=keep(self._create, pointer, pointer, result=pointer),
+            destroy=keep(self._destroy, pointer),
+            get_width=keep(lambda key: instances[key].size()[0], pointer, result=c_uint32, default=0),
+            get_height=keep(lambda key: instances[key].size()[1], pointer, result=c_uint32, default=0),
+            get_defaults=keep(self._get_defaults, pointer),
+            get_properties=keep(self._get_properties, pointer, result=pointer),
+            update=keep(lambda key, data: instances[key].update(data), pointer, pointer),
+            video_tick=keep(lambda key, _: instances[key].tick(), pointer, c_float),
+            video_render=keep(lambda key, _: instances[key].render(), pointer, pointer),
             video_get_color_space=keep(
-                lambda key, count, preferred: self._instances[key].color_space(count, preferred),
-                libobs.GS_CS_SRGB,
-                c_int,
-                c_void_p,
+                lambda key, count, preferred: instances[key].color_space(count, preferred),
+                pointer,
                 c_size_t,
-                c_void_p,
+                pointer,
+                result=c_int,
+                default=libobs.GS_CS_SRGB,
             ),
         )
 
@@ -120,7 +124,9 @@ class Registration:
         key = next(self._keys)
         self._sources[key] = source
         try:
-            self._instances[key] = AnimatorFilter(self._lib, str(key), source, settings, self.session)
+            self._instances[key] = AnimatorFilter(
+                self._lib, filter_id=str(key), source=source, settings=settings, host=self.session
+            )
         except Exception:
             # Without a key OBS would leave the filter out and show the camera; without an instance nothing is drawn.
             logger.exception("a filter could not be made; it shows nothing")
@@ -133,13 +139,13 @@ class Registration:
             instance.destroy()
 
     def end(self) -> None:
-        """Take the filters that are left away from libobs, whose callbacks would need an interpreter that is gone.
+        """Destroy the filters that are left, and have libobs forget them: their callbacks would need the interpreter.
 
-        Called when Python ends, which OBS has do so after its last frame; sources that something in OBS never
-        released are destroyed only later.
+        Called at the interpreter's end, which OBS brings about after its last frame. Sources that something in OBS
+        never released are destroyed later still.
         """
-        # Destroying is the work of a thread of libobs. A task at the end of its queue, which needs no Python, is
-        # waited for, so that no callback is under way.
+        # A thread of libobs destroys sources. Waiting for a task at the end of its queue, which needs no Python, makes
+        # sure that no callback is under way.
         self._lib.obs_queue_task(libobs.TASK_DESTROY, self._lib.address("bfree"), None, True)
         for key, source in list(self._sources.items()):
             self._destroy(key)
@@ -148,10 +154,16 @@ class Registration:
     def _get_properties(self, key: int | None) -> int:
         instance = self._instances.get(key or 0)
         if instance is None:
-            return panel.build(self._lib, PanelView(Condition(_NOT_MADE, True)), self._on_press)
-        made = panel.build(self._lib, self.session.open_panel(instance), self._on_press)
+            return panel.build(self._lib, PanelView(StatusLine(_NOT_MADE, is_problem=True)), self._on_press)
+        instance.panel.open_count += 1
+        made = panel.build(self._lib, self.session.panel_view(instance), self._on_press)
         self._lib.obs_properties_set_param(made, key, self._on_panel_gone)
         return made
+
+    def _note_panel_closed(self, key: int) -> None:
+        instance = self._instances.get(key)
+        if instance is not None:
+            instance.panel.note_closed()
 
     def _press(self, shown: int, button: int, key: int) -> bool:
         instance = self._instances[key]
@@ -163,7 +175,7 @@ class Registration:
 
 
 def _forget(lib: LibObs, source: int, key: int) -> None:
-    """Clear a source's data: libobs calls nothing of a source without."""
+    """Clear a source's data: libobs calls no callback of a source without data."""
     words = (c_void_p * _CONTEXT_WORDS).from_address(source)
     for index, word in enumerate(words):
         if word == key:
@@ -178,9 +190,9 @@ _kept: list[Registration] = []
 
 
 def register(lib: LibObs) -> Session | None:
-    """Register the type, or show it again after a reload; return the session, or None if OBS refuses it.
+    """Register the type, or show it again after a reload; return the session, or None if OBS refuses the type.
 
-    User interface thread only, as filters that OBS loaded earlier than the type are made anew.
+    User interface thread only: filters that OBS loaded before the type are replaced.
     """
     global _registration
     if _registration is None:
@@ -194,7 +206,7 @@ def register(lib: LibObs) -> Session | None:
 
 
 def hide() -> None:
-    """Take the type out of OBS's menus; filters that exist stay."""
+    """Remove the type from OBS's menus; existing filters stay."""
     if _registration is not None:
         _registration._lib.obs_enable_source_type(TYPE_ID, False)
 
@@ -222,7 +234,7 @@ def _register_first(lib: LibObs) -> Registration | None:
 
 
 def _join_module(lib: LibObs) -> None:
-    """Tell OBS 32 and later which module owns the type; without one it paints the filter as missing."""
+    """Tell OBS 32 and later which module owns the type; without an owner it shows the filter as missing."""
     if lib.obs_get_module is None or lib.obs_module_add_source is None:
         return
     module = lib.obs_get_module(b"frontend-tools")

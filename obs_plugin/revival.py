@@ -1,4 +1,4 @@
-"""Brings filters back to life that OBS loaded before this script registered their type.
+"""Replaces filters that OBS loaded before this script registered their type.
 
 OBS keeps a source of an unknown type with its settings, but never calls it: the camera stays visible through such a
 filter. It cannot be given its type later, so each one is replaced by a new filter with the same data and place.
@@ -28,10 +28,11 @@ def revive(lib: LibObs, type_id: bytes) -> None:
 
 
 class _Revival:
-    """One search. What libobs hands out is released when ``owned`` closes.
+    """One search; every handle from libobs is released when ``owned`` closes.
 
-    Saving is how the dead ones are found: unlike every function that enumerates sources, it calls nothing of ours while
-    it holds the lock of all sources, so it cannot deadlock with a thread that has the GIL and wants that lock.
+    Dead filters are found by saving the sources: unlike every function that enumerates sources, saving calls nothing of
+    ours while it holds the lock of all sources, so it cannot deadlock with a thread that has the GIL and wants that
+    lock.
     """
 
     def __init__(self, lib: LibObs, type_id: bytes, owned: ExitStack) -> None:
@@ -71,7 +72,7 @@ class _Revival:
         lib.obs_source_filter_add(parent, revived)
         self._move_beside(parent, revived, dead)
         lib.obs_source_filter_remove(parent, dead)
-        # Of this level because it brings OBS's log window up: viewers may have seen the camera.
+        # An error raises OBS's log window: viewers may have seen the camera.
         logger.error(
             "The filter %s was loaded before this script: OBS showed the camera until now. It works again", place
         )
@@ -86,7 +87,7 @@ class _Revival:
             lib.obs_source_filter_set_order(parent, revived, libobs.ORDER_MOVE_UP)
 
     def _find_source(self, data: int, uuid_key: bytes) -> int:
-        """Return a saved source, or 0. Only the UUID, which OBS 30 and later have, tells canvases and copies apart."""
+        """Return a saved source, or 0; by UUID from OBS 30 on, as copies and canvases share names."""
         uuid = self._text(data, uuid_key)
         if uuid and self._lib.obs_get_source_by_uuid is not None:
             return self._own_source(self._lib.obs_get_source_by_uuid(uuid))
@@ -102,7 +103,7 @@ class _Revival:
     def _save(self, source: int) -> int:
         return self._own_data(self._lib.obs_save_source(source)) if source else 0
 
-    # --- data; every function takes 0 for nothing ---
+    # --- data; every function accepts 0 ---
 
     def _text(self, data: int, key: bytes) -> bytes:
         return self._lib.obs_data_get_string(data, key) or b""

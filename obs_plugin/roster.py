@@ -1,4 +1,4 @@
-"""The characters with what is wrong with each, and the numbers of their hotkeys."""
+"""The characters of panel and hotkeys: the fault of each, and its number."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Callable, Tuple
 
 from animator_core.ipc.protocol import CharacterEntry
 from obs_plugin import character_list, still_picture
+from obs_plugin.problem import Problem
 
 _Characters = Tuple[CharacterEntry, ...]
 
@@ -20,24 +21,25 @@ class Roster:
     def __init__(self, list_characters: Callable[[], _Characters]) -> None:
         """list_characters: returns the worker's list, or the folder's before the worker answers."""
         self._list = list_characters
-        self._broken: dict[str, str] = {}
+        self._faults: dict[str, Problem] = {}
         self._seen: _Characters = ()
         self.numbers: tuple[str, ...] = ()
-        """Which file each number from 1 stands for, "" for none; what was saved is set before the first `look`."""
+        """The file of each number from 1, "" for none; saved ones are set before the first `refresh`."""
         self.on_change: Callable[[], None] = lambda: None
-        """Called by `look` where characters or numbers are not what they were."""
+        """Called by `refresh` if characters or numbers changed."""
 
     def characters(self) -> _Characters:
         """Return the characters in the order of the panel."""
-        return tuple(
-            dataclasses.replace(entry, problem=entry.problem or self._broken.get(entry.file, ""))
-            for entry in self._list()
-        )
+        return tuple(self._with_fault(entry) for entry in self._list())
 
-    def look(self) -> bool:
-        """Read the beginnings of the files, give numbers to new characters, and return whether anything changed."""
-        broken = ((entry.file, _header_problem(entry)) for entry in self._list())
-        self._broken = {name: problem for name, problem in broken if problem}
+    def _with_fault(self, entry: CharacterEntry) -> CharacterEntry:
+        fault = None if entry.problem else self._faults.get(entry.file)
+        return dataclasses.replace(entry, problem=fault.message, remedy=fault.remedy) if fault else entry
+
+    def refresh(self) -> bool:
+        """Read the headers of the files, give numbers to new characters, and return whether anything changed."""
+        faults = ((entry.file, _header_problem(entry)) for entry in self._list())
+        self._faults = {name: fault for name, fault in faults if fault is not None}
         characters = self.characters()
         numbers = character_list.give_numbers(self.numbers, characters)
         if (characters, numbers) == (self._seen, self.numbers):
@@ -47,7 +49,7 @@ class Roster:
         return True
 
     def forget(self) -> None:
-        """Have the next `look` call `on_change` in any case: the hotkeys of a script loaded anew have no names yet."""
+        """Have the next `refresh` call `on_change` in any case: the hotkeys of a reloaded script have no names yet."""
         self._seen = ()
 
     def numbered(self, number: int) -> CharacterEntry | None:
@@ -56,9 +58,9 @@ class Roster:
         return character_list.find(self.characters(), name) if name else None
 
 
-def _header_problem(entry: CharacterEntry) -> str:
+def _header_problem(entry: CharacterEntry) -> Problem | None:
     try:
         return still_picture.header_problem(entry)
     except ValueError:
-        # A name that OBS's locale cannot spell; for the worker it is as good as any.
-        return ""
+        # A name that OBS's locale cannot spell; the worker can read the file all the same.
+        return None

@@ -1,10 +1,10 @@
-"""One way into OBS's script log: helper threads leave records, a timer on OBS's side writes them out.
+"""Logging into OBS's script log: threads queue records, a timer of OBS writes them.
 
 Helper threads must never call obspython, whose functions keep the GIL while they wait for OBS.
 
-OBS shows and raises its log window at every line of level warning or worse, over whatever the streamer does. Warnings
-are in the filter's panel too, so they go out as information that begins with "Warning:"; only errors, which no panel
-may be there to show, bring the window up.
+OBS raises its log window above all others at every line of level warning or worse. Warnings are in the filter's panel
+too, so they are logged as information that begins with "Warning:". Only errors raise the window: there may be no panel
+to show them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LOG_ERROR, _LOG_INFO, _LOG_DEBUG = 100, 300, 400
 
 
 class ScriptLogHandler(logging.Handler):
-    """Keeps records until `flush_to`; a flood loses its oldest lines and says how many."""
+    """Keeps records until `flush_to`; of too many the oldest are dropped, and their number is logged."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class ScriptLogHandler(logging.Handler):
             self._dropped_count += 1
 
     def flush_to(self, script_log: Callable[[int, str], None]) -> None:
-        """Write a handful of kept lines with ``script_log`` (level, line); call it a few times a second."""
+        """Write up to 20 kept lines with ``script_log(level, line)``; to be called a few times a second."""
         dropped, self._dropped_count = self._dropped_count, 0
         if dropped:
             script_log(_LOG_INFO, f"{dropped} lines were dropped here")
@@ -59,7 +59,7 @@ HANDLER = ScriptLogHandler()
 
 
 def set_up() -> None:
-    """Send everything that `obs_plugin` logs to `HANDLER`, once per process."""
+    """Send all records of `obs_plugin` to `HANDLER`, once per process."""
     logger = logging.getLogger("obs_plugin")
     if HANDLER not in logger.handlers:
         logger.addHandler(HANDLER)

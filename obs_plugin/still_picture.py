@@ -1,4 +1,4 @@
-"""The character's still picture, decoded by libobs on a thread of its own: it needs no worker."""
+"""The character's still picture, decoded by libobs on a thread of its own; needs no worker."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ import queue
 import tempfile
 import threading
 from dataclasses import dataclass, replace
-from typing import Callable, Iterator, Optional, Tuple
+from typing import Callable, Iterator
 
 from animator_core.ipc import character_names
 from animator_core.ipc.protocol import CharacterEntry
-from obs_plugin import character_list, libobs, picture_header, picture_parts
+from obs_plugin import character_list, libobs, picture_header
 from obs_plugin.libobs import LibObs
+from obs_plugin.plain_copy import PlainCopy, read_plain_copy
+from obs_plugin.problem import Problem
 from obs_plugin.texture import Texture
 
 logger = logging.getLogger(__name__)
@@ -38,10 +40,10 @@ _PIXEL_BYTES = {
 
 @dataclass(frozen=True)
 class DecodedPicture:
-    """Pixels that libobs decoded (``pixels`` is their address, to be freed with `free`), or why there are none.
+    """Pixels that libobs decoded, at address ``pixels``, to be freed with `free`; or the reason why there are none.
 
-    character: the file name that was asked for. problem: "" or what is wrong with the file. own: what holds the pixels
-    where they are not libobs's any more.
+    character: the file name in the settings. format: a ``gs_color_format``. buffer: owns the pixels, None if libobs
+    does.
     """
 
     character: str
@@ -50,8 +52,8 @@ class DecodedPicture:
     width: int = 0
     height: int = 0
     format: int = 0
-    problem: str = ""
-    own: object = None
+    problem: Problem | None = None
+    buffer: object = None
 
     def make_texture(self) -> Texture | None:
         """Return the picture as a texture, or None; needs the graphics context. Free the pixels afterwards."""
@@ -62,56 +64,57 @@ class DecodedPicture:
         return Texture(handle, self.width, self.height) if handle else None
 
     def free(self) -> None:
-        if self.pixels and self.own is None:
+        if self.pixels and self.buffer is None:
             self.lib.bfree(self.pixels)
 
 
-def header_problem(entry: CharacterEntry) -> str:
-    """Return why the picture's first bytes say that it cannot be shown, and what to do, or ""."""
+def header_problem(entry: CharacterEntry) -> Problem | None:
+    """Return why a picture's header rules out showing it, or None."""
     name = entry.file
     try:
         size = picture_header.read_size(entry.path)
     except OSError as exc:
-        return f"{name} cannot be read: {exc.strerror or exc}; make the file readable and press Refresh"
+        return Problem(f"{name} cannot be read: {exc.strerror or exc}", "make the file readable and press Refresh")
     if size is None:
-        return f"{name} is no PNG, JPEG or WebP picture; save it as one of these and press Refresh"
+        return Problem(f"{name} is no PNG, JPEG or WebP picture", "save it as one of these and press Refresh")
     if max(size) > _MAX_SIDE or size[0] * size[1] > _MAX_PIXELS:
-        return f"{name} has {size[0]}x{size[1]} pixels; make it {_MAX_SIDE // 2} pixels or less a side"
-    return ""
+        return Problem(f"{name} has {size[0]}x{size[1]} pixels", f"make it {_MAX_SIDE // 2} pixels or less a side")
+    return None
 
 
 def decode(lib: LibObs, character: str, entry: CharacterEntry) -> DecodedPicture:
     """Return the picture of ``entry`` as OBS's own image source would load it, for the setting ``character``."""
     path, name = entry.path, entry.file
     problem = header_problem(entry)
-    if problem:
+    if problem is not None:
         return DecodedPicture(character, lib, problem=problem)
     try:
-        parts = picture_parts.read_parts(path)
-        with _decodable(path, parts) as decodable:
+        copy = read_plain_copy(path)
+        with _decodable(path, copy) as decodable:
             picture = _decode_file(lib, character, decodable)
     except OSError as exc:
-        return DecodedPicture(character, lib, problem=f"{name} cannot be read: {exc.strerror or exc}")
+        problem = Problem(f"{name} cannot be read: {exc.strerror or exc}", "make the file readable and press Refresh")
+        return DecodedPicture(character, lib, problem=problem)
     if not picture.pixels:
-        reason = "is animated in a way that has no still" if parts.is_animated else "is damaged"
-        return DecodedPicture(character, lib, problem=f"{name} {reason}; save it again as PNG")
-    return _as_seen(picture, parts)
+        fault = "is animated in a way that has no still" if copy.is_animated else "is damaged"
+        return DecodedPicture(character, lib, problem=Problem(f"{name} {fault}", "save it again as PNG"))
+    return _upright(picture, copy)
 
 
 @contextlib.contextmanager
-def _decodable(path: str, parts: picture_parts.PictureParts) -> Iterator[str]:
-    """Yield the name of a file that libobs decodes as it lies: the picture itself, or a copy that is then deleted."""
+def _decodable(path: str, copy: PlainCopy) -> Iterator[str]:
+    """Yield the name of a file for libobs to decode: the picture itself, or a plain copy that is then deleted."""
     # FFmpeg takes a percent sign for the pattern of numbered pictures.
-    if (parts.is_plain and "%" not in path) or not parts.kept:
+    if (not copy.is_needed and "%" not in path) or not copy.kept:
         yield path
         return
-    handle, copy = tempfile.mkstemp(suffix=os.path.splitext(path)[1])
+    handle, temporary = tempfile.mkstemp(suffix=os.path.splitext(path)[1])
     try:
         with os.fdopen(handle, "wb") as file:
-            picture_parts.write_copy(path, parts, file)
-        yield character_names.as_text(copy)
+            copy.write(path, file)
+        yield character_names.as_text(temporary)
     finally:
-        os.unlink(copy)
+        os.unlink(temporary)
 
 
 def _decode_file(lib: LibObs, character: str, path: str) -> DecodedPicture:
@@ -124,45 +127,54 @@ def _decode_file(lib: LibObs, character: str, path: str) -> DecodedPicture:
         ctypes.byref(height),
         ctypes.byref(space),
     )
-    return DecodedPicture(character, lib, pixels or 0, width.value, height.value, pixel_format.value)
+    return DecodedPicture(
+        character, lib, pixels=pixels or 0, width=width.value, height=height.value, format=pixel_format.value
+    )
 
 
-def _as_seen(picture: DecodedPicture, parts: picture_parts.PictureParts) -> DecodedPicture:
-    """Return the pixels of a copy as the picture is to be seen."""
+def _upright(picture: DecodedPicture, copy: PlainCopy) -> DecodedPicture:
+    """Return a decoded copy on its canvas, turned upright."""
     pixel_bytes = _PIXEL_BYTES.get(picture.format)
-    if (parts.orientation == 1 and parts.canvas is None) or pixel_bytes is None or (parts.canvas and pixel_bytes != 4):
+    if (copy.orientation == 1 and copy.canvas is None) or pixel_bytes is None or (copy.canvas and pixel_bytes != 4):
         return picture
     decoded = (ctypes.c_uint8 * (picture.width * picture.height * pixel_bytes)).from_address(picture.pixels)
-    content, width, height = picture_parts.seen(memoryview(decoded), picture.width, pixel_bytes, parts)
-    own = (ctypes.c_uint8 * len(content)).from_buffer_copy(content)
+    content, width, height = copy.upright(memoryview(decoded), picture.width, pixel_bytes)
+    buffer = (ctypes.c_uint8 * len(content)).from_buffer_copy(content)
     picture.free()
-    return replace(picture, pixels=ctypes.addressof(own), width=width, height=height, own=own)
+    return replace(picture, pixels=ctypes.addressof(buffer), width=width, height=height, buffer=buffer)
 
 
-_Request = Tuple[str, Callable[[], Optional[CharacterEntry]], Callable[[DecodedPicture], None], Callable[[], bool]]
+@dataclass(frozen=True)
+class StillRequest:
+    """A picture to decode, for the setting ``character``; all functions are called on the loader's thread.
+
+    is_wanted: called first; if false, nothing is decoded. find: returns the picture. deliver: gets the result.
+    """
+
+    character: str
+    find: Callable[[], CharacterEntry | None]
+    deliver: Callable[[DecodedPicture], None]
+    is_wanted: Callable[[], bool]
 
 
 class StillLoader:
-    """Decodes pictures one after the other; started and stopped with the script. folder: of the characters."""
+    """Decodes pictures one after the other, from `start` to `stop`; before and after, requests have no effect."""
 
     def __init__(self, lib: LibObs, folder: str) -> None:
+        """folder: the path of the character folder."""
         self._lib, self._folder = lib, folder
-        self._requests: queue.Queue[_Request | None] = queue.Queue()
+        self._requests: queue.Queue[StillRequest | None] = queue.Queue()
         self._thread = threading.Thread(target=self._run, name="sma-stills", daemon=True)
+        self._is_running = False
+
+    def start(self) -> None:
+        self._is_running = True
         self._thread.start()
 
-    def request(
-        self,
-        character: str,
-        find: Callable[[], CharacterEntry | None],
-        deliver: Callable[[DecodedPicture], None],
-        is_wanted: Callable[[], bool] = lambda: True,
-    ) -> None:
-        """Decode the picture that ``find`` returns and call ``deliver`` with it, both on the loader's thread.
-
-        is_wanted: asked before; where the filter wants another one by then, nothing is decoded.
-        """
-        self._requests.put((character, find, deliver, is_wanted))
+    def request(self, request: StillRequest) -> None:
+        """Queue a request and return at once."""
+        if self._is_running:
+            self._requests.put(request)
 
     def _run(self) -> None:
         while True:
@@ -170,33 +182,29 @@ class StillLoader:
             if request is None:
                 return
             try:
-                self._serve(*request)
+                if request.is_wanted():
+                    self._serve(request)
             except Exception:
                 logger.exception("a still picture could not be loaded")
 
-    def _serve(
-        self,
-        character: str,
-        find: Callable[[], CharacterEntry | None],
-        deliver: Callable[[DecodedPicture], None],
-        is_wanted: Callable[[], bool] = lambda: True,
-    ) -> None:
-        if not is_wanted():
-            return
-        entry = find()
+    def _serve(self, request: StillRequest) -> None:
+        character, entry = request.character, request.find()
         if entry is not None:
             picture = decode(self._lib, character, entry)
-        elif character:
-            problem = f"{character} is not in assets/characters; choose another character"
-            picture = DecodedPicture(character, self._lib, problem=problem)
         else:
-            picture = DecodedPicture(character, self._lib, problem=character_list.missing_picture(self._folder))
-        if picture.problem:
+            problem = character_list.missing_picture(self._folder)
+            if character:
+                problem = Problem(f"{character} is not in assets/characters", "choose another character")
+            picture = DecodedPicture(character, self._lib, problem=problem)
+        if picture.problem is not None:
             logger.warning("%s", picture.problem)
-        deliver(picture)
+        request.deliver(picture)
 
     def stop(self) -> None:
-        """Finish the picture in work, drop the rest, end the thread."""
+        """Finish the present picture, drop the other requests, end the thread."""
+        if not self._is_running:
+            return
+        self._is_running = False
         while not self._requests.empty():
             try:
                 self._requests.get_nowait()

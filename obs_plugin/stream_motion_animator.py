@@ -1,6 +1,6 @@
 """Stream Motion Animator: the script to add in OBS under Tools → Scripts.
 
-OBS imports this one file anew on "Reload script"; everything that must outlive that is in `obs_plugin.registration`.
+OBS imports only this file anew on "Reload script"; `obs_plugin.registration` has everything that must outlive that.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import obspython as obs
 _RELEASE = "0.1.0"
 _ROOT = str(Path(__file__).resolve().parents[1])
 _problem = ""
-# In front, so that no other folder's obs_plugin is taken, and only meanwhile, so that no other script finds our files.
+# First in the path, so that no other obs_plugin is imported; removed below, so that no other script finds our files.
 sys.path.insert(0, _ROOT)
 try:
     import animator_core
@@ -117,7 +117,7 @@ def script_unload() -> None:
 
 
 def _read_numbers(saved: str) -> tuple[str, ...]:
-    """Return which file each numbered hotkey stood for when OBS saved the script."""
+    """Return the file of each numbered hotkey, as OBS saved them with the script."""
     try:
         numbers = json.loads(saved or "[]")
     except ValueError:
@@ -135,7 +135,7 @@ def _name_hotkeys() -> None:
 
 
 def _other_python_scripts() -> list[str]:
-    """Return other Python scripts: one that waits for a scene keeps the interpreter, which our rendering needs."""
+    """Return the names of other Python scripts: one that waits for a scene keeps the GIL, which our rendering needs."""
     # OBS marks every script's module with this name.
     modules = list(sys.modules.items())
     return sorted(name for name, module in modules if name != __name__ and hasattr(module, "__script_data__"))

@@ -1,4 +1,4 @@
-"""The animated picture on the GPU, refilled in place from the ring; a torn frame never becomes the shown one."""
+"""The animated picture on the GPU, refilled in place from the ring; a torn frame is never shown."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import itertools
 from dataclasses import dataclass, field
 
 from obs_plugin import libobs
+from obs_plugin.filter_rings import FilterRings
 from obs_plugin.libobs import LibObs
-from obs_plugin.link import FilterLink
 
 _ATTEMPTS = 3
 _fills = itertools.count(1)
@@ -20,7 +20,7 @@ _fills = itertools.count(1)
 class Texture:
     """A ``gs_texture_t`` and its size in pixels; colour premultiplied in linear light, sRGB-encoded.
 
-    version: another number after each time that a texture was filled; no two textures share one.
+    version: unique to each fill of each texture.
     """
 
     handle: int
@@ -30,7 +30,7 @@ class Texture:
 
 
 class AnimatedTexture:
-    """Two textures by turns: one is shown while the other is filled.
+    """A double buffer: one texture is shown while the other is filled.
 
     Every method must run in the graphics context.
     """
@@ -43,20 +43,20 @@ class AnimatedTexture:
 
     @property
     def texture(self) -> Texture | None:
-        """The texture to draw, or None where no frame has come yet."""
+        """The texture to draw, or None before the first frame."""
         return self._front if self.is_filled else None
 
-    def refill(self, link: FilterLink) -> bool:
-        """Take over the newest frame of the ring, if there is one, and return whether there was."""
+    def refill(self, rings: FilterRings) -> bool:
+        """Upload the newest frame of the ring, and return whether there was a new one."""
         for _ in range(_ATTEMPTS):
-            info = link.poll()
+            info = rings.poll()
             if info is None:
                 return False
             if not self._make_back(info.width, info.height) or self._back is None:
                 return False
-            self._lib.gs_texture_set_image(self._back.handle, link.pixels(info), info.stride, False)
-            if link.is_intact(info):
-                link.mark_shown(info)
+            self._lib.gs_texture_set_image(self._back.handle, rings.pixels(info), info.stride, False)
+            if rings.is_intact(info):
+                rings.mark_shown(info)
                 self._back.version = next(_fills)
                 self._front, self._back = self._back, self._front
                 self.is_filled = True
@@ -75,7 +75,7 @@ class AnimatedTexture:
         return bool(handle)
 
     def forget(self) -> None:
-        """Show no frame until a new one comes; the textures are kept for it."""
+        """Show no frame until a new one comes; the textures are kept."""
         self.is_filled = False
 
     def destroy(self) -> None:

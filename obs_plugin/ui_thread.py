@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class UiThread:
-    """A queue into the user interface thread; lives as long as the process, as OBS may still call it."""
+    """A queue into the user interface thread; must live as long as the process, as OBS may call it to the end."""
 
     def __init__(self, lib: LibObs) -> None:
         self._lib = lib
@@ -29,7 +29,7 @@ class UiThread:
         self._address = ctypes.cast(self._callback, ctypes.c_void_p)
 
     def run(self, job: Callable[[], None]) -> None:
-        """Have ``job`` done soon; returns at once, from any thread."""
+        """Queue ``job`` and return at once; any thread."""
         self._jobs.append(job)
         self._lib.obs_queue_task(libobs.TASK_UI, self._address, None, False)
 

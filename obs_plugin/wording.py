@@ -1,4 +1,4 @@
-"""Words a message of any part for the panel: whole sentences, no disk paths, nothing to be typed."""
+"""Words any message for the panel: whole sentences without disk paths and commands."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _ELSE = "See README.md in the Stream Motion Animator folder"
 def sentences(message: str, remedy: str, folder: str) -> str:
     """Return ``message`` and ``remedy`` as sentences.
 
-    folder: the installation's; a path in it is told from there, of any other only the last name. A remedy for the
-    command line, which nobody has inside OBS, gives way to the message's other remedies or to the README.
+    folder: the installation's; a path in it is told relative to it, any other by its last part. Nobody has a command
+    line inside OBS: a remedy that needs one is left out, or replaced by a reference to the README.
     """
     remedy = _without_commands(remedy)
     return " ".join(_sentence(_without_paths(part, folder)) for part in (message, remedy) if part.strip())

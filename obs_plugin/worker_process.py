@@ -1,4 +1,4 @@
-"""One run of the worker: start it, talk to it, end it. Nothing here ever blocks the thread that sends."""
+"""One worker process: start it, exchange messages with it, end it. Sending never blocks."""
 
 from __future__ import annotations
 
@@ -34,21 +34,25 @@ _NATIVE_NOISE = re.compile(
     r"|\[ *(?:DEBUG|INFO|WARN)[:@]"  # OpenCV
     r"|libpng warning:"
 )
-"""Lines of native libraries below the level of an error; each has a form of its own, unlike our own lines."""
+"""Log lines of native libraries below the level of an error; our own lines have another form."""
 
 
 class WorkerProcess:
-    """A running worker with a thread for each of its three pipes.
-
-    on_message and on_exit are called from the thread that reads its standard output, on_exit last and once.
-    """
+    """A running worker with a thread for each of its three pipes."""
 
     def __init__(
-        self, installation: Installation, on_message: Callable[[Message], None], on_exit: Callable[[], None]
+        self,
+        installation: Installation,
+        on_message: Callable[[WorkerProcess, Message], None],
+        on_exit: Callable[[], None],
     ) -> None:
-        """Start the worker; raises OSError where the interpreter cannot be run."""
+        """Start the worker; raises OSError if the interpreter cannot be run.
+
+        on_message, on_exit: called on the thread that reads the worker's output, on_exit once and last.
+        """
         self._on_message = on_message
         self._on_exit = on_exit
+        self._is_output_closed = False
         self._outgoing: queue.Queue[bytes | None] = queue.Queue()
         self._process = subprocess.Popen(
             installation.worker_command,
@@ -72,8 +76,13 @@ class WorkerProcess:
     def exit_code(self) -> int | None:
         return self._process.poll()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the worker ended, or closed its output, without which it is of no use."""
+        return self._is_output_closed or self.exit_code is not None
+
     def send(self, message: Message) -> None:
-        """Queue a message for the worker; a worker that does not read costs nobody anything."""
+        """Queue a message; returns at once, also if the worker does not read."""
         self._outgoing.put(encode(message))
 
     def _send(self) -> None:
@@ -105,14 +114,15 @@ class WorkerProcess:
                 if not data:
                     break
                 for message in decoder.feed(data):
-                    self._on_message(message)
+                    self._on_message(self, message)
                 for reason in decoder.rejected:
-                    logger.warning("the worker wrote what is no message: %s", reason[:_LONGEST_LOG_LINE])
+                    logger.warning("the worker wrote a line that is no message: %s", reason[:_LONGEST_LOG_LINE])
                 decoder.rejected.clear()
         except (OSError, ValueError):
             logger.debug("the worker's output was closed")
         finally:
             pipe.close()
+            self._is_output_closed = True
             self._on_exit()
 
     def _log(self) -> None:
@@ -136,7 +146,7 @@ class WorkerProcess:
             pipe.close()
 
     def stop(self, *, is_hung: bool = False) -> None:
-        """End the worker within about three seconds: ask, wait, terminate, kill; a hung one is not asked."""
+        """End the worker within about three seconds: ask, wait, terminate, kill. A hung one is not asked."""
         if not is_hung:
             self.send(Shutdown())
         self._outgoing.put(None)

@@ -1,7 +1,7 @@
-"""Says which file to choose where OBS was given another file of this folder as a script.
+"""Tells the user which file to choose if OBS was given another file of this folder as a script.
 
 OBS's file dialog shows them all. Each begins with ``if not __package__: __import__("wrong_script").claim(globals())``:
-OBS imports a script by its bare name, the rest of the plugin as a part of the package.
+OBS imports a script by its bare name, but the plugin imports the same file as a part of the package.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _TEXT = (
 
 
 def claim(module: Dict[str, Any]) -> None:  # noqa: UP006 - read at run time by Python 3.8
-    """Make a script that only says so of the module with these globals."""
+    """Turn the module with these globals into a script that shows this text only."""
     module["script_description"] = lambda: f"<h2>The wrong file</h2>{_TEXT}"
     module["script_load"] = _complain
     # What the module imports must be found, or OBS shows a traceback in place of the text.

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -43,6 +44,34 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         return subprocess.run(entry(Path(config.option.obs_root), command)).returncode
     except RootError as exc:
         raise pytest.UsageError(str(exc)) from exc
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each of several test processes one core, so that their networks do not wait for each other."""
+    if hasattr(config, "workerinput"):
+        torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the real networks as slow."""
+    for item in items:
+        if any(name.startswith("golden_") for name in getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give files to several test processes; those of the real networks to one process, and those with OBS to one."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            if file.startswith("tests/obs/"):
+                return "OBS"
+            return "networks" if "golden_" in (config.rootpath / file).read_text(encoding="utf-8") else file
+
+    return Scheduling(config, log)
 
 
 def shared_file(relative: str) -> Path:

@@ -1,6 +1,6 @@
-"""Compiles LivePortrait's kernels for NVIDIA cards, which needs none: every launch of a frame, specialised as there.
+"""Compile LivePortrait's kernels for NVIDIA GPUs, without one: every launch of a frame, specialised as there.
 
-`PYTHONPATH=tests python -m kernel_compilation [CAPABILITY …]` prints what each kernel takes of a card.
+`PYTHONPATH=tests python -m kernel_compilation [CAPABILITY …]` prints each kernel's registers and memory.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from triton.runtime.jit import JITFunction
 
-from animator_core.liveportrait.execution.kernels.choice import examples
-from animator_core.liveportrait.execution.kernels.fused import FUSED
+from animator_core.liveportrait.execution.kernel_choice import examples
+from animator_core.liveportrait.execution.kernels import FUSED
 
 _TYPES = {torch.float16: "*fp16", torch.bfloat16: "*bf16", torch.float32: "*fp32"}
 
@@ -60,7 +60,7 @@ def compiled(kernel: JITFunction, given: tuple[Any, ...], more: dict[str, Any], 
 
 
 def resources(code: bytes) -> str:
-    """Return the line of NVIDIA's own tool on registers and memory of machine code; STACK is what did not fit."""
+    """Return cuobjdump's line on registers and memory of machine code; STACK counts the spilled bytes."""
     tool = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         file.write(code)

@@ -1,4 +1,4 @@
-"""Writes weights as the official LivePortrait files have them, but made by the golden rule."""
+"""Write weight files like the official ones, with weights made by the golden rule."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def golden_state(network: str) -> dict[str, torch.Tensor]:
 
 
 def write_stitching(path: Path) -> None:
-    """Write the file that holds three networks, in the wrapper that they were trained in, beside what nobody reads."""
+    """Write the file of the three small networks, with the wrapper's prefix and an unused entry."""
     parts = {
         part: {f"module.{key}": value for key, value in golden_state(network).items()}
         for network, part in STITCHING_PARTS.items()

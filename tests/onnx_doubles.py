@@ -1,4 +1,4 @@
-"""Stand-ins for what onnxruntime and its painter are given."""
+"""Stand-ins for the inputs of onnxruntime and its painter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NETWORKS = SimpleNamespace(version="0123456789abcdef0123", device="cpu")
 
 
 class Value:
-    """Stands for an OrtValue: an array in a device's memory of a name."""
+    """Stands for an OrtValue: an array in a named memory."""
 
     def __init__(self, array: np.ndarray, memory: str, index: int) -> None:
         self.array, self.place = array.copy(), (memory, index)
@@ -24,7 +24,7 @@ class Value:
 
 
 def small_model() -> bytes:
-    """Return a graph with the inputs and outputs of the real one, which adds them up."""
+    """Return a graph with the real one's inputs and outputs that adds up its inputs."""
     import onnx
 
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT

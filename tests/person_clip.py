@@ -19,7 +19,7 @@ def write_person(path: Path, frames: int, step: int = 40, fps: int = 25) -> Path
     rgba = load_picture(PERSON)
     height, width = (side // 2 * 2 for side in rgba.shape[:2])
     person = np.where(rgba[..., 3:] > 128, rgba[..., :3], 120)[:height, :width]
-    with VideoWriter(path, choose_encoding(path, False), Fraction(fps), Fraction(1, fps)) as writer:
+    with VideoWriter(path, choose_encoding(path, False), Fraction(fps), time_base=Fraction(1, fps)) as writer:
         for number in range(frames):
             place = step * (number if number <= frames // 2 else frames - number)
             writer.write(np.ascontiguousarray(np.roll(person, place, axis=1)), Fraction(number, fps))

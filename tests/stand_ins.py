@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+import dataclasses
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,17 @@ import numpy as np
 import pytest
 
 from animator_core import assembly
+from animator_core.animation.services import Services
 from animator_core.characters.character import Character
 from animator_core.clips.track_file import MotionTrack, write_track
 from animator_core.liveportrait.motion.template import MotionTemplate, write_template
-from animator_core.motion.driving import DrivenFrame, DrivingMotion
+from animator_core.motion.driving import DrivingMotion
+from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.visible_change import signature
 from animator_core.rendering.contract import Placement
 from animator_core.tracking.face_model import face_model
-from animator_core.tracking.observation import FaceObservation
+from animator_core.tracking.observation import FaceObservation, TrackedFrame
+from animator_core.warp.driver import LandmarkDriver
 
 FRAME_WIDTH, FRAME_HEIGHT = 320, 240
 
@@ -66,7 +70,6 @@ class FlatRenderer:
     """Draws the picture as it is, premultiplied in linear light, and remembers the motions."""
 
     name, device, note = "flat", "nowhere", None
-    neutral: Mapping[str, np.ndarray] = {}
 
     def __init__(self) -> None:
         self.motions: list[DrivingMotion] = []
@@ -74,8 +77,8 @@ class FlatRenderer:
         self.is_closed = False
         self._frame = np.zeros((1, 1, 4), np.uint8)
 
-    def set_neutral(self, arrays: Mapping[str, np.ndarray]) -> None:
-        self.given_neutral = arrays
+    def create_driver(self, estimator: MotionEstimator) -> LandmarkDriver:
+        return LandmarkDriver(self, estimator)
 
     def prepare(self, character: Character) -> None:
         self.prepared.append(character.name)
@@ -87,18 +90,15 @@ class FlatRenderer:
         encoded = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
         self._frame = np.concatenate([np.rint(encoded * 255), alpha * 255], axis=2).astype(np.uint8)
 
-    def place(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> Placement:
-        return Placement(signature(motion), (motion, driving_frame))
+    def place(self, motion: DrivingMotion) -> Placement:
+        return Placement(signature(motion), motion, motion.captured_ns)
 
     def draw(self, placement: Placement) -> np.ndarray:
-        return self.render(*placement.content)
-
-    def render(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> np.ndarray:
-        self.motions.append(motion)
+        self.motions.append(placement.content)
         return self._frame
 
     def warm_up(self) -> None:
-        self.render(DrivingMotion())
+        self.draw(self.place(DrivingMotion()))
 
     def close(self) -> None:
         self.is_closed = True
@@ -113,7 +113,7 @@ class ReplayingRenderer(FlatRenderer):
         super().__init__()
         self.replayed: MotionTemplate | None = None
         self.batch_sizes: list[int] = []
-        self.beginning: list[DrivenFrame] = []
+        self.beginning: list[TrackedFrame] = []
 
     def replay(self, template: MotionTemplate) -> list[Placement]:
         self.replayed = template
@@ -124,9 +124,15 @@ class ReplayingRenderer(FlatRenderer):
         for placement in placements:
             yield self.draw(placement)
 
-    def calibrate_from(self, beginning: list[DrivenFrame]) -> None:
-        assert not self.motions, "the neutral face comes too late"
-        self.beginning = beginning
+    def create_driver(self, estimator: MotionEstimator) -> LandmarkDriver:
+        driver = super().create_driver(estimator)
+
+        def calibrate_from(beginning: Sequence[TrackedFrame]) -> None:
+            assert not self.motions, "the neutral face comes too late"
+            self.beginning = list(beginning)
+
+        driver.calibrate_from = calibrate_from  # type: ignore[method-assign]
+        return driver
 
 
 class PixelTracker:
@@ -160,7 +166,13 @@ def put_in_place(
         yield renderer
         renderer.close()
 
+    make_services = assembly.make_services
+
+    def services(config: Any) -> Services:
+        return dataclasses.replace(make_services(config), create_renderer=lambda name: renderer)
+
     monkeypatch.setattr(assembly, "made_renderer", made_renderer)
+    monkeypatch.setattr(assembly, "make_services", services)
     monkeypatch.setattr(assembly, "make_tracker", lambda config: tracker)
     if shown is not None:
         monkeypatch.setattr(assembly, "load_character", lambda text, config: shown)
@@ -179,6 +191,6 @@ def put_recorder_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
         return KeypointMotion(zero, zero, zero, still[:, 0], still, torch.ones(len(crops), 1), still)
 
     def make(config: Any, mirror: bool = False, most_waiting: int | None = None) -> TemplateRecorder:
-        return TemplateRecorder(look, config.ai_model.batch_size, mirror, most_waiting)
+        return TemplateRecorder(look, config.compute.batch_size, mirror, most_waiting)
 
     monkeypatch.setattr(assembly, "make_template_recorder", make)

@@ -27,7 +27,7 @@ def tracker(monkeypatch: pytest.MonkeyPatch) -> PixelTracker:
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> StandInModel:
     made = StandInModel()
-    monkeypatch.setattr(engine.LivePortraitModel, "load", lambda *given: made)
+    monkeypatch.setattr(engine.PortraitModel, "load", lambda *given, **more: made)
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "spade_generator.pth").write_bytes(b"")
     return made

@@ -57,14 +57,16 @@ def test_the_networks_as_published_and_ours_are_timed_in_turn_and_agree(
     golden_weights_dir, golden_cache_dir, monkeypatch
 ):
     monkeypatch.setattr(eager, "_SIDE", 128)
-    found = eager.compare(golden_weights_dir, "cpu", True, 1, golden_cache_dir, with_compile=False)
+    found = eager.compare(
+        golden_weights_dir, device="cpu", fp16=True, frames=1, cache_dir=golden_cache_dir, with_compile=False
+    )
     plain, ours = found.ways
     assert (plain.name, plain.ratio, plain.psnr_db) == ("plain", 1, None)
     assert ours.name == "ours (torch)"
     assert ours.psnr_db is None or ours.psnr_db > 60
     assert ours.p50_ms > 0
     table = eager.format_comparison(found)
-    assert "times as quick" in table
+    assert "speed-up" in table
     assert "left out: torch.compile" in table
 
 
@@ -73,8 +75,8 @@ def test_a_way_that_cannot_be_run_is_left_out_with_a_word(tmp_path, monkeypatch)
         raise RuntimeError("no compiler here\nand more")
 
     ways = {"plain": lambda driving: torch.zeros(1, 3, 8, 8), "compiled": broken}
-    monkeypatch.setattr(eager.LivePortraitModel, "load", lambda *_: None)
-    monkeypatch.setattr(eager, "_ways", lambda *_: (ways, []))
-    found = eager.compare(tmp_path, "cpu", True, 1, None)
+    monkeypatch.setattr(eager.PortraitModel, "load", lambda *_, **__: None)
+    monkeypatch.setattr(eager, "_ways", lambda *_, **__: (ways, []))
+    found = eager.compare(tmp_path, device="cpu", fp16=True, frames=1, cache_dir=None)
     assert [way.name for way in found.ways] == ["plain"]
     assert found.left_out == ("compiled: RuntimeError: no compiler here",)

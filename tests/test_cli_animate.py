@@ -35,7 +35,7 @@ def _animate(driving: Path, output: Path, *more: str) -> int:
 
 def _driving_video(path: Path, times: list[Fraction], black: tuple[int, ...] = ()) -> Path:
     base = Fraction(1, 90000)
-    with VideoWriter(path, choose_encoding(path, False), NTSC, base) as writer:
+    with VideoWriter(path, choose_encoding(path, False), NTSC, time_base=base) as writer:
         for number, time in enumerate(times):
             level = 0 if number in black else 120
             writer.write(np.full((240, 320, 3), level, np.uint8), time)
@@ -111,7 +111,7 @@ def test_the_statistics_have_what_was_promised(tmp_path: Path) -> None:
     assert (found["renderer"], found["device"], found["tracker"]) == ("flat", "nowhere", "pixel")
     assert found["face_found"] == 1.0
     assert found["wall_seconds"] > 0
-    assert list(found["stages_ms"]) == ["read", "tracking", "motion", "place", "render", "write"]
+    assert list(found["stages_ms"]) == ["read", "tracking", "motion", "render", "write"]
     for stage in found["stages_ms"].values():
         assert 0 <= stage["p50"] <= stage["p95"] <= stage["p99"]
 
@@ -165,12 +165,12 @@ def test_in_an_mp4_a_transparent_character_stands_before_the_background(
     [
         ("out.avi", (), ".avi is not supported"),
         ("missing/out.mp4", (), "there is no folder"),
-        ("out.mp4", ("--background", "mauve"), "'mauve' is no colour"),
+        ("out.mp4", ("--background", "mauve"), "'mauve' is not a colour"),
         ("out.mp4", ("--stats", "missing/s.json"), "there is no folder"),
         ("out.mp4", ("--driving", "nothing.mp4"), "there is no video nothing.mp4"),
         ("out.mp4", ("--driving", "nothing.npz"), "nothing.npz"),
         ("out.mp4", ("--driving", "nothing.pkl"), "nothing.pkl"),
-        ("out.mp4", ("--save-template", "t.mp4"), "end its name so"),
+        ("out.mp4", ("--save-template", "t.mp4"), "use a name that ends in .npz"),
         (
             "out.mp4",
             ("--save-template", "t.npz", "--save-motion", "t.npz"),
@@ -211,10 +211,10 @@ def test_a_corrupt_video_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_an_existing_output_survives_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     renderer, _ = stand_ins.put_in_place(monkeypatch, stand_ins.character())
 
-    def give_up(motion: object, driving_frame: object = None) -> np.ndarray:
+    def give_up(placement: object) -> np.ndarray:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(renderer, "render", give_up)
+    monkeypatch.setattr(renderer, "draw", give_up)
     (tmp_path / "out.mp4").write_bytes(b"precious")
     driving = stand_ins.write_motion(tmp_path / "sway.npz", 4)
     assert _animate(driving, tmp_path / "out.mp4") == 130
@@ -334,7 +334,7 @@ def test_a_video_tells_such_a_renderer_its_neutral_face_first(
     # The frames of the first second that have a face.
     assert len(replaying.beginning) == 30
     assert replaying.batch_sizes == []
-    assert replaying.beginning[0].captured_ns > 1
+    assert replaying.beginning[0].observation.captured_ns > 1
     assert replaying.beginning[0].frame.shape == (240, 320, 3)
     assert len(replaying.motions) == 40
 
@@ -373,11 +373,11 @@ def test_an_official_template_becomes_a_safe_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "named"),
     [
-        ((), "give --output, --save-motion or --save-template"),
+        ((), "use --output, --save-motion or --save-template"),
         (("--output", "o.mp4"), "--character"),
-        (("--save-motion", "m.npz"), "has no landmarks"),
+        (("--save-motion", "m.npz"), "without landmarks"),
         (("--save-template", "t.npz", "--mirror"), "cannot be mirrored"),
-        (("--save-template", "t.npz", "--stats", "s.json"), "--output as well"),
+        (("--save-template", "t.npz", "--stats", "s.json"), "--stats needs --output"),
     ],
 )
 def test_what_cannot_be_recorded_is_named(

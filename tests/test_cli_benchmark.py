@@ -20,8 +20,7 @@ from animator_core.clips.video import VideoWriter, choose_encoding
 from animator_core.diagnostics.benchmark.run import WARM_UP_FRAMES
 from animator_core.liveportrait.engine import Engine
 from animator_core.liveportrait.execution.device import DeviceChoice
-from animator_core.liveportrait.source.residency import FeatureResidency
-from animator_core.liveportrait.source.scene_shelf import SceneShelf
+from animator_core.liveportrait.source.scene_cache import SceneCache
 from tests import stand_ins
 
 
@@ -31,7 +30,7 @@ def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write_clip(path: Path, frames: int) -> Path:
-    with VideoWriter(path, choose_encoding(path, False), Fraction(30), Fraction(1, 30)) as writer:
+    with VideoWriter(path, choose_encoding(path, False), Fraction(30), time_base=Fraction(1, 30)) as writer:
         for number in range(frames):
             writer.write(np.full((48, 64, 3), 120, np.uint8), Fraction(number, 30))
     return path
@@ -43,7 +42,7 @@ def test_both_paths_are_measured_without_the_warm_up(tmp_path: Path, capsys: pyt
     found = json.loads(figures.read_text())
     assert (found["frames"], found["warm_up_frames"]) == (75, WARM_UP_FRAMES)
     plain, optimizer = found["paths"]
-    assert list(plain["stages_ms"]) == ["tracking", "motion", "place", "render", "publish", "total"]
+    assert list(plain["stages_ms"]) == ["tracking", "motion", "render", "publish", "total"]
     for stage in plain["stages_ms"].values():
         assert 0 <= stage["p50"] <= stage["p95"] <= stage["p99"]
     assert (plain["enable_optimizer"], plain["drawn"], plain["reused"], plain["likeness"]) == (False, 75, 0, None)
@@ -58,11 +57,11 @@ def test_both_paths_are_measured_without_the_warm_up(tmp_path: Path, capsys: pyt
     assert found["machine"]["cpu"]
     assert found["machine"]["versions"]["numpy"] == np.__version__
     table = capsys.readouterr().out
-    assert f"75 frames, after {WARM_UP_FRAMES} more that are not counted" in table
-    assert "all 75 equal" in table
-    assert "the optimizer saves" in table
+    assert f"75 frames after {WARM_UP_FRAMES} warm-up frames" in table
+    assert "all 75 frames equal" in table
+    assert "The optimizer saves" in table
     if found["gpu"] is None:
-        assert "no NVIDIA GPU was seen" in table
+        assert "no NVIDIA GPU found" in table
 
 
 @pytest.mark.parametrize("wanted", ["true", "false"])
@@ -90,11 +89,11 @@ def test_liveportrait_is_measured_with_its_motion_cache(tmp_path: Path, monkeypa
     model = StandInModel()
     model.painter = SimpleNamespace(name="stand-in")
     choice = DeviceChoice("cpu", torch.float32, "CPU")
-    engine = Engine(model, choice, FeatureResidency("cpu"), SceneShelf(model))
+    engine = Engine(model, choice, SceneCache(model))
 
     @contextlib.contextmanager
-    def made_renderer(name, config, source, enable_optimizer):
-        yield engine.make_renderer(None, enable_optimizer)
+    def made_renderer(name, config, source, use_motion_cache):
+        yield engine.make_renderer(use_motion_cache)
 
     monkeypatch.setattr(assembly, "made_renderer", made_renderer)
     monkeypatch.setattr(assembly, "load_character", lambda text, config: face_character())
@@ -122,7 +121,7 @@ def test_a_recorded_motion_is_said_not_to_measure_tracking(tmp_path: Path, capsy
     driving = stand_ins.write_motion(tmp_path / "m.npz", 10)
     assert main(["benchmark", "--driving", str(driving), "--frames", "15"]) == 0
     table = capsys.readouterr().out
-    assert "tracking was not measured" in table
+    assert "Tracking was not measured" in table
     assert "15 frames" in table
 
 

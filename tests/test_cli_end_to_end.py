@@ -14,8 +14,10 @@ import pytest
 
 from animator_core.clips.video import VideoReader
 from animator_core.config import MODELS_DIR, PROJECT_ROOT
-from animator_core.tracking.build import create_tracker
+from animator_core.tracking.trackers import create_tracker
 from tests.conftest import shared_file
+
+pytestmark = pytest.mark.slow
 
 SAMPLE_MOTION = PROJECT_ROOT / "assets" / "motions" / "sample.npz"
 COMMAND = [sys.executable, "-m", "animator_core"]
@@ -74,7 +76,14 @@ def test_a_command_that_is_stopped_takes_its_unfinished_file_with_it(
 ) -> None:
     output = tmp_path / "out.mp4"
     arguments = ["animate", "--character", "astronaut.png", "--driving", str(SAMPLE_MOTION), "--output", str(output)]
-    process = subprocess.Popen([*COMMAND, *arguments], cwd=PROJECT_ROOT, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=PROJECT_ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell has its background jobs ignore SIGINT, and the tests' children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("*.part")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -10,7 +10,7 @@ import pytest
 import stand_ins
 from made_media import RATE, grey, make_clip
 
-from animator_core import assembly, whole_file
+from animator_core import assembly, atomic_file
 from animator_core.__main__ import main
 from animator_core.clips.video import VideoReader, VideoWriter, choose_encoding
 
@@ -111,7 +111,7 @@ def test_the_file_that_a_link_names_is_written_and_the_link_stays(clip: Path) ->
         ("folder.mp4", "it is a folder"),
         ("n" * 252 + ".mp4", "choose another folder or name"),
         ("/proc/o.mp4", "choose another folder or name"),
-        ("pipe.mp4", "it may not be overwritten"),
+        ("pipe.mp4", "it cannot be overwritten"),
         ("dangling.mp4", "there is no folder"),
     ],
 )
@@ -148,11 +148,11 @@ def test_a_video_whose_old_file_is_open_elsewhere_is_kept_beside_it(
             raise PermissionError(13, "Access is denied")
         real(source, target)
 
-    monkeypatch.setattr(whole_file.os, "replace", replace)
-    monkeypatch.setattr(whole_file.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(atomic_file.os, "replace", replace)
+    monkeypatch.setattr(atomic_file.time, "sleep", lambda seconds: None)
     path.write_text("old")
     (tmp_path / "out (2).mp4").write_text("another one")
-    with VideoWriter(path, choose_encoding(path, False), Fraction(RATE), Fraction(1, RATE)) as writer:
+    with VideoWriter(path, choose_encoding(path, False), Fraction(RATE), time_base=Fraction(1, RATE)) as writer:
         writer.write(grey(90), Fraction(0))
     assert writer.path == tmp_path / "out (3).mp4"
     assert writer.notice == f"{path} is open in another program; the video is in {writer.path}"

@@ -74,8 +74,8 @@ def test_an_empty_library_is_an_error(monkeypatch: pytest.MonkeyPatch, capsys: p
 
 def test_what_could_be_better_is_said() -> None:
     assert warnings_for(_big_face()) == []
-    assert "60 px tall" in warnings_for(_big_face(low=100, high=160))[0]
-    assert "over the picture's edge" in warnings_for(_big_face(low=-20, high=250))[0]
+    assert "60 px high" in warnings_for(_big_face(low=100, high=160))[0]
+    assert "the picture's edge cuts" in warnings_for(_big_face(low=-20, high=250))[0]
     assert "little room" in warnings_for(_big_face(low=5, high=250))[0]
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from animator_core import assembly
 from animator_core.__main__ import main
+from animator_core.characters.library import CharacterLibrary
 from animator_core.cli import run
 from animator_core.clips.track_file import read_track
 from animator_core.clips.video import VideoWriter, choose_encoding
@@ -22,6 +23,7 @@ from animator_core.live.session import LiveSession
 from animator_core.liveportrait.motion.template import read_template
 from tests import stand_ins
 from tests.test_live import Library
+from tests.worker_harness import save_character
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +35,7 @@ def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     path = tmp_path / "face.mp4"
-    with VideoWriter(path, choose_encoding(path, False), Fraction(60), Fraction(1, 60)) as writer:
+    with VideoWriter(path, choose_encoding(path, False), Fraction(60), time_base=Fraction(1, 60)) as writer:
         for number in range(90):
             writer.write(np.full((48, 64, 3), 120, np.uint8), Fraction(number, 60))
     return path
@@ -123,6 +125,19 @@ def test_a_missing_virtual_camera_has_a_remedy(
     assert "no virtual camera" in complaint
     assert "install" in complaint
     assert "\n" not in complaint
+
+
+def test_a_picture_from_elsewhere_is_animated(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "library").mkdir()
+    monkeypatch.setattr(assembly, "make_library", lambda config: CharacterLibrary(tmp_path / "library"))
+    picture = save_character(tmp_path / "elsewhere", "ada.png", (1, 2, 3))
+    arguments = ["run", "--camera", str(clip), "--no-window", "--max-frames", "3", "--character"]
+    assert main([*arguments, str(picture)]) == 0
+    assert "face.mp4 drives ada; flat on nowhere" in capsys.readouterr().out
+    assert main([*arguments, str(tmp_path / "absent.png")]) == 1
+    assert "there is no picture" in capsys.readouterr().err
 
 
 def test_a_video_without_a_frame_ends_with_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from animator_core.assembly import make_estimator, make_renderer_source
-from animator_core.config import DEFAULT_CONFIG_FILE, PROJECT_ROOT, Config, load_config
+from animator_core.config import DEFAULT_CONFIG_FILE, PROJECT_ROOT, ComputeConfig, Config, load_config
 from animator_core.errors import ConfigError
 
 # The sections, keys and kinds of value that the original project's file has; the values are ours.
@@ -51,6 +51,45 @@ def test_original_projects_file_loads_with_its_values(tmp_path):
     assert config.performance.cache_dir == PROJECT_ROOT / "cache" / "features"
     assert config.tracking.min_detection_confidence == 0.7
     assert config.hotkeys.next_character == "right"
+
+
+def test_the_original_projects_keys_say_where_liveportrait_runs(tmp_path):
+    former = "device: cpu, fp16: false, backend: torch, onnx_provider: cpu, use_compile: true, batch_size: 4"
+    compute = ComputeConfig(device="cpu", fp16=False, backend="torch", provider="cpu", compile=True, batch_size=4)
+    assert load(tmp_path, f"ai_model: {{{former}}}") == Config(compute=compute)
+    assert load(tmp_path, ORIGINAL).compute == ComputeConfig(device="cuda")
+
+
+def test_use_tensorrt_means_onnx_by_tensorrt_whatever_the_other_two_say(tmp_path):
+    compute = load(tmp_path, "ai_model: {use_tensorrt: true, backend: torch, onnx_provider: cpu}").compute
+    assert (compute.backend, compute.provider) == ("onnx", "tensorrt")
+    assert load(tmp_path, "ai_model: {use_tensorrt: false, backend: torch}").compute == ComputeConfig(backend="torch")
+
+
+def test_a_former_key_beside_the_same_value_in_compute_is_no_mistake(tmp_path):
+    assert load(tmp_path, "ai_model: {device: cpu}\ncompute: {device: cpu}").compute.device == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            "ai_model: {device: cpu}\ncompute: {device: cuda}",
+            r"ai_model\.device sets compute\.device to 'cpu', but that is 'cuda'; delete the line ai_model\.device",
+        ),
+        ("ai_model: {onnx_provider: cpu}\ncompute: {provider: cuda}", r"ai_model\.onnx_provider .*compute\.provider"),
+        ("ai_model: {use_tensorrt: true}\ncompute: {backend: torch}", r"ai_model\.use_tensorrt .*compute\.backend"),
+        ("ai_model: {fp61: true}", r"ai_model\.fp61 is not a known key; did you mean 'fp16'"),
+        ("compute: {onnx_provider: cpu}", "did you mean 'provider'"),
+        ("compute: {device: gpu}", "compute.device is 'gpu', expected auto, cpu, cuda"),
+        ("compute: {provider: rocm}", "compute.provider is 'rocm', expected one of auto, directml"),
+        ("compute: {backend: tensorrt}", "compute.backend is 'tensorrt', expected auto, torch or onnx"),
+    ],
+)
+def test_contradictions_and_mistakes_about_where_liveportrait_runs_are_named(tmp_path, text, says):
+    with pytest.raises(ConfigError, match=says) as raised:
+        load(tmp_path, text)
+    assert "config.yaml" in str(raised.value)
 
 
 def test_keys_without_meaning_are_named_in_one_warning(tmp_path, caplog):

@@ -1,4 +1,4 @@
-"""Who may import whom: each side of the seam, and each layer of the core."""
+"""The direction of imports: both sides of the seam, and the layers of the core."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ import pytest
 from animator_core.config import PROJECT_ROOT
 
 HEAVY = ("torch", "numpy", "cv2", "mediapipe", "numba", "yaml", "PIL", "scipy", "matplotlib", "psutil", "av", "tqdm")
-SHARED_MODULES = ("animator_core.ipc.character_names", "animator_core.ipc.frame_ring", "animator_core.ipc.protocol")
+SHARED_MODULES = tuple(
+    f"animator_core.ipc.{name}" for name in ("character_names", "face_settings", "frame_ring", "protocol")
+)
 CORE = PROJECT_ROOT / "animator_core"
 STANDARD_LIBRARY = set(getattr(sys, "stdlib_module_names", ()))
 needs_stdlib_names = pytest.mark.skipif(not STANDARD_LIBRARY, reason="Python 3.9 does not know its own modules")
 
 # The core from the bottom to the top: a part imports itself and what is further down, never its neighbours or above.
 LAYERS = (
-    {"arrays", "errors", "yaml_text"},
-    {"whole_file", "ipc"},
-    {"installation"},
+    {"arrays", "errors", "lru"},
+    {"ipc", "atomic_file", "yaml_reader"},
+    {"disk_cache", "installation"},
     {"tracking"},
     {"motion"},
     {"config"},
@@ -37,11 +39,25 @@ LAYERS = (
     {"cli"},
     {"__main__"},
 )
+# The same for the modules of the OBS side; every one imports wrong_script.
+OBS_LAYERS = (
+    {"filter_rings", "installation", "libobs", "picture_header", "plain_copy", "problem", "restart_policy"}
+    | {"script_log", "thread_mailbox", "timing", "wording", "wrong_script"},
+    {"character_list", "properties", "revival", "served_filter", "status_line", "texture", "ui_thread"}
+    | {"worker_process"},
+    {"drawing", "filter_source", "panel_state", "still_picture", "supervisor"},
+    {"capture", "downscaling", "roster"},
+    {"filter"},
+    {"session"},
+    {"hotkeys", "panel"},
+    {"registration"},
+    {"stream_motion_animator"},
+)
 NO_TORCH = ("ipc", "installation", "tracking", "motion", "characters", "rendering", "warp")
 
 
 def imports_of(path: Path) -> Iterator[str]:
-    """Yield the module names that a file imports anywhere in it."""
+    """Yield the names of all modules that a file imports."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -55,7 +71,7 @@ def python_files(*parts: str) -> list[Path]:
 
 
 def modules_loaded_by(code: str) -> set[str]:
-    """Return what a fresh interpreter has loaded after running ``code``."""
+    """Return the modules that a fresh interpreter has loaded after running ``code``."""
     script = f"{code}\nimport sys; print('\\n'.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
     return set(done.stdout.split())
@@ -115,8 +131,24 @@ def test_lower_layers_do_not_import_upper_ones(height: int) -> None:
                     assert pieces[1] in lower | {part}, f"{file} imports {name}"
 
 
+def test_every_module_of_the_obs_side_has_its_layer() -> None:
+    modules = {path.stem for path in python_files("obs_plugin")} - {"__init__"}
+    assert sorted(module for layer in OBS_LAYERS for module in layer) == sorted(modules)
+
+
+@pytest.mark.parametrize("height", range(len(OBS_LAYERS)))
+def test_modules_of_the_obs_side_import_lower_ones_only(height: int) -> None:
+    # Imports for type checking count: nobody can read one file if it needs the other to be understood.
+    lower = set().union(*OBS_LAYERS[:height])
+    for module in OBS_LAYERS[height]:
+        for name in imports_of(PROJECT_ROOT / "obs_plugin" / f"{module}.py"):
+            pieces = name.split(".")
+            if pieces[0] == "obs_plugin" and len(pieces) > 1:
+                assert pieces[1] in lower, f"{module} imports {name}"
+
+
 @pytest.mark.parametrize("part", NO_TORCH)
-def test_only_liveportrait_and_what_is_above_it_needs_torch(part: str) -> None:
+def test_only_liveportrait_and_the_layers_above_need_torch(part: str) -> None:
     for path in python_files(f"animator_core/{part}"):
         assert not any(name.partition(".")[0] == "torch" for name in imports_of(path)), path
 

@@ -17,27 +17,27 @@ import torch
 
 from animator_core import assembly
 from animator_core.__main__ import main
-from animator_core.config import CharacterConfig, Config, PerformanceConfig
+from animator_core.config import CharacterConfig, ComputeConfig, Config, PerformanceConfig
 from animator_core.diagnostics import check_animation as animation
 from animator_core.diagnostics import check_installation as installation
 from animator_core.diagnostics import check_machine as machine
 from animator_core.diagnostics import doctor
-from animator_core.diagnostics.finding import FAILURE, OK, WARNING, Finding, Surroundings
+from animator_core.diagnostics.finding import FAILURE, OK, WARNING, CheckContext, Finding
 from animator_core.errors import CharacterError, ModelError, loading
 from animator_core.installation.model_files import FACE_LANDMARKER, LIVEPORTRAIT
 from animator_core.ipc.protocol import CharacterEntry
 from animator_core.liveportrait.execution import device
 from animator_core.liveportrait.execution.device import DeviceChoice
-from animator_core.tracking import build
+from animator_core.tracking import trackers
 from tests import stand_ins
 from tests.windows_doubles import folder_refusing_files
 
 
 @pytest.fixture
-def surroundings(tmp_path: Path) -> Surroundings:
+def context(tmp_path: Path) -> CheckContext:
     config = Config(performance=PerformanceConfig(cache_dir=tmp_path / "cache"))
     ai_model = dataclasses.replace(config.ai_model, model_path=tmp_path / "models" / "liveportrait")
-    return Surroundings(dataclasses.replace(config, ai_model=ai_model), tmp_path, tmp_path / "models")
+    return CheckContext(dataclasses.replace(config, ai_model=ai_model), tmp_path, tmp_path / "models")
 
 
 def _versions(monkeypatch: pytest.MonkeyPatch, **versions: str | None) -> None:
@@ -68,7 +68,7 @@ def test_a_warning_is_no_failure(monkeypatch: pytest.MonkeyPatch, capsys: pytest
         "animator_core.cli.doctor.examine", lambda config: iter([Finding("camera", WARNING, "none", "x")])
     )
     assert main(["doctor"]) == 0
-    assert "Nothing is wrong" in capsys.readouterr().out
+    assert "No check failed" in capsys.readouterr().out
 
 
 def test_json_has_every_finding(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,7 +82,7 @@ def test_json_has_every_finding(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 
 
 def test_a_check_that_breaks_is_a_failure_and_the_others_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    def break_down(surroundings: Surroundings) -> list[Finding]:
+    def break_down(context: CheckContext) -> list[Finding]:
         raise ZeroDivisionError("oh")
 
     monkeypatch.setattr(doctor, "_CHECKS", {"installation": ("python",), "animation": ("ring",), "machine": ("disk",)})
@@ -104,9 +104,9 @@ def test_a_wrong_setting_is_a_failure_and_the_defaults_are_checked(
     assert len(found) == 2
 
 
-def test_two_opencvs_are_a_failure(monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings) -> None:
+def test_two_opencvs_are_a_failure(monkeypatch: pytest.MonkeyPatch, context: CheckContext) -> None:
     _versions(monkeypatch, opencv_python="4.11.0", opencv_contrib_python="4.10.0", opencv_python_headless=None)
-    (found,) = installation.check_opencv(surroundings)
+    (found,) = installation.check_opencv(context)
     assert found.state == FAILURE
     assert "opencv-contrib-python 4.10.0" in found.detail
     assert "uninstall" in found.remedy
@@ -122,11 +122,11 @@ def test_two_opencvs_are_a_failure(monkeypatch: pytest.MonkeyPatch, surroundings
     ],
 )
 def test_mediapipe_must_fit_numpy_and_send_nothing(
-    monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings, mediapipe: str | None, numpy: str, state: str
+    monkeypatch: pytest.MonkeyPatch, context: CheckContext, mediapipe: str | None, numpy: str, state: str
 ) -> None:
     _versions(monkeypatch, mediapipe=mediapipe, numpy=numpy)
     monkeypatch.setattr(installation, "_load_problem", lambda module: "")
-    (found,) = installation.check_mediapipe(surroundings)
+    (found,) = installation.check_mediapipe(context)
     assert found.state == state
     assert (found.remedy == "") == (state == OK)
 
@@ -137,12 +137,16 @@ def test_mediapipe_must_fit_numpy_and_send_nothing(
         ({}, None, ""),
         ({"onnxruntime": "1.28.0"}, OK, "onnxruntime 1.28.0 runs on DirectML, CPU"),
         ({"onnxruntime-directml": "1.24.4"}, OK, "onnxruntime-directml 1.24.4 runs on"),
-        ({"onnxruntime": "1.29.0"}, WARNING, "reports to its maker"),
-        ({"onnxruntime": "1.28.0", "onnxruntime-directml": "1.24.4"}, FAILURE, "2 are installed and share one folder"),
+        ({"onnxruntime": "1.29.0"}, WARNING, "sends usage data by default"),
+        (
+            {"onnxruntime": "1.28.0", "onnxruntime-directml": "1.24.4"},
+            FAILURE,
+            "2 packages are installed and share",
+        ),
     ],
 )
 def test_onnxruntime_must_be_one_and_send_nothing(
-    monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings, versions: dict[str, str], state: str | None, said: str
+    monkeypatch: pytest.MonkeyPatch, context: CheckContext, versions: dict[str, str], state: str | None, said: str
 ) -> None:
     from animator_core.diagnostics import check_onnxruntime as onnxruntime
     from animator_core.liveportrait.execution.onnx import providers
@@ -151,32 +155,32 @@ def test_onnxruntime_must_be_one_and_send_nothing(
     module = SimpleNamespace(get_available_providers=lambda: available)
     monkeypatch.setattr(onnxruntime, "installed_version", versions.get)
     monkeypatch.setattr(providers, "load_onnxruntime", lambda: module)
-    findings = onnxruntime.check_onnxruntime(surroundings)
+    findings = onnxruntime.check_onnxruntime(context)
     assert [finding.state for finding in findings] == ([state] if state else [])
     assert said in "".join(finding.detail for finding in findings)
 
 
 def test_tensorrt_that_is_asked_for_and_not_there_is_named_with_its_packages(
-    monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings
+    monkeypatch: pytest.MonkeyPatch, context: CheckContext
 ) -> None:
     from animator_core.diagnostics import check_onnxruntime as onnxruntime
     from animator_core.liveportrait.execution.onnx import providers
 
-    config = surroundings.config
-    config = dataclasses.replace(config, ai_model=dataclasses.replace(config.ai_model, use_tensorrt=True))
-    surroundings = dataclasses.replace(surroundings, config=config)
+    config = context.config
+    config = dataclasses.replace(config, compute=ComputeConfig(backend="onnx", provider="tensorrt"))
+    context = dataclasses.replace(context, config=config)
     available = ["CPUExecutionProvider"]
     module = SimpleNamespace(get_available_providers=lambda: available)
     monkeypatch.setattr(onnxruntime, "installed_version", {"onnxruntime": "1.28.0"}.get)
     monkeypatch.setattr(providers, "load_onnxruntime", lambda: module)
-    (found,) = onnxruntime.check_onnxruntime(surroundings)
+    (found,) = onnxruntime.check_onnxruntime(context)
     assert (found.state, "no TensorRT" in found.detail, "onnxruntime-gpu" in found.remedy) == (FAILURE, True, True)
     available.insert(0, "TensorrtExecutionProvider")
-    (found,) = onnxruntime.check_onnxruntime(surroundings)
+    (found,) = onnxruntime.check_onnxruntime(context)
     assert (found.state, found.detail) == (OK, "onnxruntime 1.28.0 runs on TensorRT, CPU")
 
 
-def test_a_package_that_does_not_load_is_named(monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings) -> None:
+def test_a_package_that_does_not_load_is_named(monkeypatch: pytest.MonkeyPatch, context: CheckContext) -> None:
     real = builtins.__import__
 
     def refuse(name: str, *more: Any) -> Any:
@@ -186,7 +190,7 @@ def test_a_package_that_does_not_load_is_named(monkeypatch: pytest.MonkeyPatch, 
 
     monkeypatch.setitem(sys.modules, "av", None)
     monkeypatch.setattr(builtins, "__import__", refuse)
-    found = installation.check_packages(surroundings)
+    found = installation.check_packages(context)
     assert found[0] == Finding("package av", FAILURE, found[0].detail, "run install.py again")
 
 
@@ -201,54 +205,52 @@ _WINDOWS_WITHOUT_ITS_RUNTIME = (
 @pytest.mark.parametrize("error", _WINDOWS_WITHOUT_ITS_RUNTIME)
 @pytest.mark.parametrize("check", ["packages", "opencv", "mediapipe", "torch"])
 def test_windows_without_its_runtime_is_told_which_to_install(
-    monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings, check: str, error: Exception
+    monkeypatch: pytest.MonkeyPatch, context: CheckContext, check: str, error: Exception
 ) -> None:
     def fail(module: str) -> None:
         raise error
 
     monkeypatch.setattr(installation.importlib, "import_module", fail)
-    found = getattr(installation, f"check_{check}")(surroundings)[0]
+    found = getattr(installation, f"check_{check}")(context)[0]
     assert found.state == (WARNING if check == "torch" else FAILURE)
     assert "Microsoft's Visual C++ Redistributable (vc_redist.x64.exe" in found.remedy
     with pytest.raises(ModelError, match="; install Microsoft's Visual C"), loading("torch"):
         raise error
 
 
-def test_another_problem_of_loading_is_the_installers(
-    monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings
-) -> None:
+def test_another_problem_of_loading_is_the_installers(monkeypatch: pytest.MonkeyPatch, context: CheckContext) -> None:
     def fail(module: str) -> None:
         raise OSError("[WinError 1455] The paging file is too small for this operation to complete.")
 
     monkeypatch.setattr(installation.importlib, "import_module", fail)
-    assert installation.check_torch(surroundings)[0].remedy == "run install.py again"
+    assert installation.check_torch(context)[0].remedy == "run install.py again"
 
 
-def _torch_with(monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings, choice: DeviceChoice) -> Finding:
+def _torch_with(monkeypatch: pytest.MonkeyPatch, context: CheckContext, choice: DeviceChoice) -> Finding:
     monkeypatch.setattr(device, "choose_device", lambda wanted, fp16: choice)
     monkeypatch.setattr(torch, "__version__", "2.13.0")
-    (found,) = installation.check_torch(surroundings)
+    (found,) = installation.check_torch(context)
     return found
 
 
-def test_the_device_that_torch_runs_on_is_named(monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings) -> None:
+def test_the_device_that_torch_runs_on_is_named(monkeypatch: pytest.MonkeyPatch, context: CheckContext) -> None:
     apple = DeviceChoice("mps", torch.float32, "Apple GPU")
-    assert _torch_with(monkeypatch, surroundings, apple) == Finding("torch", OK, "2.13.0 on Apple GPU")
+    assert _torch_with(monkeypatch, context, apple) == Finding("torch", OK, "2.13.0 on Apple GPU")
     none = DeviceChoice("cpu", torch.float32, "CPU", is_capable=False)
-    assert _torch_with(monkeypatch, surroundings, none) == Finding(
-        "torch", OK, "2.13.0 on the CPU, where the warp renderer is used"
+    assert _torch_with(monkeypatch, context, none) == Finding(
+        "torch", OK, "2.13.0 on the CPU; the warp renderer is used"
     )
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=24 * 10**9))
     nvidia = DeviceChoice("cuda", torch.float16, "RTX 4090")
-    assert _torch_with(monkeypatch, surroundings, nvidia) == Finding("torch", OK, "2.13.0 on RTX 4090, 24 GB")
+    assert _torch_with(monkeypatch, context, nvidia) == Finding("torch", OK, "2.13.0 on RTX 4090, 24 GB")
 
 
 def test_a_card_that_torch_cannot_use_is_told_as_in_the_panel(
-    monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings
+    monkeypatch: pytest.MonkeyPatch, context: CheckContext
 ) -> None:
     note = ModelError("RTX 3060 is not used (its driver is not installed)", "install it, restart; run install.py")
     choice = DeviceChoice("cpu", torch.float32, "CPU", note, is_capable=False)
-    assert _torch_with(monkeypatch, surroundings, choice) == Finding(
+    assert _torch_with(monkeypatch, context, choice) == Finding(
         "torch",
         WARNING,
         "2.13.0: RTX 3060 is not used (its driver is not installed)",
@@ -256,30 +258,30 @@ def test_a_card_that_torch_cannot_use_is_told_as_in_the_panel(
     )
 
 
-def test_a_damaged_model_is_a_failure(surroundings: Surroundings) -> None:
-    surroundings.models_dir.mkdir()
-    (surroundings.models_dir / FACE_LANDMARKER.name).write_bytes(b"")
-    found = installation.check_models(surroundings)[0]
+def test_a_damaged_model_is_a_failure(context: CheckContext) -> None:
+    context.models_dir.mkdir()
+    (context.models_dir / FACE_LANDMARKER.name).write_bytes(b"")
+    found = installation.check_models(context)[0]
     assert found.state == FAILURE
     assert "0 bytes" in found.detail
     assert "install.py" in found.remedy
 
 
-def test_missing_weights_are_no_failure_but_half_of_them_are(surroundings: Surroundings) -> None:
-    assert installation.check_models(surroundings)[-1].state == OK
-    weights = surroundings.config.ai_model.model_path
+def test_missing_weights_are_no_failure_but_half_of_them_are(context: CheckContext) -> None:
+    assert installation.check_models(context)[-1].state == OK
+    weights = context.config.ai_model.model_path
     weights.mkdir(parents=True)
     (weights / LIVEPORTRAIT[0].name).write_bytes(b"x")
-    states = [finding.state for finding in installation.check_models(surroundings)[1:]]
+    states = [finding.state for finding in installation.check_models(context)[1:]]
     assert states == [FAILURE] * len(LIVEPORTRAIT)
 
 
-def test_without_any_face_model_tracking_fails(monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings) -> None:
-    monkeypatch.setattr(build, "has_face_mesh", lambda: False)
-    assert installation.check_models(surroundings)[0].state == FAILURE
+def test_without_any_face_model_tracking_fails(monkeypatch: pytest.MonkeyPatch, context: CheckContext) -> None:
+    monkeypatch.setattr(trackers, "has_face_mesh", lambda: False)
+    assert installation.check_models(context)[0].state == FAILURE
 
 
-def test_a_broken_character_is_named(monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings) -> None:
+def test_a_broken_character_is_named(monkeypatch: pytest.MonkeyPatch, context: CheckContext) -> None:
     class Library:
         directory = Path("somewhere")
 
@@ -292,69 +294,61 @@ def test_a_broken_character_is_named(monkeypatch: pytest.MonkeyPatch, surroundin
             return stand_ins.character()
 
     monkeypatch.setattr(assembly, "make_library", lambda config: Library())
-    first, second = animation.check_characters(surroundings)
+    first, second = animation.check_characters(context)
     assert (first.state, first.detail) == (OK, "1 of 2 can be used")
     assert second == Finding("character b.png", FAILURE, "b.png is broken", "save it again")
 
 
-def test_an_empty_library_and_an_unknown_first_character_are_failures(
-    tmp_path: Path, surroundings: Surroundings
-) -> None:
-    empty = dataclasses.replace(surroundings.config, character=CharacterConfig(images_path=tmp_path))
-    (found,) = animation.check_characters(dataclasses.replace(surroundings, config=empty))
+def test_an_empty_library_and_an_unknown_first_character_are_failures(tmp_path: Path, context: CheckContext) -> None:
+    empty = dataclasses.replace(context.config, character=CharacterConfig(images_path=tmp_path))
+    (found,) = animation.check_characters(dataclasses.replace(context, config=empty))
     assert found.state == FAILURE
     assert str(tmp_path) in found.detail
 
 
-def test_the_ring_passes_a_frame(surroundings: Surroundings) -> None:
-    (found,) = animation.check_ring(surroundings)
+def test_the_ring_passes_a_frame(context: CheckContext) -> None:
+    (found,) = animation.check_ring(context)
     assert found.state == OK
 
 
-def test_a_renderer_that_draws_nothing_is_a_failure(
-    monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings
-) -> None:
+def test_a_renderer_that_draws_nothing_is_a_failure(monkeypatch: pytest.MonkeyPatch, context: CheckContext) -> None:
     renderer, _ = stand_ins.put_in_place(monkeypatch)
-    monkeypatch.setattr(animation, "_usable_characters", lambda surroundings: [stand_ins.character()])
-    assert animation.check_renderer(surroundings)[0].state == OK
-    monkeypatch.setattr(renderer, "render", lambda motion: np.zeros((48, 64, 4), np.uint8))
-    assert animation.check_renderer(surroundings)[0].state == FAILURE
+    monkeypatch.setattr(animation, "_usable_characters", lambda context: [stand_ins.character()])
+    assert animation.check_renderer(context)[0].state == OK
+    monkeypatch.setattr(renderer, "draw", lambda placement: np.zeros((48, 64, 4), np.uint8))
+    assert animation.check_renderer(context)[0].state == FAILURE
 
 
-def test_a_tracker_that_sees_no_face_is_told(monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings) -> None:
+def test_a_tracker_that_sees_no_face_is_told(monkeypatch: pytest.MonkeyPatch, context: CheckContext) -> None:
     _, tracker = stand_ins.put_in_place(monkeypatch)
-    monkeypatch.setattr(animation, "_usable_characters", lambda surroundings: [stand_ins.character()])
-    assert animation.check_tracker(surroundings)[0].state == OK
+    monkeypatch.setattr(animation, "_usable_characters", lambda context: [stand_ins.character()])
+    assert animation.check_tracker(context)[0].state == OK
     monkeypatch.setattr(tracker, "track", lambda frame, captured_ns: None)
-    assert animation.check_tracker(surroundings)[0].state == WARNING
+    assert animation.check_tracker(context)[0].state == WARNING
     assert tracker.is_closed
 
 
-def test_a_cache_that_cannot_be_written_is_a_failure(tmp_path: Path, surroundings: Surroundings) -> None:
-    assert machine.check_cache(surroundings)[0].state == OK
+def test_a_cache_that_cannot_be_written_is_a_failure(tmp_path: Path, context: CheckContext) -> None:
+    assert machine.check_cache(context)[0].state == OK
     (tmp_path / "file").write_bytes(b"")
-    blocked = dataclasses.replace(
-        surroundings.config, performance=PerformanceConfig(cache_dir=tmp_path / "file" / "cache")
-    )
-    (found,) = machine.check_cache(dataclasses.replace(surroundings, config=blocked))
+    blocked = dataclasses.replace(context.config, performance=PerformanceConfig(cache_dir=tmp_path / "file" / "cache"))
+    (found,) = machine.check_cache(dataclasses.replace(context, config=blocked))
     assert found.state == FAILURE
     assert "performance.cache_dir" in found.remedy
 
 
-def test_a_protected_cache_is_told_at_once_on_windows(tmp_path: Path, surroundings: Surroundings) -> None:
+def test_a_protected_cache_is_told_at_once_on_windows(tmp_path: Path, context: CheckContext) -> None:
     (tmp_path / "cache").mkdir()
     with folder_refusing_files():
-        (found,) = machine.check_cache(surroundings)
+        (found,) = machine.check_cache(context)
     assert found.state == FAILURE
     assert "(Permission denied)" in found.detail
 
 
 @pytest.mark.parametrize(("free", "state"), [(10**7, FAILURE), (5 * 10**8, WARNING), (10**11, OK)])
-def test_a_full_disk_is_told(
-    monkeypatch: pytest.MonkeyPatch, surroundings: Surroundings, free: int, state: str
-) -> None:
+def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch, context: CheckContext, free: int, state: str) -> None:
     monkeypatch.setattr(machine.shutil, "disk_usage", lambda path: type("Usage", (), {"free": free})())
-    (found,) = machine.check_disk(surroundings)
+    (found,) = machine.check_disk(context)
     assert found.state == state
 
 
@@ -373,19 +367,19 @@ def test_a_full_disk_is_told(
     ],
 )
 def test_a_project_that_is_uploaded_is_told(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, surroundings: Surroundings, path: str, service: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, context: CheckContext, path: str, service: str
 ) -> None:
     monkeypatch.setenv("OneDriveConsumer", str(tmp_path / "Users/ann/Cloud"))
-    (found,) = machine.check_folder(dataclasses.replace(surroundings, root=tmp_path / path))
+    (found,) = machine.check_folder(dataclasses.replace(context, root=tmp_path / path))
     assert found.state == (WARNING if service else OK)
-    assert (f"uploaded by {service}" in found.detail, "move" in found.remedy) == (bool(service), bool(service))
+    assert (f"synchronised by {service}" in found.detail, "move" in found.remedy) == (bool(service), bool(service))
 
 
-def test_pictures_of_other_kinds_are_a_warning_with_the_remedy(surroundings: Surroundings, tmp_path: Path) -> None:
+def test_pictures_of_other_kinds_are_a_warning_with_the_remedy(context: CheckContext, tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures" / "ada.heic").touch()
     config = Config(character=CharacterConfig(images_path=tmp_path / "pictures"))
-    none, other = animation.check_characters(dataclasses.replace(surroundings, config=config))
+    none, other = animation.check_characters(dataclasses.replace(context, config=config))
     assert none.state == FAILURE
     assert (other.state, other.remedy) == (WARNING, "save as PNG, JPEG or WebP")
     assert "ada.heic" in other.detail

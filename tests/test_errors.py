@@ -11,7 +11,10 @@ from animator_core import errors
 from animator_core.errors import AnimatorError, CharacterError, ModelError
 
 PROJECT = Path(__file__).resolve().parents[1]
-SOURCES = [PROJECT / "install.py", *(PROJECT / "animator_core").rglob("*.py")]
+SOURCES = [
+    PROJECT / "install.py",
+    *(path for part in ("animator_core", "obs_plugin") for path in (PROJECT / part).rglob("*.py")),
+]
 ERRORS = {name for name, each in vars(errors).items() if isinstance(each, type) and issubclass(each, AnimatorError)}
 
 

@@ -11,8 +11,8 @@ import torch
 from animator_core.liveportrait.model import SourceFeatures
 from animator_core.liveportrait.networks.keypoints import KeypointMotion
 from animator_core.liveportrait.source.features import CharacterFeatures, check_features
-from animator_core.liveportrait.source.residency import FeatureResidency
 from animator_core.liveportrait.source.store import FeatureKey, FeatureStore
+from animator_core.lru import LruCache
 
 KEY = FeatureKey("picture", "weights", "options")
 
@@ -87,13 +87,13 @@ def test_ten_characters_take_less_than_100_mb_of_disk(tmp_path):
     assert store.nbytes * 10 < 100e6
 
 
-def test_the_device_holds_no_more_than_its_bound_and_keeps_what_was_used_last():
+def test_memory_holds_no_more_than_its_bound_and_keeps_the_features_used_last():
     size = make_features().nbytes
-    residency = FeatureResidency("cpu", max_bytes=2 * size)
+    cache: LruCache[str, CharacterFeatures] = LruCache(2 * size, lambda features: features.nbytes)
     for name in ("a", "b"):
-        residency.put(name, make_features())
-    residency.get("a")
-    residency.put("c", make_features())
-    assert residency.get("b") is None
-    assert residency.get("a") is not None
-    assert residency.get_stats().nbytes <= 2 * size
+        cache.put(name, make_features())
+    cache.get("a")
+    cache.put("c", make_features())
+    assert cache.get("b") is None
+    assert cache.get("a") is not None
+    assert cache.statistics.size <= 2 * size

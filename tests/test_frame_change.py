@@ -10,11 +10,12 @@ import pytest
 
 from animator_core.clips.recording import LandmarkRecorder
 from animator_core.clips.track_file import read_track
+from animator_core.ipc.face_settings import FaceSettings
+from animator_core.liveportrait.motion.crop import driving_square
 from animator_core.liveportrait.motion.driving_view import DrivingViews
-from animator_core.liveportrait.motion.face_crop import driving_square
-from animator_core.motion.estimator import MotionEstimator, MotionSettings
+from animator_core.motion.estimator import MotionEstimator
+from animator_core.motion.face_state import SteadyFrame
 from animator_core.motion.frame_change import frame_change
-from animator_core.motion.steady_frame import SteadyFrame
 from animator_core.tracking.observation import FaceObservation
 from tests.stand_ins import FRAME_HEIGHT, FRAME_WIDTH, face_landmarks
 
@@ -52,7 +53,7 @@ def test_what_was_cut_shows_in_the_size_of_the_face(new: tuple[int, int], growth
 
 @pytest.mark.parametrize(("factor", "cut"), [(0.5, (0, 0)), (2.0, (0, 0)), (1.5, (FRAME_WIDTH * 0.2, 0))])
 def test_the_motion_is_the_same_before_and_after(factor: float, cut: tuple[float, float]) -> None:
-    estimator = MotionEstimator(MotionSettings(smoothing=0.0))
+    estimator = MotionEstimator(FaceSettings(smoothing=0.0))
     estimator.calibrate_from([seen(number) for number in range(1, 31)])
     for number in range(31, 60):
         before = estimator.update(seen(number, shift=9.0), number * FRAME_NS)

@@ -29,7 +29,7 @@ from animator_core.ipc.frame_ring import (
     now_ns,
     remove_stale_rings,
 )
-from obs_plugin.link import FilterLink
+from obs_plugin.filter_rings import FilterRings
 
 WIDTH, HEIGHT = 160, 120
 STRIDE = WIDTH * 4
@@ -345,6 +345,7 @@ def test_layout_is_what_version_1_says(memory):
     assert list(slot[:7]) == [2 * number + 2, WIDTH, HEIGHT, STRIDE, FORMAT_RGBA, 42, SIZE]
 
 
+@pytest.mark.slow
 def test_two_processes_at_full_speed_never_pass_on_a_torn_frame(memory):
     process = writer_process(memory.address, 3.0)
     reader, buffer = RingReader(memory), bytearray(SIZE)
@@ -364,6 +365,7 @@ def test_two_processes_at_full_speed_never_pass_on_a_torn_frame(memory):
     assert written >= last
 
 
+@pytest.mark.slow
 def test_frames_used_in_place_are_known_to_be_torn_or_whole(memory):
     process = writer_process(memory.address, 2.0)
     reader = RingReader(memory)
@@ -419,16 +421,16 @@ def test_what_obs_writes_to_is_set_aside_before_so_that_a_full_disk_kills_nothin
     if not has_fallocate:
         monkeypatch.delattr(os, "posix_fallocate", raising=False)
         monkeypatch.setattr(sys, "platform", "darwin")
-    link = FilterLink.create()
+    rings = FilterRings.create()
     try:
-        driving, animated = (os.stat(ring.address.name) for ring in (link.driving, link.animated))
-        assert driving.st_blocks * 512 >= driving.st_size == link.driving.address.size
+        driving, animated = (os.stat(ring.address.name) for ring in (rings.driving, rings.animated))
+        assert driving.st_blocks * 512 >= driving.st_size == rings.driving.address.size
         assert animated.st_blocks * 512 >= HEADER_BYTES
-        attached = RingMemory.attach(link.driving.address)
-        assert attached.capacity == link.driving.capacity, "the header stayed as it was"
+        attached = RingMemory.attach(rings.driving.address)
+        assert attached.capacity == rings.driving.capacity, "the header stayed as it was"
         attached.close()
     finally:
-        link.close()
+        rings.close()
 
 
 @POSIX
@@ -443,8 +445,8 @@ def test_a_disk_that_is_full_on_macos_is_an_error_and_leaves_no_file(tmp_path, m
     written = os.pwrite
     monkeypatch.setattr(os, "pwrite", lambda *given: written(*given) if given[2] < HEADER_BYTES else is_full())
     with pytest.raises(RingError, match="No space left"):
-        FilterLink.create()
+        FilterRings.create()
     monkeypatch.setattr(os, "pwrite", is_full)
     with pytest.raises(RingError, match="No space left"):
-        FilterLink.create()
+        FilterRings.create()
     assert list(tmp_path.iterdir()) == []

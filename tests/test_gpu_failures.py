@@ -1,4 +1,4 @@
-"""GPUs that fail, are lost, are not the first one, or compute nonsense; by doubles of torch.cuda."""
+"""GPUs that fail, are lost, have a number, or compute wrong numbers; with doubles of torch.cuda."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from stand_in_model import StandInModel, face_character
 from animator_core.errors import DeviceLostError, ModelError
 from animator_core.liveportrait import engine
 from animator_core.liveportrait.engine import load_engine
-from animator_core.liveportrait.execution import cuda_graph, device, trial
-from animator_core.liveportrait.execution.cuda_graph import RecordedFunction, capture_kernels
-from animator_core.liveportrait.execution.device import DeviceChoice
+from animator_core.liveportrait.execution import cuda_graph, device
+from animator_core.liveportrait.execution.cuda_graph import CapturedFunction, capture_kernels
+from animator_core.liveportrait.execution.device import DeviceChoice, synchronize
 from animator_core.liveportrait.execution.device_errors import device_errors_as, is_lost
 from animator_core.liveportrait.execution.onnx.providers import DIRECTML
 from animator_core.liveportrait.execution.painter import Painting
-from animator_core.liveportrait.model import LivePortraitModel
+from animator_core.liveportrait.model import PortraitModel
 from animator_core.liveportrait.renderer import LivePortraitRenderer
-from animator_core.liveportrait.source.optimizer import InferenceOptimizer
 from animator_core.liveportrait.source.paste_back import PasteBack
+from animator_core.motion.estimator import MotionEstimator
 from animator_core.renderers import RendererSettings, RendererSource
 
 ASSERT = "CUDA error: device-side assert triggered\nCUDA kernel errors might be asynchronously reported"
 
 
 class Cuda:
-    """Stands for torch.cuda: what every later call says, and which calls there were."""
+    """Stands for torch.cuda: fails with a given error, and notes the calls."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.error = ""
@@ -96,7 +96,7 @@ def test_a_renderer_whose_gpu_is_lost_says_so(cuda):
             raise RuntimeError(ASSERT)
 
     model = OnGpu()
-    renderer = LivePortraitRenderer(model, InferenceOptimizer(), "RTX 9")
+    renderer = LivePortraitRenderer(model, device_name="RTX 9")
     renderer.set_character(face_character())
     model.device = torch.device("cuda")
     cuda.error = ASSERT
@@ -108,10 +108,10 @@ def test_auto_hides_a_lost_gpu_behind_no_note(cuda, monkeypatch, tmp_path):
     (tmp_path / "spade_generator.pth").write_bytes(b"")
     monkeypatch.setattr(device, "choose_device", lambda wanted, fp16: DeviceChoice("cuda", torch.float32, "RTX 9"))
 
-    def load(*given: object) -> StandInModel:
+    def load(*given: object, **more: object) -> StandInModel:
         raise RuntimeError(ASSERT)
 
-    monkeypatch.setattr(engine.LivePortraitModel, "load", load)
+    monkeypatch.setattr(engine.PortraitModel, "load", load)
     source = RendererSource(RendererSettings(tmp_path))
     cuda.error = ASSERT
     with pytest.raises(DeviceLostError):
@@ -147,12 +147,12 @@ def test_the_last_renderer_gives_the_gpus_memory_back(cuda):
 
         def __init__(self) -> None:
             super().__init__()
-            # As the model and its recorded functions do.
+            # As the model and its captured functions do.
             self.itself = self
 
     model = OnGpu()
     networks = weakref.ref(model)
-    renderer = LivePortraitRenderer(model, InferenceOptimizer(), "RTX 9")
+    renderer = LivePortraitRenderer(model, device_name="RTX 9")
     del model
     freed: list[bool] = []
     cuda.call = lambda name: freed.append(networks() is None)
@@ -160,17 +160,17 @@ def test_the_last_renderer_gives_the_gpus_memory_back(cuda):
     assert freed == [True], "what is used cannot be given back"
 
 
-def test_what_could_not_be_loaded_is_given_back_before_the_warp_draws(cuda, monkeypatch, tmp_path):
+def test_the_memory_of_a_failed_load_is_released_before_the_warp_draws(cuda, monkeypatch, tmp_path):
     (tmp_path / "spade_generator.pth").write_bytes(b"")
     monkeypatch.setattr(device, "choose_device", lambda wanted, fp16: DeviceChoice("cuda", torch.float32, "RTX 9"))
     loaded: list[weakref.ref[StandInModel]] = []
 
-    def load(*given: object) -> StandInModel:
+    def load(*given: object, **more: object) -> StandInModel:
         networks = StandInModel()
         loaded.append(weakref.ref(networks))
         raise RuntimeError("CUDA out of memory")
 
-    monkeypatch.setattr(engine.LivePortraitModel, "load", load)
+    monkeypatch.setattr(engine.PortraitModel, "load", load)
     was_freed: list[bool] = []
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: was_freed.append(loaded[0]() is None))
     assert RendererSource(RendererSettings(tmp_path)).create("auto").name == "warp"
@@ -187,7 +187,7 @@ class OnSecondGpu(torch.Tensor):
     is_cuda = property(lambda self: True)
 
 
-def test_everything_is_recorded_and_replayed_on_the_gpu_of_its_tensors(cuda):
+def test_everything_is_captured_and_replayed_on_the_gpu_of_its_tensors(cuda):
     seen: list[int] = []
 
     def capture(run):
@@ -200,24 +200,24 @@ def test_everything_is_recorded_and_replayed_on_the_gpu_of_its_tensors(cuda):
 
         return start, outputs
 
-    doubled = RecordedFunction(lambda values: (values * 2,), "doubling", capture)
+    doubled = CapturedFunction(lambda values: (values * 2,), "doubling", capture)
     given = torch.ones(3).as_subclass(OnSecondGpu)
     for _ in range(2):
         assert torch.equal(doubled(given)[0], torch.full((3,), 2.0))
-    assert seen == [1, 1, 1, 1], "recorded, compared, replayed twice"
+    assert seen == [1, 1, 1, 1], "captured, compared, replayed twice"
     assert not doubled.has_failed
-    assert cuda.calls == ["empty_cache"], "what recording took, once"
+    assert cuda.calls == ["empty_cache"], "the memory of warming up, once"
 
 
-def test_a_recording_of_nothing_is_noticed(caplog):
-    doubled = RecordedFunction(lambda values: (values * 2,), "doubling", lambda run: (lambda: None, run()))
+def test_a_capture_of_nothing_is_noticed(caplog):
+    doubled = CapturedFunction(lambda values: (values * 2,), "doubling", lambda run: (lambda: None, run()))
     assert torch.equal(doubled(torch.ones(3))[0], torch.full((3,), 2.0))
     assert doubled.has_failed
     assert "its replay is" in caplog.text
     assert torch.equal(doubled(torch.full((3,), 5.0))[0], torch.full((3,), 10.0))
 
 
-def test_a_graph_is_recorded_on_the_stream_that_was_warmed_up(cuda, monkeypatch):
+def test_a_graph_is_captured_on_the_stream_that_was_warmed_up(cuda, monkeypatch):
     class Stream:
         def wait_stream(self, other: Any) -> None: ...
 
@@ -256,16 +256,16 @@ def test_a_picture_is_sent_and_waited_for_on_the_gpu_that_painted_it(cuda, monke
     assert recorded == [1, 1]
 
 
-def test_it_is_the_device_itself_that_is_waited_for(cuda):
-    trial.finish(torch.device("cuda:1"))
+def test_synchronize_waits_for_the_given_device(cuda):
+    synchronize(torch.device("cuda:1"))
     assert cuda.calls == ["synchronize cuda:1"]
 
 
 # Half precision
 
 
-class InHalf(StandInModel):
-    """A model whose pictures have NaN in them in half precision, if ``is_broken``."""
+class HalfPrecisionModel(StandInModel):
+    """A model whose pictures have NaN in half precision if ``is_broken``."""
 
     def __init__(self, is_broken: bool) -> None:
         super().__init__()
@@ -277,26 +277,26 @@ class InHalf(StandInModel):
             painting.picture[0, 1, 7, 7] = float("nan")
         return Painting(painting.picture, painting.deformation)
 
-    gives_numbers = LivePortraitModel.gives_numbers
+    gives_numbers = PortraitModel.gives_numbers
 
 
 @pytest.mark.parametrize("is_broken", [False, True])
 @pytest.mark.parametrize("by", ["torch", "onnxruntime"])
-def test_a_gpu_that_paints_nothing_in_half_precision_paints_in_single_and_says_so(monkeypatch, tmp_path, is_broken, by):
+def test_a_gpu_without_numbers_in_half_precision_paints_in_single_and_says_so(monkeypatch, tmp_path, is_broken, by):
     provider = replace(DIRECTML) if by == "onnxruntime" else None
     dtype = torch.float32 if provider else torch.float16
     choice = DeviceChoice("cpu", dtype, "GTX 1650", provider=provider)
     loaded: list[torch.dtype] = []
 
-    def load(folder, device, dtype, *more: object) -> InHalf:
+    def load(folder, device, dtype, **more: object) -> HalfPrecisionModel:
         loaded.append(dtype)
-        return InHalf(is_broken and len(loaded) == 1)
+        return HalfPrecisionModel(is_broken and len(loaded) == 1)
 
-    monkeypatch.setattr(engine.LivePortraitModel, "load", load)
+    monkeypatch.setattr(engine.PortraitModel, "load", load)
     made = load_engine(tmp_path, choice, None)
     assert len(loaded) == (2 if is_broken else 1)
-    assert made.choice.is_half == (not is_broken)
-    renderer = made.make_renderer(None, False)
+    assert made.choice.uses_fp16 == (not is_broken)
+    renderer = made.make_renderer()
     if is_broken:
         assert loaded[-1] == torch.float32
         assert str(renderer.note or "").startswith("GTX 1650 computes wrong numbers in half precision")
@@ -306,12 +306,12 @@ def test_a_gpu_that_paints_nothing_in_half_precision_paints_in_single_and_says_s
 
 
 def test_single_precision_is_not_tried_beforehand(monkeypatch, tmp_path):
-    monkeypatch.setattr(engine.LivePortraitModel, "load", lambda *given: InHalf(True))
+    monkeypatch.setattr(engine.PortraitModel, "load", lambda *given, **more: HalfPrecisionModel(True))
     assert str(load_engine(tmp_path, DeviceChoice("cpu", torch.float32, "CPU"), None).choice.note or "") == ""
 
 
 def test_the_real_networks_give_numbers_and_a_spoilt_one_does_not(golden_networks, monkeypatch):
-    model = LivePortraitModel(golden_networks)
+    model = PortraitModel(golden_networks)
     assert model.gives_numbers()
     paint = model.paint
     monkeypatch.setattr(
@@ -325,9 +325,10 @@ def test_the_real_networks_give_numbers_and_a_spoilt_one_does_not(golden_network
 
 def test_warming_up_extracts_a_motion_and_leaves_the_driver_alone():
     model = StandInModel()
-    renderer = LivePortraitRenderer(model, InferenceOptimizer())
+    renderer = LivePortraitRenderer(model)
     renderer.set_character(face_character())
+    driver = renderer.create_driver(MotionEstimator())
     renderer.warm_up()
     assert (model.motions, model.painted) == (1, 1)
-    assert not renderer._motion.is_calibrated
-    assert renderer._motion._neutral is None, "nobody was seen"
+    assert not driver._live.is_calibrated
+    assert driver._live._neutral is None, "nobody was seen"

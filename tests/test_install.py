@@ -61,7 +61,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     environment = RecordingEnvironment(tmp_path, tmp_path / "log")
     monkeypatch.setattr(module, "Environment", lambda root, log: environment)
     monkeypatch.setattr(module.requirements, "python_problem", lambda *machine: None)
-    monkeypatch.setattr(module.requirements, "detect_gpu", lambda: None)
+    monkeypatch.setattr(module.torch_build, "detect_gpu", lambda: None)
     module.environment = environment  # type: ignore[attr-defined]
     return module
 
@@ -128,7 +128,8 @@ def test_test_runs_pytest_last_with_what_follows_and_passes_its_exit_code_on(ins
     install.environment.codes = {"pytest": 5, "prepare": 1}
     assert main(install, "--test", "--", "-k", "ring", "-q") == 5
     assert install.environment.installed[-1] == "development tools"
-    assert install.environment.runs[-1] == ("-m", "pytest", "-k", "ring", "-q")
+    assert install.environment.runs[-1] == (*install.TESTS, "-k", "ring", "-q")
+    assert install.TESTS[:2] == ("-m", "pytest")
 
 
 def test_demo_animates_a_sample_and_says_where_the_video_is(

@@ -14,7 +14,7 @@ from animator_core.installation import environment as environment_module
 from animator_core.installation.child_environment import pip_environment
 from animator_core.installation.console import InstallError
 from animator_core.installation.environment import Environment, IndexAway
-from animator_core.installation.requirements import TorchBuild
+from animator_core.installation.torch_build import TorchBuild
 
 CPU_BUILD = TorchBuild("torch==1+cpu", "https://index/cpu", "torch==1", "torch 1", False)
 
@@ -182,6 +182,7 @@ def real_environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return environment
 
 
+@pytest.mark.slow
 def test_a_broken_environment_is_made_anew_and_a_working_one_is_kept(
     real_environment: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -191,6 +192,7 @@ def test_a_broken_environment_is_made_anew_and_a_working_one_is_kept(
     assert capsys.readouterr().out.startswith("Environment: .venv has Python 3.")
 
 
+@pytest.mark.slow
 def test_pip_without_a_network_is_one_line_with_the_remedy(
     real_environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +209,7 @@ def test_pip_without_a_network_is_one_line_with_the_remedy(
     assert not real_environment.is_complete
 
 
+@pytest.mark.slow
 def test_the_users_pip_settings_say_where_packages_come_from_and_nothing_else(
     real_environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,6 +237,7 @@ def test_the_users_pip_settings_say_where_packages_come_from_and_nothing_else(
     assert not {"PYTHONPATH", "PYTHONHOME"} & set(made)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [401, 403])
 def test_an_index_that_refuses_is_said_with_its_answer(
     real_environment: Environment, monkeypatch: pytest.MonkeyPatch, status: int

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from animator_core.installation import https, model_files
-from animator_core.installation.model_files import ModelFile, ModelUnreachable
+from animator_core.installation import https, model_transfer
+from animator_core.installation.model_files import ModelFile
+from animator_core.installation.model_transfer import ModelUnreachable
 
 REQUEST = urllib.request.Request("https://models.example/net.pth")
 MODEL = ModelFile("net.pth", REQUEST.full_url, 3, "0" * 64, "MIT")
@@ -71,7 +72,7 @@ def test_a_certificate_that_nobody_knows_is_said_with_the_systems_remedy(
         monkeypatch.setattr(importlib.machinery.PathFinder, "find_spec", lambda name: None)
     monkeypatch.setattr(sys, "platform", system)
     with pytest.raises(ModelUnreachable) as caught:
-        model_files.fetch(MODEL, tmp_path)
+        model_transfer.fetch(MODEL, tmp_path)
     assert remedy in str(caught.value)
     assert "unable to get local issuer certificate" in str(caught.value)
     assert len(internet.contexts) == 1 + has_pip

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from animator_core.installation import model_files
+from animator_core.errors import ModelError
+from animator_core.installation import model_files, model_transfer
 from animator_core.installation import models as models_module
 from animator_core.installation.model_files import ModelFile
 from animator_core.installation.models import ModelsStep
@@ -87,9 +88,9 @@ def test_a_damaged_file_in_the_local_folder_is_named(tmp_path: Path, capsys: pyt
 
 def test_wrong_bytes_of_a_server_count_as_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fetch(*arguments: object, **options: object) -> Path:
-        raise model_files.ModelError("arrived with the wrong bytes")
+        raise ModelError("arrived with the wrong bytes")
 
-    monkeypatch.setattr(model_files, "fetch", fetch)
+    monkeypatch.setattr(model_transfer, "fetch", fetch)
     step = ModelsStep(tmp_path, (LANDMARKER,))
     step.run()
     assert step.has_damage

@@ -1,4 +1,4 @@
-"""animator_core.installation.requirements and pip_errors: what is installed where, and pip's failures in one line."""
+"""animator_core.installation: the packages and the torch of each machine, and pip's failures in one line."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from animator_core.installation import requirements
+from animator_core.installation import requirements, torch_build
+from animator_core.installation.console import InstallError
 from animator_core.installation.pip_errors import is_index_away, pip_problem
-from animator_core.installation.requirements import Gpu
+from animator_core.installation.torch_build import Gpu
+
+PROJECT_FILE = Path(__file__).resolve().parents[1] / "pyproject.toml"
 
 TURING = Gpu("RTX 2070", 580, 7.5)
 PASCAL = Gpu("GTX 1070", 580, 6.1)
@@ -45,16 +48,37 @@ def test_every_supported_python_is_accepted(minor: int, system: str, machine: st
     assert requirements.python_problem((3, minor), system, machine, True) is None
 
 
+def packages_of(group: str = "", **machine: str) -> list[str]:
+    """Return the declared packages whose markers hold on a machine, without the markers."""
+    declared = [Requirement(each) for each in requirements.declared_packages(PROJECT_FILE, group)]
+    return [str(each).partition(";")[0] for each in declared if each.marker is None or each.marker.evaluate(machine)]
+
+
 @pytest.mark.parametrize("minor", range(9, 15))
 def test_there_is_exactly_one_opencv_and_a_mediapipe_that_sends_nothing(minor: int) -> None:
-    packages = requirements.base_packages((3, minor))
+    packages = packages_of(python_version=f"3.{minor}")
     assert sum(package.startswith("opencv") for package in packages) == 1
-    assert requirements.mediapipe_package((3, minor)) in ("mediapipe==0.10.21", "mediapipe==0.10.31")
+    (mediapipe,) = packages_of("mediapipe", python_version=f"3.{minor}")
+    assert mediapipe in ("mediapipe==0.10.21", "mediapipe==0.10.31")
 
 
 def test_numpy_stays_below_2_where_mediapipe_was_built_for_it() -> None:
-    assert "numpy>=1.26,<2" in requirements.base_packages((3, 12))
-    assert "numpy>=2.1,<3" in requirements.base_packages((3, 13))
+    assert "numpy<2,>=1.26" in packages_of(python_version="3.12")
+    assert "numpy<3,>=2.1" in packages_of(python_version="3.13")
+
+
+def test_the_packages_are_those_that_a_toml_reader_finds() -> None:
+    tomllib = pytest.importorskip("tomllib", reason="Python 3.9 and 3.10 have no TOML reader")
+    project = tomllib.loads(PROJECT_FILE.read_text(encoding="utf-8"))["project"]
+    groups = {"": project["dependencies"], **project["optional-dependencies"]}
+    assert {group: list(requirements.declared_packages(PROJECT_FILE, group)) for group in groups} == groups
+
+
+@pytest.mark.parametrize("text", ["", "[project]\n", "[project]\ndependencies = [\n", "[project]\ndependencies = [a]"])
+def test_a_damaged_project_file_is_named_with_the_remedy(tmp_path: Path, text: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    with pytest.raises(InstallError, match=r"pyproject\.toml declares no dependencies; get the whole repository again"):
+        requirements.declared_packages(tmp_path / "pyproject.toml")
 
 
 @pytest.mark.parametrize(
@@ -74,23 +98,23 @@ def test_numpy_stays_below_2_where_mediapipe_was_built_for_it() -> None:
 def test_torch_build_fits_the_machine(
     version: tuple[int, int], system: str, machine: str, gpu: Gpu | None, requirement: str, index: str
 ) -> None:
-    build = requirements.torch_build(version, system, machine, gpu)
+    build = torch_build.torch_build(version, system, machine, gpu)
     assert build.requirement == requirement
-    assert build.index == (requirements.PYTORCH_INDEX + index if index else "")
+    assert build.index == (torch_build.PYTORCH_INDEX + index if index else "")
     assert build.is_cuda == ("+cu" in requirement)
 
 
 def test_torch_build_tells_the_owner_of_a_new_card_to_update_an_old_driver() -> None:
-    build = requirements.torch_build((3, 11), "Windows", "AMD64", Gpu("RTX 5080", 566, 12.0))
+    build = torch_build.torch_build((3, 11), "Windows", "AMD64", Gpu("RTX 5080", 566, 12.0))
     assert "driver 566 is too old for it: update it to 580 or newer" in build.description
 
 
 @pytest.mark.parametrize(
     ("system", "package"),
-    [("Windows", "onnxruntime-directml"), ("Darwin", "onnxruntime"), ("Linux", "onnxruntime")],
+    [("win32", "onnxruntime-directml"), ("darwin", "onnxruntime"), ("linux", "onnxruntime")],
 )
 def test_onnxruntime_is_the_systems_own_and_one_that_sends_nothing(system: str, package: str) -> None:
-    assert f"{package}>=1.19,<1.29" in requirements.onnx_packages(system)
+    assert f"{package}<1.29,>=1.19" in packages_of("onnx", sys_platform=system)
 
 
 @pytest.mark.parametrize(
@@ -99,8 +123,8 @@ def test_onnxruntime_is_the_systems_own_and_one_that_sends_nothing(system: str, 
 def test_the_interpreter_of_kernels_is_a_development_tool_where_there_is_a_package(
     system: str, machine: str, has_one: bool
 ) -> None:
-    (tool,) = (Requirement(each) for each in requirements.DEVELOPMENT if each.startswith("triton"))
-    assert tool.marker.evaluate({"sys_platform": system, "platform_machine": machine}) == has_one
+    tools = packages_of("dev", sys_platform=system, platform_machine=machine)
+    assert any(each.startswith("triton") for each in tools) == has_one
 
 
 def _put_nvidia_smi(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +151,7 @@ def test_detect_gpu_reads_the_driver_and_survives_a_broken_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, expected: Gpu | None
 ) -> None:
     _put_nvidia_smi(tmp_path, script, monkeypatch)
-    assert requirements.detect_gpu() == expected
+    assert torch_build.detect_gpu() == expected
 
 
 @pytest.mark.parametrize(
@@ -162,7 +186,7 @@ def test_pip_problem_says_one_line_with_the_remedy(output: str, said: str) -> No
 def test_an_older_macos_gets_the_last_torch_that_runs_there(
     macos: int, machine: str, minor: int, requirement: str
 ) -> None:
-    assert requirements.torch_build((3, minor), "Darwin", machine, None, macos).requirement == requirement
+    assert torch_build.torch_build((3, minor), "Darwin", machine, None, macos).requirement == requirement
 
 
 @pytest.mark.parametrize(
@@ -178,7 +202,7 @@ def test_an_older_macos_gets_the_last_torch_that_runs_there(
 def test_windows_with_cuda_gets_the_triton_of_its_torch(
     version: tuple[int, int], system: str, gpu: Gpu | None, package: str
 ) -> None:
-    assert requirements.triton_package(version, system, gpu) == package
+    assert torch_build.triton_package(version, system, gpu) == package
 
 
 @pytest.mark.parametrize("status", ["401 Client", "403 Client", "503 Server"])

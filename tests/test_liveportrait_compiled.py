@@ -1,4 +1,4 @@
-"""Painting by compiled networks: only where they are the same and quicker, and never in a frame's way."""
+"""Painting by compiled networks: only if they are the same and faster, and without delaying frames."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from animator_core.liveportrait.execution.compiled import ImprovingPainter, compiled_networks
+from animator_core.liveportrait.execution.compiled import CompilingPainter, compiled_networks
 from animator_core.liveportrait.execution.optimized.warping import WarpingSource
 from animator_core.liveportrait.execution.painter import Painting, TorchPainter
 from animator_core.liveportrait.networks.networks import Networks
@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 
 class Clock:
-    """Stands still but for what painters let pass."""
+    """Advanced only by the painters."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -30,9 +30,9 @@ class Clock:
 
 
 class StandInPainter:
-    """Paints one level; lets some seconds of the clock pass."""
+    """Paints one level; advances the clock by some seconds."""
 
-    def __init__(self, name: str, clock: Clock, seconds: float, level: float = 0.5) -> None:
+    def __init__(self, name: str, clock: Clock, seconds: float, *, level: float = 0.5) -> None:
         self.name = name
         self._clock, self._seconds, self._level = clock, seconds, level
 
@@ -50,14 +50,22 @@ def source() -> WarpingSource:
     return WarpingSource(*(torch.full((1, 2), 0.5) for _ in range(4)))
 
 
-def painting(better_seconds: float, level: float = 0.5) -> ImprovingPainter:
+def wait_for_compiling() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "compiling":
+            thread.join(30)
+
+
+def painting(compiled_seconds: float, level: float = 0.5) -> CompilingPainter:
     clock = Clock()
-    first = StandInPainter("plain", clock, 1.0)
-    return ImprovingPainter(first, lambda: StandInPainter("better", clock, better_seconds, level), CPU, clock)
+    plain = StandInPainter("plain", clock, 1.0)
+    return CompilingPainter(
+        plain, lambda: StandInPainter("better", clock, compiled_seconds, level=level), CPU, clock=clock
+    )
 
 
 @pytest.mark.parametrize(
-    ("better_seconds", "level", "name", "told"),
+    ("compiled_seconds", "level", "name", "told"),
     [
         (0.5, 0.5, "better, compiled", "used"),
         (0.99, 0.5, "plain", "left out"),
@@ -66,53 +74,53 @@ def painting(better_seconds: float, level: float = 0.5) -> ImprovingPainter:
         (0.5, float("nan"), "plain", "nan off"),
     ],
 )
-def test_a_compiled_painter_takes_over_where_it_is_quicker_and_the_same(better_seconds, level, name, told, caplog):
-    painter = painting(better_seconds, level)
+def test_a_compiled_painter_takes_over_if_it_is_faster_and_the_same(compiled_seconds, level, name, told, caplog):
+    painter = painting(compiled_seconds, level)
     with caplog.at_level(logging.INFO):
         painter.paint(source(), keypoints())
-        painter.wait(30)
+        wait_for_compiling()
     assert painter.name == name
     assert told in caplog.text
     assert painter.paint(source(), keypoints()).picture.mean() == 0.5
 
 
-def test_frames_are_painted_while_something_is_compiled():
+def test_frames_are_painted_while_the_networks_compile():
     may_end, made = threading.Event(), []
 
-    def make_better():
+    def make_compiled():
         made.append(threading.current_thread())
         may_end.wait(30)
         return StandInPainter("better", Clock(), 0.0)
 
-    painter = ImprovingPainter(StandInPainter("plain", Clock(), 1.0), make_better, CPU)
+    painter = CompilingPainter(StandInPainter("plain", Clock(), 1.0), make_compiled, CPU)
     for _ in range(3):
         painter.paint(source(), keypoints())
     assert painter.name == "plain"
     may_end.set()
-    painter.wait(30)
+    wait_for_compiling()
     assert len(made) == 1
     assert made[0] is not threading.main_thread()
 
 
-def test_a_compiler_that_fails_costs_nothing_but_a_word(caplog):
-    def make_better():
+def test_a_compiler_that_fails_is_only_logged(caplog):
+    def make_compiled():
         raise OSError("there is no compiler\nmore")
 
-    painter = ImprovingPainter(StandInPainter("plain", Clock(), 1.0), make_better, CPU)
+    painter = CompilingPainter(StandInPainter("plain", Clock(), 1.0), make_compiled, CPU)
     painter.paint(source(), keypoints())
-    painter.wait(30)
+    wait_for_compiling()
     assert painter.name == "plain"
     assert [record.getMessage() for record in caplog.records] == [
         "torch.compile does not work here: there is no compiler"
     ]
 
 
-def test_several_frames_at_once_are_not_compiled_for():
+def test_nothing_is_compiled_for_batches():
     painter = painting(0.5)
     assert len(painter.paint(source(), keypoints(3)).picture) == 3
-    painter.wait(0)
+    wait_for_compiling()
     painter.paint(source(), keypoints())
-    painter.wait(30)
+    wait_for_compiling()
     assert painter.name == "better, compiled"
 
 
@@ -127,12 +135,15 @@ class Generate(nn.Module):
         return torch.sigmoid(warped.expand(-1, 3, 4, 4))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*script_method.*:DeprecationWarning")
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
 def test_compiled_networks_paint_as_the_plain_ones_and_are_kept_on_disk(tmp_path, monkeypatch):
-    # So that what is set is taken back afterwards.
+    # So that the variable is restored afterwards.
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "elsewhere"))
-    plain = Networks(None, None, Warp(), Generate(), None, None, None, CPU, torch.float32, "1")  # type: ignore[arg-type]
+    others = dict.fromkeys(("appearance_feature_extractor", "motion_extractor", "stitching", "lip", "eye"))
+    networks = {**others, "warping_module": Warp(), "spade_generator": Generate()}
+    plain = Networks(**networks, device=CPU, dtype=torch.float32, version="1")
     compiled = compiled_networks(plain, tmp_path)
     for value in (0.1, 0.2):
         given = (source(), torch.full((1, 21, 3), value))

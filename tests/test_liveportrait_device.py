@@ -1,4 +1,4 @@
-"""Which device the networks run on, and what is said where it is not the one that was asked for."""
+"""The choice of the device for the networks, and the note if it is not the wanted one."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ import torch
 
 from animator_core.errors import AnimatorError
 from animator_core.liveportrait.execution import device
-from animator_core.liveportrait.execution.device import choose_device, failure
-from animator_core.liveportrait.execution.unused_card import UnusedCard
+from animator_core.liveportrait.execution.device import UnusedCard, choose_device, failure
 
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch):
-    """Pretend that a machine has some kinds of device, and that on some of them an operation fails.
+    """Pretend that a machine has some kinds of device, some of which fail at an operation.
 
-    unused: an NVIDIA card that CUDA does not reach.
+    unused: an NVIDIA card without CUDA.
     """
 
     def make(*kinds: str, broken: tuple[str, ...] = (), unused: UnusedCard | None = None) -> None:
@@ -53,28 +52,28 @@ def test_without_a_gpu_auto_takes_the_cpu_which_is_no_news_but_slow(machine):
     assert choice.name.startswith("CPU")
 
 
-def test_the_cpu_is_taken_without_a_word_where_it_is_asked_for(machine):
+def test_a_wanted_cpu_is_taken_without_a_note(machine):
     machine("cuda")
     choice = choose_device("cpu")
     assert (choice.device, str(choice.note or "")) == ("cpu", "")
 
 
-def test_half_precision_is_not_used_where_it_is_turned_off(machine):
+def test_half_precision_can_be_turned_off(machine):
     machine("cuda")
     assert choose_device("auto", fp16=False).dtype == torch.float32
 
 
-def test_a_device_on_which_an_operation_fails_is_passed_over_and_named(machine):
+def test_a_device_that_fails_at_an_operation_is_skipped_and_named(machine):
     machine("mps", "xpu", broken=("mps",))
     choice = choose_device()
     assert choice.device == "xpu"
     assert str(choice.note or "") == (
         "MPS cannot run the networks (grid_sampler_3d is missing); "
-        "update the graphics driver and run install.py again, or set ai_model.device"
+        "update the graphics driver and run install.py again, or set compute.device"
     )
 
 
-def test_where_every_gpu_fails_the_cpu_runs_and_all_are_named(machine):
+def test_if_every_gpu_fails_the_cpu_runs_and_all_are_named(machine):
     machine("cuda", "xpu", broken=("cuda", "xpu"))
     choice = choose_device()
     assert choice.device == "cpu"
@@ -85,7 +84,7 @@ def test_where_every_gpu_fails_the_cpu_runs_and_all_are_named(machine):
 
 
 @pytest.mark.parametrize(("wanted", "named"), [("cuda", "CUDA"), ("cuda:1", "CUDA"), ("mps", "MPS")])
-def test_a_device_that_was_asked_for_and_is_not_there_is_said(machine, wanted, named):
+def test_a_wanted_device_that_is_missing_is_named(machine, wanted, named):
     machine()
     choice = choose_device(wanted)
     assert choice.device == "cpu"
@@ -93,7 +92,7 @@ def test_a_device_that_was_asked_for_and_is_not_there_is_said(machine, wanted, n
 
 
 @pytest.mark.parametrize("wanted", ["auto", "cuda", "cuda:1"])
-def test_a_card_that_cuda_does_not_reach_is_named_with_cause_and_remedy(machine, wanted):
+def test_a_card_without_cuda_is_named_with_cause_and_remedy(machine, wanted):
     machine(unused=UnusedCard("RTX 3060", "its driver 472.12 is too old for CUDA 13.0", "update NVIDIA's driver"))
     choice = choose_device(wanted)
     assert (choice.device, choice.is_capable) == ("cpu", False)
@@ -103,24 +102,24 @@ def test_a_card_that_cuda_does_not_reach_is_named_with_cause_and_remedy(machine,
     )
 
 
-def test_a_card_that_cuda_does_not_reach_is_named_beside_the_one_that_runs(machine):
+def test_a_card_without_cuda_is_named_beside_the_device_in_use(machine):
     machine("xpu", unused=UnusedCard("RTX 3060", "its driver is not installed", "install it"))
     choice = choose_device()
     assert (choice.device, choice.is_capable) == ("xpu", True)
     assert str(choice.note or "") == "RTX 3060 is not used (its driver is not installed); install it"
 
 
-def test_a_card_is_not_missed_by_somebody_who_asks_for_the_cpu(machine):
+def test_an_unused_card_is_no_news_if_the_cpu_is_wanted(machine):
     machine(unused=UnusedCard("RTX 3060", "its driver is not installed", "install it"))
     assert str(choose_device("cpu").note or "") == ""
 
 
-def test_the_numbered_device_that_was_asked_for_is_taken(machine):
+def test_a_wanted_numbered_device_is_taken(machine):
     machine("cuda")
     assert choose_device("cuda:1").device == "cuda:1"
 
 
-def test_the_probe_passes_on_this_cpu_and_tells_what_fails():
+def test_the_probe_passes_on_this_cpu_and_names_a_failure():
     assert failure("cpu", torch.float32) is None
     # Computing on the meta device gives no numbers to look at.
     assert failure("meta", torch.float32)

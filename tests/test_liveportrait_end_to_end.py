@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from official_crop import paste_mask
 from person_clip import write_person
 
 from animator_core.config import MODELS_DIR, PROJECT_ROOT
-from animator_core.liveportrait.motion.crop import paste_mask
 
 pytestmark = [
     pytest.mark.slow,
@@ -122,9 +122,9 @@ def _still() -> np.ndarray:
 
 def _painted() -> np.ndarray:
     """Return how much of each pixel is painted, (H, W) in [0, 1]."""
-    from animator_core.liveportrait.motion.face_crop import source_crop
+    from animator_core.liveportrait.motion.crop import source_crop
 
     character = _character()
     crop = source_crop(character.picture, character.landmarks)
     height, width = character.picture.shape[:2]
-    return paste_mask(crop.image_from_crop, width, height)
+    return paste_mask(np.linalg.inv(crop.crop_from_image), width, height)

@@ -1,4 +1,4 @@
-"""The GPU's kernels as machine code: they fit a card's registers, and on a card they give what torch gives."""
+"""The Triton kernels as machine code: they fit a GPU's registers, and on a GPU they equal torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_kernels_are_interpreted_only_without_a_gpu(monkeypatch, has_cuda):
 
 
 def run_compiled(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Python with Triton's compiler in place of its interpreter."""
+    """Run Python with Triton's compiler instead of its interpreter."""
     more = {
         "TRITON_INTERPRET": "0",
         "TRITON_CACHE_DIR": str(tmp_path),
@@ -42,7 +42,7 @@ def test_every_kernel_of_a_frame_compiles_for_a_card_and_fits_its_registers(tmp_
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert {line.split()[1] for line in lines} == {
-        *("_chunk_statistics:", "_join_statistics:", "_modulate:", "_hourglass_input:", "_move:", "_show:")
+        *("_chunk_statistics:", "_join_statistics:", "_modulate:", "_hourglass_input:", "_warp:", "_show:")
     }
     assert all("STACK:0 " in line for line in lines), done.stdout
 
@@ -53,8 +53,8 @@ def test_on_this_card_every_kernel_agrees_and_is_recorded_by_a_graph(tmp_path):
     code = (
         "import torch\n"
         "from animator_core.liveportrait.execution.cuda_graph import capture_kernels\n"
-        "from animator_core.liveportrait.execution.kernels.choice import choose_operations, difference, examples\n"
-        "from animator_core.liveportrait.execution.kernels.fused import FUSED\n"
+        "from animator_core.liveportrait.execution.kernel_choice import choose_operations, difference, examples\n"
+        "from animator_core.liveportrait.execution.kernels import FUSED\n"
         "device = torch.device('cuda')\n"
         "for dtype in (torch.float16, torch.float32):\n"
         "    assert choose_operations(device, dtype) == FUSED\n"

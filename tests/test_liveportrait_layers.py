@@ -1,4 +1,4 @@
-"""The blocks that the networks are built of, small: folded and in half precision they do the same."""
+"""Small blocks of the networks give the same results folded and in half precision."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ BLOCKS = {
 
 
 def filled(name: str) -> tuple[nn.Module, list[torch.Tensor], tuple[int, ...]]:
-    """Return a block with values as a trained one could have, its inputs and the shape that comes out."""
+    """Return a block with plausible weights, its inputs and the shape of its result."""
     make, shapes, shape = BLOCKS[name]
     random = torch.Generator().manual_seed(7)
     block = make().eval().requires_grad_(False)

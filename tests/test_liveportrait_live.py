@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from animator_core.liveportrait.motion.calmest import NeutralWatch
-from animator_core.liveportrait.motion.face_crop import DrivingCrop, driving_square, seen_from
+from animator_core.liveportrait.motion.crop import driving_square
+from animator_core.liveportrait.motion.driving_view import DrivingCrop, seen_from
 from animator_core.liveportrait.motion.face_motion import FaceMotion, rotation_from_vector
 from animator_core.liveportrait.motion.landmark_motion import LandmarkMotion
 from animator_core.liveportrait.motion.live_motion import LiveMotion, MotionSmoother
+from animator_core.liveportrait.motion.neutral_face import new_calibration
 from animator_core.motion.options import MotionOptions
 from animator_core.tracking.face_model import face_model
 
@@ -95,13 +96,13 @@ def test_smoothing_calms_a_resting_face():
 
 def test_no_step_is_a_jump_when_the_face_is_lost_and_found_elsewhere():
     live = LiveMotion(face(), NoNetworks(), PLAIN)
-    live.set_neutral(face(), 1)
+    live.set_neutral(face())
     shown = [live.drive(face(turn=0.3, shift=0.2), 1 + index * FRAME_NS) for index in range(30)]
     shown += [live.follow(LandmarkMotion(), 1 + index * FRAME_NS) for index in range(30, 60)]
     shown += [live.drive(face(turn=-0.3, shift=-0.2), 1 + index * FRAME_NS) for index in range(60, 90)]
     steps = [float((b - a).abs().max()) for a, b in zip(shown[15:], shown[16:])]
     assert max(steps) < 0.1
-    assert torch.allclose(shown[59], live.keypoints_source, atol=1e-5)
+    assert torch.allclose(shown[59], face().keypoints, atol=1e-5)
     assert float((shown[89] - shown[59]).abs().max()) > 0.15
 
 
@@ -113,31 +114,31 @@ def test_the_neutral_face_is_found_in_a_calm_second():
     for index in range(20, 70):
         shown = live.drive(face(turn=0.1), 1 + index * FRAME_NS)
     assert live.is_calibrated
-    assert torch.allclose(shown, live.keypoints_source, atol=1e-4)
+    assert torch.allclose(shown, face().keypoints, atol=1e-4)
 
 
 def test_calibrating_makes_the_present_face_neutral():
     live = LiveMotion(face(), NoNetworks(), PLAIN)
-    live.set_neutral(face(), 1)
+    live.set_neutral(face())
     for index in range(30):
         live.drive(face(turn=0.3), 1 + index * FRAME_NS)
-    live.calibrate(30 * FRAME_NS)
+    live.calibrate()
     for index in range(30, 60):
         shown = live.drive(face(turn=0.3), 1 + index * FRAME_NS)
-    assert torch.allclose(shown, live.keypoints_source, atol=1e-4)
+    assert torch.allclose(shown, face().keypoints, atol=1e-4)
 
 
 def test_a_head_far_outside_keeps_the_character_in_its_crop():
     live = LiveMotion(face(), NoNetworks(), replace(PLAIN, smoothing=0.0))
-    live.set_neutral(face(), 1)
+    live.set_neutral(face())
     for index in range(30):
         shown = live.drive(face(shift=3.0), 1 + index * FRAME_NS)
-    assert float((shown - live.keypoints_source)[..., 0].abs().max()) <= 0.5 + 1e-4
+    assert float((shown - face().keypoints)[..., 0].abs().max()) <= 0.5 + 1e-4
 
 
 @pytest.mark.parametrize("fps", [60, 30, 10, 7, 5, 3, 2, 1])
 def test_a_calm_driver_is_calibrated_within_some_six_seconds_at_any_pace(fps):
-    watch, seconds, found = NeutralWatch(), 0.0, None
+    watch, seconds, found = new_calibration(), 0.0, None
     while found is None:
         seconds += 1 / fps
         found = watch.watch(face(turn=0.05), round(seconds * 1e9))
@@ -147,5 +148,5 @@ def test_a_calm_driver_is_calibrated_within_some_six_seconds_at_any_pace(fps):
 
 
 def test_a_driver_who_moves_at_a_slow_pace_is_not_calibrated_before_six_seconds():
-    watch = NeutralWatch()
+    watch = new_calibration()
     assert all(watch.watch(face(turn=0.4 * (number % 2)), number * 200_000_000) is None for number in range(30))

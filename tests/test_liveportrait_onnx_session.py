@@ -1,4 +1,4 @@
-"""The painter by onnxruntime: its file, and what it keeps on the device."""
+"""The onnxruntime painter: its graph file, and the inputs cached on the device."""
 
 from __future__ import annotations
 
@@ -80,21 +80,21 @@ def test_a_damaged_graph_is_written_again(sessions, tmp_path):
     assert path.read_bytes() == b"graph"
 
 
-def test_half_precision_is_made_of_the_single_file_and_lies_beside_it(sessions, tmp_path, monkeypatch):
+def test_the_float16_graph_is_converted_from_the_float32_file_beside_it(sessions, tmp_path, monkeypatch):
     onnx = pytest.importorskip("onnx", reason="the package onnx is not installed: install.py --onnx")
     model = onnx.helper.make_model(onnx.helper.make_graph([], "kept", [], []))
-    single, half = (graph_path(tmp_path, NETWORKS.version, is_half) for is_half in (False, True))
+    single, half = (graph_path(tmp_path, NETWORKS.version, fp16) for fp16 in (False, True))
     onnx.save(model, single)
     content = single.read_bytes()
     monkeypatch.setattr(export, "write_graph", lambda *more: pytest.fail("exported again"))
     graph_path(tmp_path, "fedcba98765432100000", True).write_bytes(b"old")
-    OnnxPainter.load(NETWORKS, tmp_path, replace(CPU, computes_half=True))
+    OnnxPainter.load(NETWORKS, tmp_path, replace(CPU, uses_fp16=True))
     assert sorted(tmp_path.iterdir()) == sorted((single, half))
     assert (single.read_bytes(), half.read_bytes()) == (content, content)
     assert sessions.opened == [content]
 
 
-def test_half_precision_without_a_whole_single_file_is_exported(sessions, tmp_path, monkeypatch):
+def test_the_float16_graph_is_exported_if_the_float32_file_is_damaged(sessions, tmp_path, monkeypatch):
     onnx = pytest.importorskip("onnx", reason="the package onnx is not installed: install.py --onnx")
     content = onnx.helper.make_model(onnx.helper.make_graph([], "new", [], [])).SerializeToString()
     exported = []
@@ -106,8 +106,8 @@ def test_half_precision_without_a_whole_single_file_is_exported(sessions, tmp_pa
     monkeypatch.setattr(export, "write_graph", write)
     graph_path(tmp_path, NETWORKS.version).write_bytes(b"damaged")
     exportable = SimpleNamespace()
-    OnnxPainter.load(NETWORKS, tmp_path, replace(CPU, computes_half=True), lambda: exportable)
-    OnnxPainter.load(NETWORKS, None, replace(CPU, computes_half=True), lambda: exportable)
+    OnnxPainter.load(NETWORKS, tmp_path, replace(CPU, uses_fp16=True), make_exportable=lambda: exportable)
+    OnnxPainter.load(NETWORKS, None, replace(CPU, uses_fp16=True), make_exportable=lambda: exportable)
     assert exported == [exportable, exportable], "those on the CPU, not those on the GPU"
     assert sessions.opened == [content, content]
 
@@ -142,11 +142,11 @@ def test_without_the_package_onnx_nothing_is_computed_first(monkeypatch):
         export.write_graph(SimpleNamespace(warping_module=None, spade_generator=None), "never")
 
 
-# What stays on the device
+# Inputs cached on the device
 
 
 class Uploads:
-    """Makes values, by a stand-in or by onnxruntime itself, and remembers where they were put; refuses to put some."""
+    """Makes values, by a stand-in or by onnxruntime, and notes their memory; fails for a refused memory."""
 
     def __init__(self, make: Callable[[np.ndarray, str, int], Any] = Value, refused: str = "") -> None:
         self._make, self._refused = make, refused
@@ -163,7 +163,7 @@ class Uploads:
 
 
 class Session:
-    """Stands for onnxruntime's: its pictures are of one shade; values that lie on ``spoilt`` count as other ones."""
+    """Stands for onnxruntime's: pictures of one shade; values in the memory ``spoilt`` give another one."""
 
     def __init__(self, spoilt: str = "", error: str = "") -> None:
         self.spoilt, self.error = spoilt, error
@@ -229,7 +229,7 @@ def test_a_character_that_is_dropped_leaves_the_device():
         shades(made, each, 1)
     del another, each
     gc.collect()
-    assert len(made._sources) == 1
+    assert len(made._sources._cached) == 1
     assert not any(value() for value in uploads.values)
     assert shades(made, kept, 4) == [5]
 
@@ -257,9 +257,7 @@ def test_several_threads_paint_several_characters():
         (Uploads(), Session(spoilt="cuda"), "the picture differs"),
     ],
 )
-def test_where_the_device_keeps_nothing_or_spoils_it_characters_go_there_with_each_frame(
-    uploads, session, reason, caplog
-):
+def test_if_caching_on_the_device_fails_characters_go_there_with_each_frame(uploads, session, reason, caplog):
     made = OnnxPainter(session, CUDA, uploads)
     source = warping_source()
     assert [shades(made, source, step) for step in (1, 2)] == [[2], [3]]

@@ -1,4 +1,4 @@
-"""Painting by a recorded graph: the same pictures, and the plain way wherever recording does not work."""
+"""Painting by a captured graph: the same pictures, and without a graph if capturing fails."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from animator_core.liveportrait.execution.cuda_graph import GraphPainter, RecordedFunction
+from animator_core.liveportrait.execution.cuda_graph import CapturedFunction, GraphPainter
 from animator_core.liveportrait.execution.optimized.warping import WarpingSource
 from animator_core.liveportrait.execution.painter import Painting, TorchPainter
 from animator_core.liveportrait.networks.keypoints import KeypointMotion, unpacked
 
 
 class StandInNetworks:
-    """Networks whose picture tells source and keypoints; counts how often they ran."""
+    """Networks whose picture depends on source and keypoints; counts the runs."""
 
     device = torch.device("cpu")
 
@@ -37,7 +37,7 @@ def source(value: float) -> WarpingSource:
 
 
 def replaying(run):
-    """Record on the CPU: a replay fills the tensors of the first run again, as a graph's does."""
+    """Capture on the CPU: a replay fills the tensors of the first run, as a graph's does."""
     outputs = run()
 
     def start():
@@ -75,12 +75,12 @@ def test_a_painting_is_not_changed_by_the_next_one():
 
 def test_batches_are_painted_without_the_graph():
     networks = StandInNetworks()
-    painter = GraphPainter(networks, lambda run: pytest.fail("a batch was recorded"))
+    painter = GraphPainter(networks, lambda run: pytest.fail("a batch was captured"))
     assert len(painter.paint(source(0.25), keypoints(0.1, 3)).picture) == 3
 
 
-def test_inputs_of_another_shape_are_computed_without_the_recording():
-    doubled = RecordedFunction(lambda values: (values * 2,), "doubling", replaying)
+def test_inputs_of_another_shape_are_computed_without_the_graph():
+    doubled = CapturedFunction(lambda values: (values * 2,), "doubling", replaying)
     for count in (1, 2, 1):
         assert torch.equal(doubled(torch.ones(count, 3))[0], torch.full((count, 3), 2.0))
 
@@ -107,7 +107,7 @@ def computing_nonsense(run):
         (computing_nonsense, "its replay is nan off"),
     ],
 )
-def test_where_recording_does_not_work_the_networks_paint_and_the_log_says_so_once(caplog, capture, reason):
+def test_if_capturing_fails_the_networks_paint_and_the_log_says_so_once(caplog, capture, reason):
     networks = StandInNetworks()
     painter = GraphPainter(networks, capture)
     with caplog.at_level(logging.WARNING):
@@ -131,7 +131,7 @@ def test_a_motion_comes_back_from_one_tensor():
 def test_a_graph_on_the_gpu_paints_as_the_networks_do(golden_weights_dir, golden_cache_dir):
     from animator_core.liveportrait.networks.build import load_networks
 
-    networks = load_networks(golden_weights_dir, "cuda", torch.float16, golden_cache_dir)
+    networks = load_networks(golden_weights_dir, "cuda", torch.float16, cache_dir=golden_cache_dir)
     torch.manual_seed(0)
     still = torch.randn(1, 21, 3) * 0.4
     prepared = networks.prepare_warp(torch.randn(1, 32, 16, 64, 64, device="cuda"), still.cuda())

@@ -1,4 +1,4 @@
-"""LivePortrait's networks against the official code's results, on weights and inputs made by the golden rule."""
+"""Parity of LivePortrait's networks with the official code, on weights and inputs made by the golden rule."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def assert_close(actual: torch.Tensor, expected: GoldenVector, limit: float) -> 
 
 
 def tensor(name: str) -> torch.Tensor:
-    """Return a vector that is kept whole."""
+    """Return a vector that is stored without gaps."""
     vector = golden(name)
     assert vector.stride == 1
     return torch.from_numpy(vector.samples).reshape(vector.shape)
@@ -179,7 +179,7 @@ class TestChain:
 
 
 class TestKeypointCorrections:
-    """How the small networks' outputs, which the vectors have, are applied."""
+    """Applying the small networks' outputs to keypoints."""
 
     KEYPOINTS_SOURCE = torch.from_numpy(input_noise("corrections.source", (2, 21, 3), 0.4))
     KEYPOINTS_DRIVING = torch.from_numpy(input_noise("corrections.driving", (2, 21, 3), 0.4))

@@ -13,8 +13,7 @@ from stand_in_model import StandInModel
 from animator_core.characters.library import CharacterLibrary
 from animator_core.errors import CharacterError
 from animator_core.liveportrait.renderer import LivePortraitRenderer
-from animator_core.liveportrait.source.optimizer import InferenceOptimizer
-from animator_core.motion.driving import DrivingMotion
+from animator_core.motion.estimator import MotionEstimator
 from animator_core.tracking.face_model import face_model
 
 SIDE = 300
@@ -32,9 +31,9 @@ def in_the_middle(rgb: np.ndarray) -> np.ndarray:
 def rendered(path: Path) -> np.ndarray:
     """Return what LivePortrait's renderer makes of a file, (H, W, 4) uint8 BGRA."""
     character = CharacterLibrary(path.parent, detect=in_the_middle).load_file(path)
-    renderer = LivePortraitRenderer(StandInModel(), InferenceOptimizer())
+    renderer = LivePortraitRenderer(StandInModel())
     renderer.set_character(character)
-    return renderer.render(DrivingMotion(now_ns=1))
+    return renderer.draw(renderer.create_driver(MotionEstimator()).place_again())
 
 
 def rgba(mode: str = "RGBA") -> Image.Image:

@@ -11,17 +11,19 @@ from stand_in_model import StandInModel, face_character, shown
 from stand_ins import FRAME_HEIGHT, FRAME_WIDTH, face_landmarks
 
 from animator_core.errors import CharacterError, ModelError
+from animator_core.ipc.face_settings import FaceSettings
+from animator_core.liveportrait.driver import LivePortraitDriver
 from animator_core.liveportrait.engine import Engine
 from animator_core.liveportrait.execution.device import DeviceChoice
-from animator_core.liveportrait.motion import kept_face
+from animator_core.liveportrait.motion import neutral_face as kept
 from animator_core.liveportrait.motion.face_motion import FaceMotion, rotation_from_vector
 from animator_core.liveportrait.renderer import LivePortraitRenderer
-from animator_core.liveportrait.source.optimizer import InferenceOptimizer
-from animator_core.liveportrait.source.residency import FeatureResidency
-from animator_core.liveportrait.source.scene import Scene
-from animator_core.liveportrait.source.scene_shelf import SceneShelf
-from animator_core.motion.driving import DrivenFace, DrivingMotion
+from animator_core.liveportrait.source.scene_cache import SceneCache
+from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.kept_neutral import from_text, to_text
+from animator_core.tracking.observation import FaceObservation, TrackedFrame
+
+pytestmark = pytest.mark.slow
 
 FRAME_NS = 33_333_333
 STILL = 127
@@ -30,13 +32,18 @@ STILL = 127
 def make_engine(model: StandInModel | None = None) -> Engine:
     model = model or StandInModel()
     choice = DeviceChoice("cpu", torch.float32, "CPU")
-    return Engine(model, choice, FeatureResidency("cpu"), SceneShelf(model))
+    return Engine(model, choice, SceneCache(model))
 
 
 def make_renderer(character=None, engine: Engine | None = None) -> LivePortraitRenderer:
-    renderer = (engine or make_engine()).make_renderer(None, enable_motion_cache=False)
+    renderer = (engine or make_engine()).make_renderer()
     renderer.set_character(character or face_character())
     return renderer
+
+
+def at_rest(renderer: LivePortraitRenderer) -> np.ndarray:
+    """Render the character in its neutral pose."""
+    return renderer.draw(renderer.create_driver(MotionEstimator()).place_again())
 
 
 class Driver:
@@ -44,17 +51,26 @@ class Driver:
 
     def __init__(self) -> None:
         self.number = 0
-        self.calibrations = 0
+        self.estimator = MotionEstimator(FaceSettings(smoothing=0.0))
+        self.drivers: dict[LivePortraitRenderer, LivePortraitDriver] = {}
+
+    def of(self, renderer: LivePortraitRenderer) -> LivePortraitDriver:
+        """Return the renderer's driver for this person."""
+        if renderer not in self.drivers:
+            self.drivers[renderer] = renderer.create_driver(self.estimator)
+        return self.drivers[renderer]
 
     def show(self, renderer: LivePortraitRenderer, red: int = 128, is_mirrored: bool = False, split: int = 0):
         """Render one frame; split: how much redder than that the frame's right half is."""
         self.number += 1
+        if is_mirrored != self.estimator.settings.mirror:
+            self.of(renderer).set_settings(FaceSettings(mirror=is_mirrored, smoothing=0.0))
         frame = np.full((FRAME_HEIGHT, FRAME_WIDTH, 3), 128, np.uint8)
         frame[..., 0] = red
         frame[:, FRAME_WIDTH // 2 :, 0] += split
         now = self.number * FRAME_NS
-        face = DrivenFace(face_landmarks(), is_mirrored, self.calibrations, smoothing=0.0)
-        return renderer.render(DrivingMotion(captured_ns=now, now_ns=now, face=face), frame).copy()
+        seen = FaceObservation(face_landmarks(), FRAME_WIDTH, FRAME_HEIGHT, now)
+        return renderer.draw(self.of(renderer).place(TrackedFrame(seen, frame), now)).copy()
 
     def hold(self, renderer: LivePortraitRenderer, red: int = 128, frames: int = 40):
         """Render frames until everything is calibrated and eased, and return the last one."""
@@ -63,11 +79,12 @@ class Driver:
         return frame
 
     def leave(self, renderer: LivePortraitRenderer, frames: int = 40) -> list[np.ndarray]:
-        """Render frames without a face, the head back in the neutral pose."""
+        """Render frames without a face."""
         shots = []
         for _ in range(frames):
             self.number += 1
-            shots.append(renderer.render(DrivingMotion(now_ns=self.number * FRAME_NS)).copy())
+            now = self.number * FRAME_NS
+            shots.append(renderer.draw(self.of(renderer).place(TrackedFrame(None, None), now)).copy())
         return shots
 
 
@@ -109,7 +126,7 @@ def test_calibrating_makes_the_present_face_the_neutral_one():
     renderer, driver = make_renderer(), Driver()
     driver.hold(renderer)
     assert abs(shown(driver.hold(renderer, red=150, frames=20))[1] - STILL) > 10
-    driver.calibrations += 1
+    driver.of(renderer).calibrate()
     assert shown(driver.hold(renderer, red=150, frames=20))[1] == pytest.approx(STILL, abs=2)
 
 
@@ -156,12 +173,13 @@ def test_a_neutral_face_of_which_there_is_no_picture_is_found_anew_in_the_mirror
     engine = make_engine()
     renderer, driver = make_renderer(engine=engine), Driver()
     driver.hold(renderer)
-    other = engine.make_renderer(None, enable_motion_cache=False)
+    other = engine.make_renderer()
     other.set_character(face_character())
-    other.set_neutral(renderer.neutral)
-    driver.show(other, is_mirrored=True)
-    assert not other._motion.is_calibrated
-    assert other.neutral == {}
+    another = Driver()
+    another.of(other).set_neutral(driver.of(renderer).neutral)
+    another.show(other, is_mirrored=True)
+    assert not another.of(other)._live.is_calibrated
+    assert another.of(other).neutral == {}
 
 
 def test_pose_and_lids_of_a_neutral_face_are_mirrored_and_its_keypoints_seen_in_the_mirror():
@@ -173,7 +191,7 @@ def test_pose_and_lids_of_a_neutral_face_are_mirrored_and_its_keypoints_seen_in_
 
     pixels = np.arange(256 * 256 * 3, dtype=np.uint8).reshape(256, 256, 3)
     before = neutral_face(expression=0.5, yaw=0.3, shift=0.1, lids=(0.2, 0.4))
-    after = kept_face.mirrored(before, pixels, look)
+    after = kept.mirrored(before, pixels, look)
     assert np.array_equal(seen_crops[0], pixels[:, ::-1])
     assert torch.allclose(after.rotation, neutral_face(yaw=-0.3).rotation, atol=1e-6)
     assert after.translation[0].tolist() == pytest.approx([-0.1, 0.05, 0.0])
@@ -185,27 +203,29 @@ def test_pose_and_lids_of_a_neutral_face_are_mirrored_and_its_keypoints_seen_in_
 def test_the_neutral_face_goes_to_another_renderer():
     engine = make_engine()
     renderer, driver = make_renderer(engine=engine), Driver()
-    assert renderer.neutral == {}
+    assert driver.of(renderer).neutral == {}
     driver.hold(renderer, red=140)
-    arrays = from_text(to_text(renderer.neutral))
-    other = engine.make_renderer(None, enable_motion_cache=False)
-    other.set_neutral(arrays)
+    arrays = from_text(to_text(driver.of(renderer).neutral))
+    other = engine.make_renderer()
+    driver.of(other).set_neutral(arrays)
     other.set_character(face_character())
-    assert other.neutral is arrays
+    given = driver.of(other).neutral
+    assert given.keys() == arrays.keys()
+    assert all(np.array_equal(given[name], array) for name, array in arrays.items())
     first = driver.show(other, red=140)
     assert shown(first) == (200, pytest.approx(STILL, abs=2)), "measured against the same neutral face at once"
     assert abs(shown(driver.hold(other, red=170, frames=20))[1] - STILL) > 20
-    driver.calibrations += 1
+    driver.of(other).calibrate()
     driver.show(other, red=170)
-    assert other.neutral is not arrays
-    assert not np.array_equal(other.neutral["liveportrait_rotation"], arrays["liveportrait_rotation"])
+    taken = driver.of(other).neutral
+    assert not np.array_equal(taken["liveportrait_rotation"], arrays["liveportrait_rotation"])
 
 
 @pytest.mark.parametrize("arrays", [{}, {"liveportrait_scale": np.ones((1, 1), np.float32)}])
 def test_what_is_no_neutral_face_is_not_taken(arrays):
-    renderer = make_renderer()
-    renderer.set_neutral(arrays)
-    assert not renderer._motion.is_calibrated
+    driver = make_renderer().create_driver(MotionEstimator())
+    driver.set_neutral(arrays)
+    assert not driver._live.is_calibrated
 
 
 def neutral_face(expression: float = 0.0, yaw: float = 0.0, shift: float = 0.0, lids=(0.3, 0.3)) -> FaceMotion:
@@ -238,14 +258,15 @@ def test_a_transparent_character_stays_transparent_where_its_picture_is():
 
 
 def test_no_character_and_a_closed_renderer_say_so():
-    renderer = make_engine().make_renderer(None, enable_motion_cache=False)
+    renderer = make_engine().make_renderer()
+    driver = renderer.create_driver(MotionEstimator())
     with pytest.raises(CharacterError, match="no character is set; choose one"):
-        renderer.render(DrivingMotion())
+        driver.place_again()
     renderer.set_character(face_character())
     renderer.close()
     renderer.close()
     with pytest.raises(CharacterError, match="no character is set"):
-        renderer.render(DrivingMotion())
+        driver.place_again()
     with pytest.raises(CharacterError, match="the renderer is closed; make another"):
         renderer.set_character(face_character())
 
@@ -260,7 +281,7 @@ def test_what_the_model_cannot_see_in_a_picture_is_an_error_that_names_it():
         return features
 
     model.extract_features = broken
-    renderer = make_engine(model).make_renderer(None, enable_motion_cache=False)
+    renderer = make_engine(model).make_renderer()
     with pytest.raises(ModelError, match=r"ada\.png cannot be used .*appearance_features is not finite.*install\.py"):
         renderer.prepare(face_character())
 
@@ -296,13 +317,13 @@ def test_filters_that_show_one_character_share_it_but_not_their_frames():
     driver = Driver()
     driver.hold(one)
     turned = driver.hold(one, red=158, frames=20)
-    still = other.render(DrivingMotion(now_ns=1))
+    still = at_rest(other)
     assert shown(still)[1] == pytest.approx(STILL, abs=2)
     kept = still.copy()
     driver.show(one, red=98)
     assert np.array_equal(still, kept), "one filter drew into the other's frame"
     assert abs(shown(turned)[1] - STILL) > 20
-    assert engine.scenes.count == 1
+    assert engine.scenes.statistics.entries == 1
 
 
 def device_bytes(*roots: object) -> int:
@@ -329,23 +350,21 @@ def test_ten_characters_of_512_pixels_in_three_filters_take_less_than_300_mb(alp
     for renderer in renderers:
         for character in characters:
             renderer.prepare(character)
-    assert engine.scenes.count == 10, "all of them are ready to be shown"
-    assert device_bytes(engine.residency, engine.scenes, *renderers) < 300e6
-    assert engine.scenes.nbytes < 150e6
+    assert engine.scenes.statistics.entries == 10, "all of them are ready to be shown"
+    assert device_bytes(engine.scenes, *renderers) < 300e6
+    assert engine.scenes.statistics.size < 150e6
 
 
 def test_the_bound_holds_for_the_process_and_not_for_each_filter():
     model = StandInModel()
-    size = Scene(
-        face_character(), InferenceOptimizer().preprocess_character("a", face_character(), model), model
-    ).nbytes
-    shelf = SceneShelf(model, max_bytes=3 * size)
-    engine = Engine(model, DeviceChoice("cpu", torch.float32, "CPU"), FeatureResidency("cpu", max_bytes=1), shelf)
+    size = SceneCache(model).scene(face_character()).nbytes
+    scenes = SceneCache(model, max_bytes=3 * size)
+    engine = Engine(model, DeviceChoice("cpu", torch.float32, "CPU"), scenes)
     renderers = [make_renderer(face_character(f"{number}.png", 20 * number), engine) for number in range(8)]
-    assert shelf.count == 3
-    assert shelf.nbytes <= 3 * size
+    assert scenes.statistics.entries == 3
+    assert scenes.statistics.size <= 3 * size
     # Those whose scene had to go still draw.
-    assert shown(renderers[0].render(DrivingMotion(now_ns=1)))[0] == 0
+    assert shown(at_rest(renderers[0]))[0] == 0
     extracted = model.extracted
     renderers[7].set_character(face_character("0.png", 0))
     assert model.extracted == extracted + 1
@@ -353,8 +372,7 @@ def test_the_bound_holds_for_the_process_and_not_for_each_filter():
 
 def test_a_scene_says_how_much_memory_it_takes():
     model = StandInModel()
-    character = face_character(alpha=0)
-    scene = Scene(character, InferenceOptimizer().preprocess_character("a", character, model), model)
+    scene = SceneCache(model).scene(face_character(alpha=0))
     assert scene.nbytes == pytest.approx(device_bytes(scene), abs=2000)
 
 

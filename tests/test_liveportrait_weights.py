@@ -1,4 +1,4 @@
-"""Reading LivePortrait's checkpoints: what is refused and how that is said, folding, and the converted file."""
+"""Reading LivePortrait's checkpoints: rejected files and their errors, folding, and the folded file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def state() -> dict[str, torch.Tensor]:
 
 @pytest.fixture
 def checkpoint(tmp_path, state):
-    """Writes a checkpoint of the appearance extractor with some keys changed, None to leave one out."""
+    """Write a checkpoint of the appearance extractor with some keys changed, or left out by None."""
 
     def write(**changes) -> Path:
         path = tmp_path / f"{EXTRACTOR}.pth"
@@ -43,7 +43,7 @@ def checkpoint(tmp_path, state):
 
 @pytest.fixture
 def weights_dir(tmp_path, checkpoint):
-    """All five files, of which only those of the small networks hold anything."""
+    """All five files; only those of the small networks have content."""
     checkpoint()
     for name in ("motion_extractor", "warping_module", "spade_generator"):
         (tmp_path / f"{name}.pth").touch()
@@ -53,13 +53,13 @@ def weights_dir(tmp_path, checkpoint):
 
 @pytest.fixture
 def small_networks(monkeypatch):
-    """Lets only the small networks be loaded."""
+    """Load only the small networks."""
     small = {name: build.NETWORKS[name] for name in (EXTRACTOR, *STITCHING_PARTS)}
     monkeypatch.setattr(build, "NETWORKS", small)
 
 
 def refusal(path: Path, network: str = EXTRACTOR) -> str:
-    """Return what the error says; it must name the file and the remedy."""
+    """Return the error's text, which must name the file and the remedy."""
     with pytest.raises(WeightsError) as caught:
         load_unfolded(network, path)
     assert str(path) in str(caught.value)
@@ -221,7 +221,7 @@ def test_a_folded_network_matches_the_unfolded_one(golden_weights_dir, network):
     assert (after - before).std() <= 1e-5 * before.std()
 
 
-def test_a_batch_gives_what_its_members_give(golden_networks):
+def test_a_batch_equals_its_members(golden_networks):
     image, warped = (
         torch.from_numpy(input_noise(f"batch.{name}", SMALL_INPUTS[name][0], 0.3))
         for name in (EXTRACTOR, "spade_generator")
@@ -239,9 +239,7 @@ def test_loaded_networks_need_no_gradients(golden_networks):
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_keeps_what_a_face_would_tremble_by_in_float32(
-    golden_networks, golden_weights_dir, golden_cache_dir, dtype
-):
+def test_half_precision_keeps_the_pose_in_float32(golden_networks, golden_weights_dir, golden_cache_dir, dtype):
     networks = load_networks(golden_weights_dir, dtype=dtype, cache_dir=golden_cache_dir)
     assert networks.spade_generator.head.weight.dtype == dtype
     assert networks.stitching.mlp[0].weight.dtype == torch.float32
@@ -282,7 +280,7 @@ class TestConvertedFile:
     def test_a_damaged_one_is_made_again(self, weights_dir, small_networks, kept):
         cache = weights_dir / "cache"
         version, first = load_folded(weights_dir, cache)
-        (path,) = cache.iterdir()
+        (path,) = (cache / "weights").iterdir()
         whole = path.read_bytes()
         path.write_bytes(whole[:kept])
         again, second = load_folded(weights_dir, cache)
@@ -293,7 +291,7 @@ class TestConvertedFile:
     def test_one_with_values_that_are_no_numbers_is_made_again(self, weights_dir, small_networks):
         cache = weights_dir / "cache"
         _, first = load_folded(weights_dir, cache)
-        (path,) = cache.iterdir()
+        (path,) = (cache / "weights").iterdir()
         content = bytearray(path.read_bytes())
         content[-4000:-3000] = b"\xff" * 1000
         path.write_bytes(content)
@@ -303,13 +301,13 @@ class TestConvertedFile:
     def test_a_changed_checkpoint_replaces_it(self, weights_dir, small_networks, checkpoint, state):
         cache = weights_dir / "cache"
         version, first = load_folded(weights_dir, cache)
-        old = sorted(cache.iterdir())
+        old = sorted((cache / "weights").iterdir())
         checkpoint(second__weight=state[KEY] * 2)
         other, second = load_folded(weights_dir, cache)
         assert other != version
         assert torch.equal(second[EXTRACTOR].second.weight, first[EXTRACTOR].second.weight * 2)
-        assert len(sorted(cache.iterdir())) == 1
-        assert sorted(cache.iterdir()) != old
+        (path,) = (cache / "weights").iterdir()
+        assert [path] != old
 
     def test_copied_checkpoints_have_the_same_version(self, weights_dir, small_networks, tmp_path_factory):
         copy = tmp_path_factory.mktemp("copy") / "weights"

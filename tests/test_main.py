@@ -11,7 +11,7 @@ import pytest
 
 from animator_core import __main__ as command_line
 from animator_core.cli import doctor as doctor_command
-from animator_core.cli.native_noise import filtered_native_stderr
+from animator_core.cli.stderr_filter import filtered_native_stderr
 from animator_core.errors import AnimatorError
 from animator_core.installation.console import print_in_any_encoding
 from animator_core.ipc.frame_ring import RingError
@@ -19,7 +19,7 @@ from animator_core.ipc.frame_ring import RingError
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.mark.parametrize("failure", [AnimatorError("x is wrong", "do y"), RingError("x is wrong; do y")])
+@pytest.mark.parametrize("failure", [AnimatorError("x is wrong", "do y"), RingError("x is wrong", "do y")])
 def test_our_errors_are_one_line_and_exit_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], failure: Exception
 ) -> None:
@@ -38,7 +38,7 @@ def test_output_onto_a_full_disk_is_one_line_and_exit_1() -> None:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, timeout=120)
     assert (done.returncode, done.stderr) == (
         1,
-        "error: the disk that takes the output is full; free some space there\n",
+        "error: the disk of the output is full; free some space\n",
     )
 
 
@@ -172,7 +172,7 @@ def test_without_a_console_printing_is_prepared_all_the_same(monkeypatch: pytest
 def test_native_chatter_is_dropped_and_everything_else_is_not() -> None:
     script = (
         "import os, sys\n"
-        "from animator_core.cli.native_noise import filtered_native_stderr\n"
+        "from animator_core.cli.stderr_filter import filtered_native_stderr\n"
         "with filtered_native_stderr():\n"
         "    os.write(2, b'W0000 00:00:1795535114.508363    1149 manager.cc:114] Feedback\\n')\n"
         "    os.write(2, b'INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\\n')\n"

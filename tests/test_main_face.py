@@ -10,11 +10,11 @@ import pytest
 
 from animator_core.errors import ModelError
 from animator_core.installation.model_files import FACE_LANDMARKER
-from animator_core.tracking.build import create_tracker
+from animator_core.tracking.face_detector import DetectedFace, FaceDetector
 from animator_core.tracking.face_model import face_model
-from animator_core.tracking.finder import FaceFinder, FoundFace
-from animator_core.tracking.main_face import MainFace
+from animator_core.tracking.main_face import MainFaceTracker
 from animator_core.tracking.observation import FaceObservation
+from animator_core.tracking.trackers import create_tracker
 from tests.conftest import SHARED, shared_file
 
 Place = tuple[float, float, float]
@@ -26,16 +26,16 @@ _LEVELS = {"guest": 60, "partner": 90, "streamer": 200, "pattern": 230}
 class Room:
     """What the camera sees: faces by name, each a square of its own grey level; 30 frames a second."""
 
-    def __init__(self, has_finder: bool = True, fps: float = 30) -> None:
+    def __init__(self, has_detector: bool = True, fps: float = 30) -> None:
         self.faces: dict[str, Place] = {}
         self.prefers = ("guest", "partner", "streamer")
         """Whom the tracker takes first, where it has nobody."""
         self.fps = fps
         self.wall = 0
         self.number = 0
-        self.has_finder = has_finder
+        self.has_detector = has_detector
         self._followed: str | None = None
-        self.tracker = MainFace(self, self._make_finder)
+        self.tracker = MainFaceTracker(self, self._make_detector)
 
     name = "double"
 
@@ -65,10 +65,10 @@ class Room:
         patch = frame[int(y) - reach : int(y) + reach, int(x) - reach : int(x) + reach, 0]
         return bool((patch == _LEVELS[name]).all())
 
-    def _make_finder(self) -> FaceFinder:
-        if not self.has_finder:
+    def _make_detector(self) -> FaceDetector:
+        if not self.has_detector:
             raise ModelError("there is no detector", "run install.py again")
-        return FaceFinder(lambda frame: [FoundFace(*place) for place in self.faces.values()], lambda: None)
+        return FaceDetector(lambda frame: [DetectedFace(*place) for place in self.faces.values()], lambda: None)
 
     def frame(self) -> np.ndarray:
         made = np.full((360, 640, 3), self.wall, np.uint8)
@@ -174,7 +174,7 @@ def test_after_a_cut_the_smaller_face_of_the_new_scene_is_followed_at_once():
 
 
 def test_without_a_detector_it_tracks_as_before_but_for_smaller_faces():
-    room = Room(has_finder=False)
+    room = Room(has_detector=False)
     assert set(room.watch(2, streamer=STREAMER)) == {"s"}
     assert set(room.watch(1, guest=GUEST)) == {"."}
     assert room.watch(3, guest=GUEST)[-1] == "g"

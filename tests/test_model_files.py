@@ -1,4 +1,4 @@
-"""animator_core.installation.model_files: verification, local folders, and downloads from a server that misbehaves."""
+"""The model files: verification, local folders, and downloads from a server that misbehaves."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from animator_core import whole_file
+from animator_core import atomic_file
 from animator_core.errors import ModelError
-from animator_core.installation import model_files
-from animator_core.installation.model_files import CHUNK_BYTES, FACE_LANDMARKER, MANIFEST, ModelFile, ModelUnreachable
+from animator_core.installation import model_files, model_transfer
+from animator_core.installation.model_files import CHUNK_BYTES, FACE_LANDMARKER, MANIFEST, ModelFile
+from animator_core.installation.model_transfer import ModelUnreachable
 from tests.conftest import shared_file
 
 BYTES = random.Random(7).randbytes(3 * CHUNK_BYTES + 1234)
@@ -86,7 +87,7 @@ def manifest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fetch(server: ModelServer, models_dir: Path, **arguments: object) -> Path:
-    return model_files.fetch(MODEL, models_dir, mirror=server.url, pause_s=0.001, **arguments)  # type: ignore[arg-type]
+    return model_transfer.fetch(MODEL, models_dir, mirror=server.url, pause_s=0.001, **arguments)  # type: ignore[arg-type]
 
 
 def test_fetch_downloads_verifies_and_leaves_no_partial_file(server: ModelServer, tmp_path: Path) -> None:
@@ -173,7 +174,7 @@ def test_fetch_tries_again_when_the_server_is_busy(server: ModelServer, tmp_path
 
 def test_fetch_fails_at_once_without_a_network(tmp_path: Path) -> None:
     with pytest.raises(ModelUnreachable, match="cannot be reached"):
-        model_files.fetch(MODEL, tmp_path, pause_s=60.0)
+        model_transfer.fetch(MODEL, tmp_path, pause_s=60.0)
 
 
 def test_fetch_names_a_full_disk(server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +211,7 @@ def test_windows_waits_for_a_model_that_another_program_has_open(
         replace(source, target)
 
     monkeypatch.setattr(sys, "platform", "win32")
-    monkeypatch.setattr(whole_file.os, "replace", replace_later)
+    monkeypatch.setattr(atomic_file.os, "replace", replace_later)
     assert fetch(server, tmp_path).read_bytes() == BYTES
     assert not refusals
 
@@ -222,7 +223,7 @@ def test_windows_names_the_lock_when_a_model_stays_open(
         raise PermissionError(13, "in use by another process")
 
     monkeypatch.setattr(sys, "platform", "win32")
-    monkeypatch.setattr(model_files, "replace_file", refuse)
+    monkeypatch.setattr(model_transfer, "replace_file", refuse)
     with pytest.raises(ModelError, match=r"cannot write .*; close OBS and whatever else uses it"):
         fetch(server, tmp_path)
 
@@ -268,7 +269,7 @@ def test_verified_path_names_a_missing_model_and_an_unknown_one(tmp_path: Path) 
     with pytest.raises(ModelError, match=r"net\.pth is missing; run install.py"):
         model_files.verified_path(tmp_path, "net.pth")
     with pytest.raises(ModelError, match=r"landmark\.onnx is no model file of this program"):
-        model_files.model_path(tmp_path, "landmark.onnx")
+        model_files.verified_path(tmp_path, "landmark.onnx")
 
 
 def test_take_from_folder_finds_a_nested_file_by_its_bytes_whatever_its_name(tmp_path: Path) -> None:
@@ -277,7 +278,7 @@ def test_take_from_folder_finds_a_nested_file_by_its_bytes_whatever_its_name(tmp
     (folder / "renamed.bin").write_bytes(BYTES)
     (folder / "decoy.bin").write_bytes(bytes(len(BYTES)))
     models_dir = tmp_path / "models"
-    assert model_files.take_from_folder(MODEL, tmp_path / "downloads", models_dir)
+    assert model_transfer.take_from_folder(MODEL, tmp_path / "downloads", models_dir)
     assert (models_dir / "net.pth").read_bytes() == BYTES
     assert not list(models_dir.glob("*.part"))
 
@@ -285,17 +286,17 @@ def test_take_from_folder_finds_a_nested_file_by_its_bytes_whatever_its_name(tmp
 def test_take_from_folder_says_when_the_named_file_is_damaged(tmp_path: Path) -> None:
     (tmp_path / "net.pth").touch()
     with pytest.raises(ModelError, match="is empty"):
-        model_files.take_from_folder(MODEL, tmp_path, tmp_path / "models")
+        model_transfer.take_from_folder(MODEL, tmp_path, tmp_path / "models")
 
 
 def test_take_from_folder_without_the_file_takes_nothing(tmp_path: Path) -> None:
-    assert not model_files.take_from_folder(MODEL, tmp_path, tmp_path / "models")
+    assert not model_transfer.take_from_folder(MODEL, tmp_path, tmp_path / "models")
 
 
 def test_the_official_landmarker_is_recognised_under_its_other_name(tmp_path: Path) -> None:
     source = shared_file("models/face_landmarker_v2_with_blendshapes.task")
     shutil.copy(source, tmp_path)
-    assert model_files.take_from_folder(FACE_LANDMARKER, tmp_path, tmp_path / "models")
+    assert model_transfer.take_from_folder(FACE_LANDMARKER, tmp_path, tmp_path / "models")
     assert model_files.verified_path(tmp_path / "models", "face_landmarker.task", rehash=True)
 
 
@@ -306,7 +307,7 @@ def test_the_manifest_has_only_https_addresses_and_unique_names() -> None:
 
 def test_model_files_imports_the_standard_library_only() -> None:
     code = (
-        "import sys, animator_core.installation.model_files; "
+        "import sys, animator_core.installation.model_transfer; "
         "sys.exit(', '.join({'numpy', 'cv2', 'torch', 'yaml', 'mediapipe'} & set(sys.modules)) or 0)"
     )
     root = Path(__file__).resolve().parents[1]

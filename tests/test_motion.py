@@ -9,15 +9,16 @@ from typing import Callable
 import numpy as np
 import pytest
 
-from animator_core.motion.calibration import neutral_of
+from animator_core.ipc.face_settings import FaceSettings
 from animator_core.motion.driving import DrivingMotion
-from animator_core.motion.estimator import MotionEstimator, MotionSettings
-from animator_core.motion.face_state import face_state, mirrored
-from animator_core.motion.kept_neutral import from_text, neutral_arrays, neutral_of_arrays, to_text
-from animator_core.motion.one_euro import OneEuroFilter
+from animator_core.motion.estimator import MotionEstimator
+from animator_core.motion.face_state import StateComparison, face_state, mirrored
+from animator_core.motion.filters import OneEuroFilter
+from animator_core.motion.kept_neutral import from_text, neutral_of_arrays, to_text
+from animator_core.motion.rotation import euler_angles, rotation_from_euler
 from animator_core.tracking.face_model import LEFT_EYE, RIGHT_EYE, face_model
 from animator_core.tracking.observation import FaceObservation
-from animator_core.tracking.pose import DEPTH_SCALE, HeadPose, euler_angles, rotation_from_euler, with_true_depth
+from animator_core.tracking.pose import DEPTH_SCALE, HeadPose, with_true_depth
 
 FRAME_NS = 33_333_333
 
@@ -41,8 +42,8 @@ def seen(
     return FaceObservation(points.astype(np.float32), 640, 480, number * FRAME_NS)
 
 
-def calibrated(settings: MotionSettings | None = None) -> MotionEstimator:
-    estimator = MotionEstimator(settings or MotionSettings(smoothing=0.0))
+def calibrated(settings: FaceSettings | None = None) -> MotionEstimator:
+    estimator = MotionEstimator(settings or FaceSettings(smoothing=0.0))
     for number in range(1, 60):
         estimator.update(seen(number), number * FRAME_NS)
     assert estimator.is_calibrated
@@ -71,7 +72,7 @@ def test_a_turned_head_is_measured_against_the_neutral_pose() -> None:
 def test_mirroring_turns_the_other_way_and_swaps_the_eyes() -> None:
     plain = settled(calibrated(), lambda n: seen(n, angles=(15, 0, 4), shift=(20, 0)))
     mirror = settled(
-        calibrated(MotionSettings(mirror=True, smoothing=0.0)), lambda n: seen(n, angles=(15, 0, 4), shift=(20, 0))
+        calibrated(FaceSettings(mirror=True, smoothing=0.0)), lambda n: seen(n, angles=(15, 0, 4), shift=(20, 0))
     )
     yaw, _, roll = euler_angles(plain.rotation)
     other_yaw, _, other_roll = euler_angles(mirror.rotation)
@@ -86,8 +87,8 @@ def test_a_mirrored_neutral_pose_is_that_of_the_mirrored_frames() -> None:
         replace(each, landmarks=each.landmarks + noise.normal(0, 1, (478, 3)).astype(np.float32))
         for each in observations
     ]
-    computed = neutral_of([face_state(each) for each in observations]).mirrored()
-    seen_so = neutral_of([face_state(mirrored(each)) for each in observations])
+    computed = StateComparison().median([face_state(each) for each in observations]).mirrored()
+    seen_so = StateComparison().median([face_state(mirrored(each)) for each in observations])
     np.testing.assert_allclose(computed.pose.rotation, seen_so.pose.rotation, atol=1e-5)
     np.testing.assert_allclose(computed.pose.translation, seen_so.pose.translation, atol=1e-3)
     assert computed.pose.scale == pytest.approx(seen_so.pose.scale)
@@ -99,9 +100,9 @@ def test_mirroring_keeps_the_neutral_pose_whatever_pose_is_held_then() -> None:
     def turned(number: int) -> FaceObservation:
         return seen(number, angles=(15, 4, 6), shift=(40, 0), mouth=0.05)
 
-    estimator = calibrated(MotionSettings(smoothing=0.0))
+    estimator = calibrated(FaceSettings(smoothing=0.0))
     plain = settled(estimator, turned)
-    estimator.set_settings(MotionSettings(mirror=True, smoothing=0.0))
+    estimator.set_settings(FaceSettings(mirror=True, smoothing=0.0))
     assert estimator.is_calibrated
     first = estimator.update(turned(100), 100 * FRAME_NS)
     assert abs(euler_angles(first.rotation)[0] - euler_angles(plain.rotation)[0]) < 3, "eased, without a jump"
@@ -110,9 +111,7 @@ def test_mirroring_keeps_the_neutral_pose_whatever_pose_is_held_then() -> None:
     np.testing.assert_allclose(euler_angles(mirror.rotation), (-yaw, pitch, -roll), atol=0.05)
     np.testing.assert_allclose(mirror.translation, plain.translation * (-1, 1), atol=1e-3)
     np.testing.assert_allclose(mirror.expression[14, 1], plain.expression[14, 1], atol=1e-3)
-    assert mirror.face is not None and plain.face is not None
-    assert mirror.face.calibrations == plain.face.calibrations, "renderers keep theirs as well"
-    estimator.set_settings(MotionSettings(smoothing=0.0))
+    estimator.set_settings(FaceSettings(smoothing=0.0))
     np.testing.assert_allclose(settled(estimator, turned, first=200).rotation, plain.rotation, atol=1e-3)
 
 
@@ -124,16 +123,16 @@ def test_a_neutral_pose_goes_to_another_run_as_text(
     def turned(number: int) -> FaceObservation:
         return seen(number, angles=(15, 4, 6))
 
-    before = calibrated(MotionSettings(mirror=was_mirrored, smoothing=0.0))
+    before = calibrated(FaceSettings(mirror=was_mirrored, smoothing=0.0))
     assert before.neutral is not None
-    text = to_text(neutral_arrays(before.neutral))
+    text = to_text(before.neutral.arrays)
     assert text.isascii() and len(text) < 20_000
     with monkeypatch.context() as later:
         later.setattr(time, "localtime", lambda *given: time.struct_time((2030, 1, 1, 0, 0, 0, 0, 1, 0)))
-        assert to_text(neutral_arrays(before.neutral)) == text, "what is the same is not sent again"
+        assert to_text(before.neutral.arrays) == text, "what is the same is not sent again"
     neutral = neutral_of_arrays(from_text(text))
     assert neutral is not None
-    after = MotionEstimator(MotionSettings(mirror=is_mirrored, smoothing=0.0))
+    after = MotionEstimator(FaceSettings(mirror=is_mirrored, smoothing=0.0))
     after.set_neutral(neutral)
     assert after.is_calibrated
     yaw = euler_angles(settled(after, turned).rotation)[0]
@@ -151,7 +150,7 @@ def test_text_that_is_no_neutral_pose_is_none(text: str) -> None:
 def test_numbers_that_are_no_neutral_pose_are_none(name: str, value: np.ndarray) -> None:
     neutral = calibrated().neutral
     assert neutral is not None
-    assert neutral_of_arrays({**neutral_arrays(neutral), name: np.asarray(value)}) is None
+    assert neutral_of_arrays({**neutral.arrays, name: np.asarray(value)}) is None
 
 
 def test_sensitivities_scale_pose_and_expression_apart() -> None:
@@ -159,8 +158,8 @@ def test_sensitivities_scale_pose_and_expression_apart() -> None:
         return seen(number, angles=(10, 0, 0), mouth=0.1)
 
     plain = settled(calibrated(), make)
-    calm_head = settled(calibrated(MotionSettings(sensitivity_pose=0.5, smoothing=0.0)), make)
-    calm_face = settled(calibrated(MotionSettings(sensitivity_expression=0.5, smoothing=0.0)), make)
+    calm_head = settled(calibrated(FaceSettings(sensitivity_pose=0.5, smoothing=0.0)), make)
+    calm_face = settled(calibrated(FaceSettings(sensitivity_expression=0.5, smoothing=0.0)), make)
     assert euler_angles(calm_head.rotation)[0] == pytest.approx(euler_angles(plain.rotation)[0] / 2, abs=0.2)
     np.testing.assert_allclose(calm_head.expression, plain.expression, atol=1e-3)
     np.testing.assert_allclose(calm_face.expression, plain.expression / 2, atol=1e-3)
@@ -181,14 +180,14 @@ def test_eyes_torn_open_or_a_neutral_face_with_narrowed_ones_give_no_staring_cha
 
 
 def test_somebody_who_talks_from_the_start_has_a_closed_mouth_as_neutral() -> None:
-    estimator = MotionEstimator(MotionSettings(smoothing=0.0))
+    estimator = MotionEstimator(FaceSettings(smoothing=0.0))
     estimator.calibrate_from([seen(n, mouth=0.06 * abs(np.sin(n * 0.5))) for n in range(1, 31)])
     motion = settled(estimator, lambda n: seen(n, mouth=0.08), first=31)
     assert motion.expression[14, 1] == pytest.approx(0.08, abs=0.02)
 
 
 def test_a_moving_head_does_not_become_the_neutral_pose() -> None:
-    estimator = MotionEstimator(MotionSettings(smoothing=0.0))
+    estimator = MotionEstimator(FaceSettings(smoothing=0.0))
     for number in range(1, 60):
         estimator.update(seen(number, angles=(25 * np.sin(number * 0.3), 0, 0)), number * FRAME_NS)
     assert not estimator.is_calibrated
@@ -196,7 +195,7 @@ def test_a_moving_head_does_not_become_the_neutral_pose() -> None:
 
 @pytest.mark.parametrize("fps", [60, 30, 15, 10, 8, 7.5, 7, 6, 5, 3, 2, 1])
 def test_a_calm_face_is_calibrated_within_some_six_seconds_at_any_pace(fps: float) -> None:
-    estimator = MotionEstimator(MotionSettings(smoothing=0.0))
+    estimator = MotionEstimator(FaceSettings(smoothing=0.0))
     seconds = 0.0
     while not estimator.is_calibrated:
         seconds += 1 / fps
@@ -210,7 +209,7 @@ def test_a_calm_face_is_calibrated_within_some_six_seconds_at_any_pace(fps: floa
 
 
 def test_a_moving_head_at_a_slow_pace_is_not_calibrated_before_six_seconds() -> None:
-    estimator = MotionEstimator(MotionSettings(smoothing=0.0))
+    estimator = MotionEstimator(FaceSettings(smoothing=0.0))
     for number in range(1, 30):
         now_ns = number * 200_000_000
         turned = seen(1, angles=(25 * np.sin(number), 0, 0))
@@ -268,7 +267,7 @@ def test_an_idle_character_breathes_and_blinks() -> None:
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.5])
 def test_smoothing_delays_a_blink_by_no_more_than_one_frame(smoothing: float) -> None:
-    estimator = calibrated(MotionSettings(smoothing=smoothing))
+    estimator = calibrated(FaceSettings(smoothing=smoothing))
     settled(estimator, seen)
     lids = [1, 1, 1, 0.6, 0.15, 0.05, 0.15, 0.6, 1, 1, 1, 1]
     plain = calibrated()

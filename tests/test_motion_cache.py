@@ -22,7 +22,7 @@ def test_the_same_face_hits_and_another_misses():
     cache.put(FACE, "neutral")
     assert cache.get(FACE) == "neutral"
     assert cache.get(shifted(0.02)) is None
-    found = cache.get_stats()
+    found = cache.statistics
     assert (found.hits, found.misses, found.entries, found.hit_rate) == (1, 2, 1, pytest.approx(1 / 3))
 
 
@@ -79,7 +79,7 @@ def test_the_face_not_asked_for_the_longest_goes_first():
     cache.put(shifted(0.03), 3)
     assert cache.get(shifted(0.01)) is None
     assert [cache.get(shifted(0.01 * number)) for number in (0, 2, 3)] == [0, 2, 3]
-    assert (cache.get_stats().entries, cache.get_stats().evictions) == (3, 1)
+    assert (cache.statistics.entries, cache.statistics.evictions) == (3, 1)
 
 
 def test_clear_forgets_faces_and_counts():
@@ -87,7 +87,7 @@ def test_clear_forgets_faces_and_counts():
     cache.put(FACE, 1)
     cache.get(FACE)
     cache.clear()
-    assert cache.get_stats().entries == cache.get_stats().hits == 0
+    assert cache.statistics.entries == cache.statistics.hits == 0
     assert cache.get(FACE) is None
 
 

@@ -11,8 +11,8 @@ from stand_in_model import StandInModel
 from stand_ins import face_landmarks
 from test_features import make_features
 
+from animator_core.api import InferenceOptimizer
 from animator_core.errors import AnimatorError, CharacterError, ModelError
-from animator_core.liveportrait.source.optimizer import InferenceOptimizer
 
 FRAME = np.zeros((240, 320, 3), np.uint8)
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from golden.golden_rule import face_image
 from golden.golden_vectors import golden
+from official_crop import paste_mask
 
-from animator_core.liveportrait.motion.crop import paste_mask
 from animator_core.liveportrait.source.matte import MovingMatte
 from animator_core.liveportrait.source.paste_back import PasteBack
 
@@ -24,7 +24,7 @@ def picture(alpha: int = 255) -> np.ndarray:
 def pasted(made: np.ndarray, crop: np.ndarray, square: torch.Tensor, alpha: torch.Tensor | None = None) -> np.ndarray:
     paste_back = PasteBack(made, crop, "cpu")
     frame = paste_back.new_frame()
-    paste_back.paste(square, alpha, frame)
+    paste_back.start(square, alpha).put_into(frame)
     return frame
 
 
@@ -111,7 +111,7 @@ def test_only_what_is_under_the_square_is_written():
     paste_back = PasteBack(made, small, "cpu")
     frame = paste_back.new_frame()
     frame[:] = 7
-    paste_back.paste(torch.rand(1, 3, 512, 512), None, frame)
+    paste_back.start(torch.rand(1, 3, 512, 512), None).put_into(frame)
     outside = paste_mask(np.linalg.inv(small), 400, 300) == 0
     # The square is turned: its upright surroundings are written too, with what is there.
     assert (frame == 7).all(-1)[outside].mean() > 0.9
@@ -150,7 +150,7 @@ def test_two_pictures_may_be_under_way_at_once():
     paste_back = PasteBack(picture(), CROP, "cpu")
     squares = [torch.full((1, 3, 512, 512), level / 255) for level in (50, 200)]
     expected = [pasted(picture(), CROP, square) for square in squares]
-    under_way = [paste_back.begin(square, None) for square in squares]
+    under_way = [paste_back.start(square, None) for square in squares]
     for each, whole in zip(under_way, expected):
         frame = paste_back.new_frame()
         each.put_into(frame)
@@ -163,7 +163,7 @@ def test_two_pictures_may_be_under_way_at_once():
 def test_a_gpu_pastes_as_the_cpu_does(alpha):
     made, square = picture(alpha), torch.rand(1, 3, 512, 512)
     paste_back = PasteBack(made, CROP, "cuda")
-    under_way = [paste_back.begin(each.cuda(), None) for each in (square, 1 - square)]
+    under_way = [paste_back.start(each.cuda(), None) for each in (square, 1 - square)]
     for each, sent in zip(under_way, (square, 1 - square)):
         frame = paste_back.new_frame()
         each.put_into(frame)

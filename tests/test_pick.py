@@ -16,9 +16,9 @@ from animator_core.__main__ import main
 from animator_core.characters.description import read_description
 from animator_core.characters.face_picker import FacePicker, Step
 from animator_core.characters.library import CharacterLibrary
-from animator_core.cli import pick_window
-from animator_core.cli.pick_controller import HEIGHT, WIDTH, PickController
-from animator_core.cli.pick_view import PickView
+from animator_core.cli.picker import window as pick_window
+from animator_core.cli.picker.controller import HEIGHT, WIDTH, PickController
+from animator_core.cli.picker.view import PickView
 from animator_core.errors import NoFaceFound
 from animator_core.tracking.face_model import NAMED_POINTS, REQUIRED_POINTS, face_model
 
@@ -40,13 +40,13 @@ def window(point: tuple[float, float], size: tuple[int, int] = SIZE) -> tuple[in
 
 def click(shown: PickController, *points: tuple[float, float], event: int = cv2.EVENT_LBUTTONDOWN) -> None:
     for point in points:
-        shown.on_mouse(event, *window(point), 0)
-        shown.on_mouse(cv2.EVENT_LBUTTONUP, *window(point), 0)
+        shown.on_mouse(event, window(point), 0)
+        shown.on_mouse(cv2.EVENT_LBUTTONUP, window(point), 0)
 
 
 def drag(shown: PickController, start: tuple[float, float], end: tuple[float, float]) -> None:
     for event, point in ((cv2.EVENT_LBUTTONDOWN, start), (cv2.EVENT_MOUSEMOVE, end), (cv2.EVENT_LBUTTONUP, end)):
-        shown.on_mouse(event, *window(point), 0)
+        shown.on_mouse(event, window(point), 0)
 
 
 def press(shown: PickController, *keys: str) -> None:
@@ -91,11 +91,11 @@ def test_what_is_seen_at_a_pixel_is_what_is_clicked_there(zooms: int) -> None:
 def test_zooming_by_keys_and_wheel_makes_clicks_finer() -> None:
     shown = controller(size=(4000, 4000))
     press(shown, "space")
-    shown.on_mouse(cv2.EVENT_MOUSEMOVE, 500, 392, 0)
+    shown.on_mouse(cv2.EVENT_MOUSEMOVE, (500, 392), 0)
     press(shown, "+", "+", "+", "-")
-    shown.on_mouse(cv2.EVENT_MOUSEWHEEL, 500, 392, 1)
+    shown.on_mouse(cv2.EVENT_MOUSEWHEEL, (500, 392), 1)
     for x in (500, 501):
-        shown.on_mouse(cv2.EVENT_LBUTTONDOWN, x, 392, 0)
+        shown.on_mouse(cv2.EVENT_LBUTTONDOWN, (x, 392), 0)
     (first, _), (second, _) = shown._picker.points.values()
     assert first == pytest.approx(2000, abs=1)
     assert second - first == pytest.approx(4000 / 616 / 1.3**3, rel=0.05)
@@ -105,8 +105,8 @@ def test_the_right_button_and_the_arrows_move_the_view() -> None:
     shown = controller()
     press(shown, "space", "+", "right", "left")
     for event, x in ((cv2.EVENT_RBUTTONDOWN, 500), (cv2.EVENT_MOUSEMOVE, 526), (cv2.EVENT_RBUTTONUP, 526)):
-        shown.on_mouse(event, x, 392, 0)
-    shown.on_mouse(cv2.EVENT_LBUTTONDOWN, 526, 392, 0)
+        shown.on_mouse(event, (x, 392), 0)
+    shown.on_mouse(cv2.EVENT_LBUTTONDOWN, (526, 392), 0)
     assert next(iter(shown._picker.points.values())) == pytest.approx((300, 320), abs=1)
 
 
@@ -167,9 +167,9 @@ def test_closed_lips_are_two_quick_clicks_at_one_place() -> None:
 def test_clicks_beside_the_picture_and_on_the_text_are_no_answers() -> None:
     shown = controller()
     press(shown, "space")
-    shown.on_mouse(cv2.EVENT_LBUTTONDOWN, 5, 300, 0)
+    shown.on_mouse(cv2.EVENT_LBUTTONDOWN, (5, 300), 0)
     assert shown._picker.message == "That is outside of the picture."
-    shown.on_mouse(cv2.EVENT_LBUTTONDOWN, 500, 10, 0)
+    shown.on_mouse(cv2.EVENT_LBUTTONDOWN, (500, 10), 0)
     assert shown._picker.points == {}
 
 

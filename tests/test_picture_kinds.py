@@ -13,20 +13,20 @@ from made_pictures import STORED, chunk, exif, is_upright, save_turned, upright,
 from PIL import Image, ImageCms
 
 from animator_core.characters.picture import load_picture
-from obs_plugin.picture_parts import read_parts, seen, turned, write_copy
+from obs_plugin.plain_copy import read_plain_copy, turn
 
 
 def still(path: Path) -> np.ndarray:
-    """Return what the plugin shows where libobs decodes the plain copy as it lies: (H, W, 4) uint8 RGBA."""
-    parts, copy = read_parts(str(path)), io.BytesIO()
-    write_copy(str(path), parts, copy)
-    with Image.open(io.BytesIO(copy.getvalue())) as image:
+    """Return the plugin's picture, decoded by Pillow in place of libobs: (H, W, 4) uint8 RGBA."""
+    copy, written = read_plain_copy(str(path)), io.BytesIO()
+    copy.write(str(path), written)
+    with Image.open(io.BytesIO(written.getvalue())) as image:
         assert not getattr(image, "is_animated", False)
         assert "exif" not in image.info
         image.load()
         assert "exif" not in image.info
         rgba = image.convert("RGBA")
-    pixels, width, height = seen(memoryview(rgba.tobytes()), rgba.width, 4, parts)
+    pixels, width, height = copy.upright(memoryview(rgba.tobytes()), rgba.width, 4)
     return np.frombuffer(pixels, np.uint8).reshape(height, width, 4)
 
 
@@ -70,7 +70,7 @@ def test_damaged_exif_turns_nothing(tmp_path: Path, block: bytes) -> None:
     for name in ("a.png", "a.webp", "a.jpg"):
         upright().save(tmp_path / name, exif=b"Exif\0\0" + block)
         assert load_picture(tmp_path / name).shape[:2] == (80, 96)
-        assert read_parts(str(tmp_path / name)).orientation == 1
+        assert read_plain_copy(str(tmp_path / name)).orientation == 1
 
 
 def test_what_only_xmp_says_turns_neither(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_what_only_xmp_says_turns_neither(tmp_path: Path) -> None:
     for name in ("a.webp", "a.jpg"):
         upright().save(tmp_path / name, xmp=xmp)
         assert is_upright(load_picture(tmp_path / name))
-        assert read_parts(str(tmp_path / name)).is_plain
+        assert not read_plain_copy(str(tmp_path / name)).is_needed
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.webp", "b.webp"])
@@ -93,7 +93,7 @@ def test_of_an_animation_both_show_the_first_picture_and_it_is_said(
     first.save(path, save_all=True, append_images=frames, exif=exif(orientation), **options)
     assert is_upright(load_picture(path))
     assert "is animated; its first picture is used" in caplog.text
-    assert read_parts(str(path)).is_animated
+    assert read_plain_copy(str(path)).is_animated
     assert is_upright(still(path))
 
 
@@ -113,7 +113,7 @@ def test_a_first_picture_without_its_edges_is_whole_in_the_still(tmp_path: Path,
 def test_a_usual_picture_needs_no_copy(tmp_path: Path) -> None:
     for name in ("a.png", "a.webp", "a.jpg"):
         upright().save(tmp_path / name, exif=exif(1))
-        assert read_parts(str(tmp_path / name)).is_plain
+        assert not read_plain_copy(str(tmp_path / name)).is_needed
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.webp", "a.jpg"])
@@ -121,8 +121,7 @@ def test_a_picture_cut_off_anywhere_is_no_crash(tmp_path: Path, name: str) -> No
     data = save_turned(tmp_path / name, 6).read_bytes()
     for length in (*range(0, min(len(data), 400), 7), len(data) // 2, len(data) - 3):
         (tmp_path / name).write_bytes(data[:length])
-        parts = read_parts(str(tmp_path / name))
-        write_copy(str(tmp_path / name), parts, io.BytesIO())
+        read_plain_copy(str(tmp_path / name)).write(str(tmp_path / name), io.BytesIO())
 
 
 @pytest.mark.parametrize(("pixel_bytes", "kind"), [(1, np.uint8), (4, np.uint32), (8, np.uint64)])
@@ -139,7 +138,7 @@ def test_pixels_of_every_size_are_turned(pixel_bytes: int, kind: type[Any], orie
         7: stored[::-1, ::-1].T,
         8: np.rot90(stored),
     }[orientation]
-    pixels, width, height = turned(memoryview(stored.tobytes()), 5, pixel_bytes, orientation)
+    pixels, width, height = turn(memoryview(stored.tobytes()), 5, pixel_bytes, orientation=orientation)
     assert np.array_equal(np.frombuffer(pixels, kind).reshape(height, width), wanted)
 
 

@@ -7,25 +7,29 @@ import logging
 import numpy as np
 import pytest
 
+from animator_core.animation.character_choice import nearest_first
 from animator_core.animation.pace import Pace
-from animator_core.animation.parts import nearest_first
 from animator_core.animation.pipeline import CharacterPipeline
 from animator_core.animation.reuse import RenderReuse
 from animator_core.animation.statistics import FrameStatistics
 from animator_core.characters.character import Character
 from animator_core.errors import CharacterError
 from animator_core.motion.driving import DrivingMotion
+from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.visible_change import signature
 from animator_core.rendering.contract import Placement
-from animator_core.tracking.observation import FaceObservation
+from animator_core.tracking.observation import FaceObservation, TrackedFrame
+from animator_core.warp.driver import LandmarkDriver
 
 OBSERVATION = FaceObservation(np.zeros((478, 3), np.float32), 64, 48, 5)
+TRACKED = TrackedFrame(OBSERVATION, None)
 
 
-class EstimatorDouble:
+class EstimatorDouble(MotionEstimator):
     """Answers with the motion that the test puts in."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.motion = DrivingMotion(captured_ns=5)
         self.seen: list[tuple[FaceObservation | None, int]] = []
 
@@ -34,20 +38,32 @@ class EstimatorDouble:
         return self.motion
 
 
+class DriverDouble(LandmarkDriver):
+    """Hands the driving frame on to the renderer."""
+
+    def place(self, tracked: TrackedFrame | None, now_ns: int) -> Placement:
+        self._renderer.driving_frame = tracked and tracked.frame
+        return super().place(tracked, now_ns)
+
+
 class RendererDouble:
     name, device, note = "warp", "CPU", None
 
     def __init__(self) -> None:
+        self.driving_frame: np.ndarray | None = None
         self.rendered: list[tuple[DrivingMotion, np.ndarray | None]] = []
         self.error: Exception | None = None
         self.picture = np.zeros((4, 4, 4), np.uint8)
+
+    def create_driver(self, estimator: MotionEstimator) -> DriverDouble:
+        return DriverDouble(self, estimator)
 
     def set_character(self, character: Character) -> None:
         if character.name == "bad.png":
             raise CharacterError("bad.png cannot be drawn", "use another")
 
-    def place(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> Placement:
-        return Placement(signature(motion), (motion, driving_frame))
+    def place(self, motion: DrivingMotion) -> Placement:
+        return Placement(signature(motion), (motion, self.driving_frame), motion.captured_ns)
 
     def draw(self, placement: Placement) -> np.ndarray:
         if self.error:
@@ -61,14 +77,15 @@ def character(name: str = "a.png") -> Character:
 
 
 def pipeline(**options: object) -> CharacterPipeline:
-    made = CharacterPipeline(EstimatorDouble(), RendererDouble(), **options)
+    made = CharacterPipeline(EstimatorDouble(), **options)
+    made.use(RendererDouble())
     made.set_character(character())
     return made
 
 
 def test_observation_becomes_motion_becomes_picture():
     made, frame = pipeline(), np.ones((2, 2, 3), np.uint8)
-    animated = made.animate(OBSERVATION, 77, frame)
+    animated = made.animate(TrackedFrame(OBSERVATION, frame), 77)
     assert made.estimator.seen == [(OBSERVATION, 77)]
     (motion, driving_frame) = made.renderer.rendered[0]
     assert motion is made.estimator.motion
@@ -107,17 +124,17 @@ CHANGES = [
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))
 def test_every_visible_change_of_the_motion_is_rendered(change):
     made = pipeline(reuse=RenderReuse())
-    made.animate(OBSERVATION, 1)
+    made.animate(TRACKED, 1)
     made.estimator.motion = DrivingMotion(**change)
-    made.animate(OBSERVATION, 2)
+    made.animate(TRACKED, 2)
     assert len(made.renderer.rendered) == 2
 
 
 def test_an_unchanged_motion_is_not_rendered_again_but_its_time_goes_on():
     made = pipeline(reuse=RenderReuse())
-    first = made.animate(OBSERVATION, 1)
+    first = made.animate(TRACKED, 1)
     made.estimator.motion = DrivingMotion(translation=np.full(2, 1e-5, np.float32), captured_ns=99)
-    again = made.animate(OBSERVATION, 2)
+    again = made.animate(TRACKED, 2)
     assert len(made.renderer.rendered) == 1
     assert again.picture is first.picture
     assert again.captured_ns == 99
@@ -129,22 +146,22 @@ def test_many_tiny_changes_add_up_to_a_rendered_one():
     made = pipeline(reuse=RenderReuse())
     for step in range(100):
         made.estimator.motion = DrivingMotion(translation=np.full(2, step * 1e-3, np.float32))
-        made.animate(OBSERVATION, step)
+        made.animate(TRACKED, step)
     assert 20 < len(made.renderer.rendered) < 50
 
 
 def test_another_character_is_rendered_although_the_motion_is_the_same():
     made = pipeline(reuse=RenderReuse())
-    made.animate(OBSERVATION, 1)
+    made.animate(TRACKED, 1)
     made.set_character(character("b.png"))
-    made.animate(OBSERVATION, 2)
+    made.animate(TRACKED, 2)
     assert len(made.renderer.rendered) == 2
 
 
 def test_without_the_optimizer_every_frame_is_rendered():
     made = pipeline()
     for moment in range(3):
-        made.animate(OBSERVATION, moment)
+        made.animate(TRACKED, moment)
     assert len(made.renderer.rendered) == 3
 
 
@@ -152,9 +169,9 @@ def test_after_a_failed_rendering_the_same_motion_is_tried_again():
     made = pipeline(reuse=RenderReuse())
     made.renderer.error = RuntimeError("broken")
     with pytest.raises(RuntimeError):
-        made.animate(OBSERVATION, 1)
+        made.animate(TRACKED, 1)
     made.renderer.error = None
-    made.animate(OBSERVATION, 2)
+    made.animate(TRACKED, 2)
     assert len(made.renderer.rendered) == 1
 
 
@@ -162,7 +179,7 @@ def test_slow_rendering_is_warned_of_once_in_a_while(caplog):
     made = pipeline(max_inference_time_ms=1e-6)
     with caplog.at_level(logging.WARNING):
         for moment in range(5):
-            made.animate(OBSERVATION, moment)
+            made.animate(TRACKED, moment)
     assert len(caplog.records) == 1
     assert "max_inference_time_ms" in caplog.text
 
@@ -196,7 +213,7 @@ def test_statistics_of_a_long_stream_stay_small():
     for index in range(10_000):
         statistics.add("render", index)
         statistics.shown(1, index)
-    assert len(statistics._stages["render"]) < 1000
+    assert len(statistics._stages["render"].times_ns) < 1000
     assert len(statistics._latencies) < 1000
 
 

@@ -6,16 +6,14 @@ import numpy as np
 import pytest
 
 from animator_core.errors import CharacterError
-from animator_core.tracking.face_model import NAMED_POINTS, REQUIRED_POINTS, face_model, fit_landmarks
-from animator_core.tracking.pose import (
-    HeadPose,
+from animator_core.motion.rotation import (
     euler_angles,
-    fit_pose,
     rotation_from_euler,
     rotation_from_vector,
     vector_from_rotation,
-    with_true_depth,
 )
+from animator_core.tracking.face_model import NAMED_POINTS, REQUIRED_POINTS, face_model, fit_landmarks
+from animator_core.tracking.pose import HeadPose, fit_pose, with_true_depth
 
 
 def test_mirroring_the_face_model_twice_is_nothing_and_once_is_its_mirror_image() -> None:

@@ -7,6 +7,7 @@ import math
 
 import pytest
 
+from animator_core.ipc.face_settings import FaceSettings
 from animator_core.ipc.frame_ring import RingAddress
 from animator_core.ipc.protocol import (
     MAX_LINE_BYTES,
@@ -30,7 +31,8 @@ from animator_core.ipc.protocol import (
     encode,
 )
 
-SETTINGS = AnimationSettings("ada löwe.png", "warp", True, 1.5, 0.5, 0.25, 59.94)
+FACE = FaceSettings(mirror=True, sensitivity_expression=1.5, sensitivity_pose=0.5, smoothing=0.25)
+SETTINGS = AnimationSettings("ada löwe.png", "warp", FACE, frame_rate=59.94)
 MESSAGES = [
     OpenFilter("f-1", RingAddress("/run/a", 4096), RingAddress("b", 8192), SETTINGS),
     OpenFilter("f-1", RingAddress("/run/a", 4096), RingAddress("b", 8192), SETTINGS, "UEsDBBQ="),
@@ -87,7 +89,7 @@ def test_whole_numbers_are_accepted_where_fractions_are_possible():
         b'{"type": "character_list", "characters": 5}',
         b'{"type": "character_list", "characters": [5]}',
         b'{"type": "update_filter", "filter_id": "a", "settings": 5}',
-        b'{"type": "update_filter", "filter_id": "a", "settings": {"mirror": 1}}',
+        b'{"type": "update_filter", "filter_id": "a", "settings": {"face": {"mirror": 1}}}',
         b'{"type": "update_filter", "filter_id": "a", "settings": {"colour": "red"}}',
         b'{"type": "open_filter", "filter_id": "a", "driving": {}, "animated": {}, "settings": {}}',
         b"\xff\xfe",
@@ -102,15 +104,21 @@ def test_anything_else_is_a_message_error_and_nothing_worse(line):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("renderer", "magic"),
         ("sensitivity_expression", 2.1),
         ("sensitivity_pose", -0.1),
         ("smoothing", 1.01),
         ("smoothing", math.nan),
-        ("frame_rate", 0.0),
-        ("frame_rate", math.inf),
     ],
 )
+def test_face_settings_out_of_range_are_refused_on_both_sides(name, value):
+    with pytest.raises(ValueError, match=name):
+        FaceSettings(**{name: value})
+    line = json.dumps({"type": "update_filter", "filter_id": "a", "settings": {"face": {name: value}}}).encode()
+    with pytest.raises(MessageError, match=name):
+        decode(line)
+
+
+@pytest.mark.parametrize(("name", "value"), [("renderer", "magic"), ("frame_rate", 0.0), ("frame_rate", math.inf)])
 def test_settings_out_of_range_are_refused_on_both_sides(name, value):
     with pytest.raises(MessageError, match=name):
         AnimationSettings(**{name: value})

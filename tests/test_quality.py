@@ -6,9 +6,9 @@ import logging
 
 import pytest
 
+from animator_core.animation.load_monitor import LoadMonitor
 from animator_core.animation.pace import Pace
 from animator_core.animation.quality import Load, QualityLadder, Rung
-from animator_core.animation.review import Review
 from animator_core.animation.statistics import FrameStatistics
 from animator_core.config import PerformanceConfig
 
@@ -171,7 +171,7 @@ def test_a_threshold_of_0_refuses_nothing():
 
 def test_what_failed_and_was_not_slow_is_tried_again_in_full():
     machine = Machine(is_liveportrait=True)
-    assert machine.ladder.give_way()
+    assert machine.ladder.fall_back()
     machine.warp_ms = 300
     assert machine.run(4) == Rung(is_half_rate=True, is_warp=True), "meanwhile the warp was too slow as well"
     machine.warp_ms = 5
@@ -223,15 +223,15 @@ def test_rendering_takes_no_more_than_its_share_of_the_time(work_ms, most_share,
     assert shown / 20 == pytest.approx(fps, rel=0.03)
 
 
-def test_review_reads_the_load_from_the_statistics_and_logs_the_stages_when_asked(caplog):
+def test_the_monitor_reads_the_load_from_the_statistics_and_logs_the_stages_when_asked(caplog):
     statistics = FrameStatistics()
-    review = Review(PerformanceConfig(enable_profiling=True), statistics, 0)
+    monitor = LoadMonitor(PerformanceConfig(enable_profiling=True), statistics, 0)
     with caplog.at_level(logging.INFO):
         for second in range(1, 7):
             for frame in range(8):
                 statistics.add("render", 120_000_000)
                 statistics.shown(1, (second - 1) * SECOND + frame * SECOND // 8)
-            review.look(second * SECOND, is_disturbed=False)
-    assert review.rung == Rung(is_half_rate=True)
+            monitor.observe(second * SECOND, is_disturbed=False)
+    assert monitor.rung == Rung(is_half_rate=True)
     assert "render 120.0" in caplog.text
     assert "every second frame only" in caplog.text

@@ -15,17 +15,16 @@ from stand_ins import FRAME_HEIGHT, FRAME_WIDTH, face_landmarks
 from animator_core.animation.timing import StageTimes
 from animator_core.clips.driving_clip import DrivingMoment, TemplateClip
 from animator_core.clips.offline import animate_moments, replay_moments
-from animator_core.clips.recording import LandmarkRecorder, TemplateRecorder, evenly, measured_rate
+from animator_core.clips.recording import LandmarkRecorder, TemplateRecorder, measured_rate, resampled
 from animator_core.clips.track_file import read_track
 from animator_core.errors import MotionError, WeightsError
+from animator_core.ipc.face_settings import FaceSettings
 from animator_core.liveportrait.motion.template import MotionTemplate, is_template, read_template
+from animator_core.liveportrait.networks.build import load_motion_extractor
 from animator_core.liveportrait.networks.keypoints import KeypointMotion
-from animator_core.liveportrait.networks.motion_only import load_motion_extractor
 from animator_core.liveportrait.renderer import LivePortraitRenderer
-from animator_core.liveportrait.source.optimizer import InferenceOptimizer
-from animator_core.motion.driving import DrivenFace, DrivenFrame, DrivingMotion
 from animator_core.motion.estimator import MotionEstimator
-from animator_core.tracking.observation import FaceObservation
+from animator_core.tracking.observation import FaceObservation, TrackedFrame
 
 FRAME_NS = 40_000_000
 SIZE = (FRAME_WIDTH, FRAME_HEIGHT)
@@ -65,12 +64,12 @@ def turns(template: MotionTemplate) -> list[float]:
 
 def test_an_even_pace_keeps_every_frame():
     times = [5 + round(number * 1001e9 / 30000) for number in range(300)]
-    assert evenly(times, 30000 / 1001) == list(range(300))
+    assert resampled(times, 30000 / 1001) == list(range(300))
 
 
 def test_an_uneven_pace_repeats_and_leaves_out_by_time():
     times = [0, 100, 140, 150, 300, 400]
-    assert evenly([each * 1_000_000 for each in times], 10.0) == [0, 1, 3, 4, 5]
+    assert resampled([each * 1_000_000 for each in times], 10.0) == [0, 1, 3, 4, 5]
 
 
 @pytest.mark.parametrize(
@@ -170,10 +169,10 @@ def test_a_replay_shows_the_recording_whatever_the_batch(tmp_path: Path, batch_s
     record(recorder, [128] * 3 + [158, 98])
     recorder.write(tmp_path / "t.npz", 25.0)
     model = StandInModel()
-    renderer = LivePortraitRenderer(model, InferenceOptimizer())
+    renderer = LivePortraitRenderer(model)
     renderer.set_character(face_character())
     clip = TemplateClip(read_template(tmp_path / "t.npz"))
-    shown = replay_moments(clip, renderer, StageTimes(), batch_size)
+    shown = replay_moments(clip, renderer, times=StageTimes(), batch_size=batch_size)
     greens = [int(frame[80, 80, 1]) for _, frame in shown]
     assert model.painted == -(-5 // batch_size)
     assert greens[0] == greens[1] == greens[2]
@@ -184,13 +183,13 @@ def test_a_replay_shows_the_recording_whatever_the_batch(tmp_path: Path, batch_s
 def test_a_video_is_drawn_the_same_whatever_the_batch(batch_size: int):
     """The last batch is not full."""
     model = StandInModel()
-    renderer = LivePortraitRenderer(model, InferenceOptimizer(enable_motion_cache=False))
+    renderer = LivePortraitRenderer(model)
     renderer.set_character(face_character())
     moments = [
         DrivingMoment(Fraction(number, 25), moment, observed(moment), picture(128 + 4 * number), SIZE)
         for number, moment in enumerate(range(1, 7 * FRAME_NS, FRAME_NS))
     ]
-    drawn = animate_moments(iter(moments), MotionEstimator(), renderer, StageTimes(), batch_size)
+    drawn = animate_moments(iter(moments), MotionEstimator(), renderer, times=StageTimes(), batch_size=batch_size)
     greens = [int(frame[80, 80, 1]) for _, frame in drawn]
     assert model.painted == -(-7 // batch_size)
     assert len(set(greens)) == 7
@@ -199,18 +198,18 @@ def test_a_video_is_drawn_the_same_whatever_the_batch(batch_size: int):
 
 @pytest.mark.parametrize("is_known", [True, False])
 def test_a_clips_first_frame_is_measured_against_its_neutral_face_where_that_is_known(is_known: bool):
-    renderer = LivePortraitRenderer(StandInModel(), InferenceOptimizer(enable_motion_cache=False))
+    renderer = LivePortraitRenderer(StandInModel())
     renderer.set_character(face_character())
     clip = [
-        DrivenFrame(DrivenFace(face_landmarks(), smoothing=0.0), picture(158 if number < 5 else 128), moment)
+        TrackedFrame(observed(moment), picture(158 if number < 5 else 128))
         for number, moment in enumerate(range(1, 30 * FRAME_NS, FRAME_NS))
     ]
+    driver = renderer.create_driver(MotionEstimator(FaceSettings(smoothing=0.0)))
     if is_known:
-        renderer.calibrate_from(clip)
+        driver.calibrate_from(clip)
     greens = []
     for each in (clip[0], clip[20]):
-        motion = DrivingMotion(captured_ns=each.captured_ns, now_ns=each.captured_ns, face=each.face)
-        greens.append(int(renderer.render(motion, each.frame)[80, 80, 1]))
+        greens.append(int(renderer.draw(driver.place(each, each.observation.captured_ns))[80, 80, 1]))
     turned, resting = (abs(green - 127) > 20 for green in greens)
     assert (turned, resting) == (is_known, not is_known)
 

@@ -8,7 +8,7 @@ import torch
 from stand_in_model import face_character
 
 from animator_core.animation.reuse import RenderReuse
-from animator_core.liveportrait.renderer import _signature as keypoint_signature
+from animator_core.liveportrait.driver import signature as keypoint_signature
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.visible_change import HEAD_TOLERANCE, LID_AND_LIP_TOLERANCE, USUAL_FACE_PIXELS, signature
 from animator_core.tracking.face_model import INNER_LIPS

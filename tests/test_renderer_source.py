@@ -11,11 +11,11 @@ import pytest
 import torch
 from stand_in_model import StandInModel, face_character
 
+from animator_core.config import ComputeConfig
 from animator_core.errors import AnimatorError, ModelError, WeightsError
 from animator_core.liveportrait import engine
 from animator_core.liveportrait.execution import device
-from animator_core.liveportrait.execution.device import DeviceChoice
-from animator_core.liveportrait.execution.unused_card import UnusedCard
+from animator_core.liveportrait.execution.device import DeviceChoice, UnusedCard
 from animator_core.renderers import RendererSettings, RendererSource
 
 GPU = DeviceChoice("cpu", torch.float32, "a GPU")
@@ -39,7 +39,7 @@ class Loads:
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch) -> Loads:
     made = Loads()
-    monkeypatch.setattr(engine.LivePortraitModel, "load", made)
+    monkeypatch.setattr(engine.PortraitModel, "load", made)
     return made
 
 
@@ -70,8 +70,8 @@ def test_all_renderers_share_one_model_and_its_characters(settings, loads, choic
     assert loads.count == 1
     one.prepare(face_character())
     other.prepare(face_character())
-    assert one.optimizer.residency is other.optimizer.residency
-    assert other.optimizer.residency.get_stats().characters == 1
+    assert one.scenes is other.scenes
+    assert other.scenes.statistics.entries == 1
 
 
 def test_the_model_is_freed_with_its_last_renderer_and_loaded_anew_for_the_next(settings, loads, choice):
@@ -130,7 +130,7 @@ def test_a_card_that_cuda_does_not_reach_is_named_to_the_user(settings, loads, m
     unused = UnusedCard("RTX 3060", "PyTorch 2.13.0+cpu is not a build for NVIDIA cards", "run install.py again")
     monkeypatch.setattr(device, "_is_available", lambda kind: False)
     monkeypatch.setattr(device, "unused_card", lambda: unused)
-    settings = dataclasses.replace(settings, backend="torch")
+    settings = dataclasses.replace(settings, compute=ComputeConfig(backend="torch"))
     note = "RTX 3060 is not used (PyTorch 2.13.0+cpu is not a build for NVIDIA cards); run install.py again"
     assert str(RendererSource(settings).create(name).note) == note
 
@@ -162,9 +162,9 @@ def test_the_setting_decides_whether_the_networks_are_compiled(settings, monkeyp
     given = []
 
     def load(*arguments, **more):
-        given.append((*arguments, *more.values())[-1])
+        given.append(more["use_compile"])
         return StandInModel()
 
-    monkeypatch.setattr(engine.LivePortraitModel, "load", load)
-    RendererSource(dataclasses.replace(settings, use_compile=use_compile)).create("liveportrait")
+    monkeypatch.setattr(engine.PortraitModel, "load", load)
+    RendererSource(dataclasses.replace(settings, compute=ComputeConfig(compile=use_compile))).create("liveportrait")
     assert given == [use_compile]

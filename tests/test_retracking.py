@@ -10,12 +10,13 @@ import pytest
 
 from animator_core.characters.library import CharacterLibrary
 from animator_core.clips.video import VideoReader
-from animator_core.motion.estimator import MotionEstimator, MotionSettings
+from animator_core.ipc.face_settings import FaceSettings
+from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.face_state import face_state
-from animator_core.tracking.build import has_face_mesh
+from animator_core.motion.rotation import euler_angles
 from animator_core.tracking.face_mesh import FaceMeshTracker
 from animator_core.tracking.observation import FaceObservation
-from animator_core.tracking.pose import euler_angles
+from animator_core.tracking.trackers import has_face_mesh
 from animator_core.warp.renderer import WarpRenderer
 from tests.conftest import shared_file
 
@@ -40,7 +41,7 @@ def test_a_tracker_sees_the_driving_motion_in_the_output() -> None:
             assert found is not None
             observations.append(found)
     seen.close()
-    estimator = MotionEstimator(MotionSettings())
+    estimator = MotionEstimator(FaceSettings())
     estimator.calibrate_from(observations[:30])
     renderer = WarpRenderer()
     renderer.set_character(CharacterLibrary(Path(portrait).parent).load(portrait.name))

@@ -14,7 +14,7 @@ from animator_core.characters.library import CharacterLibrary
 from animator_core.characters.picture import load_picture
 from animator_core.clips.track_file import MotionTrack, read_track
 from animator_core.motion.face_state import FaceState, face_state
-from animator_core.tracking.pose import euler_angles
+from animator_core.motion.rotation import euler_angles
 from obs_plugin.character_list import list_pictures
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
@@ -106,6 +106,7 @@ def test_irises_of_drawing_lie_where_the_key_points_say(path: Path) -> None:
         assert picture[y, x, :3].max() < 90, "the pupil is dark"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("script", "name"), [("draw_mira.py", "mira"), ("draw_fox.py", "amber")])
 def test_script_reproduces_the_committed_drawing(script: str, name: str, tmp_path: Path) -> None:
     picture, committed_picture = tmp_path / f"{name}.png", ASSETS / "characters" / f"{name}.png"
@@ -117,6 +118,7 @@ def test_script_reproduces_the_committed_drawing(script: str, name: str, tmp_pat
     assert picture.with_suffix(".yaml").read_text() == committed_picture.with_suffix(".yaml").read_text()
 
 
+@pytest.mark.slow
 def test_script_reproduces_the_committed_astronaut(tmp_path: Path) -> None:
     for module in ("skimage", "scipy"):
         pytest.importorskip(module, reason=f"{module} is needed only to make the astronaut again")
@@ -183,6 +185,7 @@ def test_motion_speaks(states: list[FaceState]) -> None:
     assert width.max() > 1.15 * width[0] and width.min() < 0.85 * width[0], "wide and round sounds"
 
 
+@pytest.mark.slow
 def test_script_reproduces_the_committed_motion(motion: MotionTrack, tmp_path: Path) -> None:
     run_script("make_motion.py", tmp_path / "sample.npz")
     made = read_track(tmp_path / "sample.npz")

@@ -15,25 +15,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from animator_core.animation import animation, fallback
-from animator_core.animation import stage as stage_module
+from animator_core.animation import character_switch, fallback, prepared_renderer
 from animator_core.animation.animation import Animation
-from animator_core.animation.driving import DrivingFrames, TrackedFrame
-from animator_core.animation.parts import WorkerParts
+from animator_core.animation.face_tracking import FaceTracking
 from animator_core.animation.preparation import SOON, WANTED, PreparationThread
+from animator_core.animation.prepared_renderer import PreparedRenderer
 from animator_core.animation.quality import Load, Rung
-from animator_core.animation.stage import Stage
+from animator_core.animation.requests import AnimationRequests
+from animator_core.animation.services import Services
 from animator_core.animation.statistics import FrameStatistics
 from animator_core.characters.library import CharacterLibrary
-from animator_core.config import CharacterConfig, Config
+from animator_core.config import AiModelConfig, CharacterConfig, Config
 from animator_core.errors import AnimatorError, CharacterError, DeviceLostError, ModelError, WeightsError
 from animator_core.ipc.frame_ring import FORMAT_BGRA_PREMULTIPLIED, FORMAT_RGBA, RingMemory, RingReader, RingWriter
 from animator_core.ipc.protocol import AnimationSettings, Ready, Shutdown, decode, encode
-from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.kept_neutral import from_text
-from animator_core.tracking.observation import FaceObservation
+from animator_core.tracking.observation import FaceObservation, TrackedFrame
+from animator_core.warp.driver import LandmarkDriver
 from animator_core.worker.channel import MessageChannel
 from animator_core.worker.process import ParentWatch
+from animator_core.worker.rings import RingSink, RingSource
 from tests.worker_harness import save_character
 from tests.worker_with_doubles import RendererDouble, TrackerDouble
 
@@ -54,7 +55,7 @@ class TrackerRecorder:
 
 
 class QuietRenderer(RendererDouble):
-    def render(self, motion, driving_frame=None):
+    def render(self, motion):
         return np.ascontiguousarray(self._character.picture)
 
 
@@ -96,7 +97,7 @@ def publish(writer: RingWriter, captured_ns: int, width: int = 5, height: int = 
 
 
 def test_a_driving_frame_with_padded_rows_is_tracked_as_rgb(memory):
-    tracker, frames = TrackerRecorder(), DrivingFrames(RingReader(memory), FrameStatistics())
+    tracker, frames = TrackerRecorder(), FaceTracking(RingSource(RingReader(memory)), FrameStatistics())
     assert frames.track_newest(tracker) is None
     expected = publish(RingWriter(memory), 5)
     tracked = frames.track_newest(tracker)
@@ -107,7 +108,7 @@ def test_a_driving_frame_with_padded_rows_is_tracked_as_rgb(memory):
 
 
 def test_times_given_to_the_tracker_rise_whatever_the_ring_says(memory):
-    tracker, frames = TrackerRecorder(), DrivingFrames(RingReader(memory), FrameStatistics())
+    tracker, frames = TrackerRecorder(), FaceTracking(RingSource(RingReader(memory)), FrameStatistics())
     writer = RingWriter(memory)
     for captured_ns in (100, 100, 50, 200):
         publish(writer, captured_ns)
@@ -116,7 +117,7 @@ def test_times_given_to_the_tracker_rise_whatever_the_ring_says(memory):
 
 
 def test_a_slow_machine_tracks_every_second_frame(memory):
-    tracker, frames = TrackerRecorder(), DrivingFrames(RingReader(memory), FrameStatistics())
+    tracker, frames = TrackerRecorder(), FaceTracking(RingSource(RingReader(memory)), FrameStatistics())
     writer = RingWriter(memory)
     for captured_ns in range(1, 11):
         publish(writer, captured_ns)
@@ -125,7 +126,7 @@ def test_a_slow_machine_tracks_every_second_frame(memory):
 
 
 def test_frames_of_another_format_are_not_tracked(memory):
-    tracker, frames = TrackerRecorder(), DrivingFrames(RingReader(memory), FrameStatistics())
+    tracker, frames = TrackerRecorder(), FaceTracking(RingSource(RingReader(memory)), FrameStatistics())
     writer = RingWriter(memory)
     writer.begin()
     writer.publish(4, 4, 16, FORMAT_BGRA_PREMULTIPLIED, 1)
@@ -156,39 +157,48 @@ def test_no_job_begins_after_the_end():
     assert order == []
 
 
-def make_stage(library, preparation, create_renderer=lambda name: QuietRenderer(), name="warp", **options) -> Stage:
-    return Stage(name, library, create_renderer, preparation, 1 << 20, **options)
+def make_services(library, preparation, create_renderer=lambda name: QuietRenderer(), config=None) -> Services:
+    return Services(
+        config or Config(), library, preparation, create_tracker=TrackerDouble, create_renderer=create_renderer
+    )
 
 
-def test_stage_prepares_in_the_background_and_then_answers_at_once(library, preparation):
-    stage = make_stage(library, preparation, warmup_frames=2)
-    assert stage.character("a.png") is None
-    wait_until(lambda: stage.character("a.png") is not None)
-    assert stage.character("a.png") is stage.character("a.png")
-    assert stage.renderer is not None
+def prepared_renderer_of(
+    library, preparation, create_renderer=lambda name: QuietRenderer(), name="warp", warmup_frames=0
+) -> PreparedRenderer:
+    config = Config(ai_model=AiModelConfig(warmup_frames=warmup_frames))
+    return PreparedRenderer(name, 1 << 20, make_services(library, preparation, create_renderer, config))
 
 
-def test_stage_says_why_a_character_cannot_be_drawn_until_it_is_refreshed(library, preparation):
-    stage = make_stage(library, preparation)
-    stage.character("absent.png")
-    wait_until(lambda: stage.error("absent.png") is not None)
-    assert isinstance(stage.error("absent.png"), CharacterError)
+def test_a_prepared_renderer_prepares_in_the_background_and_then_answers_at_once(library, preparation):
+    prepared = prepared_renderer_of(library, preparation, warmup_frames=2)
+    assert prepared.character("a.png") is None
+    wait_until(lambda: prepared.character("a.png") is not None)
+    assert prepared.character("a.png") is prepared.character("a.png")
+    assert prepared.renderer is not None
+
+
+def test_a_prepared_renderer_says_why_a_character_cannot_be_drawn_until_it_is_refreshed(library, preparation):
+    prepared = prepared_renderer_of(library, preparation)
+    prepared.character("absent.png")
+    wait_until(lambda: prepared.error("absent.png") is not None)
+    assert isinstance(prepared.error("absent.png"), CharacterError)
     save_character(library.directory, "absent.png", (1, 2, 3))
-    stage.refresh()
-    wait_until(lambda: stage.character("absent.png") is not None)
+    prepared.refresh()
+    wait_until(lambda: prepared.character("absent.png") is not None)
 
 
-def test_stage_loads_a_changed_file_again_after_a_refresh_and_keeps_the_rest(library, preparation):
-    stage = make_stage(library, preparation)
-    stage.preload(["a.png", "b.png"])
-    wait_until(lambda: stage.character("a.png") and stage.character("b.png"))
-    a, b = stage.character("a.png"), stage.character("b.png")
+def test_a_prepared_renderer_loads_a_changed_file_again_after_a_refresh_and_keeps_the_rest(library, preparation):
+    prepared = prepared_renderer_of(library, preparation)
+    prepared.preload(["a.png", "b.png"])
+    wait_until(lambda: prepared.character("a.png") and prepared.character("b.png"))
+    a, b = prepared.character("a.png"), prepared.character("b.png")
     path = save_character(library.directory, "a.png", (99, 98, 97))
     os.utime(path, ns=(5, 5))
-    stage.refresh()
-    wait_until(lambda: stage.character("a.png") is not None)
-    assert stage.character("a.png").content_hash != a.content_hash
-    assert stage.character("b.png") is b
+    prepared.refresh()
+    wait_until(lambda: prepared.character("a.png") is not None)
+    assert prepared.character("a.png").content_hash != a.content_hash
+    assert prepared.character("b.png") is b
 
 
 def test_an_error_inside_a_library_is_that_characters_error(library, preparation):
@@ -196,22 +206,22 @@ def test_an_error_inside_a_library_is_that_characters_error(library, preparation
         def prepare(self, character):
             raise ZeroDivisionError("inside a library")
 
-    stage = make_stage(library, preparation, lambda name: Choking())
-    stage.character("a.png")
-    wait_until(lambda: stage.error("a.png") is not None)
-    assert "ZeroDivisionError: inside a library" in str(stage.error("a.png"))
+    prepared = prepared_renderer_of(library, preparation, lambda name: Choking())
+    prepared.character("a.png")
+    wait_until(lambda: prepared.error("a.png") is not None)
+    assert "ZeroDivisionError: inside a library" in str(prepared.error("a.png"))
 
 
-def test_without_weights_the_stage_falls_back_to_warp_and_says_so(library, preparation):
+def test_without_weights_the_prepared_renderer_falls_back_to_warp_and_says_so(library, preparation):
     def create(name: str) -> QuietRenderer:
         if name != "warp":
             raise WeightsError("no weights", "run install.py")
         return QuietRenderer()
 
-    stage = make_stage(library, preparation, create, "liveportrait")
-    stage.character("a.png")
-    wait_until(lambda: stage.character("a.png") is not None)
-    assert isinstance(stage.renderer_problem, WeightsError)
+    prepared = prepared_renderer_of(library, preparation, create, "liveportrait")
+    prepared.character("a.png")
+    wait_until(lambda: prepared.character("a.png") is not None)
+    assert isinstance(prepared.renderer_problem, WeightsError)
 
 
 @pytest.mark.parametrize(
@@ -223,7 +233,7 @@ def test_a_renderer_that_does_not_load_is_told_once_and_tried_again_later_and_la
     attempts: list[float] = []
     now = [1000.0]
     is_broken = [True]
-    monkeypatch.setattr(stage_module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(prepared_renderer.time, "monotonic", lambda: now[0])
 
     def create(name: str) -> QuietRenderer:
         attempts.append(now[0])
@@ -231,13 +241,13 @@ def test_a_renderer_that_does_not_load_is_told_once_and_tried_again_later_and_la
             raise error
         return QuietRenderer()
 
-    stage = make_stage(library, preparation, create)
+    prepared = prepared_renderer_of(library, preparation, create)
 
     def ask(seconds: float) -> None:
         for _ in range(round(seconds * 4)):
             now[0] += 0.25
-            stage.character("a.png")
-            stage.character("b.png")
+            prepared.character("a.png")
+            prepared.character("b.png")
             idle = threading.Event()
             preparation.submit(SOON, idle.set)
             assert idle.wait(10)
@@ -248,13 +258,13 @@ def test_a_renderer_that_does_not_load_is_told_once_and_tried_again_later_and_la
     assert all(later >= earlier for earlier, later in zip(gaps, gaps[1:]))
     assert gaps[-1] == pytest.approx(60, abs=0.3)
     assert len(attempts) == 9
-    assert type(error).__name__ in str(stage.error("a.png"))
-    assert "run install.py again" in str(stage.error("b.png")).partition("; ")[2]
+    assert type(error).__name__ in str(prepared.error("a.png"))
+    assert "run install.py again" in str(prepared.error("b.png")).partition("; ")[2]
     assert len(caplog.records) == 1
     is_broken[0] = False
     ask(61)
-    assert stage.character("a.png") is not None and stage.character("b.png") is not None
-    assert stage.error("a.png") is None and stage.renderer_problem is None
+    assert prepared.character("a.png") is not None and prepared.character("b.png") is not None
+    assert prepared.error("a.png") is None and prepared.renderer_problem is None
 
 
 def test_a_refresh_tries_a_renderer_that_does_not_load_at_once(library, preparation):
@@ -265,13 +275,13 @@ def test_a_refresh_tries_a_renderer_that_does_not_load_at_once(library, preparat
             raise ImportError("no numba")
         return QuietRenderer()
 
-    stage = make_stage(library, preparation, create)
-    stage.character("a.png")
-    wait_until(lambda: stage.error("a.png") is not None)
+    prepared = prepared_renderer_of(library, preparation, create)
+    prepared.character("a.png")
+    wait_until(lambda: prepared.error("a.png") is not None)
     is_broken[0] = False
-    assert stage.character("a.png") is None
-    stage.refresh()
-    wait_until(lambda: stage.character("a.png") is not None)
+    assert prepared.character("a.png") is None
+    prepared.refresh()
+    wait_until(lambda: prepared.character("a.png") is not None)
 
 
 def test_a_character_folder_that_cannot_be_looked_at_is_the_characters_error(library, preparation, monkeypatch):
@@ -279,20 +289,20 @@ def test_a_character_folder_that_cannot_be_looked_at_is_the_characters_error(lib
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(library, "fingerprint", fail)
-    stage = make_stage(library, preparation)
-    stage.character("a.png")
-    wait_until(lambda: stage.error("a.png") is not None)
-    assert "Input/output error" in str(stage.error("a.png"))
+    prepared = prepared_renderer_of(library, preparation)
+    prepared.character("a.png")
+    wait_until(lambda: prepared.error("a.png") is not None)
+    assert "Input/output error" in str(prepared.error("a.png"))
 
 
-def test_without_any_renderer_the_stage_reports_the_error(library, preparation):
+def test_without_any_renderer_the_prepared_renderer_reports_the_error(library, preparation):
     def create(name: str) -> QuietRenderer:
         raise AnimatorError("no renderer", "install one")
 
-    stage = make_stage(library, preparation, create)
-    stage.character("a.png")
-    wait_until(lambda: stage.error("a.png") is not None)
-    assert "no renderer" in str(stage.error("a.png"))
+    prepared = prepared_renderer_of(library, preparation, create)
+    prepared.character("a.png")
+    wait_until(lambda: prepared.error("a.png") is not None)
+    assert "no renderer" in str(prepared.error("a.png"))
 
 
 class LivePortraitDouble(QuietRenderer):
@@ -304,6 +314,11 @@ class LivePortraitDouble(QuietRenderer):
         self.name = "liveportrait"
 
 
+def make_animation(memory, services: Services, settings: AnimationSettings) -> Animation:
+    sink = RingSink(RingWriter(memory))
+    return Animation(AnimationRequests(settings), services, sink=sink, statistics=FrameStatistics())
+
+
 def animation_of(memory, library, preparation, made: list[QuietRenderer]) -> Animation:
     """Return an animation whose renderers are kept in ``made``."""
 
@@ -311,10 +326,7 @@ def animation_of(memory, library, preparation, made: list[QuietRenderer]) -> Ani
         made.append(QuietRenderer() if name == "warp" else LivePortraitDouble())
         return made[-1]
 
-    parts = WorkerParts(
-        Config(), library, preparation, TrackerDouble, create, lambda settings: MotionEstimator(settings)
-    )
-    shown = Animation(AnimationSettings("a.png"), parts, RingWriter(memory), FrameStatistics())
+    shown = make_animation(memory, make_services(library, preparation, create), AnimationSettings("a.png"))
     shown.restart()
     wait_until(lambda: shown.advance(None, False))
     return shown
@@ -323,10 +335,10 @@ def animation_of(memory, library, preparation, made: list[QuietRenderer]) -> Ani
 def slow_down(shown: Animation, rung: Rung) -> None:
     """Have the animation see a machine that is too slow until it has gone down to ``rung``."""
     for second in range(100):
-        if shown._review.rung == rung:
+        if shown._load.rung == rung:
             return
-        shown._review.quality.observe(Load(1, 0.1, 0.9), second * 1_000_000_000)
-    raise AssertionError(shown._review.rung)
+        shown._load.quality.observe(Load(1, 0.1, 0.9), second * 1_000_000_000)
+    raise AssertionError(shown._load.rung)
 
 
 def test_a_machine_that_is_too_slow_gets_less_to_do_and_the_streamer_is_told(memory, library, preparation):
@@ -348,7 +360,7 @@ def test_where_the_gpu_fails_the_warp_goes_on_and_says_why(memory, library, prep
     made: list[QuietRenderer] = []
     shown = animation_of(memory, library, preparation, made)
 
-    def fail(self, motion, driving_frame=None):
+    def fail(self, motion):
         raise ModelError("NVIDIA failed while LivePortrait used it (out of memory)", "close other programs that use it")
 
     monkeypatch.setattr(LivePortraitDouble, "render", fail)
@@ -360,8 +372,8 @@ def test_where_the_gpu_fails_the_warp_goes_on_and_says_why(memory, library, prep
     )
     monkeypatch.undo()
     for second in range(100, 200):
-        shown._review.quality.observe(Load(30, 0.1, 0.1), second * 1_000_000_000)
-    assert shown._review.rung == Rung(), "the computer is not too slow"
+        shown._load.quality.observe(Load(30, 0.1, 0.1), second * 1_000_000_000)
+    assert shown._load.rung == Rung(), "the computer is not too slow"
     notes = set()
     wait_until(lambda: (notes.add(shown.note[0]), shown.advance(None, False), shown.renderer_name != "warp")[2])
     assert notes == {"NVIDIA failed while LivePortrait used it (out of memory), so the warp renderer draws for now"}
@@ -375,7 +387,7 @@ def test_a_device_error_that_is_told_keeps_no_networks_alive(memory, library, pr
     # pytest keeps what is logged.
     monkeypatch.setattr(fallback.logger, "warning", lambda *given, **more: None)
 
-    def fail(self, motion, driving_frame=None):
+    def fail(self, motion):
         networks = type("Networks", (), {})()
         held.append(weakref.ref(networks))
         raise ModelError("NVIDIA failed", "close programs")
@@ -396,7 +408,7 @@ def test_a_gpu_that_fails_before_the_first_frame_leaves_it_to_the_warp(memory, l
     monkeypatch.setattr(LivePortraitDouble, "prepare", fail)
     shown = animation_of(memory, library, preparation, [])
     assert shown.renderer_name == "warp"
-    assert shown.problem == ("", "")
+    assert shown.error is None
     assert shown.note == ("NVIDIA has no memory, so the warp renderer draws for now", "close other programs")
     shown.close()
 
@@ -424,7 +436,7 @@ def test_a_gpu_that_is_lost_after_it_drew_is_the_end_of_the_thread(
     if fails_when == "preparing another":
         monkeypatch.setattr(LivePortraitDouble, "prepare", fail)
         save_character(library.directory, "new.png", (1, 2, 3))
-        shown.update(AnimationSettings("new.png"))
+        shown.requests.update(AnimationSettings("new.png"))
     else:
         monkeypatch.setattr(LivePortraitDouble, "render", fail)
         shown._is_redraw_due = True
@@ -453,9 +465,8 @@ def test_auto_never_shows_a_liveportrait_that_is_too_slow_here(
         made.append(QuietRenderer() if name == "warp" else LivePortraitDouble())
         return made[-1]
 
-    parts = WorkerParts(Config(), library, preparation, TrackerDouble, create, MotionEstimator)
     settings = AnimationSettings("a.png", renderer=wanted)
-    shown = Animation(settings, parts, RingWriter(memory), FrameStatistics())
+    shown = make_animation(memory, make_services(library, preparation, create), settings)
     shown.restart()
     names = set()
     wait_until(lambda: (names.add(shown.renderer_name), shown.advance(None, False))[1])
@@ -482,40 +493,40 @@ def test_a_gpu_that_still_fails_when_it_is_tried_again_is_tried_later(
     with monkeypatch.context() as broken:
         broken.setattr(LivePortraitDouble, "__init__" if fails_when == "loading" else "prepare", fail)
         for second in range(100, 200):
-            shown._review.quality.observe(Load(30, 0.1, 0.1), second * 1_000_000_000)
-        assert not shown._review.rung.is_warp
-        wait_until(lambda: (shown.advance(None, False), shown._review.rung.is_warp)[1])
+            shown._load.quality.observe(Load(30, 0.1, 0.1), second * 1_000_000_000)
+        assert not shown._load.rung.is_warp
+        wait_until(lambda: (shown.advance(None, False), shown._load.rung.is_warp)[1])
     shown._is_redraw_due = True
     wait_until(lambda: shown.advance(None, False))
     assert shown.renderer_name == "warp"
-    assert shown.problem == ("", "")
+    assert shown.error is None
     assert shown.note == ("NVIDIA has no memory, so the warp renderer draws for now", "close other programs")
     for second in range(200, 300):
-        shown._review.quality.observe(Load(30, 0.1, 0.1), second * 1_000_000_000)
+        shown._load.quality.observe(Load(30, 0.1, 0.1), second * 1_000_000_000)
     wait_until(lambda: (shown.advance(None, False), shown.renderer_name == "liveportrait")[1])
     assert shown.note == ("", "")
     shown.close()
 
 
 def test_where_the_warp_fails_there_is_nothing_to_give_way_to(memory, library, preparation, monkeypatch):
-    parts = WorkerParts(Config(), library, preparation, TrackerDouble, lambda name: QuietRenderer(), MotionEstimator)
-    shown = Animation(AnimationSettings("a.png", frame_rate=1000), parts, RingWriter(memory), FrameStatistics())
+    settings = AnimationSettings("a.png", frame_rate=1000)
+    shown = make_animation(memory, make_services(library, preparation), settings)
     shown.restart()
     wait_until(lambda: shown.advance(None, False))
 
-    def fail(self, motion, driving_frame=None):
+    def fail(self, motion):
         raise ModelError("broken", "report this")
 
     monkeypatch.setattr(QuietRenderer, "render", fail)
     shown._is_redraw_due = True
-    shown._pipeline.reuse.forget()
+    shown.switch.pipeline.reuse.forget()
     with pytest.raises(ModelError, match="broken"):
         wait_until(lambda: shown.advance(None, False))
     shown.close()
 
 
 def test_at_half_the_size_a_quarter_of_the_pixels_is_drawn(memory, preparation, tmp_path, monkeypatch):
-    monkeypatch.setattr(animation, "_LEAST_PIXELS", 1)
+    monkeypatch.setattr(character_switch, "_LEAST_PIXELS", 1)
     save_character(tmp_path / "characters", "a.png", (10, 20, 30))
     library = CharacterLibrary(tmp_path / "characters", detect=lambda rgb: None)
     shown = animation_of(memory, library, preparation, [])
@@ -531,21 +542,21 @@ def test_at_half_the_size_a_quarter_of_the_pixels_is_drawn(memory, preparation, 
 def test_a_reduced_picture_fits_a_ring_that_is_smaller_than_the_least_size(memory, library, preparation):
     shown = animation_of(memory, library, preparation, [])
     slow_down(shown, Rung(is_half_rate=True, is_small=True))
-    assert shown._max_pixels() * 4 == memory.capacity
+    assert shown.switch.max_pixels(is_small=True) * 4 == memory.capacity
     shown.close()
 
 
 def test_a_hidden_filter_renders_nothing_and_shows_the_present_when_seen_again(memory, library, preparation):
-    parts = WorkerParts(Config(), library, preparation, TrackerDouble, lambda name: QuietRenderer(), MotionEstimator)
-    shown = Animation(AnimationSettings("a.png", frame_rate=1000), parts, RingWriter(memory), FrameStatistics())
+    settings = AnimationSettings("a.png", frame_rate=1000)
+    shown = make_animation(memory, make_services(library, preparation), settings)
     shown.restart()
     wait_until(lambda: shown.advance(None, False))
-    shown.act("hide")
+    shown.requests.act("hide")
     for _ in range(5):
         time.sleep(0.01)
         assert not shown.advance(None, False)
     assert shown.wait_s() >= 0.05
-    shown.act("show")
+    shown.requests.act("show")
     wait_until(lambda: shown.advance(None, False))
     shown.close()
 
@@ -563,8 +574,8 @@ def test_the_other_characters_are_prepared_after_the_first_nearest_first(
     for name in ("d.png", "e.png"):
         save_character(library.directory, name, (1, 2, 3))
     config = Config(character=CharacterConfig(preload_all=preload_all))
-    parts = WorkerParts(config, library, preparation, TrackerDouble, lambda name: Recording(), MotionEstimator)
-    shown = Animation(AnimationSettings("a.png"), parts, RingWriter(memory), FrameStatistics())
+    services = make_services(library, preparation, lambda name: Recording(), config)
+    shown = make_animation(memory, services, AnimationSettings("a.png"))
     shown.restart()
     wait_until(lambda: shown.advance(None, False))
     is_done = threading.Event()
@@ -615,25 +626,32 @@ def test_main_limits_the_threads_of_the_number_libraries():
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
 
 
-class CalibratedDouble(LivePortraitDouble):
+class CalibratedDriver(LandmarkDriver):
     """Knows the driver's neutral face from the beginning, or from another renderer."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.neutral = {"liveportrait_scale": np.ones((1, 1), np.float32)}
-        self.given_neutral = None
+    @property
+    def neutral(self):
+        return {**super().neutral, "liveportrait_scale": np.ones((1, 1), np.float32)}
+
+    def set_neutral(self, arrays):
+        self._renderer.given_neutral = arrays
+
+
+class CalibratedDouble(LivePortraitDouble):
+    def create_driver(self, estimator):
+        return CalibratedDriver(self, estimator)
 
 
 def test_the_neutral_pose_survives_failures_other_renderers_and_other_sizes(memory, library, preparation, monkeypatch):
-    monkeypatch.setattr(animation, "_LEAST_PIXELS", 1)
+    monkeypatch.setattr(character_switch, "_LEAST_PIXELS", 1)
     made: list[QuietRenderer] = []
 
     def create(name: str) -> QuietRenderer:
         made.append(QuietRenderer() if name == "warp" else CalibratedDouble())
         return made[-1]
 
-    parts = WorkerParts(Config(), library, preparation, TrackerDouble, create, MotionEstimator)
-    shown = Animation(AnimationSettings("a.png", frame_rate=1000), parts, RingWriter(memory), FrameStatistics())
+    settings = AnimationSettings("a.png", frame_rate=1000)
+    shown = make_animation(memory, make_services(library, preparation, create), settings)
     shown.restart()
     tracker, number = TrackerDouble(), [0]
 
@@ -642,17 +660,17 @@ def test_the_neutral_pose_survives_failures_other_renderers_and_other_sizes(memo
         frame = np.full((48, 64, 3), 128, np.uint8)
         return shown.advance(TrackedFrame(tracker.track(frame, number[0] * 33_333_333), frame), False)
 
-    wait_until(lambda: (follow(), shown._estimator.is_calibrated)[1])
+    wait_until(lambda: (follow(), shown.switch.pipeline.is_calibrated)[1])
     wait_until(lambda: follow() and shown.neutral_text)
     text = shown.neutral_text
     assert {"rotation", "shape", "liveportrait_scale"} <= set(from_text(text))
     slow_down(shown, Rung(is_half_rate=True, is_small=True))
     count = len(made)
-    wait_until(lambda: (follow(), len(made) > count and shown._incoming is None)[1])
+    wait_until(lambda: (follow(), len(made) > count and shown.switch.renderers.incoming is None)[1])
     assert made[-1].given_neutral["liveportrait_scale"] == 1, "the renderer of the smaller size"
     shown.restart()
-    assert shown._estimator.is_calibrated, "after a failure"
+    assert shown.switch.pipeline.is_calibrated, "after a failure"
     assert shown.neutral_text == text
-    shown.act("calibrate")
+    shown.requests.act("calibrate")
     wait_until(lambda: follow() and shown.neutral_text != text)
     shown.close()

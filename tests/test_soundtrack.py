@@ -14,9 +14,9 @@ from made_media import RATE, Tone, grey, joined, make_clip, set_codec
 
 from animator_core.animation.timing import StageTimes
 from animator_core.clips import soundtrack
+from animator_core.clips.audio_timeline import RATE as RATE_OF_LINE
+from animator_core.clips.audio_timeline import AudioTimeline
 from animator_core.clips.driving_clip import VideoClip
-from animator_core.clips.sample_line import RATE as RATE_OF_LINE
-from animator_core.clips.sample_line import SampleLine
 from animator_core.clips.video import VideoReader, VideoWriter, choose_encoding
 
 SUFFIXES = [".mp4", ".webm", ".mov"]
@@ -28,7 +28,11 @@ def carry_over(driving: Path, produced: Path) -> str:
     clip = VideoClip(VideoReader(driving), tracker)
     moments = list(clip.moments(StageTimes()))
     with VideoWriter(
-        produced, choose_encoding(produced, False), clip.rate, clip.time_base, clip.soundtrack()
+        produced,
+        choose_encoding(produced, False),
+        clip.rate,
+        time_base=clip.time_base,
+        soundtrack=clip.soundtrack(),
     ) as writer:
         for moment in moments:
             assert moment.picture is not None
@@ -130,13 +134,13 @@ def test_sound_that_begins_before_or_after_the_pictures_stays_in_time(tmp_path: 
 def test_sound_that_cannot_be_converted_ends_and_the_video_does_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Failing(soundtrack.SampleLine):
+    class Failing(soundtrack.AudioTimeline):
         def add(self, frame: Any, start: Any) -> list[Any]:
             if self.position > 20000:
                 raise ValueError("a kind of sound that nobody knows")
             return super().add(frame, start)
 
-    monkeypatch.setattr(soundtrack, "SampleLine", Failing)
+    monkeypatch.setattr(soundtrack, "AudioTimeline", Failing)
     driving = make_clip(tmp_path / "in.ts", [grey(60)] * RATE, LOUD)
     assert "its sound ends after 0.4 s" in carry_over(driving, tmp_path / "out.mp4")
     count, levels = frames_and_levels(tmp_path / "out.mp4")
@@ -146,7 +150,7 @@ def test_sound_that_cannot_be_converted_ends_and_the_video_does_not(
 
 @pytest.mark.parametrize(("may_jump", "seconds"), [(True, 1.0), (False, 100.5)])
 def test_a_long_pause_is_silence_except_where_clocks_start_again(may_jump: bool, seconds: float) -> None:
-    line, sizes = SampleLine(may_jump), []
+    line, sizes = AudioTimeline(may_jump), []
     for start in (0, 100):
         frame = av.AudioFrame.from_ndarray(np.full((1, RATE_OF_LINE), 9000, np.int16), format="s16", layout="stereo")
         frame.sample_rate = RATE_OF_LINE

@@ -45,7 +45,7 @@ def test_a_motion_survives_the_round_trip(tmp_path: Path) -> None:
 
 def test_a_frame_without_a_face_gives_no_observation(tmp_path: Path) -> None:
     seen = FaceObservation(_landmarks(1)[0], 640, 480, 1, {"jawOpen": 0.25} | dict.fromkeys(NAMES[1:], 0.0))
-    track = track_from_observations([None, seen, None], 25.0, 640, 480)
+    track = track_from_observations([None, seen, None], 25.0, (640, 480))
     write_track(tmp_path / "m.npz", track)
     track = read_track(tmp_path / "m.npz")
     assert track.observation(0) is None
@@ -105,7 +105,7 @@ def test_a_pickled_member_is_never_unpickled(tmp_path: Path) -> None:
 def test_a_file_that_is_no_archive_is_rejected(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "junk.npz"
     path.write_bytes(content)
-    with pytest.raises(MotionError, match=r"junk\.npz is no motion file"):
+    with pytest.raises(MotionError, match=r"junk\.npz is not a motion file"):
         read_track(path)
 
 

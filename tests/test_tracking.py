@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,13 +22,13 @@ from PIL import Image
 from animator_core.config import PROJECT_ROOT
 from animator_core.errors import ModelError
 from animator_core.installation.model_files import FACE_LANDMARKER
-from animator_core.tracking.build import create_tracker, has_face_mesh
 from animator_core.tracking.closing import Closer
 from animator_core.tracking.detect import detect_face
+from animator_core.tracking.duplicate_frames import DuplicateFrameSkipper
 from animator_core.tracking.landmark_packets import points_of
 from animator_core.tracking.landmarker import LandmarkerTracker, without_blendshapes
 from animator_core.tracking.observation import FaceObservation
-from animator_core.tracking.unchanged import OncePerPicture
+from animator_core.tracking.trackers import create_tracker, has_face_mesh
 from tests.conftest import shared_file
 
 ASTRONAUT = Path(__file__).parents[1] / "assets" / "characters" / "astronaut.png"
@@ -79,7 +80,8 @@ def drifting_frames(count: int) -> list[np.ndarray]:
 
 def test_landmarks_by_packets_equal_the_documented_ones_bit_for_bit(models_dir: Path) -> None:
     model = models_dir / FACE_LANDMARKER.name
-    with LandmarkerTracker(model, with_blendshapes=False) as direct, LandmarkerTracker(model) as documented:
+    lean, full = LandmarkerTracker(model, with_blendshapes=False), LandmarkerTracker(model)
+    with closing(lean) as direct, closing(full) as documented:
         if direct._packets is None:
             pytest.skip("this mediapipe has no such packets")
         for number, frame in enumerate(drifting_frames(6)):
@@ -119,7 +121,7 @@ def test_the_model_without_blendshapes_keeps_every_other_part_in_its_place() -> 
 
 
 def test_nobody_computes_blendshapes_that_are_not_asked_for(models_dir: Path) -> None:
-    with LandmarkerTracker(models_dir / FACE_LANDMARKER.name, with_blendshapes=False) as lean:
+    with closing(LandmarkerTracker(models_dir / FACE_LANDMARKER.name, with_blendshapes=False)) as lean:
         if not hasattr(lean._landmarker, "get_graph_config"):
             pytest.skip("this mediapipe does not tell its graph")
         assert "faceblendshapesgraph" not in str(lean._landmarker.get_graph_config())
@@ -199,11 +201,11 @@ class CountingTracker:
 
 def test_a_frame_that_equals_the_one_before_is_tracked_once() -> None:
     inner = CountingTracker()
-    tracker = OncePerPicture(inner)
+    tracker = DuplicateFrameSkipper(inner)
     frame = np.full((40, 8, 3), 7, np.uint8)
     first, second = tracker.track(frame, 1), tracker.track(frame.copy(), 2)
     assert first is not None and second is not None
-    assert (inner.count, tracker.skipped_count) == (1, 1)
+    assert inner.count == 1
     assert (first.captured_ns, second.captured_ns) == (1, 2)
     assert second.landmarks is first.landmarks
     # One pixel anywhere makes another picture, also in the array that was tracked before.
@@ -214,7 +216,7 @@ def test_a_frame_that_equals_the_one_before_is_tracked_once() -> None:
 
 def test_an_unchanged_frame_without_a_face_stays_without_one() -> None:
     inner = CountingTracker()
-    tracker = OncePerPicture(inner)
+    tracker = DuplicateFrameSkipper(inner)
     black = np.zeros((40, 8, 3), np.uint8)
     assert tracker.track(black, 1) is None and tracker.track(black, 2) is None
     assert inner.count == 1
@@ -240,6 +242,7 @@ class Owner:
         self.itself = self
 
 
+@pytest.mark.slow
 def test_a_task_that_somebody_forgot_is_closed_beside_the_garbage_collector() -> None:
     task = Task()
     Owner(task)
@@ -248,6 +251,7 @@ def test_a_task_that_somebody_forgot_is_closed_beside_the_garbage_collector() ->
     assert task.closed_by != [threading.get_ident()]
 
 
+@pytest.mark.slow
 def test_a_task_is_closed_once_and_by_whoever_closes_it() -> None:
     task = Task()
     owner = Owner(task)
@@ -258,6 +262,7 @@ def test_a_task_is_closed_once_and_by_whoever_closes_it() -> None:
     assert task.closed_by == [threading.get_ident()]
 
 
+@pytest.mark.slow
 def test_at_the_end_of_the_interpreter_a_task_is_closed_without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     task = Task()
     monkeypatch.setattr(threading, "main_thread", lambda: SimpleNamespace(is_alive=lambda: False))
@@ -266,6 +271,7 @@ def test_at_the_end_of_the_interpreter_a_task_is_closed_without_a_thread(monkeyp
     assert task.closed_by == [threading.get_ident()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["face_landmarker", "face_mesh"])
 def test_real_trackers_that_die_open_in_a_circle_hang_nothing(tmp_path: Path, kind: str) -> None:
     if kind == "face_landmarker":
@@ -276,7 +282,7 @@ def test_real_trackers_that_die_open_in_a_circle_hang_nothing(tmp_path: Path, ki
         "import gc, sys\n"
         "from pathlib import Path\n"
         "import numpy as np\n"
-        "from animator_core.tracking.build import create_tracker\n"
+        "from animator_core.tracking.trackers import create_tracker\n"
         "for is_static in (True, False):\n"
         "    tracker = create_tracker(Path(sys.argv[1]), kind=sys.argv[2], is_static=is_static)\n"
         "    tracker.track(np.zeros((64, 64, 3), np.uint8), 1)\n"

@@ -1,4 +1,4 @@
-"""Which NVIDIA card is found without CUDA, why it is not used, and what to do; machines and PyTorch are doubles."""
+"""Finding an NVIDIA card without CUDA, with cause and remedy; machines and PyTorch are doubles."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import torch
 
 from animator_core.installation import graphics_card
 from animator_core.installation.graphics_card import Card, find_card
-from animator_core.installation.requirements import Gpu
-from animator_core.liveportrait.execution import unused_card as module
-from animator_core.liveportrait.execution.unused_card import UnusedCard, unused_card
+from animator_core.installation.torch_build import Gpu
+from animator_core.liveportrait.execution import device
+from animator_core.liveportrait.execution.device import UnusedCard, unused_card
 
 RTX = Card("NVIDIA GeForce RTX 3060", "472.12")
 TOO_OLD = "The NVIDIA driver on your system is too old (found version 11040). Please update\nmore"
@@ -23,7 +23,7 @@ TOO_OLD = "The NVIDIA driver on your system is too old (found version 11040). Pl
 
 @pytest.fixture
 def smi(monkeypatch: pytest.MonkeyPatch):
-    """Let nvidia-smi answer, fail with an error, or be away."""
+    """Let nvidia-smi answer, fail with an error, or be missing."""
 
     def answer(given: bytes | Exception) -> None:
         def run(command: Any, **options: Any) -> Any:
@@ -150,8 +150,8 @@ def pytorch(monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(torch.cuda, "init", initialise)
         monkeypatch.setattr(torch.version, "cuda", cuda)
         monkeypatch.setattr(torch, "__version__", "2.13.0+cu130" if cuda else "2.13.0+cpu")
-        monkeypatch.setattr(module, "find_card", lambda: card)
-        monkeypatch.setattr(module, "detect_gpu", lambda: Gpu(RTX.name, 581, 8.6))
+        monkeypatch.setattr(device, "find_card", lambda: card)
+        monkeypatch.setattr(device, "detect_gpu", lambda: Gpu(RTX.name, 581, 8.6))
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
     return make
@@ -170,7 +170,7 @@ def test_running_the_installer_again_is_no_remedy_while_it_does_not_see_the_card
     pytorch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytorch(None)
-    monkeypatch.setattr(module, "detect_gpu", lambda: None)
+    monkeypatch.setattr(device, "detect_gpu", lambda: None)
     found = unused_card()
     assert found is not None
     assert found.cause == "its driver 472.12 is too old or does not answer"

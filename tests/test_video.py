@@ -34,7 +34,7 @@ def _picture(level: int, width: int = 64, height: int = 48, channels: int = 3) -
 
 def _write(path: Path, times: list[Fraction], rate: Fraction = NTSC, base: Fraction | None = None, **size: int) -> None:
     encoding = choose_encoding(path, size.get("channels") == 4)
-    with VideoWriter(path, encoding, rate, base or 1 / rate) as writer:
+    with VideoWriter(path, encoding, rate, time_base=base or 1 / rate) as writer:
         for number, time in enumerate(times):
             writer.write(_picture(40 + number, **size), time)
 
@@ -87,7 +87,7 @@ def test_alpha_and_colour_survive(tmp_path: Path, suffix: str, decoder: str, tol
     path = tmp_path / f"ghost{suffix}"
     picture = _picture(0, channels=4)
     picture[..., :3] = (210, 60, 30)
-    with VideoWriter(path, choose_encoding(path, has_alpha=True), NTSC, 1 / NTSC) as writer:
+    with VideoWriter(path, choose_encoding(path, has_alpha=True), NTSC, time_base=1 / NTSC) as writer:
         for number in range(6):
             writer.write(picture, number / NTSC)
     with av.open(str(path)) as container:
@@ -121,7 +121,10 @@ def test_an_unknown_suffix_names_those_that_work(tmp_path: Path, name: str) -> N
 def test_a_failure_midway_leaves_no_file_and_keeps_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"the old one")
-    with pytest.raises(RuntimeError), VideoWriter(path, choose_encoding(path, False), NTSC, 1 / NTSC) as writer:
+    with (
+        pytest.raises(RuntimeError),
+        VideoWriter(path, choose_encoding(path, False), NTSC, time_base=1 / NTSC) as writer,
+    ):
         writer.write(_picture(9), Fraction(0))
         raise RuntimeError
     assert path.read_bytes() == b"the old one"
@@ -132,7 +135,7 @@ def test_a_video_of_no_frames_is_an_error_and_leaves_nothing(tmp_path: Path) -> 
     path = tmp_path / "none.mp4"
     with (
         pytest.raises(AnimatorError, match="no frame"),
-        VideoWriter(path, choose_encoding(path, False), NTSC, 1 / NTSC),
+        VideoWriter(path, choose_encoding(path, False), NTSC, time_base=1 / NTSC),
     ):
         pass
     assert list(tmp_path.iterdir()) == []
@@ -143,7 +146,7 @@ def test_an_output_that_is_a_folder_or_in_none_is_an_error(tmp_path: Path) -> No
     for path in (tmp_path / "dir.mp4", tmp_path / "missing" / "a.mp4"):
         with (
             pytest.raises(AnimatorError, match="cannot write"),
-            VideoWriter(path, choose_encoding(path, False), NTSC, 1 / NTSC),
+            VideoWriter(path, choose_encoding(path, False), NTSC, time_base=1 / NTSC),
         ):
             pass
     assert [entry.name for entry in tmp_path.iterdir()] == ["dir.mp4"]
@@ -155,7 +158,7 @@ def test_a_folder_that_may_not_be_written_is_an_error(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with (
         pytest.raises(AnimatorError, match="can be written"),
-        VideoWriter(tmp_path / "a.mp4", choose_encoding(tmp_path / "a.mp4", False), NTSC, 1 / NTSC),
+        VideoWriter(tmp_path / "a.mp4", choose_encoding(tmp_path / "a.mp4", False), NTSC, time_base=1 / NTSC),
     ):
         pass
 
@@ -182,7 +185,7 @@ def test_a_file_that_is_stopped_while_it_is_opened_is_not_left_behind(
     path = tmp_path / "a.mp4"
     with (
         pytest.raises(AnimatorError if failure is OSError else failure),
-        VideoWriter(path, choose_encoding(path, False), NTSC, 1 / NTSC),
+        VideoWriter(path, choose_encoding(path, False), NTSC, time_base=1 / NTSC),
     ):
         pass
     assert list(tmp_path.iterdir()) == []
@@ -258,7 +261,9 @@ def test_the_sound_of_the_clip_comes_over_in_time(tmp_path: Path, codec: str, su
         first = next(frames)
         assert reader.first_time is not None
         sound = Soundtrack.of(driving, reader.first_time)
-        with VideoWriter(produced, choose_encoding(produced, False), reader.rate, reader.time_base, sound) as writer:
+        with VideoWriter(
+            produced, choose_encoding(produced, False), reader.rate, time_base=reader.time_base, soundtrack=sound
+        ) as writer:
             writer.write(first.picture, first.time)
             for frame in frames:
                 writer.write(frame.picture, frame.time)
@@ -276,7 +281,7 @@ def test_a_clip_that_a_phone_marked_as_turned_is_read_upright(tmp_path: Path) ->
     path = tmp_path / "turned.mp4"
     picture = np.zeros((32, 64, 3), np.uint8)
     picture[:16, :16] = 255
-    with VideoWriter(path, choose_encoding(path, False), NTSC, 1 / NTSC) as writer:
+    with VideoWriter(path, choose_encoding(path, False), NTSC, time_base=1 / NTSC) as writer:
         writer.write(picture, Fraction(0))
     # The track header's matrix, from upright to a quarter turn clockwise.
     upright = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)

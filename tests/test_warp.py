@@ -9,16 +9,17 @@ import pytest
 from animator_core.characters.character import Character
 from animator_core.errors import CharacterError
 from animator_core.motion.driving import DrivingMotion
+from animator_core.motion.rotation import euler_angles, rotation_from_euler
 from animator_core.rendering.srgb import premultiplied_bgra
 from animator_core.tracking.face_model import INNER_LIPS, LEFT_EYE, RIGHT_EYE, face_model
-from animator_core.tracking.pose import HeadPose, euler_angles, rotation_from_euler, with_true_depth
+from animator_core.tracking.pose import HeadPose, with_true_depth
 from animator_core.warp import canvas
+from animator_core.warp.cell_map import CellMap
+from animator_core.warp.head_grid import grid_triangles
 from animator_core.warp.head_pose import HeadLimits, moved_pose, soft_limit
-from animator_core.warp.lattice import Lattice
 from animator_core.warp.mesh import EMPTY, map_triangles
 from animator_core.warp.painting import PAINT, bordered, paint_cells
 from animator_core.warp.renderer import WarpRenderer, _Puppet
-from animator_core.warp.surroundings import grid_triangles
 
 SIDE = 320
 EYE_BLUE = (40, 90, 200)
@@ -254,16 +255,16 @@ def test_bands_painted_by_several_threads_show_the_same(monkeypatch: pytest.Monk
 
 
 def remapped(puppet: _Puppet, character: Character, motion: DrivingMotion) -> tuple[np.ndarray, np.ndarray]:
-    """Return skin and surroundings of a frame the plain way, every triangle into one map, and the face's points."""
-    pose = moved_pose(puppet._pose, motion, puppet._surroundings.limits)
+    """Return skin and head_grid of a frame the plain way, every triangle into one map, and the face's points."""
+    pose = moved_pose(puppet._pose, motion, puppet._head_grid.limits)
     bent = puppet._shape.bent(motion)
     placed = pose.to_frame(bent)
-    surroundings, painted = puppet._surroundings, puppet._canvas
+    head_grid, painted = puppet._head_grid, puppet._canvas
     map_x, map_y = np.full((2, SIDE, SIDE), EMPTY, np.float32)
-    whole = np.ones(len(surroundings.nodes), np.float32)
-    moved = surroundings.moved(pose, bent, motion)
-    triangles = grid_triangles(surroundings.columns, surroundings.rows)
-    map_triangles(map_x, map_y, moved, surroundings.nodes, whole, triangles, 0, SIDE)
+    whole = np.ones(len(head_grid.nodes), np.float32)
+    moved = head_grid.moved(pose, bent, motion)
+    triangles = grid_triangles(head_grid.columns, head_grid.rows)
+    map_triangles(map_x, map_y, moved, head_grid.nodes, whole, triangles, 0, SIDE)
     order = np.argsort(-placed[puppet._triangles, 2].sum(1), kind="stable")
     points = np.ascontiguousarray(placed[:, :2])
     map_triangles(map_x, map_y, points, painted._landmarks, painted._weight, puppet._triangles[order], 0, SIDE)
@@ -293,18 +294,18 @@ def test_painting_matches_one_map_of_everything(has_alpha: bool) -> None:
 def test_between_the_corners_of_calm_cells_places_are_as_the_triangles_have_them(turn: tuple[float, float]) -> None:
     puppet = _Puppet(face_picture(has_alpha=False))
     motion = turned(*turn)
-    pose = moved_pose(puppet._pose, motion, puppet._surroundings.limits)
-    surroundings, lattice = puppet._surroundings, Lattice(puppet._surroundings, (SIDE, SIDE))
-    moved = surroundings.moved(pose, puppet._shape.bent(motion), motion)
-    lattice.move(moved)
+    pose = moved_pose(puppet._pose, motion, puppet._head_grid.limits)
+    head_grid, cells = puppet._head_grid, CellMap(puppet._head_grid, (SIDE, SIDE))
+    moved = head_grid.moved(pose, puppet._shape.bent(motion), motion)
+    cells.move(moved)
     exact = np.full((2, SIDE, SIDE), EMPTY, np.float32)
-    whole = np.ones(len(surroundings.nodes), np.float32)
-    triangles = grid_triangles(surroundings.columns, surroundings.rows)
-    map_triangles(*exact, moved, surroundings.nodes, whole, triangles, 0, SIDE)
-    column, row = np.meshgrid(*2 * [np.arange(SIDE, dtype=np.float32) / lattice.side])
-    between = [cv2.remap(places, column, row, cv2.INTER_LINEAR) for places in lattice.places]
+    whole = np.ones(len(head_grid.nodes), np.float32)
+    triangles = grid_triangles(head_grid.columns, head_grid.rows)
+    map_triangles(*exact, moved, head_grid.nodes, whole, triangles, 0, SIDE)
+    column, row = np.meshgrid(*2 * [np.arange(SIDE, dtype=np.float32) / cells.side])
+    between = [cv2.remap(places, column, row, cv2.INTER_LINEAR) for places in cells.places]
     off = np.hypot(between[0] - exact[0], between[1] - exact[1])
-    calm = ~lattice.is_rough.repeat(lattice.side, 0).repeat(lattice.side, 1)[:SIDE, :SIDE]
+    calm = ~cells.is_curved.repeat(cells.side, 0).repeat(cells.side, 1)[:SIDE, :SIDE]
     assert calm.mean() > 0.25
     assert np.percentile(off[calm], 99) < 0.4
     assert off[calm].max() < 1.5

@@ -67,14 +67,15 @@ def test_what_is_wrong_with_the_function_itself_is_not_hidden():
     assert compiled.is_caching
 
 
+@pytest.mark.slow
 def test_numba_itself_compiles_where_its_cache_has_no_place():
     code = (
         "import numpy as np\n"
         "from numba.core import caching\n"
         "caching.CacheImpl._locator_classes = []\n"
-        "from animator_core.warp.openings import lay_over\n"
+        "from animator_core.warp.openings import alpha_blend\n"
         "below, layer = np.zeros((2, 2, 4), np.uint8), np.full((2, 2, 4), 200, np.uint8)\n"
-        "lay_over(below, layer, np.ones((2, 2), np.float32))\n"
+        "alpha_blend(below, layer, np.ones((2, 2), np.float32))\n"
         "assert below[..., :3].min() == 200\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True)

@@ -34,6 +34,8 @@ from animator_core.worker import process_end
 from tests.conftest import shared_file
 from tests.worker_harness import BLACK, GREY, WorkerHarness, save_character, write_config
 
+pytestmark = pytest.mark.slow
+
 COLOURS = {"red.png": (220, 20, 20), "green.png": (20, 220, 20), "blue.png": (20, 20, 220)}
 MAGENTA = np.full((48, 64, 4), (255, 0, 255, 255), np.uint8)
 

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from animator_core.animation import preparation, thread_priority
-from animator_core.worker import process as manners
-from animator_core.worker import process_end
+from animator_core.worker import process, process_end
 
 
 class Function:
@@ -48,14 +47,14 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
 
 def test_windows_is_asked_for_timers_of_a_millisecond(calls):
-    manners.use_fine_timers()
+    process.use_fine_timers()
     assert calls == [("timeBeginPeriod", 1)]
 
 
 def test_on_windows_the_process_keeps_its_priority_and_the_preparation_yields(calls, monkeypatch):
-    monkeypatch.setattr(manners.psutil, "Process", lambda: pytest.fail("the whole process was lowered"))
+    monkeypatch.setattr(process.psutil, "Process", lambda: pytest.fail("the whole process was lowered"))
     monkeypatch.setattr(os, "nice", lambda step: pytest.fail("the whole process was lowered"))
-    manners.lower_priority()
+    process.lower_priority()
     assert calls == []
     thread, is_done = preparation.PreparationThread(), threading.Event()
     thread.submit(preparation.WANTED, is_done.set)
@@ -80,9 +79,9 @@ def test_on_windows_the_process_ends_without_the_farewell_of_its_libraries(calls
 def test_elsewhere_the_process_is_lowered_and_no_thread(monkeypatch):
     steps: list[int] = []
     monkeypatch.setattr(os, "nice", steps.append)
-    manners.lower_priority()
+    process.lower_priority()
     thread_priority.lower_thread_priority()
-    manners.use_fine_timers()
+    process.use_fine_timers()
     assert steps == [5]
 
 
@@ -91,9 +90,9 @@ def test_the_worker_asks_for_fine_timers_before_it_serves(monkeypatch, tmp_path)
     from animator_core.worker import service
 
     asked: list[str] = []
-    monkeypatch.setattr(manners, "use_fine_timers", lambda: asked.append("timers"))
-    monkeypatch.setattr(manners, "lower_priority", lambda: None)
-    monkeypatch.setattr(manners, "limit_opencv_threads", lambda threads: None)
+    monkeypatch.setattr(process, "use_fine_timers", lambda: asked.append("timers"))
+    monkeypatch.setattr(process, "lower_priority", lambda: None)
+    monkeypatch.setattr(process, "limit_opencv_threads", lambda threads: None)
     monkeypatch.setattr(worker.signal, "signal", lambda *given: None)
     monkeypatch.setattr(
         service, "FilterService", lambda *given: SimpleNamespace(run=lambda: asked.append("run") or 3, leave=None)

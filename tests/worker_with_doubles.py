@@ -14,13 +14,12 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from animator_core.animation.parts import WorkerParts
 from animator_core.animation.preparation import PreparationThread
+from animator_core.animation.services import Services
 from animator_core.characters.character import Character
 from animator_core.characters.library import CharacterLibrary
 from animator_core.config import load_config
@@ -31,6 +30,7 @@ from animator_core.motion.visible_change import signature
 from animator_core.rendering.contract import Placement
 from animator_core.tracking.face_model import face_model
 from animator_core.tracking.observation import FaceObservation
+from animator_core.warp.driver import LandmarkDriver
 from animator_core.worker.channel import claim_standard_streams
 from animator_core.worker.process import ParentWatch
 from animator_core.worker.service import FilterService
@@ -57,14 +57,13 @@ class RendererDouble:
     name = "warp"
     device = "CPU"
     note = None
-    neutral: Mapping[str, np.ndarray] = {}
 
     def __init__(self) -> None:
         self._character: Character | None = None
         self._drawn_count = 0
 
-    def set_neutral(self, arrays: Mapping[str, np.ndarray]) -> None:
-        self.given_neutral = arrays
+    def create_driver(self, estimator: MotionEstimator) -> LandmarkDriver:
+        return LandmarkDriver(self, estimator)
 
     def prepare(self, character: Character) -> None:
         if character.name == "slow.png":
@@ -76,13 +75,13 @@ class RendererDouble:
         self._character = character
         self.name = "liveportrait" if character.name in ("lazy.png", "lost.png") else "warp"
 
-    def place(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> Placement:
-        return Placement(signature(motion), (motion, driving_frame))
+    def place(self, motion: DrivingMotion) -> Placement:
+        return Placement(signature(motion), motion, motion.captured_ns)
 
     def draw(self, placement: Placement) -> np.ndarray:
-        return self.render(*placement.content)
+        return self.render(placement.content)
 
-    def render(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> np.ndarray:
+    def render(self, motion: DrivingMotion) -> np.ndarray:
         if self._character.name == "crash.png":
             raise RuntimeError("the renderer broke")
         if self._character.name == "hang.png":
@@ -117,9 +116,11 @@ def main() -> None:
     config = load_config(Path(sys.argv[1]))
     library = CharacterLibrary(config.character.images_path, detect=lambda rgb: None)
     channel = claim_standard_streams()
-    parts = WorkerParts(config, library, PreparationThread(), TrackerDouble, create_renderer, MotionEstimator)
+    services = Services(
+        config, library, PreparationThread(), create_tracker=TrackerDouble, create_renderer=create_renderer
+    )
     parent = int(sys.argv[2]) if len(sys.argv) > 2 else None
-    os._exit(FilterService(channel, parts, ParentWatch(parent)).run())
+    os._exit(FilterService(channel, services, ParentWatch(parent)).run())
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""The live loop: one frame from tracking to picture, what is animated, and how well."""
+"""The live loop: from a tracked frame to a picture, with fallback, quality ladder and background preparation."""

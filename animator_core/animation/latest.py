@@ -1,4 +1,4 @@
-"""Hands the newest value from one thread to another; what nobody took in time is dropped."""
+"""Hands the newest value from one thread to another; older values are dropped."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Generic, TypeVar
 Value = TypeVar("Value")
 
 
-class Newest(Generic[Value]):
-    """One place that holds the newest value."""
+class LatestValue(Generic[Value]):
+    """Holds one value until it is taken or replaced."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -22,7 +22,7 @@ class Newest(Generic[Value]):
             self._changed.notify_all()
 
     def take(self, timeout_s: float = 0.0) -> Value | None:
-        """Return the value and leave the place empty; None where none came within ``timeout_s``."""
+        """Return the value and forget it; None if none came within ``timeout_s``."""
         with self._changed:
             if self._value is None and timeout_s > 0:
                 self._changed.wait(timeout_s)

@@ -1,4 +1,4 @@
-"""When the next frame may be rendered."""
+"""The frame rate limit, and the share of the time that rendering may take."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 class Pace:
     """Lets through at most ``frame_rate`` frames a second on average; a late frame does not delay the next one.
 
-    most_share: of the time, that rendering may take; after each frame it rests as long as that asks for.
+    most_share: the share of the time that rendering may take, 0 to 1; after each frame it rests accordingly.
     """
 
     def __init__(self, frame_rate: float, most_share: float = 1.0) -> None:
@@ -18,7 +18,7 @@ class Pace:
         self._period_ns = int(1e9 / frame_rate)
 
     def wait_s(self, now_ns: int) -> float:
-        """Return the seconds until the next frame is due; 0 where it is."""
+        """Return the seconds until the next frame is due; 0 if it is."""
         return max(0, max(self._due_ns, self._rested_ns) - now_ns) * 1e-9
 
     def count(self, now_ns: int) -> None:
@@ -27,5 +27,5 @@ class Pace:
         self._due_ns = max(self._due_ns, now_ns - self._period_ns) + self._period_ns
 
     def rest(self, began_ns: int, ended_ns: int) -> None:
-        """Note how long it took."""
+        """Note when rendering the frame began and ended."""
         self._rested_ns = ended_ns + int((ended_ns - began_ns) * self._rest_per_work)

@@ -1,20 +1,21 @@
-"""The hot path of one animation: observation → motion → picture."""
+"""The hot path of one animation: driving frame → motion → picture."""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-import numpy as np
 
 from animator_core.animation.reuse import RenderReuse
 from animator_core.animation.statistics import FrameStatistics
+from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.characters.character import Character
-from animator_core.motion.driving import DrivingMotion
+from animator_core.ipc.face_settings import FaceSettings
 from animator_core.motion.estimator import MotionEstimator
-from animator_core.rendering.contract import Renderer
-from animator_core.tracking.observation import FaceObservation
+from animator_core.motion.kept_neutral import from_text, neutral_of_arrays, to_text
+from animator_core.rendering.contract import Driver, Placement, Renderer
+from animator_core.tracking.observation import TrackedFrame
 
 logger = logging.getLogger(__name__)
 
@@ -25,65 +26,110 @@ _WARN_EVERY_NS = 30_000_000_000
 class AnimatedFrame:
     """One picture of the animation.
 
-    picture: (H, W, 4) uint8 BGRA premultiplied, as `Renderer.render` returns it; reused by the next frame.
-    captured_ns: when the driving frame behind it was captured, 0 where none was.
+    picture: (H, W, 4) uint8 BGRA premultiplied, as `Renderer.draw` returns it; reused by the next frame.
+    captured_ns: capture time of the driving frame behind it; 0 for none.
     """
 
-    picture: np.ndarray
+    picture: UInt8Array
     captured_ns: int
 
 
 class CharacterPipeline:
-    """Animates one character after the other with one renderer; used by one thread.
+    """Animates one person's characters with one renderer after the other; used by one thread, `neutral_text` by any.
 
-    reuse: decides which frames are rendered; None renders every one.
-    max_inference_time_ms: rendering that takes longer is warned of, now and then; 0 never warns.
+    The neutral pose is kept over characters and renderers.
     """
 
     def __init__(
         self,
-        estimator: MotionEstimator,
-        renderer: Renderer,
+        estimator: MotionEstimator | None = None,
+        *,
+        neutral: str = "",
         statistics: FrameStatistics | None = None,
         reuse: RenderReuse | None = None,
         max_inference_time_ms: float = 0.0,
     ) -> None:
-        self.estimator = estimator
-        self.renderer = renderer
+        """Begin without a renderer, see `use`.
+
+        neutral: `neutral_text` of another run, or "". reuse: decides which frames are drawn; None draws every one.
+        max_inference_time_ms: a slower drawing is warned of now and then; 0 never warns.
+        """
+        self.estimator = estimator or MotionEstimator()
         self.statistics = statistics or FrameStatistics()
         self.reuse = reuse or RenderReuse(is_enabled=False)
+        self.renderer: Renderer | None = None
         self.character: Character | None = None
+        self.neutral_text = neutral
+        """The person's neutral pose as one line of ASCII, for another run; "" before it was found."""
+        self._neutral: Mapping[str, FloatArray] = from_text(neutral)
+        self._noted: Mapping[str, FloatArray] | None = None
+        pose = neutral_of_arrays(self._neutral)
+        if pose is not None:
+            self.estimator.set_neutral(pose)
+        self._driver: Driver | None = None
         self._max_inference_ns = int(max_inference_time_ms * 1e6)
         self._warned_ns = -_WARN_EVERY_NS
-        self._motion: DrivingMotion | None = None
-        self._picture: np.ndarray | None = None
+        self._picture: UInt8Array | None = None
+
+    @property
+    def has_face(self) -> bool:
+        """Whether a face drives."""
+        return self.estimator.has_face
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the neutral pose is known."""
+        return self.estimator.is_calibrated
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether the character moves by itself, without new driving frames."""
+        return self.estimator.is_moving
+
+    def use(self, renderer: Renderer) -> None:
+        """Draw with ``renderer`` from now on; `set_character` must follow."""
+        self._driver = renderer.create_driver(self.estimator)
+        self._driver.set_neutral(self._neutral)
+        self.renderer, self.character, self._picture = renderer, None, None
+        self.reuse.forget()
 
     def set_character(self, character: Character) -> None:
         """Draw ``character`` from the next frame on; raises CharacterError, keeping the old one."""
+        assert self.renderer is not None
         self.renderer.set_character(character)
         self.character = character
         self.reuse.forget()
 
-    def animate(
-        self, observation: FaceObservation | None, now_ns: int, driving_frame: np.ndarray | None = None
-    ) -> AnimatedFrame:
-        """Return the character at ``now_ns``; observation: a new one, or None where there is none since the last call.
+    def set_settings(self, settings: FaceSettings) -> None:
+        """Take other settings of motion from the next frame on."""
+        (self._driver or self.estimator).set_settings(settings)
 
-        driving_frame: (H, W, 3) uint8 RGB behind the observation, for renderers that look at it.
-        """
+    def calibrate(self) -> None:
+        """Make the present moment the neutral pose; without a face, the next stable second."""
+        self._neutral, self._noted = {}, None
+        (self._driver or self.estimator).calibrate()
+        self._note_neutral()
+
+    def face_lost(self, now_ns: int) -> None:
+        """Tell that no frame comes any more; after a short hold the character idles."""
+        (self._driver or self.estimator).face_lost(now_ns)
+
+    def animate(self, tracked: TrackedFrame | None, now_ns: int) -> AnimatedFrame:
+        """Return the character at ``now_ns``; tracked: a new driving frame, or None for none since the last call."""
+        assert self._driver is not None
         started = time.perf_counter_ns()
-        self._motion = self.estimator.update(observation, now_ns)
+        placement = self._driver.place(tracked, now_ns)
         self.statistics.add("motion", time.perf_counter_ns() - started)
-        return self._draw(self._motion, driving_frame)
+        self._note_neutral()
+        return self._draw(placement)
 
     def redraw(self) -> AnimatedFrame:
         """Return the present character in the last motion again, in the neutral pose before the first one."""
-        return self._draw(self._motion or DrivingMotion())
+        assert self._driver is not None
+        return self._draw(self._driver.place_again())
 
-    def _draw(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> AnimatedFrame:
-        started = time.perf_counter_ns()
-        placement = self.renderer.place(motion, driving_frame)
-        self.statistics.add("place", time.perf_counter_ns() - started)
+    def _draw(self, placement: Placement) -> AnimatedFrame:
+        assert self.renderer is not None
         if self.reuse.needs_rendering(placement.signature) or self._picture is None:
             started = time.perf_counter_ns()
             try:
@@ -92,7 +138,15 @@ class CharacterPipeline:
                 self.reuse.forget()
                 raise
             self._note_render_time(started, time.perf_counter_ns())
-        return AnimatedFrame(self._picture, motion.captured_ns)
+        return AnimatedFrame(self._picture, placement.captured_ns)
+
+    def _note_neutral(self) -> None:
+        """Take the neutral pose that the driver found; the part that only another renderer knows is kept."""
+        found = self._driver.neutral if self._driver is not None else {}
+        if found is not self._noted:
+            self._noted = found
+            self._neutral = {**self._neutral, **found}
+            self.neutral_text = to_text(self._neutral) if found else ""
 
     def _note_render_time(self, started_ns: int, ended_ns: int) -> None:
         self.statistics.add("render", ended_ns - started_ns)

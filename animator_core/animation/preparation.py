@@ -1,4 +1,4 @@
-"""One background thread for everything slow: building renderers, loading and preparing characters."""
+"""The background thread that makes renderers and prepares characters."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from animator_core.animation.thread_priority import lower_thread_priority
 
 logger = logging.getLogger(__name__)
 
-WANTED, SOON = 1, 2
-"""Priorities: somebody waits for it; somebody may want it later."""
-_END = 0
+WANTED, SOON = 1, 3
+"""Priorities: the picture waits for the job; the character may be chosen later."""
+_END, _LAST = 0, 2
 
 
 class PreparationThread:
@@ -24,7 +24,7 @@ class PreparationThread:
         self._count = 0
         self._lock = threading.Lock()
         self._is_ended = self._is_running = False
-        # A job may be deep in a library when the worker leaves; the process then ends without waiting for it.
+        # A job may be deep in a library when the process ends, which must not wait for it.
         self._thread = threading.Thread(target=self._run, name="preparation", daemon=True)
         self._thread.start()
 
@@ -44,6 +44,11 @@ class PreparationThread:
         self._is_ended = True
         self.submit(_END, lambda: None)
 
+    def finish(self, timeout_s: float) -> bool:
+        """Run the urgent jobs, begin no other, and return whether the thread ended within ``timeout_s``."""
+        self.submit(_LAST, self.end)
+        return self.join(timeout_s)
+
     def join(self, timeout_s: float) -> bool:
         """Wait for the running job, and return whether the thread has ended."""
         self._thread.join(timeout_s)
@@ -57,7 +62,7 @@ class PreparationThread:
             try:
                 job()
             except Exception:
-                # The boundary of this thread, as the worker's main loop is of its own.
+                # The boundary of this thread.
                 logger.exception("a preparation failed")
             finally:
                 self._is_running = False

@@ -1,8 +1,8 @@
-"""How much less is animated where the machine cannot keep up, and when it is tried again to animate it all.
+"""The quality ladder: rate, size and renderer are reduced while the machine is too slow.
 
-The rendering itself never takes more than its share of the time (`Pace.rest`), so a machine that is a little too slow
-shows a few frames less. Where that would be fewer than ``performance.frame_skip_threshold``, one rung after the other
-is gone down, and up again in calm times; an attempt that fails is made later and later.
+Rendering never takes more than its share of the time (`Pace.rest`), so a machine that is a little too slow shows a few
+frames less. Below ``performance.frame_skip_threshold`` the ladder goes down rung by rung, and up again in calm times;
+an attempt that fails is repeated at growing intervals.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from dataclasses import dataclass
 
 _SECOND = 1_000_000_000
 _BUSY, _CALM = 0.9, 0.45
-"""Shares of what rendering may take: from the one on it cannot take more, below the other there is room for twice."""
+"""Shares of the time that rendering may take: at its limit, and with room for twice the work."""
 _TOO_SLOW_NS = 3 * _SECOND
 _FIRST_WAIT_NS, _LONGEST_WAIT_NS = 10 * _SECOND, 320 * _SECOND
 _PROVEN_NS = 30 * _SECOND
-"""A rung that held this long after it was gone up to is a success."""
+"""A higher rung that held this long is a success."""
 
 
 @dataclass(frozen=True)
 class Rung:
-    """What is animated.
+    """One step of the ladder.
 
-    is_half_rate: only every second driving frame. is_small: a picture of half the size. is_warp: by the warp in place
-    of LivePortrait.
+    is_half_rate: only every second driving frame. is_small: a picture of half the size. is_warp: the warp draws in
+    place of LivePortrait.
     """
 
     is_half_rate: bool = False
@@ -32,13 +32,13 @@ class Rung:
 
     @property
     def description(self) -> str:
-        """What is less than asked for, "" where nothing is."""
+        """The reductions in words, "" for none."""
         parts = ("by the warp renderer",) * self.is_warp + ("at half the size",) * self.is_small
         return ", ".join((*parts, *("every second frame only",) * self.is_half_rate))
 
 
-_WARP_LADDER = (Rung(), Rung(is_half_rate=True), Rung(is_half_rate=True, is_small=True))
-_LIVEPORTRAIT_LADDER = (
+_WARP_LADDER: tuple[Rung, ...] = (Rung(), Rung(is_half_rate=True), Rung(is_half_rate=True, is_small=True))
+_LIVEPORTRAIT_LADDER: tuple[Rung, ...] = (
     *_WARP_LADDER,
     Rung(is_warp=True),
     Rung(is_half_rate=True, is_warp=True),
@@ -48,7 +48,7 @@ _LIVEPORTRAIT_LADDER = (
 
 @dataclass(frozen=True)
 class Load:
-    """What was seen of a filter lately; shares are of the time, 0 to 1, for the thread that does it."""
+    """The recent load of one animation; shares of the time, 0 to 1, of the thread that does the work."""
 
     shown_fps: float
     tracking_share: float
@@ -56,9 +56,9 @@ class Load:
 
 
 class QualityLadder:
-    """The rung that one filter stands on; ``now_ns`` is any clock that never goes back.
+    """The quality of one animation; ``now_ns`` is any clock that never goes back.
 
-    least_fps: fewer frames a second are too few; 0 never leaves the first rung. most_share: of the time, that
+    least_fps: fewer frames a second are too few; 0 never leaves the first rung. most_share: the share of the time that
     rendering may take.
     """
 
@@ -75,24 +75,24 @@ class QualityLadder:
 
     @property
     def rung(self) -> Rung:
-        """What is to be animated now."""
+        """The present quality."""
         return self._rungs[self._index]
 
     def use(self, is_liveportrait: bool) -> None:
-        """Take the rungs of a renderer; starts from the top where they are others."""
+        """Take the rungs of a renderer; starts from the top if they are others."""
         rungs = _LIVEPORTRAIT_LADDER if is_liveportrait else _WARP_LADDER
         if rungs is not self._rungs:
             self._rungs, self._index, self._wait_ns, self._has_failed = rungs, 0, _FIRST_WAIT_NS, False
             self._settle(None)
 
     def pause(self, now_ns: int) -> None:
-        """Forget what was slow or calm: something else took the machine's time, and what was tried is not there yet."""
+        """Begin the observation anew: something else took the machine's time, and the new rung is not prepared yet."""
         self._slow_ns = self._calm_ns = None
         if self._rose_ns is not None:
             self._rose_ns = now_ns
 
     def refuses(self, frame_seconds: float) -> bool:
-        """Return whether a rung that is tried again takes too long for a frame; it is gone down from then."""
+        """Return whether a rung that is tried again takes too long for a frame, and go down if so."""
         if self._rose_ns is None or frame_seconds * self._least() <= self._most_share:
             return False
         self._fall()
@@ -110,8 +110,8 @@ class QualityLadder:
         self._wait_ns = _LONGEST_WAIT_NS
         return True
 
-    def give_way(self) -> bool:
-        """Go down to the warp, since LivePortrait failed; return False where there is none below."""
+    def fall_back(self) -> bool:
+        """Go down to the warp, since LivePortrait failed; return False if this ladder has none."""
         if self.rung.is_warp or not any(rung.is_warp for rung in self._rungs):
             return self.rung.is_warp
         self._go_to_warp()
@@ -119,7 +119,7 @@ class QualityLadder:
         return True
 
     def observe(self, load: Load, now_ns: int) -> None:
-        """Take note of the load since the last call, about once a second, and step where it is time."""
+        """Take the load since the last call, about once a second, and step if it is time."""
         self._slow_ns = _since(self._slow_ns, now_ns) if self._is_too_slow(load) else None
         self._calm_ns = _since(self._calm_ns, now_ns) if self._is_calm(load) else None
         if self._rose_ns is not None and now_ns - self._rose_ns > _PROVEN_NS:
@@ -133,7 +133,7 @@ class QualityLadder:
         if self._index + 1 == len(self._rungs):
             return
         if self.rung.is_half_rate and load.tracking_share > load.rendering_share:
-            # Another picture would not spare the tracker anything.
+            # A smaller picture does not make the tracker faster.
             return
         self._fall()
 
@@ -141,7 +141,7 @@ class QualityLadder:
         was_warp = self.rung.is_warp
         self._index -= 1
         if self._has_failed and was_warp and not self.rung.is_warp:
-            # It was not speed that was wanting: all of it is tried again.
+            # It failed, it was not slow: full quality is tried again at once.
             self._index, self._has_failed = 0, False
         self._settle(now_ns)
 

@@ -1,4 +1,4 @@
-"""Render reuse: a picture that nobody could tell from the last one is not drawn again."""
+"""Render reuse: a picture that looks the same as the last one is not drawn again."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from animator_core.arrays import FloatArray
+
 
 @dataclass(frozen=True)
 class RenderReuseInfo:
-    """How much work was saved.
+    """Counts of a pipeline.
 
     hit_rate: share of frames, 0 to 1, that needed no rendering. rendered, reused: frames so far.
     """
@@ -22,17 +24,17 @@ class RenderReuseInfo:
 class RenderReuse:
     """Tells which frames need rendering; one for each pipeline.
 
-    A frame is compared with the last rendered one, so that what is shown is never further from the truth than a
+    A frame is compared with the last rendered one, so the shown picture is never further off than a
     `Placement.signature` allows. Keeping more than the last picture was measured to save nothing more.
     """
 
     def __init__(self, is_enabled: bool = True) -> None:
         self._is_enabled = is_enabled
-        self._last: np.ndarray | None = None
+        self._last: FloatArray | None = None
         self._rendered = 0
         self._reused = 0
 
-    def needs_rendering(self, signature: np.ndarray) -> bool:
+    def needs_rendering(self, signature: FloatArray) -> bool:
         """Return whether a frame, see `Placement.signature`, differs visibly from the last rendered; counts it."""
         last = self._last
         if (
@@ -48,7 +50,7 @@ class RenderReuse:
         return True
 
     def forget(self) -> None:
-        """Have the next frame rendered whatever its motion is: the character or the renderer changed."""
+        """Render the next frame in any case: the character or the renderer changed."""
         self._last = None
 
     def get_info(self) -> RenderReuseInfo:

@@ -1,4 +1,4 @@
-"""The priority of threads that prepare something beside the live loop."""
+"""The priority of the preparation thread."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _BELOW_NORMAL = -1
 
 
 def lower_thread_priority() -> None:
-    """Run the calling thread, which nobody waits for, below the others; on Windows, as elsewhere the process does."""
+    """Run the calling thread below the others on Windows; elsewhere the whole process has a lower priority."""
     if sys.platform == "win32":
         kernel32 = ctypes.windll.kernel32
         kernel32.GetCurrentThread.restype = ctypes.c_void_p

@@ -1,4 +1,4 @@
-"""How long the stages of a frame take, and how many frames a second come of it."""
+"""Stage times and frame rates."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from animator_core.arrays import DoubleArray
+
 
 @dataclass(frozen=True)
 class Percentiles:
-    """The time of one stage in milliseconds: median, and what 95 and 99 of 100 frames stay under."""
+    """Percentiles 50, 95 and 99 of the time of one stage, in milliseconds."""
 
     p50_ms: float
     p95_ms: float
@@ -28,7 +30,7 @@ class StageTimes:
 
     @contextlib.contextmanager
     def measure(self, stage: str) -> Iterator[None]:
-        """Add how long the block takes to ``stage``; a block that raises is not counted."""
+        """Add the duration of the block to ``stage``; a block that raises is not counted."""
         started = time.perf_counter_ns()
         yield
         self.add(stage, time.perf_counter_ns() - started)
@@ -37,7 +39,7 @@ class StageTimes:
         self._durations_ns.setdefault(stage, []).append(duration_ns)
 
     def last_ns(self, stage: str) -> int:
-        """Return the newest duration of ``stage``; 0 where it has none."""
+        """Return the newest duration of ``stage``; 0 without one."""
         durations = self._durations_ns.get(stage)
         return durations[-1] if durations else 0
 
@@ -45,12 +47,12 @@ class StageTimes:
         """Return the sum of all durations of ``stage``."""
         return sum(self._durations_ns.get(stage, ())) / 1e9
 
-    def durations_ms(self, stage: str) -> np.ndarray:
+    def durations_ms(self, stage: str) -> DoubleArray:
         """Return every duration of ``stage``, (N,) float64 milliseconds."""
         return np.array(self._durations_ns.get(stage, ()), np.float64) / 1e6
 
     def summary(self) -> dict[str, Percentiles]:
-        """Return the percentiles of every stage, in the order in which the stages first came."""
+        """Return the percentiles of every stage, in the order of their first frames."""
         return {
             stage: Percentiles(*(float(value) for value in np.percentile(durations, (50, 95, 99)) / 1e6))
             for stage, durations in self._durations_ns.items()
@@ -68,7 +70,7 @@ class RateMeter:
         self._times.append(now_ns)
 
     def rate(self, now_ns: int) -> float:
-        """Return events a second over the window that ends now; 0 where there were fewer than two."""
+        """Return events a second over the window that ends now; 0 for fewer than two."""
         recent = [moment for moment in tuple(self._times) if now_ns - moment <= self._window_ns]
         if len(recent) < 2 or recent[-1] == recent[0]:
             return 0.0

@@ -1,25 +1,25 @@
-"""A character: a still picture and where its face is."""
+"""A character: a still picture and its face's landmarks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
+from animator_core.arrays import FloatArray, UInt8Array
 
 
 @dataclass(frozen=True)
 class Character:
     """A picture that can be animated.
 
-    name: file name in the library, for instance ``ada.png``. display_name: what the panel shows.
+    name: file name in the library, for instance ``ada.png``. display_name: its name in the panel.
     picture: (H, W, 4) uint8 RGBA, straight alpha, sRGB. landmarks: (478, 3) float32 in pixels of the picture, as
     `FaceObservation.landmarks`. content_hash: hex digest of everything above, for caches.
     """
 
     name: str
     display_name: str
-    picture: np.ndarray
-    landmarks: np.ndarray
+    picture: UInt8Array
+    landmarks: FloatArray
     content_hash: str
 
     @property

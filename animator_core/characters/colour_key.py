@@ -1,4 +1,4 @@
-"""PNG pictures in which one colour stands for transparency (tRNS), where Pillow compares it at another depth."""
+"""PNG pictures with one transparent colour (tRNS), for bit depths at which Pillow compares it wrongly."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from PIL import Image
 
 _DEPTH_AT = 24
-"""Where in a PNG file its bits a sample are."""
+"""Offset of the bit depth in a PNG file."""
 
 
 def keyed_alpha(image: Image.Image, path: Path) -> Image.Image | None:
-    """Return the alpha that a PNG's transparent grey or colour makes, or None where it has none.
+    """Return the alpha channel of a PNG's transparent grey or colour, or None without one.
 
     image: as Pillow opened it, loaded. path: its file; for 16 bits of colour, of which Pillow keeps 8, it is read anew.
     """

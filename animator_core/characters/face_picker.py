@@ -1,7 +1,7 @@
-"""What is asked of somebody who shows where a face is that no detector sees, and what is made of the answers.
+"""Asks the user for a face that no detector finds: first a box, then single points.
 
-First a box, in which the detector looks once more; then, where that does not help, points of the face one by one, to
-which the face model is fitted. Pixels of the picture throughout; no window here, see `cli.pick_controller`.
+The detector searches the box; if that fails, the face model is fitted to the points. All coordinates are pixels of the
+picture. This module has no window, see `cli.picker.controller`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Callable
 
 import numpy as np
 
+from animator_core.arrays import DoubleArray, FloatArray
 from animator_core.tracking.face_model import NAMED_POINTS, REQUIRED_POINTS, fit_landmarks
 
 _POINTS = (
@@ -46,7 +47,7 @@ _SMALLEST_FACE = 8.0
 
 
 class Step(enum.Enum):
-    """What is asked for now."""
+    """The present question."""
 
     BOX = 1
     FOUND = 2
@@ -55,32 +56,32 @@ class Step(enum.Enum):
 
 @dataclass(frozen=True)
 class PickedFace:
-    """What goes into a character's description: a region to look in, or points by name (see `NAMED_POINTS`)."""
+    """The answer for a character's description: a region to search, or points by name (see `NAMED_POINTS`)."""
 
     crop: tuple[int, int, int, int] | None = None
     key_points: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 class FacePicker:
-    """Takes the answers, one after the other; detect: landmarks, (478, 3), of the face in a crop, or None."""
+    """Takes the answers, one after the other; detect: gives the landmarks, (478, 3), in a crop, or None."""
 
     def __init__(
-        self, width: int, height: int, detect: Callable[[tuple[int, int, int, int]], np.ndarray | None]
+        self, width: int, height: int, detect: Callable[[tuple[int, int, int, int]], FloatArray | None]
     ) -> None:
         self.step = Step.BOX
         self.box: tuple[float, float, float, float] | None = None
         """(left, top, right, bottom) of the box so far."""
-        self.found: np.ndarray | None = None
-        """What the detector saw in the box."""
+        self.found: FloatArray | None = None
+        """Landmarks that the detector found in the box, (478, 3) float32."""
         self.message = ""
-        """What went wrong with the last answer."""
+        """Problem with the last answer, "" for none."""
         self._size = width, height
         self._detect = detect
         self._answers: list[tuple[float, float] | None] = []
 
     @property
     def question(self) -> str:
-        """What is to be done now."""
+        """Text of the present question."""
         if self.step is Step.BOX:
             return "Drag a box round the face. Enter: look for it there. Space: click its points instead."
         if self.step is Step.FOUND:
@@ -97,8 +98,8 @@ class FacePicker:
         return {name: point for (name, _), point in zip(_POINTS, self._answers) if point is not None}
 
     @property
-    def landmarks(self) -> np.ndarray | None:
-        """The face that would be saved, (478, 3) float32, None where that cannot be told yet."""
+    def landmarks(self) -> FloatArray | None:
+        """The face that would be saved, (478, 3) float32, None until the answers suffice."""
         if self.step is not Step.POINTS:
             return self.found
         points = self.points
@@ -140,10 +141,10 @@ class FacePicker:
             self.step, self.found = Step.BOX, None
 
     def accept(self) -> PickedFace | None:
-        """Return the face where all is there that is needed; else look for it in the box, or say what is missing."""
+        """Return the face if the answers suffice; else search the box, or set `message`."""
         self.message = ""
         if self.step is Step.BOX:
-            self._look()
+            self._search()
             return None
         if self.step is Step.FOUND:
             return PickedFace(crop=self._crop())
@@ -152,7 +153,7 @@ class FacePicker:
         self.message = f"{lacking} points are still needed." if lacking else self._problem(points)
         return None if self.message else PickedFace(key_points=points)
 
-    def _look(self) -> None:
+    def _search(self) -> None:
         crop = self._crop()
         if crop is None:
             self.message = "Drag a box first: press at one corner of it, release at the other."
@@ -174,10 +175,10 @@ class FacePicker:
 
     @staticmethod
     def _problem(points: dict[str, tuple[float, float]]) -> str:
-        """Return what no face looks like in the points, of which all are there that are needed."""
+        """Return the reason why the points, all required ones given, are no face, "" for none."""
 
-        def middle(*names: str) -> np.ndarray:
-            return np.mean([points[name] for name in names], axis=0)
+        def middle(*names: str) -> DoubleArray:
+            return np.asarray(np.mean([points[name] for name in names], axis=0))
 
         across = middle("left_eye_outer", "left_eye_inner") - middle("right_eye_outer", "right_eye_inner")
         down = middle("mouth_right", "mouth_left") - middle("left_eye_inner", "right_eye_inner")

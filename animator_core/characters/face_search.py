@@ -1,4 +1,4 @@
-"""Finds the face in a character's picture, in the part of it where a description says to look."""
+"""Finds the face in a character's picture, or in a region of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Callable
 import cv2
 import numpy as np
 
-DetectFace = Callable[[np.ndarray], "np.ndarray | None"]
+from animator_core.arrays import FloatArray, UInt8Array
+
+DetectFace = Callable[[UInt8Array], "FloatArray | None"]
 """(H, W, 3) uint8 RGB → (478, 3) float32 landmarks in its pixels, or None; `tracking.detect.detect_face` is one."""
 
 _GREY = 128
@@ -16,12 +18,12 @@ _SMALLEST_REGION = 16
 
 
 def find_landmarks(
-    picture: np.ndarray, detect: DetectFace, crop: tuple[int, int, int, int] | None = None, look_closer: bool = True
-) -> np.ndarray | None:
-    """Return the landmarks of the face in ``picture``, (478, 3) float32 in its pixels, or None where no face is seen.
+    picture: UInt8Array, detect: DetectFace, crop: tuple[int, int, int, int] | None = None, look_closer: bool = True
+) -> FloatArray | None:
+    """Return the landmarks of the face in ``picture``, (478, 3) float32 in its pixels, or None if no face is found.
 
     picture: (H, W, 4) uint8 RGBA. crop: (x, y, width, height), the only region to look at.
-    look_closer: where nothing is found, look again with a wide margin and at parts of the region.
+    look_closer: if nothing is found, search again with a wide margin and in parts of the region.
     """
     rgb = over_grey(picture)
     region = crop or (0, 0, rgb.shape[1], rgb.shape[0])
@@ -33,15 +35,15 @@ def find_landmarks(
     return None
 
 
-def over_grey(picture: np.ndarray) -> np.ndarray:
-    """Return (H, W, 3) uint8 RGB over mid grey, so that the colour hidden under transparency is not seen."""
+def over_grey(picture: UInt8Array) -> UInt8Array:
+    """Return (H, W, 3) uint8 RGB over mid grey, so that the hidden colour of transparent pixels has no effect."""
     alpha = picture[..., 3:].astype(np.uint16)
     if (alpha == 255).all():
         return np.ascontiguousarray(picture[..., :3])
     return ((picture[..., :3] * alpha + _GREY * (255 - alpha)) // 255).astype(np.uint8)
 
 
-def _detect_in(rgb: np.ndarray, region: tuple[int, int, int, int], detect: DetectFace) -> np.ndarray | None:
+def _detect_in(rgb: UInt8Array, region: tuple[int, int, int, int], detect: DetectFace) -> FloatArray | None:
     """Detect in one region (x, y, width, height), which may reach over the picture's edge."""
     x, y, width, height = region
     left, top = max(0, x), max(0, y)
@@ -51,7 +53,8 @@ def _detect_in(rgb: np.ndarray, region: tuple[int, int, int, int], detect: Detec
     cut = rgb[top:bottom, left:right]
     outside = (top - y, y + height - bottom, left - x, x + width - right)
     if any(outside):
-        cut = cv2.copyMakeBorder(cut, *outside, cv2.BORDER_CONSTANT, value=(_GREY, _GREY, _GREY))
+        padded = cv2.copyMakeBorder(cut, *outside, cv2.BORDER_CONSTANT, value=(_GREY, _GREY, _GREY))
+        cut = np.asarray(padded, np.uint8)
     landmarks = detect(np.ascontiguousarray(cut))
     if landmarks is None:
         return None
@@ -71,6 +74,6 @@ def _closer_looks(region: tuple[int, int, int, int]) -> Iterator[tuple[int, int,
 
 
 def _starts(first: int, length: int, side: int) -> list[int]:
-    """Return where pieces of ``side`` begin that cover ``length`` and overlap by half or more."""
+    """Return the first pixels of pieces of ``side`` that cover ``length`` and overlap by half or more."""
     count = max(1, -(-2 * (length - side) // side) + 1)
     return [first + (length - side) * index // max(1, count - 1) for index in range(count)]

@@ -2,66 +2,53 @@
 
 from __future__ import annotations
 
-import logging
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from animator_core.arrays import FloatArray
+from animator_core.atomic_file import DAMAGE, read_npz
+from animator_core.disk_cache import DiskCache
 from animator_core.tracking.observation import LANDMARK_COUNT
-from animator_core.whole_file import written_whole
 
-logger = logging.getLogger(__name__)
-
+MAX_CACHE_BYTES = 1 << 24
+"""Some 2,700 pictures."""
 _MAX_ENTRY_BYTES = 1 << 20
 
 
 class LandmarkCache:
-    """Entries by key in one folder; it may be deleted at any time, and what cannot be used in it is made again."""
+    """Landmarks by key in one folder; see `DiskCache`."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self._has_warned = False
+        self._files = DiskCache(
+            directory,
+            suffix=".npz",
+            max_bytes=MAX_CACHE_BYTES,
+            contents="landmarks",
+            cost="faces are searched again at every start",
+        )
 
-    def get(self, key: str) -> np.ndarray | None:
-        """Return the landmarks kept under ``key`` (hex digits), (478, 3) float32, or None."""
-        path = self._path(key)
-        try:
-            if path.stat().st_size > _MAX_ENTRY_BYTES:
-                raise ValueError("too large")
-            with path.open("rb") as file:
-                entry = np.load(file, allow_pickle=False)
-                if isinstance(entry, np.ndarray):
-                    raise ValueError("not an npz file")
-                landmarks = np.asarray(entry["landmarks"])
-            if landmarks.shape != (LANDMARK_COUNT, 3) or landmarks.dtype != np.float32:
-                raise ValueError(f"{landmarks.dtype} {landmarks.shape}")
-            if not np.isfinite(landmarks).all():
-                raise ValueError("not finite")
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as exc:
-            logger.info("%s is damaged and is made again (%s)", path, exc)
-            return None
-        return landmarks
+    def get(self, key: str) -> FloatArray | None:
+        """Return the landmarks under ``key`` (hex digits), (478, 3) float32, or None."""
+        return self._files.load(key, _read)
 
-    def put(self, key: str, landmarks: np.ndarray) -> None:
-        """Keep ``landmarks`` under ``key``; a folder that takes nothing costs one warning and nothing else."""
-        path = self._path(key)
-        try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            with written_whole(path) as unfinished, unfinished.open("wb") as file:
+    def put(self, key: str, landmarks: FloatArray) -> None:
+        """Keep ``landmarks`` under ``key``, if the folder can be written."""
+
+        def write(path: Path) -> None:
+            with path.open("wb") as file:
                 np.savez(file, landmarks=landmarks.astype(np.float32))
-        except OSError as exc:
-            if not self._has_warned:
-                self._has_warned = True
-                logger.warning(
-                    "cannot keep landmarks in %s (%s): faces are searched again at every start; "
-                    "free disk space or make the folder writable",
-                    self.directory,
-                    exc.strerror or exc,
-                )
 
-    def _path(self, key: str) -> Path:
-        return self.directory / f"{key}.npz"
+        self._files.save(key, write)
+
+
+def _read(path: Path) -> FloatArray:
+    try:
+        landmarks = read_npz(path, ["landmarks"], _MAX_ENTRY_BYTES)["landmarks"]
+    except DAMAGE as exc:
+        raise ValueError(str(exc)) from exc
+    if landmarks.shape != (LANDMARK_COUNT, 3) or landmarks.dtype != np.float32:
+        raise ValueError(f"{landmarks.dtype} {landmarks.shape}")
+    if not np.isfinite(landmarks).all():
+        raise ValueError("not finite")
+    return landmarks

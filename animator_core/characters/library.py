@@ -1,4 +1,4 @@
-"""The character library: the pictures of one folder, and how one of them becomes a `Character`."""
+"""The character library: makes a `Character` of each picture in a folder."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.characters.character import Character
 from animator_core.characters.description import CharacterDescription, description_path, read_description
 from animator_core.characters.face_search import DetectFace, find_landmarks
@@ -28,10 +29,10 @@ _SEARCH_VERSION = 1
 
 
 class CharacterLibrary:
-    """The pictures of one folder; the face of each is looked for once and then remembered in the cache.
+    """The pictures of one folder; the face of each is searched once, then kept in the disk cache.
 
     target_size: (width, height) that larger pictures are reduced to fit. auto_crop: see `find_landmarks`.
-    cache_dir: where landmarks are kept; None keeps none. detect: finds a face; None takes the project's detector.
+    cache_dir: keeps landmarks in its folder ``landmarks``; None keeps none. detect: None for the project's detector.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class CharacterLibrary:
         self._target_size = target_size
         self._auto_crop = auto_crop
         self._detect = detect
+        self._included: dict[str, Path] = {}
 
     def list(self) -> tuple[CharacterEntry, ...]:
         """Return the characters in the order of `character_names.natural_key`."""
@@ -58,10 +60,10 @@ class CharacterLibrary:
         return tuple(self._entry(name) for name in names)
 
     def path(self, name: str) -> Path:
-        """Return the file of a character by its file name; raises CharacterError for anything that is not one."""
+        """Return the file of a character by its file name; raises CharacterError for any other name."""
         with contextlib.suppress(OSError):
             # Only what is listed: a name from elsewhere must not lead out of the folder.
-            if name in character_names.list_names(self.directory):
+            if name in self._included or name in character_names.list_names(self.directory):
                 return self._file(name)
         known = ", ".join(entry.file for entry in self.list()[:10]) or "none"
         raise CharacterError(
@@ -69,10 +71,16 @@ class CharacterLibrary:
             f"add the picture or choose another (there are: {known})",
         )
 
+    def include(self, path: Path) -> str:
+        """Have a picture from elsewhere loaded under its file name, and return that name."""
+        name = character_names.as_text(path.name)
+        self._included[name] = path
+        return name
+
     def load(self, name: str, max_pixels: int | None = None) -> Character:
         """Return the character with the file name ``name``, of at most ``max_pixels``; may take a second.
 
-        Raises CharacterError for a picture or description that cannot be used, NoFaceFound where no face is seen.
+        Raises CharacterError for a picture or description that cannot be used, NoFaceFound without a face.
         """
         return self.load_file(self.path(name), max_pixels)
 
@@ -88,18 +96,18 @@ class CharacterLibrary:
         scaled[:, :2] += (factor - 1) / 2
         name = character_names.as_text(path.name)
         digest = hashlib.sha256(repr((name, reduced.shape)).encode())
-        digest.update(reduced)
-        digest.update(np.ascontiguousarray(scaled, np.float32))
+        digest.update(np.ascontiguousarray(reduced).data)
+        digest.update(np.ascontiguousarray(scaled, np.float32).data)
         return Character(
-            name,
-            description.name or character_names.display_name(name),
-            reduced,
-            scaled.astype(np.float32),
-            digest.hexdigest(),
+            name=name,
+            display_name=description.name or character_names.display_name(name),
+            picture=reduced,
+            landmarks=scaled.astype(np.float32),
+            content_hash=digest.hexdigest(),
         )
 
     def fingerprint(self, name: str) -> tuple[int, ...]:
-        """Return numbers that change when the picture or its description does; zeros where there is no such file."""
+        """Return numbers that change when the picture or its description does; zeros for a missing file."""
         numbers: list[int] = []
         for path in (self._file(name), description_path(self._file(name))):
             try:
@@ -110,7 +118,7 @@ class CharacterLibrary:
         return tuple(numbers)
 
     def _file(self, name: str) -> Path:
-        return self.directory / character_names.system_path(name)
+        return self._included.get(name) or self.directory / character_names.system_path(name)
 
     def _entry(self, name: str) -> CharacterEntry:
         path = self._file(name)
@@ -123,11 +131,11 @@ class CharacterLibrary:
             name, display_name or character_names.display_name(name), character_names.as_text(path.resolve())
         )
 
-    def _landmarks(self, picture: np.ndarray, description: CharacterDescription, path: Path) -> np.ndarray:
+    def _landmarks(self, picture: UInt8Array, description: CharacterDescription, path: Path) -> FloatArray:
         height, width = picture.shape[:2]
         if description.key_points or description.landmarks is not None:
             landmarks = _given_landmarks(description, description_path(path))
-            _check_on_picture(landmarks, width, height, description_path(path))
+            _check_on_picture(landmarks, picture, description_path(path))
             return landmarks
         if description.crop and (description.crop[0] >= width or description.crop[1] >= height):
             raise CharacterError(
@@ -137,16 +145,16 @@ class CharacterLibrary:
         return self._detected_landmarks(picture, description.crop, path)
 
     def _detected_landmarks(
-        self, picture: np.ndarray, crop: tuple[int, int, int, int] | None, path: Path
-    ) -> np.ndarray:
+        self, picture: UInt8Array, crop: tuple[int, int, int, int] | None, path: Path
+    ) -> FloatArray:
         digest = hashlib.sha256(repr((_SEARCH_VERSION, picture.shape, crop, self._auto_crop)).encode())
-        digest.update(picture)
+        digest.update(np.ascontiguousarray(picture).data)
         key = digest.hexdigest()
         landmarks = self._cache.get(key) if self._cache else None
         if landmarks is not None:
             return landmarks
         with contextlib.nullcontext(self._detect) if self._detect else project_detector() as detect:
-            landmarks = find_landmarks(picture, detect, crop, self._auto_crop)
+            landmarks = find_landmarks(picture, detect, crop, look_closer=self._auto_crop)
         if landmarks is None:
             raise NoFaceFound(
                 f"no face found in {path}",
@@ -160,11 +168,11 @@ class CharacterLibrary:
 
 @contextlib.contextmanager
 def project_detector() -> Iterator[DetectFace]:
-    """Give a detector with whatever tracker this machine has; its models are loaded once for all looks at a picture."""
-    # mediapipe takes a second to import, and a library that is only listed does not need it.
+    """Give a detector with this machine's tracker, loaded once for all searches of a picture."""
+    # mediapipe takes a second to import, and listing a library does not need it.
     from animator_core.config import MODELS_DIR
-    from animator_core.tracking.build import create_tracker
     from animator_core.tracking.detect import detect_face
+    from animator_core.tracking.trackers import create_tracker
 
     tracker = create_tracker(MODELS_DIR, _DETECTION_CONFIDENCE, is_static=True)
     try:
@@ -173,7 +181,7 @@ def project_detector() -> Iterator[DetectFace]:
         tracker.close()
 
 
-def _given_landmarks(description: CharacterDescription, path: Path) -> np.ndarray:
+def _given_landmarks(description: CharacterDescription, path: Path) -> FloatArray:
     if description.landmarks is not None:
         return description.landmarks
     from animator_core.tracking.face_model import fit_landmarks
@@ -184,7 +192,8 @@ def _given_landmarks(description: CharacterDescription, path: Path) -> np.ndarra
         raise exc.about(str(path)) from exc
 
 
-def _check_on_picture(landmarks: np.ndarray, width: int, height: int, path: Path) -> None:
+def _check_on_picture(landmarks: FloatArray, picture: UInt8Array, path: Path) -> None:
+    height, width = picture.shape[:2]
     middle = landmarks[:, :2].mean(axis=0)
     if not (0 <= middle[0] < width and 0 <= middle[1] < height):
         raise CharacterError(

@@ -1,4 +1,4 @@
-"""Picture files as arrays: whatever a PNG, JPEG or WebP holds becomes upright 8-bit sRGB with straight alpha."""
+"""Reads PNG, JPEG and WebP pictures as upright 8-bit sRGB with straight alpha."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms
 
+from animator_core.arrays import UInt8Array
 from animator_core.characters.colour_key import keyed_alpha
 from animator_core.errors import CharacterError
 
@@ -45,10 +46,11 @@ _DECODER_ERRORS = (
 )
 
 
-def load_picture(path: Path) -> np.ndarray:
+def load_picture(path: Path) -> UInt8Array:
     """Return the picture in ``path``: (H, W, 4) uint8 RGBA, straight alpha, sRGB; of an animation the first frame.
 
-    The sides are 64 to 8192 px and are looked at before anything is decoded. Raises CharacterError otherwise.
+    Raises CharacterError for a file that cannot be read, or with sides outside of 64 to 8192 pixels (checked before
+    decoding).
     """
     try:
         if not path.is_file():
@@ -74,7 +76,7 @@ def load_picture(path: Path) -> np.ndarray:
     return picture
 
 
-def fit_within(picture: np.ndarray, max_size: tuple[int, int], max_pixels: int | None = None) -> np.ndarray:
+def fit_within(picture: UInt8Array, max_size: tuple[int, int], max_pixels: int | None = None) -> UInt8Array:
     """Return ``picture`` reduced, never enlarged, to at most ``max_size`` (width, height) and ``max_pixels``.
 
     picture: (H, W, 4) uint8 RGBA, straight alpha; the colour of transparent pixels does not bleed into the edge.
@@ -99,7 +101,7 @@ def _check_size(image: Image.Image, path: Path) -> None:
 
 
 def _orientation(image: Image.Image) -> int:
-    """Return EXIF's orientation, 1 where it says none: what `obs_plugin.picture_parts` reads, and nothing else."""
+    """Return EXIF's orientation, by default 1; reads the same places as `obs_plugin.plain_copy`."""
     image.load()  # a PNG may have it after the pixels
     exif = Image.Exif()
     try:
@@ -127,7 +129,7 @@ def _to_rgba(image: Image.Image, path: Path) -> Image.Image:
 def _to_srgb(image: Image.Image) -> Image.Image:
     """Return the colours as sRGB, from the picture's own profile; one that cannot be used is ignored."""
     content = image.info.get("icc_profile")
-    # A palette's transparency is looked at elsewhere; without this step Pillow warns of it.
+    # A palette's transparency is read elsewhere; without this step Pillow warns of it.
     colours = image.convert("RGBA") if image.mode == "P" else image
     if content:
         try:
@@ -144,7 +146,7 @@ def _to_srgb(image: Image.Image) -> Image.Image:
 
 
 def _mode_for(colour_space: str, image: Image.Image) -> str:
-    """Return the mode in which a colour profile is applied to a picture, "" where it is not meant for such a one."""
+    """Return the mode in which a colour profile is applied to a picture, "" for a profile that does not fit."""
     if image.mode == "CMYK" or colour_space == "CMYK":
         return "CMYK" if image.mode == colour_space else ""
     if colour_space == "GRAY":

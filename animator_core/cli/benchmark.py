@@ -1,4 +1,4 @@
-"""``benchmark``: how long each stage takes on this machine, with and without what spares work."""
+"""``benchmark``: measures the stages' times on this machine, with and without caching."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from animator_core import assembly
-from animator_core.cli import parts
-from animator_core.config import PROJECT_ROOT, Config, load_config
+from animator_core.cli import arguments, output_files
+from animator_core.config import BACKENDS, PROJECT_ROOT, Config, load_config
 from animator_core.errors import AnimatorError
 
 if TYPE_CHECKING:
@@ -21,93 +21,103 @@ if TYPE_CHECKING:
 DEFAULT_DRIVING = PROJECT_ROOT / "assets" / "motions" / "sample.npz"
 DEFAULT_FRAMES = 300
 _MOST_CHARACTERS = 64
-BACKENDS = ("auto", "torch", "onnx")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
-    parts.add_character_arguments(parser)
+    """Declare the command's arguments."""
+    arguments.add_character_arguments(parser)
     parser.add_argument(
         "--driving",
         type=Path,
         default=DEFAULT_DRIVING,
         metavar="VIDEO|MOTION",
-        help="a video (its tracking is measured too) or a recorded motion (default: the sample motion)",
+        help="a video, which measures tracking too, or a recorded motion (default: the sample motion)",
     )
     parser.add_argument(
         "--optimizer",
         choices=("true", "false"),
-        help="measure only with or only without render reuse and motion cache (default: both, frame by frame)",
+        help="only with or only without render reuse and motion cache (default: both, in turn)",
     )
     parser.add_argument(
-        "--backend", choices=BACKENDS, help="what runs LivePortrait's networks (default: ai_model.backend)"
+        "--backend", choices=BACKENDS, help="the runtime of LivePortrait's networks (default: compute.backend)"
     )
     parser.add_argument(
         "--characters",
-        type=parts.positive_int,
+        type=arguments.positive_int,
         default=1,
         metavar="N",
-        help="as many filters at once, one after another",
+        help="number of characters, drawn in sequence as for N filters",
     )
     parser.add_argument(
-        "--size", type=parts.positive_int, metavar="N", help="reduce the character to fit N×N (default: settings)"
+        "--size",
+        type=arguments.positive_int,
+        metavar="N",
+        help="reduce the character to fit N×N (default: settings)",
     )
     parser.add_argument(
-        "--frames", type=parts.positive_int, metavar="N", help=f"default {DEFAULT_FRAMES}; fewer with --compare-eager"
+        "--frames",
+        type=arguments.positive_int,
+        metavar="N",
+        help=f"default: {DEFAULT_FRAMES}; fewer with --compare-eager",
     )
-    parser.add_argument("--json", type=Path, metavar="OUT", help="also write the figures as JSON")
-    parser.add_argument("--plot", type=Path, metavar="OUT.png", help="also draw them")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="also write the results as JSON")
+    parser.add_argument("--plot", type=Path, metavar="OUT.png", help="also plot the results")
     parser.add_argument(
         "--compare-eager",
         action="store_true",
-        help="instead: LivePortrait's networks as they were published beside ours, with and without torch.compile",
+        help="compare LivePortrait's published networks with ours instead, with and without torch.compile",
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure, print a table and write the files asked for."""
+    """Measure, print a table and write the requested files."""
     from animator_core.clips.driving_clip import TemplateClip, open_clip
     from animator_core.diagnostics.benchmark.report import Subject, figures_of, format_result, plot
     from animator_core.diagnostics.benchmark.run import run_benchmark
 
     if options.characters > _MOST_CHARACTERS:
         raise AnimatorError(f"--characters {options.characters} is too many", f"give {_MOST_CHARACTERS} at most")
-    parts.require_writable((options.json, options.plot))
-    parts.require_apart({"--json": options.json, "--plot": options.plot}, {"--driving": options.driving})
+    output_files.require_writable((options.json, options.plot))
+    output_files.require_apart({"--json": options.json, "--plot": options.plot}, {"--driving": options.driving})
     config = load_config(options.config)
     if options.backend is not None:
-        model = dataclasses.replace(config.ai_model, backend=options.backend, use_tensorrt=False)
-        config = dataclasses.replace(config, ai_model=model)
+        compute = dataclasses.replace(config.compute, backend=options.backend)
+        config = dataclasses.replace(config, compute=compute)
     if options.compare_eager:
         return _compare_eager(options, config)
     if options.size is not None:
         smaller = dataclasses.replace(config.character, target_size=(options.size, options.size))
         config = dataclasses.replace(config, character=smaller)
-    clip = open_clip(options.driving, lambda: assembly.make_tracker(config))  # a wrong clip is told at once
+    clip = open_clip(options.driving, lambda: assembly.make_tracker(config))  # reports an unreadable clip at once
     clip.close()
     if isinstance(clip, TemplateClip):
-        raise AnimatorError(f"{options.driving} is a template, of which no stage can be measured", "give a video")
+        raise AnimatorError(f"{options.driving} is a template, which benchmark cannot measure", "use a video")
     characters = _characters(options, config)
     with _measured_paths(options, config, characters) as (paths, renderer):
         result = run_benchmark(
             lambda: open_clip(options.driving, lambda: assembly.make_tracker(config)),
-            lambda: assembly.make_estimator(config),
             paths,
-            options.frames or DEFAULT_FRAMES,
-            len(characters),
+            frames=options.frames or DEFAULT_FRAMES,
+            characters=len(characters),
         )
         backend = renderer.model.painter.name if renderer.name == "liveportrait" else "numba"
-        subject = Subject(characters[0].name, options.driving.name, renderer.name, backend, renderer.device)
+        subject = Subject(
+            character=characters[0].name,
+            driving=options.driving.name,
+            renderer=renderer.name,
+            backend=backend,
+            device=renderer.device,
+        )
         print(format_result(result, subject))
         if options.json is not None:
-            parts.write_json(options.json, figures_of(result, subject))
+            output_files.write_json(options.json, figures_of(result, subject))
         if options.plot is not None:
-            plot(options.plot, result, subject, paths)
+            plot(options.plot, result, subject, paths=paths)
     return 0
 
 
 def _characters(options: argparse.Namespace, config: Config) -> list[Character]:
-    """Return as many characters as asked for: the named one, then others of the library, again and again."""
+    """Return the requested number of characters: the named one, then others of the library, repeated if needed."""
     first = assembly.load_character(options.character, config)
     if options.characters == 1:
         return [first]
@@ -120,7 +130,7 @@ def _characters(options: argparse.Namespace, config: Config) -> list[Character]:
 def _measured_paths(
     options: argparse.Namespace, config: Config, characters: list[Character]
 ) -> Iterator[tuple[list[MeasuredPath], Any]]:
-    """Give the paths asked for, and one of their renderers; all share what they can."""
+    """Yield the requested paths and one of their renderers; renderers share their models."""
     from animator_core.diagnostics.benchmark.path import MeasuredPath
 
     wanted = [False, True] if options.optimizer is None else [options.optimizer == "true"]
@@ -131,11 +141,11 @@ def _measured_paths(
             renderers = []
             for character in characters:
                 renderer = undo.enter_context(
-                    assembly.made_renderer(options.renderer, config, source, enable_optimizer)
+                    assembly.made_renderer(options.renderer, config, source, use_motion_cache=enable_optimizer)
                 )
                 renderer.set_character(character)
                 renderers.append(renderer)
-            paths.append(MeasuredPath(renderers, enable_optimizer))
+            paths.append(MeasuredPath(renderers, enable_optimizer, lambda: assembly.make_estimator(config)))
             undo.callback(paths[-1].close)
         yield paths, renderers[0]
 
@@ -143,9 +153,15 @@ def _measured_paths(
 def _compare_eager(options: argparse.Namespace, config: Config) -> int:
     from animator_core.diagnostics.benchmark.eager import compare, format_comparison
 
-    model = config.ai_model
-    comparison = compare(model.model_path, model.device, model.fp16, options.frames, config.performance.cache_dir)
+    compute = config.compute
+    comparison = compare(
+        config.ai_model.model_path,
+        device=compute.device,
+        fp16=compute.fp16,
+        frames=options.frames,
+        cache_dir=config.performance.cache_dir,
+    )
     print(format_comparison(comparison))
     if options.json is not None:
-        parts.write_json(options.json, dataclasses.asdict(comparison))
+        output_files.write_json(options.json, dataclasses.asdict(comparison))
     return 0

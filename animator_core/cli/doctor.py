@@ -1,4 +1,4 @@
-"""``doctor``: everything that can be wrong, each with the remedy."""
+"""``doctor``: checks the installation and prints findings with their remedies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 import json
 
-from animator_core.cli import parts
+from animator_core.cli import arguments
 from animator_core.diagnostics.doctor import examine
 from animator_core.diagnostics.finding import FAILURE, OK, WARNING, Finding
 
@@ -14,13 +14,13 @@ _MARKS = {OK: "ok  ", WARNING: "note", FAILURE: "FAIL"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
-    parts.add_config_argument(parser)
+    """Declare the command's arguments."""
+    arguments.add_config_argument(parser)
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print every finding and return 1 where any is a failure."""
+    """Print every finding; return 1 if any is a failure."""
     findings = []
     for finding in examine(options.config):
         findings.append(finding)
@@ -30,11 +30,11 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
     else:
-        print(f"\n{failures} of {len(findings)} checks failed" if failures else "\nNothing is wrong")
+        print(f"\n{failures} of {len(findings)} checks failed" if failures else "\nNo check failed")
     return 1 if failures else 0
 
 
 def format_finding(finding: Finding) -> str:
-    """Return one finding as a line, and its remedy as another."""
+    """Return a finding as a line, and its remedy as a second one."""
     line = f"{_MARKS[finding.state]}  {finding.name}: {finding.detail}"
     return f"{line}\n      → {finding.remedy}" if finding.remedy else line

@@ -1,4 +1,4 @@
-"""``prepare``: look at characters before the stream, and do then what would take time in it."""
+"""``prepare``: checks characters and fills the caches before the stream."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from animator_core import assembly
 from animator_core.characters.character import Character
-from animator_core.cli import parts
+from animator_core.cli import arguments, terminal
 from animator_core.config import Config, load_config
 from animator_core.errors import AnimatorError, CharacterError
 from animator_core.ipc.character_names import list_other_pictures
@@ -22,20 +22,20 @@ _WARM_UP_FRAMES = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Declare the command's arguments."""
     parser.add_argument("files", nargs="*", metavar="FILE", help="pictures (default: the whole library)")
-    parser.add_argument("--renderer", choices=RENDERERS, help="what will animate them")
+    parser.add_argument("--renderer", choices=RENDERERS, help="the renderer (default: ai_model.type in the settings)")
     parser.add_argument(
         "--pick",
         metavar="FILE",
-        help="show in a window where the face is in this picture, which no detector sees (a drawn one), and write it "
-        "into the yaml beside it",
+        help="mark the face of this picture in a window, for drawings that no detector recognises; writes the yaml "
+        "file beside it",
     )
-    parts.add_config_argument(parser)
+    arguments.add_config_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prepare each character and print a line each; 1 where any failed."""
+    """Prepare each character and print a line for it; return 1 if any failed."""
     config = load_config(options.config)
     library = assembly.make_library(config)
     names = list(options.files)
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
         raise CharacterError(f"there is no picture in {library.directory}", "put a PNG, JPEG or WebP of a face there")
     failures = 0
     with assembly.made_renderer(options.renderer, config) as renderer:
-        parts.tell_note(renderer)
+        terminal.tell_note(renderer)
         for name in names:
             try:
                 character = assembly.load_character(name, config)
@@ -77,21 +77,21 @@ def _tell_other_pictures(folder: Path) -> None:
 
 
 def _pick(path: Path, config: Config) -> bool:
-    """Have the user show where the face is, and write it beside the picture; return whether they did."""
+    """Let the user mark the face and write it beside the picture; return False if they cancelled."""
     from animator_core.characters.description import read_description, write_description
     from animator_core.characters.face_picker import FacePicker
     from animator_core.characters.face_search import find_landmarks, over_grey
     from animator_core.characters.library import project_detector
     from animator_core.characters.picture import load_picture
-    from animator_core.cli.pick_controller import PickController
-    from animator_core.cli.pick_window import pick
+    from animator_core.cli.picker.controller import PickController
+    from animator_core.cli.picker.window import pick
 
     picture = load_picture(path)
-    read_description(path)  # one that cannot be read is told before the work
+    read_description(path)  # reports an unreadable one before the work
     height, width = picture.shape[:2]
     with project_detector() as detect:
         look_closer = config.character.auto_crop
-        picker = FacePicker(width, height, lambda crop: find_landmarks(picture, detect, crop, look_closer))
+        picker = FacePicker(width, height, lambda crop: find_landmarks(picture, detect, crop, look_closer=look_closer))
         picked = pick(PickController(over_grey(picture), picker))
     if picked is None:
         return False
@@ -100,7 +100,7 @@ def _pick(path: Path, config: Config) -> bool:
 
 
 def _warm_up(renderer: Renderer, character: Character) -> None:
-    """Have everything computed and compiled that the first frames would wait for."""
+    """Do the computation and compilation that the first frames would wait for."""
     renderer.prepare(character)
     renderer.set_character(character)
     for _ in range(_WARM_UP_FRAMES):
@@ -118,18 +118,18 @@ def _face_height(character: Character) -> int:
 
 
 def warnings_for(character: Character) -> list[str]:
-    """Return what could be better about a character that can be used, each with the remedy."""
+    """Return warnings about a usable character, each with its remedy."""
     warnings = []
     height, width = character.picture.shape[:2]
     face = _face_height(character)
     if face < SMALL_FACE_PIXELS:
         warnings.append(
-            f"the face is only {face} px tall and will look soft; "
-            f"use a picture in which it is {SMALL_FACE_PIXELS} or more"
+            f"the face is only {face} px high and will look blurred; "
+            f"use a picture with a face of {SMALL_FACE_PIXELS} px or more"
         )
     low, high = character.landmarks[:, :2].min(axis=0), character.landmarks[:, :2].max(axis=0)
     if (low < 0).any() or high[0] > width or high[1] > height:
-        warnings.append("the face reaches over the picture's edge; use a picture that shows the whole head")
+        warnings.append("the picture's edge cuts the face; use a picture that shows the whole head")
     elif min(low[1], low[0], width - high[0]) < face * 0.1:
         warnings.append("there is little room around the face; a picture with hair and shoulders moves better")
     return warnings

@@ -1,4 +1,4 @@
-"""``--save-motion`` and ``--save-template``: what drives a character, recorded beside animating it or instead."""
+"""``--save-motion`` and ``--save-template``: record the driving motion, with or without animating."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import contextlib
 from pathlib import Path
 from typing import Callable
 
-import numpy as np
-
 from animator_core import assembly
-from animator_core.cli import parts
+from animator_core.arrays import UInt8Array
+from animator_core.cli import output_files
 from animator_core.clips.recording import LandmarkRecorder, TemplateRecorder
 from animator_core.config import Config
 from animator_core.errors import AnimatorError, CharacterError
@@ -24,40 +23,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--save-motion",
         type=Path,
         metavar="OUT.npz",
-        help="write the tracked landmarks as a motion, which every renderer follows",
+        help="write the tracked landmarks as a motion for any renderer",
     )
     parser.add_argument(
         "--save-template",
         type=Path,
         metavar="OUT.npz",
-        help="write what LivePortrait sees in the face as a template, which only its renderer replays, exactly; needs "
-        "its weights, but draws nothing",
+        help="write a motion template, which the LivePortrait renderer replays exactly; needs the LivePortrait weights",
     )
 
 
 def require_writable(options: argparse.Namespace) -> None:
-    """Raise AnimatorError for files that cannot be written, before the work."""
+    """Raise AnimatorError for files that cannot be written."""
     paths = (options.save_motion, options.save_template)
-    parts.require_writable(paths)
+    output_files.require_writable(paths)
     for path in paths:
         if path is not None and path.suffix.lower() != SUFFIX:
-            raise AnimatorError(f"cannot write {path}: motions and templates are {SUFFIX} files", "end its name so")
+            raise AnimatorError(
+                f"cannot write {path}: motions and templates are {SUFFIX} files", f"use a name that ends in {SUFFIX}"
+            )
 
 
 def require_apart(
-    options: argparse.Namespace, config: Config, outputs: dict[str, Path | None], driving: Path | None
+    options: argparse.Namespace, config: Config, *, outputs: dict[str, Path | None], driving: Path | None
 ) -> None:
-    """Raise AnimatorError where a file that is to be written is one that is read, or two of them are one file."""
+    """Raise AnimatorError if an output is also an input or another output."""
     outputs = {**outputs, "--save-motion": options.save_motion, "--save-template": options.save_template}
     character = None
     if options.character is not None:
-        with contextlib.suppress(CharacterError):  # one that is not there is told when it is loaded
+        with contextlib.suppress(CharacterError):  # a missing one is reported when it is loaded
             character = assembly.picture_path(options.character, assembly.make_library(config))
-    parts.require_apart(outputs, {"--driving": driving, "--character": character, "--config": options.config})
+    output_files.require_apart(outputs, {"--driving": driving, "--character": character, "--config": options.config})
 
 
 class Recordings:
-    """Records what the options ask for; most_waiting: see `TemplateRecorder`, None looks at frames as they come."""
+    """The recordings that the options request.
+
+    most_waiting: see `TemplateRecorder`; None extracts the motion of each frame at once.
+    """
 
     def __init__(self, options: argparse.Namespace, config: Config, most_waiting: int | None = None) -> None:
         self._options = options
@@ -69,21 +72,21 @@ class Recordings:
 
     @property
     def is_recording(self) -> bool:
-        """Whether anything was asked for."""
+        """Whether any recording was requested."""
         return self._landmarks is not None or self._template is not None
 
     @property
     def is_full(self) -> bool:
-        """Whether a template is as long as it can be."""
+        """Whether the template has reached its longest length."""
         return self._template is not None and self._template.is_full
 
     @property
     def waiting_count(self) -> int:
-        """How many frames LivePortrait is to look at when the files are written."""
+        """Number of frames whose motion is extracted when the files are written."""
         return self._template.waiting_count if self._template is not None else 0
 
-    def add(self, frame: np.ndarray | None, seen: FaceObservation | None, captured_ns: int) -> None:
-        """Take one more frame, (H, W, 3) uint8 RGB, and the face in it."""
+    def add(self, frame: UInt8Array | None, seen: FaceObservation | None, captured_ns: int) -> None:
+        """Add a frame, (H, W, 3) uint8 RGB, and its observation."""
         if self._landmarks is not None:
             self._landmarks.add(seen, captured_ns)
         if self._template is not None:
@@ -92,7 +95,7 @@ class Recordings:
                 self._template.work()
 
     def write(self, fps: float | None = None, progress: Callable[[int], object] | None = None) -> None:
-        """Write the files, at the frames' own pace where ``fps`` is None, and say what is in them."""
+        """Write the files and print their lengths; fps: by default the measured frame rate."""
         if self._landmarks is not None:
             count = self._landmarks.write(self._options.save_motion, fps)
             print(f"wrote {self._options.save_motion}: a landmark motion of {count} frames")

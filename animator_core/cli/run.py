@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Callable
 from tqdm import tqdm
 
 from animator_core import assembly
-from animator_core.cli import parts, recordings
+from animator_core.cli import arguments, recordings, terminal
 from animator_core.config import Config, HotkeyConfig, load_config
 from animator_core.errors import AnimatorError
 
 if TYPE_CHECKING:
+    from animator_core.animation.services import Services
     from animator_core.live.outputs import Output
-    from animator_core.live.threads import TrackedFrame
+    from animator_core.tracking.observation import TrackedFrame
 
 _MOST_WAITING = 3000
 """Frames of a template, 600 MB of them: LivePortrait looks at them when the session is over."""
+_FINISH_SECONDS = 5.0
 
 
 def _describe_keys() -> str:
@@ -30,89 +32,85 @@ def _describe_keys() -> str:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Declare the arguments of the command."""
     parser.epilog = _describe_keys()
     parser.add_argument(
         "--camera", metavar="N|VIDEO", help="number of the camera, or a video file (default: video.source)"
     )
-    parts.add_character_arguments(parser)
+    arguments.add_character_arguments(parser)
     parser.add_argument("--virtual-camera", action="store_true", help="send the frames to a virtual camera")
     parser.add_argument("--no-window", action="store_true", help="open no preview window")
     parser.add_argument("--mirror", action="store_true", help="animate as a mirror would")
-    parser.add_argument("--max-frames", type=parts.positive_int, metavar="N", help="end after N frames")
+    parser.add_argument("--max-frames", type=arguments.positive_int, metavar="N", help="end after N frames")
     recordings.add_arguments(parser)
-    parts.add_option_argument(parser)
+    arguments.add_option_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run until the user, the end of the clip or --max-frames ends it."""
-    from animator_core.animation.pipeline import CharacterPipeline
-    from animator_core.animation.reuse import RenderReuse
-    from animator_core.animation.statistics import FrameStatistics
-    from animator_core.live.camera import open_source
-    from animator_core.live.session import LiveParts, LiveSession
-    from animator_core.live.shelf import CharacterShelf
-    from animator_core.live.threads import CaptureThread, TrackingThread
+    from animator_core.live.camera import open_reader
+    from animator_core.live.capture import CaptureThread
+    from animator_core.live.session import LiveSession
     from animator_core.worker.process import use_fine_timers
 
     use_fine_timers()
     recordings.require_writable(options)
-    config = parts.with_options(load_config(options.config), options.option)
-    recordings.require_apart(options, config, {}, None if options.camera is None else Path(options.camera))
+    config = arguments.with_options(load_config(options.config), options.option)
+    if options.renderer is not None:
+        config = dataclasses.replace(config, ai_model=dataclasses.replace(config.ai_model, type=options.renderer))
+    driving = None if options.camera is None else Path(options.camera)
+    recordings.require_apart(options, config, outputs={}, driving=driving)
     recorded = recordings.Recordings(options, config, _MOST_WAITING)
     if recorded.is_recording and not config.tracking.face_enabled:
         raise AnimatorError("there is nothing to record without tracking", "set tracking.face_enabled to true")
     source = config.video.source if options.camera is None else options.camera
     with contextlib.ExitStack() as undo:
-        camera = open_source(source, config.video)
-        capture = CaptureThread(camera, lambda: open_source(source, config.video))
+        capture = CaptureThread(open_reader(source, config.video), lambda: open_reader(source, config.video))
         undo.callback(capture.stop)
-        character = assembly.load_character(options.character, config)
-        renderer = undo.enter_context(assembly.made_renderer(options.renderer, config))
-        tracking = None
+        services = assembly.make_services(config)
+        undo.callback(services.preparation.finish, _FINISH_SECONDS)
+        character = assembly.choose_character(options.character, services.library, config)
         if config.tracking.face_enabled:
-            tracker = assembly.make_tracker(config)
-            undo.callback(tracker.close)
-            tracking = TrackingThread(capture.newest, tracker, _recorder(recorded) if recorded.is_recording else None)
-            undo.callback(tracking.stop)
-        shelf = CharacterShelf(assembly.make_library(config), config.character.preload_all)
-        shelf.add(character)
-        undo.callback(shelf.stop)
-        pipeline = CharacterPipeline(
-            assembly.make_estimator(config, options.mirror),
-            renderer,
-            FrameStatistics(),
-            RenderReuse(config.performance.enable_optimizer),
-            config.performance.max_inference_time_ms,
-        )
-        pipeline.set_character(character)
-        for _ in range(config.ai_model.warmup_frames):
-            renderer.warm_up()  # compilers' work, done before anybody looks
+            services = _with_tracker(services, undo)
         output = make_output(options, config)
         undo.callback(output.close)
-        session = LiveSession(LiveParts(capture, tracking, pipeline, shelf, output), config, _tell)
-        parts.tell_note(renderer)
-        print(f"{camera.name} drives {character.display_name}; {renderer.name} on {renderer.device}", flush=True)
+        session = LiveSession(
+            services,
+            assembly.make_settings(config, character, options.mirror),
+            capture=capture,
+            output=output,
+            tell=_tell,
+            on_tracked=_recorder(recorded) if recorded.is_recording else None,
+        )
+        undo.callback(session.close)
         try:
             session.run(options.max_frames)
         except KeyboardInterrupt:
-            # The way to end a session without a window: what it recorded is not lost.
+            # The way to end a session without a window: its recording is not lost.
             if not recorded.is_recording:
                 raise
         print(f"showed {session.frame_count} frames", flush=True)
-    count, interval = recorded.waiting_count, parts.progress_interval()
+    count, interval = recorded.waiting_count, terminal.progress_interval()
     with tqdm(total=count, unit="frame", mininterval=interval, disable=not count) as progress:
         recorded.write(progress=progress.update)
     return 0
 
 
-def _recorder(recorded: recordings.Recordings) -> Callable[[TrackedFrame], None]:
-    """Return what takes every tracked frame, and says when there is no room for more."""
+def _with_tracker(services: Services, undo: contextlib.ExitStack) -> Services:
+    """Return the services with the first tracker made already, so that the clip does not begin before."""
+    tracker = services.create_tracker()
+    undo.callback(tracker.close)
+    trackers = iter([tracker])
+    return dataclasses.replace(services, create_tracker=lambda: next(trackers, None) or services.create_tracker())
+
+
+def _recorder(recorded: recordings.Recordings) -> Callable[[TrackedFrame, int], None]:
+    """Return a function that records every tracked frame, and says once that the template is full."""
     has_told = False
 
-    def take(tracked: TrackedFrame) -> None:
+    def take(tracked: TrackedFrame, captured_ns: int) -> None:
         nonlocal has_told
-        recorded.add(tracked.frame.picture, tracked.observation, tracked.frame.captured_ns)
+        recorded.add(tracked.frame, tracked.observation, captured_ns)
         if recorded.is_full and not has_told:
             has_told = True
             _tell(f"warning: the template is full after {_MOST_WAITING} frames; it ends here")
@@ -121,29 +119,29 @@ def _recorder(recorded: recordings.Recordings) -> Callable[[TrackedFrame], None]
 
 
 def make_output(options: argparse.Namespace, config: Config) -> Output:
-    """Return where the frames go; raises AnimatorError where that cannot be had."""
-    from animator_core.live.outputs import NoOutput, Several, VirtualCamera, Window
+    """Return the outputs that the options name; raises AnimatorError if they cannot be opened."""
+    from animator_core.live.outputs import NoOutput, OutputGroup, VirtualCamera, Window
 
     output = config.output
-    places: list[Output] = []
+    opened: list[Output] = []
     if options.virtual_camera:
         camera = VirtualCamera(
             output.width, output.height, config.performance.target_fps, wants_alpha=output.background_alpha < 255
         )
         print(f"the virtual camera is {camera.device}; choose it in the other program", flush=True)
-        places.append(camera)
+        opened.append(camera)
     if not options.no_window:
         try:
-            places.append(Window(output.width, output.height))
+            opened.append(Window(output.width, output.height))
         except AnimatorError as exc:
-            if not places:
+            if not opened:
                 raise
             _tell(f"warning: no preview window: {exc}")
-    if not places:
+    if not opened:
         return NoOutput()
-    return places[0] if len(places) == 1 else Several(*places)
+    return opened[0] if len(opened) == 1 else OutputGroup(*opened)
 
 
 def _tell(text: str) -> None:
-    stream = sys.stderr if text.startswith(("warning:", "error:")) else sys.stdout
+    stream = sys.stderr if text.startswith(("warning:", "error:", "note:")) else sys.stdout
     print(text, file=stream, flush=True)

@@ -1,4 +1,4 @@
-"""How a decoded picture is turned and mirrored before it is shown: the display matrix of a track or frame."""
+"""Applies the display matrix of a video track or frame: rotation and mirroring of the decoded picture."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from typing import Any
 import numpy as np
 from av.sidedata.sidedata import Type
 
+from animator_core.arrays import UInt8Array
 
-def upright(frame: Any, picture: np.ndarray) -> np.ndarray:
-    """Return the picture of a decoded frame, (H, W, C), as its display matrix says, to the nearest quarter turn."""
+
+def upright(frame: Any, picture: UInt8Array) -> UInt8Array:
+    """Return a decoded frame's picture, (H, W, C) uint8, with its display matrix applied, to the nearest quarter turn.
+
+    frame: an ``av.VideoFrame``.
+    """
     matrix = frame.side_data.get(Type.DISPLAYMATRIX)
     if matrix is None:
         return picture
-    # Pixel (x, y) is shown at (a x + c y, b x + d y), the third column being the projection; 16.16 fixed point.
+    # Pixel (x, y) is shown at (a x + c y, b x + d y); the third column is the projection; 16.16 fixed point.
     a, b, _, c, d = (int(number) for number in np.frombuffer(matrix, np.int32)[:5])
     if abs(a) + abs(d) < abs(b) + abs(c):
         picture, flips_x, flips_y = picture.transpose(1, 0, 2), c < 0, b < 0

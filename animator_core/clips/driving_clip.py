@@ -1,4 +1,4 @@
-"""What drives a character without a camera: a video of a face, a recorded landmark motion, or a motion template."""
+"""Driving clips: a video of a face, a recorded landmark motion, or a motion template."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from animator_core.animation.timing import StageTimes
+from animator_core.arrays import UInt8Array
 from animator_core.clips import track_file
 from animator_core.clips.soundtrack import Soundtrack
 from animator_core.clips.video import VideoFrame, VideoReader
@@ -22,25 +21,24 @@ from animator_core.tracking.observation import FaceObservation, FaceTracker
 
 @dataclass(frozen=True)
 class DrivingMoment:
-    """One frame of a clip: its time in seconds after the first, and what was seen in it.
+    """One frame of a clip: its time in seconds after the first frame, and the observed face.
 
-    captured_ns: the same time in nanoseconds, never 0. picture: (H, W, 3) uint8 RGB, None in a recorded motion;
-    of a template there is no observation either.
-    frame_size: (width, height) of the driving frame in pixels.
+    captured_ns: the same time in nanoseconds, never 0. picture: (H, W, 3) uint8 RGB, None in a recorded motion.
+    observation: None without a face, and in a template. frame_size: (width, height) of the driving frame in pixels.
     """
 
     time: Fraction
     captured_ns: int
     observation: FaceObservation | None
-    picture: np.ndarray | None
+    picture: UInt8Array | None
     frame_size: tuple[int, int]
 
 
 class DrivingClip(Protocol):
-    """A clip, to be gone through once.
+    """A clip, read once.
 
-    rate: frames a second. time_base: what every time is a multiple of. frame_count: an estimate, or None.
-    tracker_name: what finds the faces.
+    rate: frames a second. time_base: the unit of all times, in seconds. frame_count: an estimate, or None.
+    tracker_name: the tracker's, "recorded" or "template".
     """
 
     rate: Fraction
@@ -49,20 +47,20 @@ class DrivingClip(Protocol):
     tracker_name: str
 
     def moments(self, times: StageTimes) -> Iterator[DrivingMoment]:
-        """Yield every frame, adding what reading and tracking take to ``times``."""
+        """Yield every frame; add the durations of reading and tracking to ``times``."""
         ...
 
     def read_ahead(self, most_frames: int, most_bytes: int) -> None:
-        """Decode the first frames before `moments`, so that they cost nothing then."""
+        """Decode the first frames in advance, so that `moments` does not wait for decoding."""
         ...
 
     def soundtrack(self) -> Soundtrack | None:
-        """Return the clip's sound; to be called after the first frame."""
+        """Return the clip's sound, or None; to be called after the first frame."""
         ...
 
     @property
     def notice(self) -> str:
-        """What went wrong on the way without ending it, or ""."""
+        """Faults in the clip that did not stop it, or ""."""
         ...
 
     def close(self) -> None: ...
@@ -71,7 +69,7 @@ class DrivingClip(Protocol):
 def open_clip(path: Path, make_tracker: Callable[[], FaceTracker]) -> DrivingClip:
     """Return the clip in a file: a motion or template (.npz), an official template (.pkl), else a video.
 
-    Raises MotionError or CameraError where it cannot be read; the tracker is made only where it is needed.
+    make_tracker: called for a video only. Raises MotionError or CameraError if the file cannot be read.
     """
     if path.suffix.lower() == pickle_import.SUFFIX:
         return TemplateClip(pickle_import.import_template(path))
@@ -88,7 +86,7 @@ def open_clip(path: Path, make_tracker: Callable[[], FaceTracker]) -> DrivingCli
 
 
 class VideoClip:
-    """A video in which a tracker finds the face."""
+    """A video, with a tracker that finds the face."""
 
     def __init__(self, reader: VideoReader, tracker: FaceTracker) -> None:
         self._reader, self._tracker = reader, tracker
@@ -116,7 +114,13 @@ class VideoClip:
             with times.measure("tracking"):
                 observation = self._tracker.track(frame.picture, captured_ns)
             height, width = frame.picture.shape[:2]
-            yield DrivingMoment(frame.time, captured_ns, observation, frame.picture, (width, height))
+            yield DrivingMoment(
+                time=frame.time,
+                captured_ns=captured_ns,
+                observation=observation,
+                picture=frame.picture,
+                frame_size=(width, height),
+            )
 
     def soundtrack(self) -> Soundtrack | None:
         self._sound = Soundtrack.of(self._reader.path, self._reader.first_time or Fraction(0))
@@ -126,10 +130,10 @@ class VideoClip:
     def notice(self) -> str:
         reader, faults = self._reader, []
         if reader.damaged_count:
-            faults.append(f"{reader.damaged_count} damaged frames were left out")
+            faults.append(f"{reader.damaged_count} damaged frames were skipped")
         if reader.missing_seconds:
             faults.append(
-                f"the video ends {reader.missing_seconds:.1f} s before the file's end; it may be cut off, copy it again"
+                f"the video ends {reader.missing_seconds:.1f} s before its stated end; it may be cut off, copy it again"
             )
         if self._sound is not None and self._sound.notice:
             faults.append(self._sound.notice)
@@ -156,10 +160,14 @@ class MotionClip:
         pass
 
     def moments(self, times: StageTimes) -> Iterator[DrivingMoment]:
-        size = (self._track.frame_width, self._track.frame_height)
-        for index in range(len(self._track)):
+        track = self._track
+        for index in range(len(track)):
             yield DrivingMoment(
-                index * self.time_base, self._track.captured_ns(index), self._track.observation(index), None, size
+                time=index * self.time_base,
+                captured_ns=track.captured_ns(index),
+                observation=track.observation(index),
+                picture=None,
+                frame_size=(track.frame_width, track.frame_height),
             )
 
     def soundtrack(self) -> Soundtrack | None:
@@ -170,7 +178,7 @@ class MotionClip:
 
 
 class TemplateClip:
-    """A recorded motion as LivePortrait sees it: only its renderer can replay it."""
+    """A LivePortrait motion template, which only the LivePortrait renderer can replay."""
 
     tracker_name = "template"
     notice = ""
@@ -187,7 +195,13 @@ class TemplateClip:
     def moments(self, times: StageTimes) -> Iterator[DrivingMoment]:
         for index in range(len(self.template)):
             time_s = index * self.time_base
-            yield DrivingMoment(time_s, 1 + round(time_s * 1_000_000_000), None, None, (0, 0))
+            yield DrivingMoment(
+                time=time_s,
+                captured_ns=1 + round(time_s * 1_000_000_000),
+                observation=None,
+                picture=None,
+                frame_size=(0, 0),
+            )
 
     def soundtrack(self) -> Soundtrack | None:
         return None
@@ -197,7 +211,7 @@ class TemplateClip:
 
 
 def exact_rate(fps: float) -> Fraction:
-    """Return the frame rate that a rounded figure stands for: 29.97 is 30000/1001."""
+    """Return the exact frame rate for a rounded figure: 29.97 is 30000/1001."""
     broadcast = Fraction(round(fps * 1.001) * 1000, 1001)
     if broadcast and abs(float(broadcast) / fps - 1) < 4e-4:
         return broadcast

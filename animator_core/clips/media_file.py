@@ -1,4 +1,4 @@
-"""Opens video and sound files through PyAV, and chooses the stream in them that can be decoded."""
+"""Selects the decodable video and audio streams of files opened with PyAV."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ from av.stream import Disposition
 
 
 def media_url(path: Path) -> str:
-    """Return a file as FFmpeg takes it: without the prefix a colon in the name would end a protocol's name."""
+    """Return a file's URL for FFmpeg; without the prefix, a name with a colon would be read as a protocol."""
     return f"file:{path}"
 
 
 def find_stream(container: Any, kind: str) -> Any:
-    """Return the stream of a ``kind`` ("video", "audio") that a player takes, or None.
+    """Return the stream of a ``kind`` ("video", "audio") that a player would choose, or None.
 
-    That is the first one with a decoder, of those that the file marks as its default if there are such; cover art is no
-    video.
+    It is the first stream with a decoder; streams that the file marks as default come first, cover art is left out.
     """
     return next((each for each in _streams(container, kind) if each.codec_context is not None), None)
 
 
 def undecodable_codecs(container: Any, kind: str) -> list[str]:
-    """Return the names of the codecs of a ``kind`` ("video", "audio") for which there is no decoder."""
+    """Return the names of the codecs of a ``kind`` ("video", "audio") that have no decoder."""
     return [_codec_name(container, each.index) for each in _streams(container, kind) if each.codec_context is None]
 
 
@@ -45,7 +44,7 @@ def _streams(container: Any, kind: str) -> list[Any]:
 
 
 def _codec_name(container: Any, index: int) -> str:
-    """Return what a codec is called that FFmpeg may not know: PyAV tells nothing of it but this text."""
+    """Return the name of a codec that FFmpeg may not know, from the file's dump: PyAV has no other source for it."""
     with _log_level(av.logging.INFO):
         text = container.dumps_format()
     found = re.search(rf"Stream #0:{index}\b[^\n]*?: (?:Video|Audio): (\S+)(?:[^,\n]*?\((\S+) / 0x)?", text)

@@ -1,4 +1,4 @@
-"""Animates a character from a clip, frame for frame: what `animate` writes and `benchmark` measures."""
+"""Animates a character from a clip, frame by frame, for the commands `animate` and `benchmark`."""
 
 from __future__ import annotations
 
@@ -7,105 +7,66 @@ from fractions import Fraction
 from itertools import chain, islice
 from typing import Protocol, runtime_checkable
 
-import numpy as np
-
 from animator_core.animation.timing import StageTimes
+from animator_core.arrays import UInt8Array
 from animator_core.clips.driving_clip import DrivingMoment, TemplateClip
 from animator_core.errors import MotionError
 from animator_core.liveportrait.motion.template import MotionTemplate
-from animator_core.motion.driving import DrivenFace, DrivenFrame, DrivingMotion
-from animator_core.rendering.contract import Placement, Renderer
-from animator_core.tracking.observation import FaceObservation
+from animator_core.motion.estimator import MotionEstimator
+from animator_core.rendering.contract import Driver, Placement, Renderer
+from animator_core.tracking.observation import TrackedFrame
 
 CALIBRATION_TIME = Fraction(1)
-"""How much of a clip's start tells its neutral pose; that much is held back, and no more (a clip may be long)."""
-
-
-class Estimator(Protocol):
-    """What is needed of `animator_core.motion.estimator.MotionEstimator`."""
-
-    def update(self, observation: FaceObservation | None, now_ns: int) -> DrivingMotion:
-        """Return the motion of a moment; None: nothing new was seen."""
-        ...
-
-    def face_lost(self, now_ns: int) -> None:
-        """Take note that the tracker sees no face."""
-        ...
-
-    def calibrate_from(self, observations: list[FaceObservation]) -> None:
-        """Take the neutral pose from these."""
-        ...
-
-    def driven_face(self, observation: FaceObservation) -> DrivenFace:
-        """Return what renderers are told of an observed face."""
-        ...
-
-
-@runtime_checkable
-class Calibratable(Protocol):
-    """A renderer that looks at the driving frames itself, so that it has a neutral face of its own."""
-
-    def calibrate_from(self, beginning: list[DrivenFrame]) -> None:
-        """Take the driver's neutral face from a clip's beginning."""
-        ...
+"""The start of a clip, in seconds, that gives its neutral pose; only this much is held in memory."""
 
 
 @runtime_checkable
 class Replaying(Protocol):
-    """A renderer that replays templates."""
+    """A renderer that replays motion templates."""
 
     def replay(self, template: MotionTemplate) -> Sequence[Placement]:
-        """Return the character's place in every frame."""
+        """Return the character's placement in every frame."""
         ...
 
 
 @runtime_checkable
 class Batching(Protocol):
-    """A renderer that is quicker when it draws several frames at once."""
+    """A renderer that draws frames in batches faster than one by one."""
 
-    def draw_each(self, placements: Sequence[Placement]) -> Iterator[np.ndarray]:
+    def draw_each(self, placements: Sequence[Placement]) -> Iterator[UInt8Array]:
         """Yield the picture of each placement, as `Renderer.draw` returns it."""
         ...
 
 
-def calibrated(
-    moments: Iterator[DrivingMoment], estimator: Estimator, renderer: Renderer | None = None
-) -> Iterator[DrivingMoment]:
-    """Yield every moment after the estimator, and the renderer, have taken the neutral pose from the first second.
+def calibrated(moments: Iterator[DrivingMoment], driver: Driver) -> Iterator[DrivingMoment]:
+    """Calibrate the driver on the first second of a clip, then yield every moment.
 
-    Without a face in the first second the estimator finds its neutral pose by itself later, as it does live.
+    Without a face in the first second the driver finds its neutral pose later by itself, as it does live.
     """
     held: list[DrivingMoment] = []
     for moment in moments:
         held.append(moment)
         if moment.time >= CALIBRATION_TIME:
             break
-    seen = [moment.observation for moment in held if moment.observation is not None]
-    if seen:
-        estimator.calibrate_from(seen)
-    if isinstance(renderer, Calibratable):
-        renderer.calibrate_from(
-            [
-                DrivenFrame(estimator.driven_face(moment.observation), moment.picture, moment.captured_ns)
-                for moment in held
-                if moment.observation is not None and moment.picture is not None
-            ]
-        )
+    faces = [moment for moment in held if moment.observation is not None]
+    driver.calibrate_from([TrackedFrame(moment.observation, moment.picture) for moment in faces])
     yield from chain(held, moments)
 
 
 def animate_moments(
     moments: Iterator[DrivingMoment],
-    estimator: Estimator,
+    estimator: MotionEstimator,
     renderer: Renderer,
+    *,
     times: StageTimes,
     batch_size: int = 1,
-) -> Iterator[tuple[DrivingMoment, np.ndarray]]:
-    """Yield every moment with the character in it: (H, W, 4) uint8 premultiplied BGRA, reused by the next one.
+) -> Iterator[tuple[DrivingMoment, UInt8Array]]:
+    """Yield every moment with the character's frame: (H, W, 4) uint8 premultiplied BGRA, reused by the next one.
 
-    batch_size: how many frames are drawn at once where the renderer can; the pictures are the same.
+    times: gets the stages' durations. batch_size: frames drawn at once if the renderer can; the frames are the same.
     """
-    yield from _drawn(_placed(moments, estimator, renderer, times), renderer, times, batch_size)
+    placed = _placed(moments, renderer.create_driver(estimator), times)
+    yield from _drawn(placed, renderer, times=times, batch_size=batch_size)
 
 
 def require_replaying(renderer: Renderer, path: object) -> None:
@@ -118,31 +79,30 @@ def require_replaying(renderer: Renderer, path: object) -> None:
 
 
 def replay_moments(
-    clip: TemplateClip, renderer: Renderer, times: StageTimes, batch_size: int = 1
-) -> Iterator[tuple[DrivingMoment, np.ndarray]]:
-    """Yield every moment of a template with the character in it, as `animate_moments` does; see `require_replaying`."""
+    clip: TemplateClip, renderer: Renderer, *, times: StageTimes, batch_size: int = 1
+) -> Iterator[tuple[DrivingMoment, UInt8Array]]:
+    """Yield every moment of a template with the character's frame, as `animate_moments` does.
+
+    renderer: checked with `require_replaying`.
+    """
     assert isinstance(renderer, Replaying)
-    with times.measure("place"):
+    with times.measure("motion"):
         placements = renderer.replay(clip.template)
-    yield from _drawn(zip(clip.moments(times), placements), renderer, times, batch_size)
+    yield from _drawn(zip(clip.moments(times), placements), renderer, times=times, batch_size=batch_size)
 
 
 def _placed(
-    moments: Iterator[DrivingMoment], estimator: Estimator, renderer: Renderer, times: StageTimes
+    moments: Iterator[DrivingMoment], driver: Driver, times: StageTimes
 ) -> Iterator[tuple[DrivingMoment, Placement]]:
-    for moment in calibrated(moments, estimator, renderer):
+    for moment in calibrated(moments, driver):
         with times.measure("motion"):
-            if moment.observation is None:
-                estimator.face_lost(moment.captured_ns)
-            motion = estimator.update(moment.observation, moment.captured_ns)
-        with times.measure("place"):
-            placement = renderer.place(motion, moment.picture)
+            placement = driver.place(TrackedFrame(moment.observation, moment.picture), moment.captured_ns)
         yield moment, placement
 
 
 def _drawn(
-    placed: Iterator[tuple[DrivingMoment, Placement]], renderer: Renderer, times: StageTimes, batch_size: int
-) -> Iterator[tuple[DrivingMoment, np.ndarray]]:
+    placed: Iterator[tuple[DrivingMoment, Placement]], renderer: Renderer, *, times: StageTimes, batch_size: int
+) -> Iterator[tuple[DrivingMoment, UInt8Array]]:
     while batch := list(islice(placed, batch_size)):
         if len(batch) == 1 or not isinstance(renderer, Batching):
             for moment, placement in batch:
@@ -152,7 +112,7 @@ def _drawn(
             continue
         pictures = renderer.draw_each([placement for _, placement in batch])
         for moment, _ in batch:
-            # The first one takes the time of all.
+            # The first one waits for the whole batch.
             with times.measure("render"):
                 frame = next(pictures)
             yield moment, frame

@@ -1,6 +1,6 @@
-"""Records what drives a character: landmarks for any renderer, or templates of what LivePortrait sees in the face.
+"""Records driving motion: landmarks for any renderer, or LivePortrait motion templates.
 
-Both take frames as they come, with their times, and are written at an even rate: a camera's pace varies.
+Both take frames with their capture times and are written at a constant rate: a camera's frame rate varies.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from typing import TYPE_CHECKING, Callable
 
 import numpy as np
 
+from animator_core.arrays import UInt8Array
 from animator_core.clips.track_file import track_from_observations, write_track
 from animator_core.errors import MotionError
 from animator_core.liveportrait.motion.template import MotionTemplate, template_from_arrays, write_template
-from animator_core.motion.face_state import mirrored
-from animator_core.motion.steady_frame import SteadyFrame
+from animator_core.motion.face_state import SteadyFrame, mirrored
 from animator_core.tracking.observation import FaceObservation
 
 if TYPE_CHECKING:
     from animator_core.liveportrait.motion.driving_view import DrivingView
     from animator_core.liveportrait.motion.face_motion import FaceMotion
-    from animator_core.liveportrait.networks.motion_only import ExtractMotion
+    from animator_core.liveportrait.networks.build import ExtractMotion
 
 _NEUTRAL_NS = 1_000_000_000
 _SLOWEST_FPS, _QUICKEST_FPS = 1.0, 240.0
 
 
 class LandmarkRecorder:
-    """Records landmarks, unmirrored and unsmoothed; frames without a face are kept as such."""
+    """Records landmarks, unmirrored and unsmoothed, also the frames without a face."""
 
     def __init__(self) -> None:
         self._times_ns: list[int] = []
@@ -39,7 +39,7 @@ class LandmarkRecorder:
         self._frame_size = (0, 0)
 
     def add(self, seen: FaceObservation | None, captured_ns: int) -> None:
-        """Take what was seen in one more frame; all are kept in pixels of the first one with a face."""
+        """Add a frame's observation; all are kept in pixels of the first frame with a face."""
         self._times_ns.append(captured_ns)
         steady = None if seen is None else self._frame.observe(seen)
         self._observations.append(steady)
@@ -47,22 +47,25 @@ class LandmarkRecorder:
             self._frame_size = (steady.frame_width, steady.frame_height)
 
     def write(self, path: Path, fps: float | None = None) -> int:
-        """Write the motion at ``fps``, at the frames' own pace where None, and return its length; see `write_track`."""
+        """Write the motion at ``fps``, by default the measured rate, and return its length in frames.
+
+        Raises MotionError if no face was seen, or as `write_track` does.
+        """
         fps = fps or measured_rate(self._times_ns)
-        indices = evenly(self._times_ns, fps)
+        indices = resampled(self._times_ns, fps)
         if not any(self._observations):
             raise MotionError(
-                f"{path} was not written: no face was seen", "use one well-lit face looking at the camera"
+                f"{path} was not written: no face was seen", "record one well-lit face that looks at the camera"
             )
-        write_track(path, track_from_observations([self._observations[i] for i in indices], fps, *self._frame_size))
+        write_track(path, track_from_observations([self._observations[i] for i in indices], fps, self._frame_size))
         return len(indices)
 
 
 class TemplateRecorder:
-    """Records what the motion extractor sees; a frame without a face repeats the one before, the first ones the first.
+    """Records the motion extractor's output. A frame without a face repeats the last motion, or the first one.
 
-    batch_size: frames that it looks at at once. It looks at them when `work` or `write` is called; what waits until
-    then takes 200 kB a frame. most_waiting: frames over that are left out. is_mirrored: look at the mirrored frames.
+    batch_size: frames extracted at once, in `work` or `write`; a waiting frame takes 200 kB. most_waiting: the longest
+    queue, further frames are dropped; None for no limit. is_mirrored: mirror the frames first.
     """
 
     def __init__(
@@ -75,14 +78,14 @@ class TemplateRecorder:
         self._views = DrivingViews()
         self._times_ns: list[int] = []
         self._places: list[int] = []
-        """Which of the motions each frame has; -1 before the first face."""
+        """The index of each frame's motion; -1 before the first face."""
         self._waiting: list[DrivingView] = []
         self._motions: list[FaceMotion] = []
         self._motion_times_ns: list[int] = []
         self.is_full = False
 
-    def add(self, frame: np.ndarray | None, seen: FaceObservation | None, captured_ns: int) -> None:
-        """Take one more frame, (H, W, 3) uint8 RGB, and the face in it; raises MotionError where there is no frame."""
+    def add(self, frame: UInt8Array | None, seen: FaceObservation | None, captured_ns: int) -> None:
+        """Add a frame, (H, W, 3) uint8 RGB, and its observation; raises MotionError if there is no frame."""
         if self._most_waiting is not None and len(self._waiting) >= self._most_waiting:
             self.is_full = True
             return
@@ -93,14 +96,17 @@ class TemplateRecorder:
         self._times_ns.append(captured_ns)
         if seen is not None:
             landmarks = mirrored(seen).landmarks if self._is_mirrored else seen.landmarks
-            self._waiting.append(self._views.look(frame, landmarks, captured_ns, self._is_mirrored))
+            self._waiting.append(self._views.look(frame, landmarks, captured_ns, is_mirrored=self._is_mirrored))
             self._motion_times_ns.append(captured_ns)
         elif self._places and self._places[-1] >= 0:
             self._views.recentre()
         self._places.append(len(self._motion_times_ns) - 1)
 
     def work(self, progress: Callable[[int], object] | None = None, finish: bool = False) -> None:
-        """Look at the frames that wait, in full batches, ``finish``: at all; progress: told the size of each batch."""
+        """Extract the motion of waiting frames, in full batches only unless ``finish`` is true.
+
+        progress: called with the size of each batch.
+        """
         import torch
 
         from animator_core.liveportrait.model import to_tensor
@@ -117,33 +123,36 @@ class TemplateRecorder:
 
     @property
     def waiting_count(self) -> int:
-        """How many frames were not looked at yet."""
+        """Number of frames whose motion is not extracted yet."""
         return len(self._waiting)
 
     def write(self, path: Path, fps: float | None = None, progress: Callable[[int], object] | None = None) -> int:
-        """Write the template at ``fps``, at the frames' pace where None, and return its length; raises MotionError."""
+        """Write the template at ``fps``, by default the measured rate, and return its length in frames.
+
+        Raises MotionError if no face was seen or the file cannot be written.
+        """
         self.work(progress, finish=True)
         if not self._motions:
             raise MotionError(
-                f"{path} was not written: no face was seen", "use one well-lit face looking at the camera"
+                f"{path} was not written: no face was seen", "record one well-lit face that looks at the camera"
             )
         fps = fps or measured_rate(self._times_ns)
         write_template(path, self._template(fps))
-        return len(evenly(self._times_ns, fps))
+        return len(resampled(self._times_ns, fps))
 
     def _template(self, fps: float) -> MotionTemplate:
-        from animator_core.liveportrait.motion.calmest import neutral_of_clip
         from animator_core.liveportrait.motion.face_motion import joined, motion_to_arrays
+        from animator_core.liveportrait.motion.neutral_face import new_calibration
 
-        motions = [self._motions[max(0, self._places[index])] for index in evenly(self._times_ns, fps)]
+        motions = [self._motions[max(0, self._places[index])] for index in resampled(self._times_ns, fps)]
         count = sum(1 for each in self._motion_times_ns if each - self._motion_times_ns[0] <= _NEUTRAL_NS)
-        neutral = neutral_of_clip(self._motions[:count], self._motion_times_ns[:count])
+        neutral = new_calibration().from_beginning(self._motions[:count], self._motion_times_ns[:count])
         frames = template_from_arrays(fps, motion_to_arrays(joined(motions)))
         return replace(frames, neutral=template_from_arrays(fps, motion_to_arrays(neutral)))
 
 
 def measured_rate(times_ns: Sequence[int]) -> float:
-    """Return the usual pace of frames in frames a second, rounded to hundredths; 30 where there is none to be seen."""
+    """Return the median frame rate in frames a second, rounded to hundredths; 30 if the times give none."""
     steps = np.diff(np.asarray(times_ns, np.int64))
     step_ns = float(np.median(steps)) if len(steps) else 0.0
     if step_ns <= 0:
@@ -151,8 +160,8 @@ def measured_rate(times_ns: Sequence[int]) -> float:
     return round(min(max(1e9 / step_ns, _SLOWEST_FPS), _QUICKEST_FPS), 2)
 
 
-def evenly(times_ns: Sequence[int], fps: float) -> list[int]:
-    """Return which of the frames is nearest to each tick of an even rate; times_ns: rising, one or more."""
+def resampled(times_ns: Sequence[int], fps: float) -> list[int]:
+    """Return the indices of the frames nearest to each tick of a constant rate; times_ns: rising, one or more."""
     count = round((times_ns[-1] - times_ns[0]) * 1e-9 * fps) + 1
     nearest = []
     for tick in range(count):

@@ -1,4 +1,4 @@
-"""Carries the sound of a driving clip over into the video that is written; a fault in it never costs the video."""
+"""Copies the sound of a driving clip into the written video; a fault in the sound never stops the video."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 import av
 
+from animator_core.clips.audio_timeline import LAYOUT, RATE, AudioTimeline
 from animator_core.clips.media_file import find_stream, may_restart_clock, media_url, undecodable_codecs
-from animator_core.clips.sample_line import LAYOUT, RATE, SampleLine
 
 _COPIED = {
     "mp4": ("aac", "mp3", "ac3", "eac3"),
@@ -20,13 +20,13 @@ _COPIED = {
 }
 _ENCODED = {"mp4": "aac", "mov": "aac", "webm": "libopus"}
 _STEADY_CONTAINERS = ("mp4", "matroska")
-"""Those that describe a stream once, for all of it; in others the sound may change its kind on the way."""
+"""Containers that describe a stream once; in others the audio format may change on the way."""
 
 
 class Soundtrack:
-    """The first sound of a clip that can be decoded: copied where the new file can hold it as it is, else encoded.
+    """The first decodable audio stream of a clip: copied if the new container can hold it, else encoded.
 
-    notice: what is wrong with it, or "".
+    notice: a fault for the user, or "".
     """
 
     def __init__(self, container: Any, first_time: Fraction) -> None:
@@ -41,14 +41,14 @@ class Soundtrack:
         self._is_copied = False
         self._is_over = self._stream is None
         self._last_dts: int | None = None
-        self._line = SampleLine(may_restart_clock(container))
+        self._timeline = AudioTimeline(may_restart_clock(container))
         if self._stream is None:
             kinds = ", ".join(undecodable_codecs(container, "audio"))
-            self.notice = f"its sound ({kinds}) cannot be decoded and was left out; convert it to AAC to have it"
+            self.notice = f"its sound ({kinds}) cannot be decoded and was left out; convert it to AAC to keep it"
 
     @classmethod
     def of(cls, path: Path, first_time: Fraction) -> Soundtrack | None:
-        """Return the sound of a clip whose first frame has the time ``first_time``, or None where it has none."""
+        """Return the sound of a clip, or None; first_time: of the clip's first frame, in seconds."""
         try:
             container = av.open(media_url(path))
         except (av.FFmpegError, OSError):
@@ -73,7 +73,7 @@ class Soundtrack:
         self._pending = next(self._packets, None)
 
     def copy_until(self, time: Fraction) -> None:
-        """Write the sound that starts before ``time``, in seconds after the first frame."""
+        """Write the sound up to ``time``, in seconds after the first frame."""
         while not self._is_over and self._pending is not None and self._reached(self._pending) < time:
             self._carry(self._pending)
             try:
@@ -82,9 +82,9 @@ class Soundtrack:
                 self._end()
 
     def finish(self) -> None:
-        """Write what the encoder still holds."""
+        """Write the encoder's last packets."""
         if self._out is not None and not self._is_copied:
-            self._encode(self._line.flush())
+            self._encode(self._timeline.flush())
             self._encode([None])
         self._source.close()
 
@@ -93,7 +93,7 @@ class Soundtrack:
         if not is_steady or self._stream.codec_context.name not in _COPIED[container_name]:
             return False
         try:
-            # A stream that the file cannot hold would be noticed with the first frame only, and end the video.
+            # A stream that the container cannot hold would fail only at the first frame, and stop the video.
             with av.open(io.BytesIO(), "w", format=container_name) as trial:
                 trial.add_stream_from_template(self._stream)
                 trial.start_encoding()
@@ -102,9 +102,9 @@ class Soundtrack:
         return True
 
     def _reached(self, packet: Any) -> Fraction:
-        """Return where in the new file the sound has got to, in seconds."""
+        """Return the sound's position in the new file, in seconds, with ``packet`` the next one."""
         if not self._is_copied:
-            return Fraction(self._line.position, RATE)
+            return Fraction(self._timeline.position, RATE)
         if packet.pts is None:
             return Fraction(-1)
         return Fraction(packet.pts * packet.time_base - self._first_time)
@@ -116,11 +116,11 @@ class Soundtrack:
         try:
             frames = packet.decode()
         except (av.FFmpegError, ValueError):
-            return  # a damaged spot in the sound costs that spot, not the video
+            return  # a damaged packet is skipped
         try:
             for frame in frames:
                 start = None if frame.pts is None else frame.pts * frame.time_base - self._first_time
-                self._encode(self._line.add(frame, start))
+                self._encode(self._timeline.add(frame, start))
         except (av.FFmpegError, ValueError):
             self._end()
 
@@ -129,7 +129,7 @@ class Soundtrack:
             return
         packet.pts -= round(self._first_time / packet.time_base)
         if self._last_dts is not None and packet.pts <= self._last_dts:
-            return  # a file cannot hold stamps that do not rise
+            return  # time stamps in a file must rise
         packet.dts = self._last_dts = packet.pts
         packet.stream = self._out
         self._target.mux(packet)
@@ -144,7 +144,7 @@ class Soundtrack:
             self._target.mux(packets)
 
     def _end(self) -> None:
-        """Give up the rest of the sound, and say so."""
+        """Drop the rest of the sound, with a notice."""
         if not self._is_over:
             self._is_over = True
-            self.notice = f"its sound ends after {self._line.position / RATE:.1f} s; what follows cannot be converted"
+            self.notice = f"its sound ends after {self._timeline.position / RATE:.1f} s; the rest cannot be converted"

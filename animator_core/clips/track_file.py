@@ -1,7 +1,7 @@
-"""Recorded motions: the landmarks of a clip, frame after frame, in one .npz file.
+"""Recorded motions: the landmarks of a clip's frames in one .npz file.
 
 Members: ``format_version`` (1), ``fps``, ``frame_size`` (width, height), ``landmarks`` (N, 478, 3) float32 in pixels
-with NaN where there is no face; optional ``blendshapes`` (N, 52) float32 with ``blendshape_names`` (52,).
+with NaN in frames without a face; optional ``blendshapes`` (N, 52) float32 with ``blendshape_names`` (52,).
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from animator_core.arrays import AnyArray, FloatArray
+from animator_core.atomic_file import DAMAGE, read_npz, write_npz
 from animator_core.errors import MotionError
-from animator_core.motion.npz_file import DAMAGE, read_npz, write_npz
 from animator_core.tracking.observation import LANDMARK_COUNT, FaceObservation
 
 FORMAT_VERSION = 1
@@ -41,8 +42,8 @@ class MotionTrack:
     fps: float
     frame_width: int
     frame_height: int
-    landmarks: np.ndarray
-    blendshapes: np.ndarray | None = None
+    landmarks: FloatArray
+    blendshapes: FloatArray | None = None
     blendshape_names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -53,7 +54,7 @@ class MotionTrack:
         return 1 + round(index * 1e9 / self.fps)
 
     def observation(self, index: int) -> FaceObservation | None:
-        """Return what the tracker saw in frame ``index``, or None where there was no face."""
+        """Return the tracker's observation in frame ``index``, or None without a face."""
         landmarks = self.landmarks[index]
         if np.isnan(landmarks[0, 0]):
             return None
@@ -61,13 +62,19 @@ class MotionTrack:
         if self.blendshapes is not None and not np.isnan(self.blendshapes[index, 0]):
             scores = self.blendshapes[index].tolist()
             blendshapes = dict(zip(self.blendshape_names, scores))
-        return FaceObservation(landmarks, self.frame_width, self.frame_height, self.captured_ns(index), blendshapes)
+        return FaceObservation(
+            landmarks,
+            frame_width=self.frame_width,
+            frame_height=self.frame_height,
+            captured_ns=self.captured_ns(index),
+            blendshapes=blendshapes,
+        )
 
 
 def track_from_observations(
-    observations: list[FaceObservation | None], fps: float, frame_width: int, frame_height: int
+    observations: list[FaceObservation | None], fps: float, frame_size: tuple[int, int]
 ) -> MotionTrack:
-    """Return the motion of a clip from what the tracker saw in each of its frames."""
+    """Return the motion of a clip from its frames' observations; frame_size: (width, height) in pixels."""
     landmarks = np.full((len(observations), LANDMARK_COUNT, 3), np.nan, np.float32)
     names = next((tuple(seen.blendshapes) for seen in observations if seen is not None and seen.blendshapes), ())
     blendshapes = np.full((len(observations), len(names)), np.nan, np.float32) if names else None
@@ -77,11 +84,19 @@ def track_from_observations(
         landmarks[index] = seen.landmarks
         if blendshapes is not None and seen.blendshapes:
             blendshapes[index] = [seen.blendshapes.get(name, 0.0) for name in names]
-    return MotionTrack(fps, frame_width, frame_height, landmarks, blendshapes, names)
+    width, height = frame_size
+    return MotionTrack(
+        fps=fps,
+        frame_width=width,
+        frame_height=height,
+        landmarks=landmarks,
+        blendshapes=blendshapes,
+        blendshape_names=names,
+    )
 
 
 def write_track(path: Path, track: MotionTrack) -> None:
-    """Write a motion file as a whole or not at all; raises MotionError where it cannot be written."""
+    """Write a motion file atomically; raises MotionError if it cannot be written."""
     members: dict[str, Any] = {
         "format_version": np.int64(FORMAT_VERSION),
         "fps": np.float64(track.fps),
@@ -101,19 +116,19 @@ def write_track(path: Path, track: MotionTrack) -> None:
 
 
 def read_track(path: Path) -> MotionTrack:
-    """Return the motion in a file; raises MotionError for a file that is missing, damaged or of another kind."""
+    """Return the motion in a file; raises MotionError if it is missing, damaged or of another kind."""
     try:
         members = read_npz(path, _MEMBERS, _MAX_UNPACKED_BYTES)
     except OSError as exc:
         raise MotionError(f"cannot read the motion {path}: {exc.strerror or exc}", "check the path") from exc
     except DAMAGE as exc:
-        raise MotionError(f"{path} is no motion file or is damaged ({exc})", _REMEDY) from exc
+        raise MotionError(f"{path} is not a motion file, or is damaged ({exc})", _REMEDY) from exc
     return _validate(path, members)
 
 
-def _require(path: Path, is_right: bool, what: str) -> None:
-    if not is_right:
-        raise MotionError(f"the motion {path} is not usable: {what}", _REMEDY)
+def _require(path: Path, is_valid: bool, problem: str) -> None:
+    if not is_valid:
+        raise MotionError(f"the motion {path} is invalid: {problem}", _REMEDY)
 
 
 def _validate(path: Path, members: Mapping[str, Any]) -> MotionTrack:
@@ -129,13 +144,18 @@ def _validate(path: Path, members: Mapping[str, Any]) -> MotionTrack:
     _require(path, math.isfinite(fps) and 0 < fps <= MAX_FRAME_RATE, f"fps is {fps:g}")
     _require(path, 0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE, f"frame_size is {width}x{height}")
     landmarks = _valid_landmarks(path, arrays["landmarks"])
-    blendshapes, names = _valid_blendshapes(
-        path, len(landmarks), arrays.get("blendshapes"), arrays.get("blendshape_names")
+    blendshapes, names = _valid_blendshapes(path, arrays, frame_count=len(landmarks))
+    return MotionTrack(
+        fps=fps,
+        frame_width=width,
+        frame_height=height,
+        landmarks=landmarks,
+        blendshapes=blendshapes,
+        blendshape_names=names,
     )
-    return MotionTrack(fps, width, height, landmarks, blendshapes, names)
 
 
-def _valid_landmarks(path: Path, landmarks: np.ndarray) -> np.ndarray:
+def _valid_landmarks(path: Path, landmarks: AnyArray) -> FloatArray:
     _require(
         path,
         landmarks.dtype.kind == "f" and landmarks.ndim == 3 and landmarks.shape[1:] == (LANDMARK_COUNT, 3),
@@ -149,8 +169,9 @@ def _valid_landmarks(path: Path, landmarks: np.ndarray) -> np.ndarray:
 
 
 def _valid_blendshapes(
-    path: Path, frame_count: int, blendshapes: np.ndarray | None, names: np.ndarray | None
-) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    path: Path, arrays: Mapping[str, AnyArray], *, frame_count: int
+) -> tuple[FloatArray | None, tuple[str, ...]]:
+    blendshapes, names = arrays.get("blendshapes"), arrays.get("blendshape_names")
     if blendshapes is None and names is None:
         return None, ()
     if blendshapes is None or names is None:

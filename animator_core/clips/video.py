@@ -1,8 +1,8 @@
-"""Reads and writes video files, frame for frame with their true times.
+"""Reads and writes video files frame by frame, with exact times.
 
-Through PyAV, which alone of the candidates gives every frame's own timestamp (variable frame rates, 29.97), encodes
-alpha (VP9, ProRes 4444) and carries sound over. Its wheels contain the GPL library x264: the OBS path never imports
-this module, nothing of it is distributed with this project, and the files it writes carry no licence.
+Uses PyAV, the only candidate that gives every frame's time stamp (variable frame rates, 29.97), encodes alpha (VP9,
+ProRes 4444) and copies sound. Its wheels contain the GPL library x264: the worker for OBS never imports this module,
+nothing of PyAV is distributed with this project, and the licence does not extend to written files.
 """
 
 from __future__ import annotations
@@ -21,36 +21,37 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
+from animator_core.arrays import UInt8Array
+from animator_core.atomic_file import link_target, replace_file, unfinished_file
+from animator_core.clips.audio_timeline import CLOCK_AHEAD, CLOCK_BACK
 from animator_core.clips.display_matrix import upright
 from animator_core.clips.media_file import find_stream, may_restart_clock, media_url, undecodable_codecs
-from animator_core.clips.sample_line import CLOCK_AHEAD, CLOCK_BACK
 from animator_core.clips.soundtrack import Soundtrack
 from animator_core.errors import AnimatorError, CameraError
-from animator_core.whole_file import link_target, replace_file, unfinished_file
 
 _DEFAULT_RATE = Fraction(30)
 _MAX_RATE = 1000
 _ROUNDING, _SOUND_ALONE = (0.25, 0.02), (1.0, 0.05)
-"""Seconds and shares of a video by which it may be shorter than its file says."""
-# FFmpeg's numbers (ISO/IEC 23091-2); without them players guess the colours by the picture's size.
+"""Tolerated difference to a video's stated duration, in seconds and as a share of it."""
+# FFmpeg's numbers (ISO/IEC 23091-2); without them players guess the colour space from the picture's size.
 _LIMITED_RANGE, _BT709, _SRGB_TRANSFER = 1, 1, 13
 
 
 @dataclass(frozen=True)
 class VideoFrame:
-    """One frame of a file: its picture, (H, W, 3) uint8 RGB, and its time in seconds after the first frame."""
+    """A frame's picture, (H, W, 3) uint8 RGB, and its time in seconds after the first frame."""
 
-    picture: np.ndarray
+    picture: UInt8Array
     time: Fraction
 
 
 class VideoReader:
     """A video file, read once from its first frame to its last.
 
-    rate: frames a second (the average where it varies). time_base: what every frame's time is a multiple of.
-    frame_count: how many frames there will be, an estimate; None where the file does not say.
+    rate: average frames a second. time_base: the unit of all frame times, in seconds.
+    frame_count: an estimate; None if the file does not give one.
     damaged_count: packets so far that could not be decoded and were skipped.
-    missing_seconds: by how much the file is shorter than it says, known at its end; 0.0 where it is whole.
+    missing_seconds: stated minus read duration, known at the end; 0.0 if the file is complete.
     """
 
     def __init__(self, path: Path) -> None:
@@ -64,9 +65,7 @@ class VideoReader:
         try:
             self._container = av.open(media_url(path))
         except (av.FFmpegError, OSError) as exc:
-            raise CameraError(
-                f"{path} is no video that can be read ({_reason(exc)})", "copy or convert it again"
-            ) from exc
+            raise CameraError(f"cannot read the video {path} ({_reason(exc)})", "copy or convert it again") from exc
         self._stream = find_stream(self._container, "video")
         if self._stream is None:
             unknown = undecodable_codecs(self._container, "video")
@@ -75,7 +74,7 @@ class VideoReader:
                 raise CameraError(
                     f"the video in {path} is {unknown[0]}, which has no decoder here", "convert it to MP4 (H.264)"
                 )
-            raise CameraError(f"{path} has no video in it, only sound or a cover", "give a video of a face")
+            raise CameraError(f"{path} has no video stream, only sound or a cover", "give a video of a face")
         self._stream.thread_type = "AUTO"
         rate = self._stream.average_rate or self._stream.guessed_rate or _DEFAULT_RATE
         self.rate = rate if 0 < rate <= _MAX_RATE else _DEFAULT_RATE
@@ -85,7 +84,7 @@ class VideoReader:
         self._has_new_clock = False
         self._most_ahead = CLOCK_AHEAD if may_restart_clock(self._container) else None
         self._end = Fraction(0)
-        # A container's own pixel aspect counts more than the codec's, which may change on the way.
+        # The container's pixel aspect overrides the codec's, which may change on the way.
         aspect, codec_aspect = self._stream.sample_aspect_ratio, self._stream.codec_context.sample_aspect_ratio
         self._aspect = aspect if aspect and aspect != codec_aspect else None
         self.frame_count = self._stream.frames or self._estimated_count()
@@ -97,11 +96,11 @@ class VideoReader:
         self.close()
 
     def __iter__(self) -> Iterator[VideoFrame]:
-        """Yield every frame in order of time; raises CameraError where there is none at all."""
+        """Yield every frame in order of time; raises CameraError if there is none."""
         time = None
         for packet in self._container.demux(self._stream):
             if packet.pts is not None:
-                # A frame may be shown for long: its packet says so.
+                # The packet has the frame's duration, which may be long.
                 self._end = max(self._end, (packet.pts + (packet.duration or 0)) * self.time_base)
             try:
                 decoded = packet.decode()
@@ -110,9 +109,10 @@ class VideoReader:
                 continue
             for frame in decoded:
                 time = self._time_of(frame, time)
-                yield VideoFrame(_seen(frame, self._aspect or self._stream.codec_context.sample_aspect_ratio), time)
+                aspect = self._aspect or self._stream.codec_context.sample_aspect_ratio
+                yield VideoFrame(_displayed(frame, aspect), time)
         if time is None:
-            raise CameraError(f"{self.path} has no frame that can be read", "it is empty or damaged")
+            raise CameraError(f"{self.path} is empty or damaged: no frame can be decoded", "copy or convert it again")
         if not self._has_new_clock:
             self.missing_seconds = self._missing_seconds()
 
@@ -125,13 +125,13 @@ class VideoReader:
         return max(1, round(Fraction(self._container.duration, 1_000_000) * self.rate))
 
     def _missing_seconds(self) -> float:
-        """Return by how much the file ended earlier than it says, 0.0 for what may be rounding."""
+        """Return the stated minus the read duration, or 0.0 within the tolerance for rounding."""
         stream = self._stream
         read = float(self._end - (stream.start_time or 0) * self.time_base)
         if stream.duration is not None:
             stated, tolerance = float(stream.duration * self.time_base), _ROUNDING
         else:
-            # The longest stream's: the sound may go on for a little.
+            # The container's duration is its longest stream's: the sound may end later.
             stated, tolerance = (self._container.duration or 0) / 1_000_000, _SOUND_ALONE
         missing = stated - read
         return missing if missing > max(tolerance[0], tolerance[1] * stated) else 0.0
@@ -141,7 +141,7 @@ class VideoReader:
         if previous is None:
             self.first_time = self._origin = stamped or Fraction(0)
             return Fraction(0)
-        # A missing stamp or one that does not rise (cut streams, broken muxers) is replaced by the nominal step.
+        # A missing time stamp, or one that does not rise (cut streams, broken muxers), is replaced by the nominal step.
         following = previous + max(self.time_base, round(1 / self.rate / self.time_base) * self.time_base)
         if stamped is None:
             return following
@@ -152,8 +152,8 @@ class VideoReader:
         return time if time > previous else following
 
 
-def _seen(frame: Any, sample_aspect: Fraction | None) -> np.ndarray:
-    """Return a decoded frame as the viewer shall see it: square pixels, turned and mirrored as the file says."""
+def _displayed(frame: Any, sample_aspect: Fraction | None) -> UInt8Array:
+    """Return a decoded frame for display, (H, W, 3) uint8 RGB: with square pixels, rotation and mirroring applied."""
     if sample_aspect and sample_aspect != 1:
         frame = frame.reformat(width=max(1, round(frame.width * sample_aspect)))
     return upright(frame, frame.to_ndarray(format="rgb24"))
@@ -161,7 +161,7 @@ def _seen(frame: Any, sample_aspect: Fraction | None) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a file is encoded; sizes are rounded up to even ones where colour is subsampled."""
+    """Container, codec and options of a file; sizes are rounded up to even numbers."""
 
     container: str
     codec: str
@@ -177,21 +177,21 @@ class Encoding:
 _H264 = {"crf": "16", "preset": "veryfast"}
 _VP9 = {"crf": "18", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}
 _OPAQUE = {
-    ".mp4": Encoding("mp4", "libx264", "yuv420p", _H264, {"movflags": "+faststart"}),
-    ".mov": Encoding("mov", "libx264", "yuv420p", _H264, {"movflags": "+faststart"}),
-    ".webm": Encoding("webm", "libvpx-vp9", "yuv420p", _VP9),
+    ".mp4": Encoding("mp4", "libx264", "yuv420p", options=_H264, container_options={"movflags": "+faststart"}),
+    ".mov": Encoding("mov", "libx264", "yuv420p", options=_H264, container_options={"movflags": "+faststart"}),
+    ".webm": Encoding("webm", "libvpx-vp9", "yuv420p", options=_VP9),
 }
 _TRANSPARENT = {
     # ProRes 4444 rather than QuickTime Animation: every editor and OBS itself opens it, and it has 10 bits.
-    ".mov": Encoding("mov", "prores_ks", "yuva444p10le", {"profile": "4444", "vendor": "apl0"}),
-    ".webm": Encoding("webm", "libvpx-vp9", "yuva420p", {**_VP9, "auto-alt-ref": "0"}),
+    ".mov": Encoding("mov", "prores_ks", "yuva444p10le", options={"profile": "4444", "vendor": "apl0"}),
+    ".webm": Encoding("webm", "libvpx-vp9", "yuva420p", options={**_VP9, "auto-alt-ref": "0"}),
 }
 
 
 def choose_encoding(path: Path, has_alpha: bool) -> Encoding:
-    """Return how to encode a file with this suffix, with alpha where there is some and the format holds it.
+    """Return the encoding for a file's suffix, with alpha if there is any and the format can hold it.
 
-    Raises AnimatorError for a suffix that is not written.
+    Raises AnimatorError for an unsupported suffix.
     """
     suffix = path.suffix.lower()
     if suffix not in _OPAQUE:
@@ -200,14 +200,21 @@ def choose_encoding(path: Path, has_alpha: bool) -> Encoding:
 
 
 class VideoWriter:
-    """A video file in the making; it appears under its name when it is complete, or not at all.
+    """Writes a video file, which appears under its name only when complete.
 
     Used as a context manager: leaving it normally finishes the file, leaving it by an exception removes it.
-    path: where it is in the end; another name beside it where another program has the old file open, see ``notice``.
+    path: the final file; another name beside it if another program has the old file open, see ``notice``.
+    rate: frames a second. time_base: unit of the frames' times, in seconds.
     """
 
     def __init__(
-        self, path: Path, encoding: Encoding, rate: Fraction, time_base: Fraction, soundtrack: Soundtrack | None = None
+        self,
+        path: Path,
+        encoding: Encoding,
+        rate: Fraction,
+        *,
+        time_base: Fraction,
+        soundtrack: Soundtrack | None = None,
     ) -> None:
         self.path, self.notice = path, ""
         self._encoding = encoding
@@ -219,12 +226,12 @@ class VideoWriter:
         self._container: Any = None
 
     def __enter__(self) -> VideoWriter:
-        """Create the file; raises AnimatorError where it cannot be written."""
+        """Create the file; raises AnimatorError if it cannot be written."""
         if os.path.isdir(self.path):
             raise AnimatorError(f"cannot write {self.path}: it is a folder", "give a file name")
-        # The file is made in here, not by the constructor: a signal between the two would leave it behind.
+        # Created here and not in the constructor: a signal between the two would leave the file behind.
         try:
-            # PyAV opens the file only with the first frame; a folder that is wrong shall be named before the work.
+            # PyAV opens the file only at the first frame; a wrong folder is reported before the work.
             self._unfinished.touch()
             self._container = av.open(
                 media_url(self._unfinished),
@@ -251,8 +258,8 @@ class VideoWriter:
             self._discard()
             raise
 
-    def write(self, picture: np.ndarray, time: Fraction) -> None:
-        """Add a frame, (H, W, 3) or with alpha (H, W, 4) uint8 RGB(A), at ``time`` seconds; times must rise."""
+    def write(self, picture: UInt8Array, time: Fraction) -> None:
+        """Add a frame, (H, W, 3) RGB or (H, W, 4) RGBA uint8, at ``time`` seconds; times must rise."""
         try:
             if self._stream is None:
                 self._start(picture.shape[1], picture.shape[0])
@@ -260,7 +267,7 @@ class VideoWriter:
             if height % 2 or width % 2:
                 picture = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
             source = av.VideoFrame.from_ndarray(picture, format="rgba" if picture.shape[2] == 4 else "rgb24")
-            # Both sides spelt out: PyAV's versions differ in what they take for granted.
+            # Both colour spaces are given: the defaults differ between versions of PyAV.
             frame = source.reformat(
                 format=self._encoding.pixel_format,
                 src_colorspace=Colorspace.ITU601,
@@ -295,7 +302,7 @@ class VideoWriter:
     def _finish(self) -> None:
         try:
             if self._stream is None:
-                raise AnimatorError(f"{self.path} was not written: there was no frame", "give a clip that has frames")
+                raise AnimatorError(f"{self.path} was not written: there was no frame", "use a clip that has frames")
             self._container.mux(self._stream.encode())
             if self._soundtrack is not None:
                 self._soundtrack.copy_until(self._last_time + 1 / self._rate)
@@ -306,7 +313,7 @@ class VideoWriter:
             raise self._unwritable(exc) from exc
 
     def _appear(self) -> None:
-        """Give the finished file its name; a rendering that took an hour is not lost to a player that has it open."""
+        """Rename the finished file; an hour's rendering is not lost to a player that has the old file open."""
         try:
             replace_file(self._unfinished, link_target(self.path))
         except PermissionError:

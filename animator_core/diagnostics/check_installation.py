@@ -1,4 +1,4 @@
-"""Python, packages, torch and model files."""
+"""Checks Python, packages, torch and model files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from animator_core.diagnostics.finding import FAILURE, OK, WARNING, Finding, Surroundings, failure_of
+from animator_core.diagnostics.finding import CheckContext, Finding, failure, failure_of, ok, warning
 from animator_core.errors import ModelError, load_remedy
 from animator_core.installation import requirements
 from animator_core.installation.model_files import FACE_LANDMARKER, LIVEPORTRAIT, verified_path
@@ -18,6 +18,7 @@ _OPENCVS = ("opencv-python", "opencv-contrib-python", "opencv-python-headless", 
 _NEEDED = {
     "numpy": "numpy",
     "numba": "numba",
+    "msgspec": "msgspec",
     "pyyaml": "yaml",
     "pillow": "PIL",
     "psutil": "psutil",
@@ -25,109 +26,109 @@ _NEEDED = {
     "platformdirs": "platformdirs",
     "av": "av",
 }
-"""Package → the module that it brings."""
-_FIRST_MEDIAPIPE_THAT_PHONES_HOME = (0, 10, 34)
+"""Package → its module."""
+_FIRST_MEDIAPIPE_WITH_TELEMETRY = (0, 10, 34)
 
 
-def check_python(surroundings: Surroundings) -> list[Finding]:
-    """Whether this Python can run the program."""
+def check_python(context: CheckContext) -> list[Finding]:
+    """Check that this Python can run the program."""
     problem = requirements.python_problem(
-        sys.version_info[:2], platform.system(), platform.machine(), sys.maxsize > 2**32
+        sys.version_info[:2], platform.system(), platform.machine(), is_64_bit=sys.maxsize > 2**32
     )
     version = f"{platform.python_version()} ({sys.executable})"
     if problem is not None:
         return [failure_of("Python", problem)]
-    return [Finding("Python", OK, version)]
+    return [ok("Python", version)]
 
 
-def check_packages(surroundings: Surroundings) -> list[Finding]:
-    """Whether every package that is needed is there and loads."""
+def check_packages(context: CheckContext) -> list[Finding]:
+    """Check that every required package is installed and loads."""
     findings, versions = [], []
     for package, module in _NEEDED.items():
         problem = _load_problem(module)
         if problem:
-            findings.append(Finding(f"package {package}", FAILURE, problem, load_remedy(problem)))
+            findings.append(failure(f"package {package}", problem, load_remedy(problem)))
         else:
             versions.append(f"{package} {installed_version(package) or '?'}")
     if not findings:
-        findings.append(Finding("packages", OK, ", ".join(versions)))
+        findings.append(ok("packages", ", ".join(versions)))
     virtual_camera = installed_version("pyvirtualcam")
     if virtual_camera is None:
-        findings.append(Finding("pyvirtualcam", WARNING, "not installed: `run --virtual-camera` cannot work", AGAIN))
+        findings.append(warning("pyvirtualcam", "not installed: `run --virtual-camera` cannot work", AGAIN))
     return findings
 
 
-def check_opencv(surroundings: Surroundings) -> list[Finding]:
-    """Whether there is exactly one OpenCV: several share a folder and break each other."""
+def check_opencv(context: CheckContext) -> list[Finding]:
+    """Check that exactly one OpenCV is installed: several share a folder and break each other."""
     installed = [f"{name} {version}" for name in _OPENCVS if (version := installed_version(name))]
     if len(installed) > 1:
         remedy = f"uninstall all of them ({' '.join(entry.split()[0] for entry in installed)}) with pip, then {AGAIN}"
-        return [Finding("OpenCV", FAILURE, f"more than one is installed: {', '.join(installed)}", remedy)]
+        return [failure("OpenCV", f"several are installed: {', '.join(installed)}", remedy)]
     problem = _load_problem("cv2")
     if problem:
-        return [Finding("OpenCV", FAILURE, problem, load_remedy(problem))]
-    return [Finding("OpenCV", OK, installed[0] if installed else "loads, from outside of pip")]
+        return [failure("OpenCV", problem, load_remedy(problem))]
+    return [ok("OpenCV", installed[0] if installed else "loads, but was not installed by pip")]
 
 
-def check_mediapipe(surroundings: Surroundings) -> list[Finding]:
-    """Whether mediapipe is a version that works with this NumPy and sends nothing to a server."""
+def check_mediapipe(context: CheckContext) -> list[Finding]:
+    """Check that mediapipe works with this NumPy and sends nothing to a server."""
     version = installed_version("mediapipe")
     if version is None:
-        return [Finding("mediapipe", FAILURE, "not installed: faces cannot be tracked", AGAIN)]
+        return [failure("mediapipe", "not installed: faces cannot be tracked", AGAIN)]
     numbers = _numbers(version)
-    if numbers >= _FIRST_MEDIAPIPE_THAT_PHONES_HOME:
+    if numbers >= _FIRST_MEDIAPIPE_WITH_TELEMETRY:
         remedy = f"uninstall it with pip, then {AGAIN}, which installs one that does not"
-        return [Finding("mediapipe", FAILURE, f"{version} sends usage data to a server", remedy)]
+        return [failure("mediapipe", f"{version} sends usage data to a server", remedy)]
     numpy_version = installed_version("numpy") or "0"
     if numbers < (0, 10, 30) and _numbers(numpy_version) >= (2,):
         detail = f"{version} does not work with NumPy {numpy_version}, only with NumPy 1"
-        return [Finding("mediapipe", FAILURE, detail, AGAIN)]
+        return [failure("mediapipe", detail, AGAIN)]
     problem = _load_problem("mediapipe")
     if problem:
-        return [Finding("mediapipe", FAILURE, problem, load_remedy(problem))]
-    return [Finding("mediapipe", OK, f"{version}, NumPy {numpy_version}")]
+        return [failure("mediapipe", problem, load_remedy(problem))]
+    return [ok("mediapipe", f"{version}, NumPy {numpy_version}")]
 
 
-def check_torch(surroundings: Surroundings) -> list[Finding]:
-    """Whether torch loads, and whether it can use the GPU that is there."""
+def check_torch(context: CheckContext) -> list[Finding]:
+    """Check that torch loads and can use the GPU, if there is one."""
     problem = _load_problem("torch")
     if problem:
         detail = f"{problem}; the warp renderer works without it"
-        return [Finding("torch", WARNING, detail, load_remedy(problem))]
+        return [warning("torch", detail, load_remedy(problem))]
     import torch
 
     from animator_core.liveportrait.execution.device import choose_device
 
-    model = surroundings.config.ai_model
-    choice = choose_device(model.device, model.fp16)
+    compute = context.config.compute
+    choice = choose_device(compute.device, compute.fp16)
     if choice.note:
-        return [Finding("torch", WARNING, f"{torch.__version__}: {choice.note.message}", choice.note.remedy)]
+        return [warning("torch", f"{torch.__version__}: {choice.note.message}", choice.note.remedy)]
     if not choice.is_capable:
-        return [Finding("torch", OK, f"{torch.__version__} on the CPU, where the warp renderer is used")]
+        return [ok("torch", f"{torch.__version__} on the CPU; the warp renderer is used")]
     label = f"{torch.__version__} on {choice.name}"
     if torch.device(choice.device).type == "cuda":
         label += f", {torch.cuda.get_device_properties(choice.device).total_memory / 1e9:.0f} GB"
-    return [Finding("torch", OK, label)]
+    return [ok("torch", label)]
 
 
-def check_models(surroundings: Surroundings) -> list[Finding]:
-    """Whether each model file is there and has the published bytes."""
-    from animator_core.tracking.build import has_face_mesh
+def check_models(context: CheckContext) -> list[Finding]:
+    """Check that each model file is there and has the published bytes."""
+    from animator_core.tracking.trackers import has_face_mesh
 
     findings = []
-    landmarker = surroundings.models_dir / FACE_LANDMARKER.name
+    landmarker = context.models_dir / FACE_LANDMARKER.name
     if landmarker.exists():
-        findings.append(_model_finding(surroundings.models_dir, FACE_LANDMARKER.name))
+        findings.append(_model_finding(context.models_dir, FACE_LANDMARKER.name))
     elif has_face_mesh():
-        detail = f"{FACE_LANDMARKER.name} is not there: faces are tracked by mediapipe's own face mesh"
-        remedy = f"{AGAIN} with a network, for steadier tracking"
-        findings.append(Finding("face tracker's model", WARNING, detail, remedy))
+        detail = f"{FACE_LANDMARKER.name} is missing; mediapipe's own face mesh tracks faces"
+        remedy = f"{AGAIN} with an internet connection, for steadier tracking"
+        findings.append(warning("face tracker's model", detail, remedy))
     else:
-        findings.append(Finding("face tracker's model", FAILURE, f"{landmarker} is missing", AGAIN))
-    weights = surroundings.config.ai_model.model_path
+        findings.append(failure("face tracker's model", f"{landmarker} is missing", AGAIN))
+    weights = context.config.ai_model.model_path
     if not any((weights / model.name).exists() for model in LIVEPORTRAIT):
-        detail = "the LivePortrait weights are not there: the warp renderer is used"
-        findings.append(Finding("LivePortrait weights", OK, detail))
+        detail = "not installed; the warp renderer is used"
+        findings.append(ok("LivePortrait weights", detail))
         return findings
     return findings + [_model_finding(weights, model.name) for model in LIVEPORTRAIT]
 
@@ -137,11 +138,11 @@ def _model_finding(folder: Path, name: str) -> Finding:
         path = verified_path(folder, name, rehash=True)
     except ModelError as exc:
         return failure_of(f"model {name}", exc)
-    return Finding(f"model {name}", OK, f"{path} has the published bytes")
+    return ok(f"model {name}", f"{path} has the published bytes")
 
 
 def installed_version(package: str) -> str | None:
-    """Return the version of an installed package, None where there is none."""
+    """Return the version of an installed package, or None."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

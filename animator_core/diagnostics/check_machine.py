@@ -1,4 +1,4 @@
-"""Folders, disk and cameras."""
+"""Checks folders, disk and cameras."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from animator_core.diagnostics.finding import FAILURE, OK, WARNING, Finding, Surroundings
+from animator_core.diagnostics.finding import CheckContext, Finding, failure, ok, warning
 from animator_core.installation.synced_folder import syncing_service
 from animator_core.installation.writable import writing_problem
 
@@ -15,40 +15,41 @@ _DISK_FAILURE_BYTES, _DISK_WARNING_BYTES = 100_000_000, 1_000_000_000
 _VIDEO_DEVICES = Path("/sys/class/video4linux")
 
 
-def check_folder(surroundings: Surroundings) -> list[Finding]:
-    """Whether the project is in a folder that is left alone."""
-    service = syncing_service(surroundings.root)
+def check_folder(context: CheckContext) -> list[Finding]:
+    """Check that no cloud service synchronises the project's folder."""
+    service = syncing_service(context.root)
     if not service:
-        return [Finding("project folder", OK, f"{surroundings.root}")]
-    detail = f"{surroundings.root} is uploaded by {service}, which locks its thousands of files now and then"
-    return [Finding("project folder", WARNING, detail, "move the project out of there and run install.py again")]
+        return [ok("project folder", f"{context.root}")]
+    detail = f"{context.root} is synchronised by {service}, which locks files at times"
+    return [warning("project folder", detail, "move the project to another folder and run install.py again")]
 
 
-def check_cache(surroundings: Surroundings) -> list[Finding]:
-    """Whether generated files can be kept."""
-    folder = surroundings.config.performance.cache_dir
+def check_cache(context: CheckContext) -> list[Finding]:
+    """Check that the cache folder can be written."""
+    folder = context.config.performance.cache_dir
     problem = writing_problem(folder)
     if problem:
-        detail = f"cannot write in {folder} ({problem}): everything is computed anew at every start"
-        return [Finding("cache", FAILURE, detail, "make the folder writable, or set performance.cache_dir to another")]
-    return [Finding("cache", OK, f"{folder} can be written")]
+        detail = f"cannot write in {folder} ({problem}); everything is computed again at every start"
+        return [failure("cache", detail, "make the folder writable, or set performance.cache_dir to another folder")]
+    return [ok("cache", f"{folder} can be written")]
 
 
-def check_disk(surroundings: Surroundings) -> list[Finding]:
-    """Whether the disk has room for generated files."""
-    free = shutil.disk_usage(surroundings.root).free
+def check_disk(context: CheckContext) -> list[Finding]:
+    """Check that the disk has room for generated files."""
+    free = shutil.disk_usage(context.root).free
     detail = f"{free / 1e9:.1f} GB free"
     if free < _DISK_FAILURE_BYTES:
-        return [Finding("disk space", FAILURE, detail, "free some; the cache folder may be emptied at any time")]
-    state = WARNING if free < _DISK_WARNING_BYTES else OK
-    return [Finding("disk space", state, detail, "free some" if state == WARNING else "")]
+        return [failure("disk space", detail, "free some space; the cache folder may be emptied at any time")]
+    if free < _DISK_WARNING_BYTES:
+        return [warning("disk space", detail, "free some space")]
+    return [ok("disk space", detail)]
 
 
-def check_cameras(surroundings: Surroundings) -> list[Finding]:
-    """Which cameras there are; none is no failure, OBS may have another source."""
+def check_cameras(context: CheckContext) -> list[Finding]:
+    """List the cameras; none is not a failure, because OBS may have another source."""
     if not sys.platform.startswith("linux"):
-        # Opening them to look would light their lamps and take them from other programs.
-        return [Finding("cameras", OK, "not looked for on this system; `run --camera N` tells whether one opens")]
+        # Opening a camera would switch on its light and take it from other programs.
+        return [ok("cameras", "not checked on this system; try `run --camera N`")]
     names = []
     for device in sorted(_VIDEO_DEVICES.glob("video*")) if _VIDEO_DEVICES.is_dir() else []:
         try:
@@ -56,9 +57,9 @@ def check_cameras(surroundings: Surroundings) -> list[Finding]:
         except OSError:
             continue
     if not names:
-        return [Finding("cameras", WARNING, "none found", "plug one in, if you do not use another kind of source")]
+        return [warning("cameras", "none found", "connect one, unless you use another kind of source")]
     locked = [name for name in names if not os.access(f"/dev/video{name.split(':')[0]}", os.R_OK | os.W_OK)]
     if locked:
         remedy = 'add yourself to the group "video" (sudo usermod -aG video $USER) and log in again'
-        return [Finding("cameras", WARNING, f"may not be opened: {', '.join(locked)}", remedy)]
-    return [Finding("cameras", OK, ", ".join(names))]
+        return [warning("cameras", f"no permission to open: {', '.join(locked)}", remedy)]
+    return [ok("cameras", ", ".join(names))]

@@ -1,4 +1,4 @@
-"""Checks everything that can be wrong with an installation."""
+"""Runs all checks of an installation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from animator_core.config import MODELS_DIR, PROJECT_ROOT, Config, load_config
-from animator_core.diagnostics.finding import FAILURE, OK, Check, Finding, Surroundings, failure_of
+from animator_core.diagnostics.finding import Check, CheckContext, Finding, failure, failure_of, ok
 from animator_core.errors import ConfigError
 
 _CHECKS = {
@@ -17,33 +17,33 @@ _CHECKS = {
     "machine": ("folder", "cache", "disk", "cameras"),
     "obs": ("obs",),
 }
-"""By module of animator_core.diagnostics, without "check_", in the order of telling."""
+"""Checks by module ``check_*`` of this package, in the order of the report."""
 
 
 def examine(config_path: Path | None) -> Iterator[Finding]:
-    """Yield what every check finds; one that is itself stopped by a broken installation is a failure too."""
+    """Yield the findings of all checks; a check that a broken installation stops is a failure too."""
     config, finding = _check_config(config_path)
     yield finding
-    surroundings = Surroundings(config, PROJECT_ROOT, MODELS_DIR)
+    context = CheckContext(config, root=PROJECT_ROOT, models_dir=MODELS_DIR)
     for module, names in _CHECKS.items():
         for name in names:
-            yield from _findings_of(module, name, surroundings)
+            yield from _findings_of(module, name, context)
 
 
 def _check_config(path: Path | None) -> tuple[Config, Finding]:
     try:
-        return load_config(path), Finding("settings", OK, f"{path or 'assets/config.yaml'} is valid")
+        return load_config(path), ok("settings", f"{path or 'assets/config.yaml'} is valid")
     except ConfigError as exc:
         return Config(), failure_of("settings", exc)
     except ImportError as exc:
-        return Config(), Finding("settings", FAILURE, f"cannot be read: {exc}", "run install.py again")
+        return Config(), failure("settings", f"cannot be read: {exc}", "run install.py again")
 
 
-def _findings_of(module: str, name: str, surroundings: Surroundings) -> list[Finding]:
+def _findings_of(module: str, name: str, context: CheckContext) -> list[Finding]:
     try:
         check: Check = getattr(importlib.import_module(f"animator_core.diagnostics.check_{module}"), f"check_{name}")
-        return check(surroundings)
+        return check(context)
     except Exception as exc:
-        # What is broken may break a check in any way, and the other checks shall be made all the same.
+        # A broken installation may break a check in any way; the other checks still run.
         detail = f"could not be checked ({type(exc).__name__}: {exc})"
-        return [Finding(name, FAILURE, detail, "run install.py again; if that does not help, report this line")]
+        return [failure(name, detail, "run install.py again; if that does not help, report this line")]

@@ -1,4 +1,4 @@
-"""The environment variables of the Pythons that the installer starts: nothing in them may redirect what is installed.
+"""Environment variables for the Pythons that the installer starts, without those that would redirect it.
 
 Standard library only.
 """
@@ -11,10 +11,10 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-# How Python prints and caches. All others say where it finds its modules, or have it behave in another way.
+# How Python prints and caches. All others change its module paths or its behaviour.
 _KEPT_OF_PYTHON = ("PYTHONIOENCODING", "PYTHONUTF8", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE")
-# Where packages come from, and how that is reached. All others say what is installed how and where (user, target,
-# prefix, require-virtualenv, no-deps, ...), which here is the installer's business.
+# The sources of packages and the way to them. All others (user, target, prefix, require-virtualenv, no-deps, ...)
+# decide about the installation itself, which is the installer's business.
 _KEPT_OF_PIP = (
     "index-url",
     "extra-index-url",
@@ -44,14 +44,14 @@ print(json.dumps(list(configuration.items())))
 
 
 def python_environment(given: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return ``given`` without what leads Python to modules of other installations (PYTHONPATH, PYTHONHOME, ...)."""
+    """Return ``given`` without the variables that add other installations' modules (PYTHONPATH, PYTHONHOME, ...)."""
     kept = {name: value for name, value in given.items() if not name.startswith("PYTHON") or name in _KEPT_OF_PYTHON}
     kept.pop("__PYVENV_LAUNCHER__", None)
     return kept
 
 
 def pip_environment(python: Path, given: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the variables for ``python -m pip``: of the user's settings and files, only where packages come from."""
+    """Return the variables for ``python -m pip``: of the user's pip settings, only the sources of packages are kept."""
     environment = python_environment(given)
     settings = _pip_settings(python, environment)
     for name in [name for name in environment if name.startswith("PIP_")]:
@@ -64,7 +64,7 @@ def pip_environment(python: Path, given: Mapping[str, str] = os.environ) -> dict
 
 
 def _pip_settings(python: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what pip's configuration files and variables say for ``pip install``, the later over the earlier."""
+    """Return the settings of ``pip install`` from pip's files and variables, the later over the earlier."""
     listed = subprocess.run(
         [str(python), "-c", _LIST_SETTINGS], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )

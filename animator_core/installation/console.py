@@ -1,4 +1,4 @@
-"""What the installer says and how it fails.
+"""The installer's output and its error.
 
 Standard library only.
 """
@@ -21,7 +21,7 @@ class InstallError(AnimatorError):
 
 
 def print_in_any_encoding(encoding: str | None = None) -> None:
-    """Let what is printed have a "?" for each sign that the output's encoding lacks, instead of an error.
+    """Print "?" for a character that the output's encoding lacks, instead of raising an error.
 
     Windows gives files and pipes the code page of the country, which has neither arrows nor foreign names.
 
@@ -38,7 +38,7 @@ def is_own_window() -> bool:
         return False
     processes = (ctypes.c_uint32 * 8)()
     count: int = ctypes.windll.kernel32.GetConsoleProcessList(processes, 8)
-    # A shell is one more. Its prompt is in the environment of what cmd.exe starts; the py launcher has none.
+    # A shell is one more. Programs that cmd.exe starts have its prompt in their environment; the py launcher has none.
     return count == 1 or (count == 2 and "PROMPT" not in os.environ)
 
 

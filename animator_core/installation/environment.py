@@ -20,7 +20,7 @@ from animator_core.installation import requirements
 from animator_core.installation.child_environment import pip_environment, python_environment
 from animator_core.installation.console import AGAIN, InstallError, say
 from animator_core.installation.pip_errors import is_index_away, pip_problem
-from animator_core.installation.requirements import CUDA_BUILD_BYTES, TorchBuild
+from animator_core.installation.torch_build import CUDA_BUILD_BYTES, TorchBuild
 
 _DESCRIBE = "import json, pip, sys; print(json.dumps([sys.version_info[:2], sys.base_prefix]))"
 _LOAD_ALL = "import av, cv2, mediapipe, numba, numpy, PIL, psutil, torch, yaml"
@@ -33,7 +33,7 @@ class IndexAway(InstallError):
 
 @dataclass(frozen=True)
 class Interpreter:
-    """The environment's Python: its version and where the Python under it is installed."""
+    """The environment's Python: its version, and the folder of the Python that it was made from."""
 
     version: tuple[int, int]
     base_prefix: Path
@@ -54,7 +54,7 @@ class Environment:
         return "torch" in self._read_stamp()
 
     def describe(self) -> Interpreter | None:
-        """Return what the environment's Python is, None where there is no working one."""
+        """Return the environment's Python, None if there is no working one."""
         try:
             answer = subprocess.run(
                 [str(self.python), "-c", _DESCRIBE],
@@ -71,7 +71,7 @@ class Environment:
         return Interpreter((major, minor), Path(base_prefix))
 
     def make(self) -> Interpreter:
-        """Make the environment unless there is a working one, and return what its Python is."""
+        """Make the environment unless there is a working one, and return its Python."""
         found = self.describe()
         if found and requirements.OLDEST_PYTHON <= found.version <= requirements.NEWEST_PYTHON:
             say(f"Environment: .venv has Python {found.version[0]}.{found.version[1]}")
@@ -115,7 +115,7 @@ class Environment:
         return True
 
     def install_torch(self, build: TorchBuild, check_disk: Callable[[int], None]) -> bool:
-        """Install torch from its own index or, if that is away or refuses, what pip's usual index has.
+        """Install torch from its own index, or from pip's usual one if that is away or refuses; return whether pip ran.
 
         check_disk: raises InstallError unless that many bytes are free.
         """
@@ -169,9 +169,9 @@ class Environment:
         return stamp if isinstance(stamp, dict) else {}
 
     def _run_pip(self, arguments: tuple[str, ...]) -> None:
-        """Run pip, whose own progress is shown on a terminal; raises InstallError with one line of what went wrong."""
+        """Run pip, which shows its progress on a terminal; raises InstallError with one line if it fails."""
         command = [str(self.python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
-        # Whatever has no wheel for this machine would be compiled here, by compilers that users do not have.
+        # A package without a wheel for this machine would be compiled, by a compiler that users do not have.
         command += ["--only-binary=:all:", "--log", str(self._log)]
         command += [] if sys.stdout.isatty() else ["--quiet", "--progress-bar=off"]
         self._log.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ Standard library only.
 from __future__ import annotations
 
 import ctypes
+import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -37,7 +38,7 @@ def find_card() -> Card | None:
         name, driver = answer.stdout.decode(errors="replace").splitlines()[0].rsplit(",", 1)
         return Card(name.strip(), driver.strip())
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):
-        name = next(_names_on_windows() if sys.platform == "win32" else _names_on_linux(), "")
+        name = next(itertools.chain(_names_on_windows(), _names_on_linux()), "")
     return Card(name, has_driver=_has_driver()) if name else None
 
 
@@ -73,6 +74,8 @@ class _DisplayDevice(ctypes.Structure):
 
 
 def _names_on_windows() -> Iterator[str]:
+    if sys.platform != "win32":
+        return
     user32 = ctypes.WinDLL("user32")
     device = _DisplayDevice(size=ctypes.sizeof(_DisplayDevice))
     number = 0

@@ -1,4 +1,4 @@
-"""Opens addresses on machines where Python itself trusts no server.
+"""Opens HTTPS addresses, also if Python itself trusts no certificate authority.
 
 Standard library only, but for the certificates inside pip.
 """

@@ -20,7 +20,7 @@ _LONGEST_PATH = 259
 def path_problem(root: Path) -> InstallError | None:
     """Return why the packages' longest paths do not fit below ``root`` on this Windows, None if they do."""
     spare = _LONGEST_PATH - len(_SITE_PACKAGES) - _LONGEST_MEMBER
-    if sys.platform != "win32" or len(str(root)) <= spare or _has_long_paths():
+    if len(str(root)) <= spare or _has_long_paths():
         return None
     return InstallError(
         f"the path of this folder has {len(str(root))} characters, at most {spare} fit ({root})",
@@ -29,6 +29,8 @@ def path_problem(root: Path) -> InstallError | None:
 
 
 def _has_long_paths() -> bool:
+    if sys.platform != "win32":
+        return True
     import winreg
 
     try:

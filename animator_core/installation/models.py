@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from animator_core.errors import ModelError
-from animator_core.installation import model_files
+from animator_core.installation import model_transfer
 from animator_core.installation.console import AGAIN, Progress, say
-from animator_core.installation.model_files import FACE_LANDMARKER, LIVEPORTRAIT, ModelFile, ModelUnreachable
+from animator_core.installation.model_files import FACE_LANDMARKER, LIVEPORTRAIT, ModelFile, verified_path
+from animator_core.installation.model_transfer import ModelUnreachable
 from animator_core.installation.requirements import NEWEST_PYTHON_WITH_FACE_MESH
 
 
@@ -20,8 +21,8 @@ from animator_core.installation.requirements import NEWEST_PYTHON_WITH_FACE_MESH
 class ModelsStep:
     """Gets every wanted model into its folder under ``models_dir`` and remembers which it could not get.
 
-    folder: where to look first, None for nowhere. mirror: a folder URL instead of the official addresses, "" for none.
-    rehash: hash what is there again.
+    folder: searched first, None for none. mirror: a folder URL instead of the official addresses, "" for none.
+    rehash: verify the present files anew.
     """
 
     models_dir: Path
@@ -41,7 +42,7 @@ class ModelsStep:
         return self.models_dir / model.folder
 
     def run(self) -> None:
-        """Get the models, one line each; what cannot be had is in ``missing`` afterwards, no error."""
+        """Get the models, printing one line each; those that cannot be had are in ``missing`` afterwards."""
         unreachable: set[str] = set()
         for model in self.wanted:
             host = urllib.parse.urlsplit(self.mirror or model.url).netloc
@@ -62,12 +63,12 @@ class ModelsStep:
         if is_offline:
             raise ModelUnreachable(f"{model.name} is not downloaded, its server cannot be reached")
         say(f"Models: downloading {model.name} ({model.size / 1e6:,.1f} MB)")
-        model_files.fetch(model, self._folder_of(model), mirror=self.mirror, report=Progress(model.name))
+        model_transfer.fetch(model, self._folder_of(model), mirror=self.mirror, report=Progress(model.name))
         say(f"Models: {model.name} downloaded, verified")
 
     def _is_here(self, model: ModelFile) -> bool:
         try:
-            path = model_files.verified_path(self._folder_of(model), model.name, rehash=self.rehash)
+            path = verified_path(self._folder_of(model), model.name, rehash=self.rehash)
         except ModelError as exc:
             if (self._folder_of(model) / model.name).exists():
                 say(f"Models: {exc.message}; getting it anew")
@@ -79,7 +80,9 @@ class ModelsStep:
         if self.folder is None:
             return False
         try:
-            is_taken = model_files.take_from_folder(model, self.folder, self._folder_of(model), Progress(model.name))
+            is_taken = model_transfer.take_from_folder(
+                model, self.folder, models_dir=self._folder_of(model), report=Progress(model.name)
+            )
         except ModelError as exc:
             say(f"Models: {exc}")
             return False
@@ -92,7 +95,7 @@ class ModelsStep:
         return FACE_LANDMARKER in self.missing and version > NEWEST_PYTHON_WITH_FACE_MESH
 
     def summary(self, version: tuple[int, int]) -> list[str]:
-        """Return what the missing models mean on this Python and how to get them later, a line each."""
+        """Return the effects of the missing models on this Python and the way to get them later, a line each."""
         lines = []
         if self.has_no_tracker(version):
             lines.append("Without face_landmarker.task no face can be tracked on this Python (3.12 would need none).")

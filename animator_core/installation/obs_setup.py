@@ -1,4 +1,4 @@
-"""What the user does in OBS, with this machine's exact paths.
+"""The user's steps in OBS, with this machine's exact paths.
 
 Standard library only.
 """
@@ -14,7 +14,7 @@ _ACCEPTED_FROM = ((10, "28"), (11, "29.1"), (12, "30.1"))
 
 
 def first_obs_for_python(version: tuple[int, int]) -> str:
-    """Return the first OBS that loads this Python on Windows and macOS, "" where none does (OBS 32 at the latest)."""
+    """Return the first OBS that loads this Python on Windows and macOS, "" if none does (OBS 32 at the latest)."""
     for minor, obs in _ACCEPTED_FROM:
         if version <= (3, minor):
             return obs

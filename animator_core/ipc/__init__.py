@@ -1,1 +1,1 @@
-"""What crosses between OBS and the worker: frame rings, messages, names of characters."""
+"""The seam between OBS and the worker: frame rings, messages, face settings, names of characters."""

@@ -37,7 +37,7 @@ def list_other_pictures(folder: _AnyPath) -> tuple[str, ...]:
 
 
 def natural_key(name: str) -> _Key:
-    """Return what file names are sorted by: numbers by value and before letters, without case and accents."""
+    """Return the sort key of a file name: numbers by value and before letters, without case and accents."""
     stem, suffix = os.path.splitext(name)
     letters = unicodedata.normalize("NFD", stem.casefold())
     parts = re.split(r"(\d+)", "".join(letter for letter in letters if not unicodedata.combining(letter)))
@@ -60,7 +60,7 @@ def system_path(path: str) -> str:
 
 
 def as_text(path: _AnyPath) -> str:
-    """Return a path of this Python's file functions as text, see `system_path`; what is text already stays as it is."""
+    """Return a path of this Python's file functions as text, the reverse of `system_path`; text stays as it is."""
     try:
         return os.fspath(path) if os.name == "nt" else os.fsencode(path).decode("utf-8", "surrogateescape")
     except UnicodeEncodeError:

@@ -32,7 +32,7 @@ FILE_PREFIX = "stream-motion-animator-"
 
 # Formats of a frame's pixels; 0 would be uninitialised memory.
 FORMAT_RGBA = 1
-"""8-bit RGBA, sRGB; what a camera frame has."""
+"""8-bit RGBA, sRGB: the format of camera frames."""
 FORMAT_BGRA_PREMULTIPLIED = 2
 """8-bit BGRA, sRGB-encoded colour that was multiplied by alpha in linear light, as OBS's own image source has it."""
 _BYTES_PER_PIXEL = {FORMAT_RGBA: 4, FORMAT_BGRA_PREMULTIPLIED: 4}
@@ -44,7 +44,14 @@ _SEQUENCE, _WIDTH, _HEIGHT, _STRIDE, _FORMAT, _CAPTURED, _BYTES = range(7)
 
 
 class RingError(Exception):
-    """A ring cannot be created, opened or used."""
+    """A ring cannot be created, opened or used; as text: ``message; remedy``."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.message, self.remedy = message, remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.remedy}" if self.remedy else self.message
 
 
 class ProtocolMismatch(RingError):
@@ -62,7 +69,7 @@ def now_ns() -> int:
 
 @dataclass(frozen=True)
 class RingAddress:
-    """Where a ring is: ``name`` is a file path (on Windows a mapping's name), ``size`` its length in bytes."""
+    """The address of a ring: ``name`` is a file path (on Windows a mapping's name), ``size`` its length in bytes."""
 
     name: str
     size: int
@@ -70,7 +77,7 @@ class RingAddress:
 
 @dataclass(frozen=True)
 class FrameInfo:
-    """What a slot says of its frame; ``captured_ns`` is when the camera frame behind it was captured (`now_ns`)."""
+    """A slot's header; ``captured_ns``: the capture time of the camera frame behind it (`now_ns`)."""
 
     number: int
     width: int
@@ -82,7 +89,7 @@ class FrameInfo:
 
 
 def runtime_directory() -> str:
-    """Return the user's private runtime directory: in memory where the system has one, else the temporary folder."""
+    """Return the user's private runtime directory, in memory if the system has one, else the temporary folder."""
     candidates = [os.environ.get("XDG_RUNTIME_DIR", ""), "/dev/shm" if sys.platform.startswith("linux") else ""]
     for candidate in candidates:
         if candidate and os.path.isdir(candidate) and os.access(candidate, os.W_OK | os.X_OK):
@@ -160,7 +167,7 @@ class RingMemory:
         """Return a new, empty ring whose slots hold ``capacity`` bytes each.
 
         The file is private to the user and sparse: only pages that frames touch take memory.
-        Raises RingError where no such memory can be had.
+        Raises RingError if there is no such memory.
         """
         if not (MIN_SLOTS <= slot_count <= MAX_SLOTS and 0 < capacity <= MAX_SIDE * MAX_SIDE * 4):
             raise RingError(f"ring of {slot_count} slots of {capacity} bytes is out of range")
@@ -183,7 +190,7 @@ class RingMemory:
                 finally:
                     os.close(descriptor)
         except (OSError, ValueError) as exc:
-            raise RingError(f"no shared memory of {total} bytes: {exc}; free some memory or disk space") from exc
+            raise RingError(f"no shared memory of {total} bytes: {exc}", "free some memory or disk space") from exc
         words = memory._words
         words[_TOTAL], words[_SLOTS], words[_CAPACITY] = total, slot_count, capacity
         words[_VERSION] = VERSION
@@ -220,7 +227,7 @@ class RingMemory:
         try:
             memory._check_header()
         except RingError:
-            # What is no ring is somebody else's file: it must stay.
+            # A file that is no ring is somebody else's, and must stay.
             memory._is_linked = False
             memory.close()
             raise
@@ -232,8 +239,8 @@ class RingMemory:
             raise RingError(f"{self.address.name} is not a frame ring or its header is damaged")
         if words[_VERSION] != VERSION:
             raise ProtocolMismatch(
-                f"the ring has version {words[_VERSION]}, this side speaks {VERSION}; "
-                "restart OBS so that both sides load the same release"
+                f"the ring has version {words[_VERSION]}, this side speaks {VERSION}",
+                "restart OBS so that both sides load the same release",
             )
         slot_count, capacity, total = words[_SLOTS], words[_CAPACITY], words[_TOTAL]
         in_range = MIN_SLOTS <= slot_count <= MAX_SLOTS and 0 < capacity <= len(self.bytes)
@@ -377,12 +384,12 @@ class RingReader:
         memory.fence()
         info = FrameInfo(
             number,
-            memory.word(base + _WIDTH),
-            memory.word(base + _HEIGHT),
-            memory.word(base + _STRIDE),
-            memory.word(base + _FORMAT),
-            memory.word(base + _CAPTURED),
-            memory.word(base + _BYTES),
+            width=memory.word(base + _WIDTH),
+            height=memory.word(base + _HEIGHT),
+            stride=memory.word(base + _STRIDE),
+            format=memory.word(base + _FORMAT),
+            captured_ns=memory.word(base + _CAPTURED),
+            size=memory.word(base + _BYTES),
         )
         if not self.is_intact(info):
             return None
@@ -415,7 +422,7 @@ class RingReader:
         self.last_number = info.number
 
     def read_into(self, buffer: Any) -> FrameInfo | None:
-        """Copy the newest unseen frame into ``buffer`` (a writable buffer of bytes) and return what it is, else None.
+        """Copy the newest unseen frame into ``buffer`` (a writable buffer of bytes) and return its header, else None.
 
         A frame that the writer overtook during the copy is dropped, and the next newest one is tried (three times).
         """

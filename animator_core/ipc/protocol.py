@@ -11,9 +11,10 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Dict, List, Tuple, Type, Union
 
+from animator_core.ipc.face_settings import FaceSettings
 from animator_core.ipc.frame_ring import RingAddress
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 MAX_LINE_BYTES = 1 << 20
 
 RENDERERS = ("auto", "liveportrait", "warp")
@@ -27,28 +28,20 @@ class MessageError(Exception):
 
 @dataclass(frozen=True)
 class AnimationSettings:
-    """What one filter asks of the worker.
+    """One filter's settings for the worker. Raises MessageError for a value out of its range.
 
     character: file name in the character library, "" for the first one. renderer: one of `RENDERERS`.
-    mirror: animate as a mirror would. sensitivity_expression, sensitivity_pose: factors in 0…2, 1 as seen.
-    smoothing: 0 (none) … 1 (strongest). frame_rate: frames a second that OBS shows; more are never rendered.
+    frame_rate: OBS's frames a second, 1 to 1000; the worker never renders more.
     """
 
     character: str = ""
     renderer: str = "auto"
-    mirror: bool = False
-    sensitivity_expression: float = 1.0
-    sensitivity_pose: float = 1.0
-    smoothing: float = 0.5
+    face: FaceSettings = field(default_factory=FaceSettings)
     frame_rate: float = 60.0
 
     def __post_init__(self) -> None:
         if self.renderer not in RENDERERS:
             raise MessageError(f"renderer is {self.renderer!r}, expected one of {', '.join(RENDERERS)}")
-        for name, most in (("sensitivity_expression", 2.0), ("sensitivity_pose", 2.0), ("smoothing", 1.0)):
-            value = getattr(self, name)
-            if not 0.0 <= value <= most:
-                raise MessageError(f"{name} is {value}, expected 0 to {most:g}")
         if not 1.0 <= self.frame_rate <= 1000.0:
             raise MessageError(f"frame_rate is {self.frame_rate}, expected 1 to 1000")
 
@@ -57,13 +50,14 @@ class AnimationSettings:
 class CharacterEntry:
     """A character of the library: its file name, the name to show, and the absolute path of its picture.
 
-    problem: why it cannot be shown, as far as it is known, or "".
+    problem, remedy: why it cannot be shown, if that is known, and the remedy; or "".
     """
 
     file: str
     display_name: str
     path: str
     problem: str = ""
+    remedy: str = ""
 
 
 # --- from the plugin to the worker ---
@@ -73,7 +67,7 @@ class CharacterEntry:
 class OpenFilter:
     """A filter exists: read driving frames from one ring, write animated frames to the other.
 
-    neutral: what the last `NeutralPose` of the filter had, so that another run of the worker need not calibrate; or "".
+    neutral: from the last `NeutralPose` of the filter, so that a new worker need not calibrate; or "".
     """
 
     type: ClassVar[str] = "open_filter"
@@ -164,7 +158,7 @@ class FilterStatus:
     """How one filter is doing, about once a second and at every change of state.
 
     state: one of `STATES`. fps: animated frames a second. latency_ms: capture to published, median of the last second.
-    renderer, device: what really runs ("warp" on "cpu"). message, remedy: what is wrong and what to do, or "".
+    renderer, device: those in use ("warp" on "CPU"). message, remedy: of the present problem, or "".
     """
 
     type: ClassVar[str] = "filter_status"
@@ -198,7 +192,7 @@ def may_be_slow(renderer: str, device: str) -> bool:
 
 @dataclass(frozen=True)
 class WorkerProblem:
-    """Something that concerns no single filter; the worker goes on where it can."""
+    """A problem of no single filter; the worker goes on as far as it can."""
 
     type: ClassVar[str] = "worker_problem"
     message: str
@@ -244,7 +238,7 @@ def encode(message: Message) -> bytes:
 
 
 def decode(line: bytes) -> Message:
-    """Return the message in one line; raises MessageError where the line is none."""
+    """Return the message in one line; raises MessageError for any other line."""
     try:
         fields = json.loads(line)
         kind = _TYPES[fields.pop("type")]
@@ -260,6 +254,7 @@ _NESTED: Dict[str, Any] = {  # noqa: UP006
     "driving": RingAddress,
     "animated": RingAddress,
     "settings": AnimationSettings,
+    "face": FaceSettings,
 }
 _SCALARS: Dict[str, Any] = {"str": str, "bool": bool, "int": int, "float": (int, float)}  # noqa: UP006
 

@@ -1,1 +1,1 @@
-"""What ``run`` is made of: camera, capture and tracking threads, character shelf, outputs, statistics lines."""
+"""Camera, outputs, keys and statistics lines of ``run``: the other ends of the live loop."""

@@ -1,4 +1,4 @@
-"""Where live driving frames come from: a camera, or a video played at its own pace."""
+"""Cameras, and video files played at their own pace."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from animator_core.arrays import UInt8Array
 from animator_core.clips.video import VideoFrame, VideoReader
 from animator_core.config import VideoConfig
 from animator_core.errors import CameraError
@@ -18,26 +19,26 @@ from animator_core.errors import CameraError
 _PREFERRED = {"win32": cv2.CAP_DSHOW, "darwin": cv2.CAP_AVFOUNDATION, "linux": cv2.CAP_V4L2}
 
 
-class FrameSource(Protocol):
+class FrameReader(Protocol):
     """Gives frames, each when it is due."""
 
     name: str
     is_finite: bool
-    """Whether its end is an end, not a fault."""
+    """Whether it may end without a fault."""
 
-    def read(self) -> np.ndarray | None:
-        """Wait for the next frame, (H, W, 3) uint8 RGB; None where there is none any more."""
+    def read(self) -> UInt8Array | None:
+        """Wait for the next frame, (H, W, 3) uint8 RGB; None after the last one."""
         ...
 
     def close(self) -> None: ...
 
 
 class Camera:
-    """A camera by its number; width, height and fps are wishes that it may not be able to fulfil."""
+    """A camera by its number; it may not give the width, height and fps of ``config``."""
 
     is_finite = False
 
-    def __init__(self, number: int, wishes: VideoConfig) -> None:
+    def __init__(self, number: int, config: VideoConfig) -> None:
         self.name = f"camera {number}"
         _be_quiet()
         self._capture = cv2.VideoCapture(number, _PREFERRED.get(sys.platform, cv2.CAP_ANY))
@@ -49,16 +50,16 @@ class Camera:
             )
         # Compressed frames first: most webcams reach their full rate at 720p and above only so.
         self._capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
-        self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, wishes.width)
-        self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, wishes.height)
-        self._capture.set(cv2.CAP_PROP_FPS, wishes.fps)
+        self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, config.width)
+        self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, config.height)
+        self._capture.set(cv2.CAP_PROP_FPS, config.fps)
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
 
-    def read(self) -> np.ndarray | None:
+    def read(self) -> UInt8Array | None:
         has_frame, frame = self._capture.read()
         if not has_frame or frame is None:
             return None
-        return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+        return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8)
 
     def close(self) -> None:
         self._capture.release()
@@ -75,7 +76,7 @@ class ClipPlayer:
         self._frames: Iterator[VideoFrame] = iter(self._reader)
         self._started: float | None = None
 
-    def read(self) -> np.ndarray | None:
+    def read(self) -> UInt8Array | None:
         frame = next(self._frames, None)
         if frame is None:
             return None
@@ -88,16 +89,16 @@ class ClipPlayer:
         self._reader.close()
 
 
-def open_source(source: int | str, wishes: VideoConfig) -> FrameSource:
-    """Return the camera of that number, or the video of that path; raises CameraError where it cannot be opened."""
+def open_reader(source: int | str, config: VideoConfig) -> FrameReader:
+    """Return the camera of that number, or the video of that path; raises CameraError if it cannot be opened."""
     if isinstance(source, str) and source.strip().isdigit():
         source = int(source)
-    return Camera(source, wishes) if isinstance(source, int) else ClipPlayer(Path(source))
+    return Camera(source, config) if isinstance(source, int) else ClipPlayer(Path(source))
 
 
 def _be_quiet() -> None:
     """Keep OpenCV from writing its own complaints beside ours."""
-    # In `cv2` up to 4.13, in `cv2.utils.logging` from 4.14 on; one that has it nowhere may write what it likes.
+    # In `cv2` up to 4.13, in `cv2.utils.logging` from 4.14 on; without either it stays loud.
     for module in (cv2, getattr(cv2.utils, "logging", None)):
         set_level = getattr(module, "setLogLevel", None)
         if set_level is not None:

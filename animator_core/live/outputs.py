@@ -1,4 +1,4 @@
-"""Where ``run`` shows its frames: a window, a virtual camera, or nowhere."""
+"""The outputs of ``run``: window, virtual camera, both, or none."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
+from animator_core.arrays import UInt8Array
 from animator_core.clips.compositing import StraightAlpha
 from animator_core.errors import AnimatorError, first_line
 from animator_core.live.screen import find_screen
@@ -38,7 +39,7 @@ _VIRTUAL_CAMERA_REMEDY = {
 
 
 def open_window(title: str, flags: int, remedy: str) -> None:
-    """Open a window of OpenCV's; raises AnimatorError with the ``remedy`` where there can be none."""
+    """Open a window of OpenCV's; raises AnimatorError with the ``remedy`` if that fails."""
     screen = find_screen()
     if not screen.is_there:
         detail = f" ({screen.name} cannot be used; is this machine headless?)" if screen.name else ""
@@ -55,7 +56,7 @@ def open_window(title: str, flags: int, remedy: str) -> None:
 class Output(Protocol):
     """Takes frames of one size, (H, W, 4) uint8 premultiplied BGRA."""
 
-    def show(self, frame: np.ndarray) -> str | None:
+    def show(self, frame: UInt8Array) -> str | None:
         """Show a frame, and return the key that was pressed, as `config.HotkeyConfig` names it, or None."""
         ...
 
@@ -72,7 +73,7 @@ class NoOutput:
 
     is_closed = False
 
-    def show(self, frame: np.ndarray) -> str | None:
+    def show(self, frame: UInt8Array) -> str | None:
         return None
 
     def close(self) -> None:
@@ -80,15 +81,15 @@ class NoOutput:
 
 
 class Window:
-    """A preview window; what is transparent is black in it."""
+    """A preview window; transparent pixels are black in it."""
 
     def __init__(self, width: int, height: int) -> None:
         flags = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
         open_window(WINDOW_TITLE, flags, "use --virtual-camera, or --no-window")
         cv2.resizeWindow(WINDOW_TITLE, width, height)
 
-    def show(self, frame: np.ndarray) -> str | None:
-        # Premultiplied over black is the colour as it is.
+    def show(self, frame: UInt8Array) -> str | None:
+        # A premultiplied colour is the colour over black.
         cv2.imshow(WINDOW_TITLE, frame[..., :3])
         return key_name(cv2.waitKeyEx(1))
 
@@ -104,7 +105,7 @@ class Window:
 
 
 class VirtualCamera:
-    """A camera that other programs see; with alpha where the system's kind of it has alpha (Unity Capture)."""
+    """A camera that other programs see; with alpha if the system's virtual camera has it (Unity Capture)."""
 
     is_closed = False
 
@@ -130,7 +131,7 @@ class VirtualCamera:
             raise AnimatorError(f"there is no virtual camera ({first_line(exc)})", remedy) from exc
         self.device = str(self._camera.device)
 
-    def show(self, frame: np.ndarray) -> str | None:
+    def show(self, frame: UInt8Array) -> str | None:
         self._camera.send(self._straight(frame) if self._straight else np.ascontiguousarray(frame[..., :3]))
         return None
 
@@ -138,13 +139,13 @@ class VirtualCamera:
         self._camera.close()
 
 
-class Several:
-    """Shows every frame in more than one place; a key comes from whichever has one."""
+class OutputGroup:
+    """Shows every frame in several outputs; any of them may have a key."""
 
     def __init__(self, *outputs: Output) -> None:
         self._outputs = outputs
 
-    def show(self, frame: np.ndarray) -> str | None:
+    def show(self, frame: UInt8Array) -> str | None:
         keys = [output.show(frame) for output in self._outputs]
         return next((key for key in keys if key), None)
 
@@ -165,7 +166,7 @@ class Canvas:
         self._picture = np.zeros((height, width, 4), np.uint8)
         self._fitted: tuple[int, int] | None = None
 
-    def fit(self, frame: np.ndarray) -> np.ndarray:
+    def fit(self, frame: UInt8Array) -> UInt8Array:
         """Return ``frame``, (H, W, 4) uint8 premultiplied BGRA, in the canvas' size; reused by the next call."""
         height, width = self._picture.shape[:2]
         factor = min(width / frame.shape[1], height / frame.shape[0])
@@ -175,7 +176,7 @@ class Canvas:
             self._fitted = fitted
         left, top = (width - fitted[0]) // 2, (height - fitted[1]) // 2
         place = self._picture[top : top + fitted[1], left : left + fitted[0]]
-        # Averaging takes nine times as long and is worth it only where linear interpolation would skip pixels.
+        # Averaging takes nine times as long, and linear interpolation skips pixels only below half the size.
         method = cv2.INTER_AREA if factor < 0.5 else cv2.INTER_LINEAR
         place[:] = cv2.resize(frame, fitted, interpolation=method)
         if self._background_alpha:

@@ -1,4 +1,4 @@
-"""Whether a window can be opened: on Linux, OpenCV's toolkit ends the whole process where it cannot."""
+"""Tries whether a window can be opened; on Linux, OpenCV's toolkit ends the whole process if not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ except cv2.error:
 
 @dataclass(frozen=True)
 class Screen:
-    """Whether windows can be opened, and what the environment calls the display, "" where it names none."""
+    """Whether windows can be opened, and the display that the environment names, "" for none."""
 
     is_there: bool
     name: str = ""
@@ -30,8 +30,7 @@ class Screen:
 def find_screen() -> Screen:
     """Return the screen for windows; takes as long as it takes to import OpenCV.
 
-    Another process tries it: Qt calls abort() where the display does not answer, where it may not be used, and where
-    there is only Wayland.
+    Another process tries it: Qt calls abort() if the display does not answer, may not be used, or is only Wayland.
     """
     if not sys.platform.startswith("linux"):
         return Screen(True)

@@ -1,198 +1,128 @@
-"""The rendering thread of ``run``: the newest observation in, a frame out, keys and statistics beside it."""
+"""One session of ``run``: the live loop between a camera and an output, keys and statistics beside it."""
 
 from __future__ import annotations
 
-import time
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from animator_core.animation.pipeline import AnimatedFrame, CharacterPipeline
-from animator_core.animation.timing import RateMeter
-from animator_core.config import Config, HotkeyConfig
-from animator_core.errors import AnimatorError, CharacterError
+from animator_core.animation.live_loop import LiveLoop
+from animator_core.animation.services import Services
+from animator_core.arrays import UInt8Array
+from animator_core.errors import AnimatorError, described
 from animator_core.ipc.frame_ring import now_ns
+from animator_core.ipc.protocol import AnimationSettings
+from animator_core.live.capture import CaptureThread
+from animator_core.live.keys import KeyCommands
 from animator_core.live.outputs import Canvas, Output
-from animator_core.live.shelf import CharacterShelf
-from animator_core.live.statistics_lines import LiveFigures, format_lines, format_profile
-from animator_core.live.threads import CaptureThread, TrackingThread
+from animator_core.live.statistics_lines import StatisticsReport
+from animator_core.tracking.observation import TrackedFrame
 
-_SILENCE_NS = 1_000_000_000
-"""Without a tracked frame for this long the camera counts as gone, and the character idles."""
-_STATISTICS_EVERY_NS = 1_000_000_000
-_PROFILE_EVERY_NS = 5_000_000_000
-
-
-@dataclass(frozen=True)
-class LiveParts:
-    """What a session is put together from; tracking is None where no face is to be looked for."""
-
-    capture: CaptureThread
-    tracking: TrackingThread | None
-    pipeline: CharacterPipeline
-    shelf: CharacterShelf
-    output: Output
+_LOOK_NS = 50_000_000
+_CLOSE_SECONDS = 5.0
 
 
 class LiveSession:
-    """Runs until a key, the end of the clip or ``max_frames`` ends it; ``tell`` takes lines for the user."""
+    """Is the sink of its live loop: fits pictures into the output, reads its keys, and decides about the end.
 
-    def __init__(self, parts: LiveParts, config: Config, tell: Callable[[str], None]) -> None:
-        self._parts, self._config, self._tell = parts, config, tell
-        self._canvas = Canvas(config.output.width, config.output.height, config.output.background_alpha)
-        self._is_async = config.performance.async_pipeline
-        self._inference = RateMeter()
-        self._actions = _actions_by_key(config.hotkeys)
-        self._wanted = ""
-        self._is_frozen = self._has_quit = False
-        self._shows_statistics = True
-        self._told_problem = ""
-        self._tracked_ns = self._next_statistics_ns = now_ns()
-        self._next_profile_ns = self._tracked_ns + _PROFILE_EVERY_NS
+    settings: its character is named. tell: takes lines for the user. on_tracked: see `LiveLoop`.
+    """
+
+    max_pixels = sys.maxsize
+    is_continuous = True
+
+    def __init__(
+        self,
+        services: Services,
+        settings: AnimationSettings,
+        *,
+        capture: CaptureThread,
+        output: Output,
+        tell: Callable[[str], None],
+        on_tracked: Callable[[TrackedFrame, int], None] | None = None,
+    ) -> None:
+        size = services.config.output
         self.frame_count = 0
+        self.loop = LiveLoop(services, settings, source=capture, sink=self, on_tracked=on_tracked)
+        self._capture, self._output, self._tell = capture, output, tell
+        self._canvas = Canvas(size.width, size.height, size.background_alpha)
+        self._keys = KeyCommands(services.config.hotkeys, services.library, self.loop.requests)
+        is_profiling = services.config.performance.enable_profiling
+        self._statistics = StatisticsReport(self.loop, capture, self._keys, is_profiling=is_profiling)
+        self._max_frames: int | None = None
+        self._failure: AnimatorError | None = None
+        self._told: dict[str, str] = {}
+        self._looked_ns = 0
 
     def run(self, max_frames: int | None) -> None:
-        """Show frames until the end; the threads are started here and stopped by the caller."""
-        parts = self._parts
-        parts.capture.start()
-        parts.shelf.start()
-        if parts.tracking is not None and self._is_async:
-            parts.tracking.start()
-        interval_s = 1.0 / self._config.performance.target_fps
-        due = time.perf_counter()
-        while not self._is_over(max_frames):
-            self._show_one()
-            # Late by more than a frame: the lost time is not caught up with.
-            due = max(due + interval_s, time.perf_counter() - interval_s)
-            time.sleep(max(0.0, due - time.perf_counter()))
+        """Show frames until a key, the end of the clip, the output or ``max_frames`` ends it.
 
-    def _is_over(self, max_frames: int | None) -> bool:
-        parts = self._parts
-        if parts.tracking is not None and parts.tracking.failure is not None:
-            raise AnimatorError(f"face tracking stopped ({parts.tracking.failure})", "run doctor to find out why")
-        if self._has_quit or parts.output.is_closed or self.frame_count == max_frames:
-            return True
-        if parts.capture.is_finished:
-            if parts.capture.problem and not self.frame_count:
-                raise AnimatorError(parts.capture.problem)
-            self._tell_problem(parts.capture.problem)
-            return True
-        return False
+        Raises AnimatorError if the first frame cannot be drawn, the clip has none, or output or device are lost.
+        """
+        self._max_frames = max_frames
+        self.loop.run()
+        failure = self._failure or self.loop.restarts.device_lost
+        if failure is not None:
+            raise failure
+        self._tell_news()
 
-    def _show_one(self) -> None:
-        parts = self._parts
-        self._switch_if_loaded()
-        frame = self._animate()
-        key = parts.output.show(self._canvas.fit(frame.picture))
-        moment = now_ns()
-        parts.pipeline.statistics.shown(frame.captured_ns, moment)
+    def close(self) -> None:
+        """End the threads and free the renderers."""
+        self.loop.close(_CLOSE_SECONDS)
+
+    def show(self, picture: UInt8Array, captured_ns: int) -> None:
+        """Show one frame, and carry out the key that was pressed."""
+        if not self.frame_count:
+            self._begin()
+        try:
+            key = self._output.show(self._canvas.fit(picture))
+        except Exception as exc:
+            # The boundary to windows and drivers; without an output there is nothing to go on for.
+            self._end(AnimatorError(f"the output failed ({described(exc)})", "run it again, or use another output"))
+            return
         self.frame_count += 1
         if key is not None:
-            self._press(key)
-        if moment >= self._next_statistics_ns:
-            self._next_statistics_ns = moment + _STATISTICS_EVERY_NS
-            self._tell_problem(parts.capture.problem)
-            if self._shows_statistics:
-                self._tell(format_lines(self._figures(moment)))
-        if self._config.performance.enable_profiling and moment >= self._next_profile_ns:
-            self._next_profile_ns = moment + _PROFILE_EVERY_NS
-            self._tell(format_profile(parts.pipeline.statistics.stages()))
+            self._keys.press(key)
+        self._statistics.tell(self._tell)
+        if self._keys.has_quit or self.frame_count == self._max_frames:
+            self._end()
 
-    def _animate(self) -> AnimatedFrame:
-        parts = self._parts
-        if parts.tracking is not None and not self._is_async:
-            parts.tracking.step(timeout_s=0.0)
-        tracked = parts.tracking.newest.take() if parts.tracking is not None else None
+    def beat(self) -> None:
+        """Look for the end, and for news that the user is told."""
         moment = now_ns()
-        if tracked is not None:
-            self._tracked_ns = moment
-        if moment - self._tracked_ns > _SILENCE_NS or (tracked is not None and tracked.observation is None):
-            parts.pipeline.estimator.face_lost(moment)
-        if self._is_frozen:
-            return parts.pipeline.redraw()
-        rendered = parts.pipeline.reuse.get_info().rendered
-        if tracked is None:
-            frame = parts.pipeline.animate(None, moment)
-        else:
-            frame = parts.pipeline.animate(tracked.observation, moment, tracked.frame.picture)
-        if parts.pipeline.reuse.get_info().rendered != rendered:
-            self._inference.count(now_ns())
-        return frame
-
-    def _press(self, key: str) -> None:
-        if key.isdigit() and key != "0":
-            self._choose(int(key) - 1)
+        if moment - self._looked_ns < _LOOK_NS:
             return
-        action = self._actions.get(key)
-        if action == "quit":
-            self._has_quit = True
-        elif action == "next_character":
-            self._choose_beside(1)
-        elif action == "prev_character":
-            self._choose_beside(-1)
-        elif action == "reload_characters":
-            self._parts.shelf.refresh()
-            self._want(self._current_name())
-        elif action == "toggle_stats":
-            self._shows_statistics = not self._shows_statistics
-        elif action == "calibrate":
-            self._parts.pipeline.estimator.calibrate()
-        elif action == "freeze":
-            self._is_frozen = not self._is_frozen
-
-    def _current_name(self) -> str:
-        character = self._parts.pipeline.character
-        return character.name if character is not None else ""
-
-    def _choose_beside(self, step: int) -> None:
-        names = self._parts.shelf.names
-        current = self._wanted or self._current_name()
-        if names:
-            self._choose((names.index(current) + step) % len(names) if current in names else 0)
-
-    def _choose(self, index: int) -> None:
-        if index < len(self._parts.shelf.names):
-            self._want(self._parts.shelf.names[index])
-
-    def _want(self, name: str) -> None:
-        if name in self._parts.shelf.names:
-            self._wanted = name
-            self._parts.shelf.want(name)
-
-    def _switch_if_loaded(self) -> None:
-        if not self._wanted:
+        self._looked_ns = moment
+        capture, loop = self._capture, self.loop
+        if not self.frame_count and (loop.animation.error is not None or loop.restarts.fault):
+            self._end(loop.animation.error or AnimatorError(loop.restarts.fault, "run doctor to find out why"))
             return
-        try:
-            character = self._parts.shelf.get(self._wanted)
-            if character is None:
-                return
-            self._parts.pipeline.set_character(character)
-        except CharacterError as exc:
-            self._tell(f"error: {exc}")
-        self._wanted = ""
+        self._tell_news()
+        if capture.is_finished:
+            self._end(None if capture.has_captured else capture.problem)
+        elif self._output.is_closed:
+            self._end()
 
-    def _tell_problem(self, problem: str) -> None:
-        if problem != self._told_problem:
-            self._tell(f"warning: {problem}" if problem else "the camera is back")
-        self._told_problem = problem
+    def _begin(self) -> None:
+        pipeline = self.loop.animation.switch.pipeline
+        renderer, character = pipeline.renderer, pipeline.character
+        assert renderer is not None and character is not None
+        self._tell(f"{self._capture.name} drives {character.display_name}; {renderer.name} on {renderer.device}")
+        self._capture.start()
 
-    def _figures(self, moment: int) -> LiveFigures:
-        parts, name = self._parts, self._current_name()
-        info = parts.pipeline.reuse.get_info()
-        names = parts.shelf.names
-        return LiveFigures(
-            capture_fps=parts.capture.rate.rate(moment),
-            tracking_fps=parts.tracking.rate.rate(moment) if parts.tracking is not None else 0.0,
-            inference_fps=self._inference.rate(moment),
-            output_fps=parts.pipeline.statistics.fps(moment),
-            inference_ms=parts.pipeline.statistics.stage_ms("render"),
-            character=parts.pipeline.character.display_name if parts.pipeline.character is not None else "",
-            character_number=names.index(name) + 1 if name in names else 1,
-            character_count=max(1, len(names)),
-            hit_rate=info.hit_rate,
-            cached_characters=parts.shelf.loaded_count,
-            cached_motions=info.reused,
-        )
+    def _end(self, failure: AnimatorError | None = None) -> None:
+        self._failure = failure
+        self.loop.ask_to_end()
 
+    def _tell_news(self) -> None:
+        problem, fault = self._capture.problem, self.loop.restarts.fault
+        error, note = self.loop.animation.error, "; ".join(text for text in self.loop.animation.note if text)
+        self._tell_change("camera", f"warning: {problem}" if problem else "", otherwise="the camera is back")
+        self._tell_change("fault", f"warning: {fault}; it is tried again by itself" if fault else "")
+        self._tell_change("character", f"error: {error}" if error else "")
+        self._tell_change("note", f"note: {note}" if note else "")
 
-def _actions_by_key(hotkeys: HotkeyConfig) -> dict[str, str]:
-    return {getattr(hotkeys, name): name for name in hotkeys.__dataclass_fields__}
+    def _tell_change(self, subject: str, text: str, otherwise: str = "") -> None:
+        if text != self._told.get(subject, ""):
+            self._told[subject] = text
+            if text or otherwise:
+                self._tell(text or otherwise)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from animator_core.animation.live_loop import LiveLoop
 from animator_core.animation.timing import Percentiles
+from animator_core.ipc.frame_ring import now_ns
+from animator_core.live.capture import CaptureThread
+from animator_core.live.keys import KeyCommands
+
+_EVERY_NS = 1_000_000_000
+_PROFILE_EVERY_NS = 5_000_000_000
 
 
 @dataclass(frozen=True)
@@ -43,3 +50,42 @@ def format_profile(stages: Mapping[str, Percentiles]) -> str:
     """Return one line with the times of all stages."""
     times = [f"{name}={t.p50_ms:.2f}/{t.p95_ms:.2f}/{t.p99_ms:.2f}" for name, t in stages.items()]
     return f"Profile (p50/p95/p99 ms): {' | '.join(times)}"
+
+
+class StatisticsReport:
+    """Tells the statistics once a second, and with ``is_profiling`` the stage times every five seconds."""
+
+    def __init__(self, loop: LiveLoop, capture: CaptureThread, keys: KeyCommands, *, is_profiling: bool) -> None:
+        self._loop, self._capture, self._keys = loop, capture, keys
+        self._is_profiling = is_profiling
+        self._next_ns = now_ns()
+        self._next_profile_ns = self._next_ns + _PROFILE_EVERY_NS
+
+    def tell(self, tell: Callable[[str], None]) -> None:
+        """Tell the lines that are due; a character is drawn already."""
+        moment = now_ns()
+        if moment >= self._next_ns:
+            self._next_ns = moment + _EVERY_NS
+            if self._keys.shows_statistics:
+                tell(format_lines(self._figures(moment)))
+        if self._is_profiling and moment >= self._next_profile_ns:
+            self._next_profile_ns = moment + _PROFILE_EVERY_NS
+            tell(format_profile(self._loop.statistics.stages()))
+
+    def _figures(self, moment: int) -> LiveFigures:
+        statistics, switch, names = self._loop.statistics, self._loop.animation.switch, self._keys.names
+        character, reuse = switch.pipeline.character, switch.pipeline.reuse.get_info()
+        assert character is not None
+        return LiveFigures(
+            capture_fps=self._capture.rate.rate(moment),
+            tracking_fps=statistics.rate("tracking"),
+            inference_fps=statistics.rate("render"),
+            output_fps=statistics.fps(moment),
+            inference_ms=statistics.stage_ms("render"),
+            character=character.display_name,
+            character_number=names.index(character.name) + 1 if character.name in names else 1,
+            character_count=max(1, len(names)),
+            hit_rate=reuse.hit_rate,
+            cached_characters=switch.prepared_count,
+            cached_motions=reuse.reused,
+        )

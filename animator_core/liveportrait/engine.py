@@ -1,4 +1,4 @@
-"""The networks and features that all LivePortrait renderers of a process share."""
+"""The networks and characters that all LivePortrait renderers of a process share."""
 
 from __future__ import annotations
 
@@ -12,85 +12,82 @@ from animator_core.liveportrait.execution.device import DeviceChoice
 from animator_core.liveportrait.execution.device_errors import device_errors_as, release_memory
 from animator_core.liveportrait.execution.onnx.painter import OnnxPainter
 from animator_core.liveportrait.execution.painter import Painter
-from animator_core.liveportrait.model import LivePortraitModel
+from animator_core.liveportrait.model import PortraitModel
+from animator_core.liveportrait.motion.motion_cache import MotionCache
 from animator_core.liveportrait.networks.build import load_networks
 from animator_core.liveportrait.networks.networks import Networks
 from animator_core.liveportrait.renderer import LivePortraitRenderer
-from animator_core.liveportrait.source.optimizer import InferenceOptimizer
-from animator_core.liveportrait.source.residency import FeatureResidency
-from animator_core.liveportrait.source.scene_shelf import SceneShelf
+from animator_core.liveportrait.source.preparation import FeaturePreparation
+from animator_core.liveportrait.source.scene_cache import SceneCache
 from animator_core.motion.options import MotionOptions
 
 logger = logging.getLogger(__name__)
 
-_REMEDY = "close programs that use it, or set ai_model.device to cpu"
+_REMEDY = "close programs that use it, or set compute.device to cpu"
 
 
 @dataclass(frozen=True, eq=False)
 class Engine:
-    """One loaded model, and the characters that are ready on its device; freed with its last renderer.
+    """One loaded model and the characters that are ready on its device; freed with its last renderer."""
 
-    Features and scenes together take 300 MB of the device at most, however many renderers there are.
-    """
-
-    model: LivePortraitModel
+    model: PortraitModel
     choice: DeviceChoice
-    residency: FeatureResidency
-    scenes: SceneShelf
+    scenes: SceneCache
 
-    def make_renderer(self, feature_dir: Path | None, enable_motion_cache: bool) -> LivePortraitRenderer:
-        """Return a renderer for one filter."""
-        optimizer = InferenceOptimizer(
-            self.choice.device,
-            cache_dir=feature_dir,
-            enable_motion_cache=enable_motion_cache,
-            residency=self.residency,
-        )
+    def make_renderer(self, use_motion_cache: bool = False) -> LivePortraitRenderer:
+        """Return a renderer for one filter; use_motion_cache: see `MotionCache`."""
         return LivePortraitRenderer(
-            self.model, optimizer, self.choice.name, self.choice.note, owner=self, scenes=self.scenes
+            self.model,
+            self.scenes,
+            device_name=self.choice.name,
+            note=self.choice.note,
+            owner=self,
+            motion_cache=MotionCache() if use_motion_cache else None,
         )
 
 
 def load_engine(
     weights_dir: Path,
     choice: DeviceChoice,
-    cache_dir: Path | None,
+    cache_dir: Path | None = None,
+    *,
+    feature_dir: Path | None = None,
     options: MotionOptions | None = None,
-    use_compile: bool = False,
 ) -> Engine:
-    """Load the networks; raises WeightsError for the files, ModelError where the device cannot hold or run them.
+    """Load the networks; raises WeightsError for the files, ModelError if the device cannot hold or run them.
 
-    A device that gives no numbers in half precision runs them in single precision, with a note.
+    A device that gives no finite numbers in half precision runs them in single precision, with a note.
 
-    use_compile: see `LivePortraitModel.load`.
+    cache_dir: keeps converted weights. feature_dir: keeps characters' features, see `FeaturePreparation`.
     """
-    model = _loaded_model(weights_dir, choice, cache_dir, options, use_compile)
-    if choice.is_half and not _gives_numbers(model, choice):
+    load = partial(_loaded_model, weights_dir, cache_dir=cache_dir, options=options)
+    model = load(choice)
+    if choice.uses_fp16 and not _gives_numbers(model, choice):
         logger.warning("%s gives no numbers in half precision", choice.name)
         del model
         release_memory(choice.device)
-        choice = choice.in_single_precision()
-        model = _loaded_model(weights_dir, choice, cache_dir, options, use_compile)
+        choice = choice.in_fp32()
+        model = load(choice)
     logger.info("LivePortrait %s on %s, %s", model.version[:12], choice.name, choice.dtype)
-    return Engine(model, choice, FeatureResidency(choice.device), SceneShelf(model))
+    return Engine(model, choice, SceneCache(model, FeaturePreparation(feature_dir)))
 
 
 def _loaded_model(
-    weights_dir: Path, choice: DeviceChoice, cache_dir: Path | None, options: MotionOptions | None, use_compile: bool
-) -> LivePortraitModel:
+    weights_dir: Path, choice: DeviceChoice, *, cache_dir: Path | None, options: MotionOptions | None
+) -> PortraitModel:
     with device_errors_as(f"LivePortrait cannot be loaded onto {choice.name}", _REMEDY, choice.device):
-        return LivePortraitModel.load(
+        return PortraitModel.load(
             weights_dir,
             choice.device,
             choice.dtype,
-            cache_dir,
-            options,
-            _painter_maker(weights_dir, choice, cache_dir),
-            use_compile,
+            cache_dir=cache_dir,
+            options=options,
+            make_painter=_painter_maker(weights_dir, choice, cache_dir),
+            use_compile=choice.is_compiled,
         )
 
 
-def _gives_numbers(model: LivePortraitModel, choice: DeviceChoice) -> bool:
+def _gives_numbers(model: PortraitModel, choice: DeviceChoice) -> bool:
     with device_errors_as(f"{choice.name} cannot run LivePortrait", _REMEDY, choice.device):
         return model.gives_numbers()
 
@@ -101,6 +98,6 @@ def _painter_maker(
     provider = choice.provider
     if provider is None:
         return None
-    # The graph is written of networks in float32 on the CPU.
+    # The graph is exported from networks in float32 on the CPU.
     exportable = partial(load_networks, weights_dir, cache_dir=cache_dir) if choice.device != "cpu" else None
-    return lambda networks: OnnxPainter.load(networks, cache_dir, provider, exportable)
+    return lambda networks: OnnxPainter.load(networks, cache_dir, provider, make_exportable=exportable)

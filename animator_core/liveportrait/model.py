@@ -1,34 +1,33 @@
-"""The networks as one model: a source picture's features once, then a picture a driving frame."""
+"""The networks as one model: a source picture's features once, then a picture for each driving frame."""
 
 from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable
+from typing import Callable, TypeVar
 
-import cv2
 import numpy as np
 import torch
 
-from animator_core.liveportrait.execution.compiled import ImprovingPainter, compiled_networks
-from animator_core.liveportrait.execution.cuda_graph import GraphPainter, RecordedFunction
+from animator_core.arrays import UInt8Array
+from animator_core.liveportrait.execution.compiled import CompilingPainter, compiled_networks
+from animator_core.liveportrait.execution.cuda_graph import CapturedFunction, GraphPainter
 from animator_core.liveportrait.execution.optimized.warping import WarpingSource
 from animator_core.liveportrait.execution.painter import Painter, Painting, TorchPainter
 from animator_core.liveportrait.motion.crop import DRIVING_CROP_SIZE
-from animator_core.liveportrait.motion.face_crop import crop_driving, driving_square
-from animator_core.liveportrait.motion.face_motion import face_motion
-from animator_core.liveportrait.motion.retargeting import Retargeters, ratio_tensors
-from animator_core.liveportrait.motion.transfer import MotionTransfer
+from animator_core.liveportrait.motion.retargeting import Retargeters
 from animator_core.liveportrait.networks.build import load_networks
 from animator_core.liveportrait.networks.keypoints import KeypointMotion, transform_keypoints, unpacked
 from animator_core.liveportrait.networks.networks import Networks
 from animator_core.motion.options import MotionOptions
 
+Model = TypeVar("Model", bound="PortraitModel")
+
 
 @dataclass(frozen=True)
 class SourceFeatures:
-    """What the networks see in a source picture.
+    """The networks' output for a source picture.
 
     appearance_features: (B, 32, 16, 64, 64). motion: its pose, expression and canonical keypoints.
     keypoints_source: (B, 21, 3) float32.
@@ -39,7 +38,7 @@ class SourceFeatures:
     keypoints_source: torch.Tensor
 
 
-class LivePortraitModel:
+class PortraitModel:
     """All networks on one device; may be used by several threads, and by all characters and filters at once."""
 
     name = "liveportrait"
@@ -51,50 +50,51 @@ class LivePortraitModel:
         self.painter = painter or TorchPainter(networks)
         self._packed_motion: Callable[[torch.Tensor], tuple[torch.Tensor, ...]] = self._extract_packed
         if networks.device.type == "cuda":
-            self._packed_motion = RecordedFunction(self._extract_packed, "motion extraction")
+            self._packed_motion = CapturedFunction(self._extract_packed, "motion extraction")
         self.options = options or MotionOptions()
         self.retargeters: Retargeters = _on_cpu(networks)
         """The three small networks, on the CPU: quickest for so few numbers."""
 
     @classmethod
     def load(
-        cls,
+        cls: type[Model],
         weights_dir: Path,
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
+        *,
         cache_dir: Path | None = None,
         options: MotionOptions | None = None,
         make_painter: Callable[[Networks], Painter] | None = None,
         use_compile: bool = False,
-    ) -> LivePortraitModel:
-        """Return the model with the weights of a folder; raises WeightsError, see `build.load_networks`.
+    ) -> Model:
+        """Return the model with the weights of a folder; raises WeightsError, see `load_networks`.
 
-        make_painter: what makes the painter of the loaded networks, None for torch's own. use_compile: whether that
-        one is to compile them while it paints, see `ImprovingPainter`.
+        dtype: of the large networks. cache_dir: keeps converted weights, see `load_networks`. make_painter: replaces
+        torch's painter. use_compile: compiles torch's painter in the background, see `CompilingPainter`.
         """
-        networks = load_networks(weights_dir, device, dtype, cache_dir)
+        networks = load_networks(weights_dir, device, dtype, cache_dir=cache_dir)
         if make_painter is not None:
             return cls(networks, options, make_painter(networks))
         painter = _torch_painter(networks)
         if use_compile:
-            painter = ImprovingPainter(
+            painter = CompilingPainter(
                 painter, lambda: _torch_painter(compiled_networks(networks, cache_dir)), networks.device
             )
         return cls(networks, options, painter)
 
     @property
     def device(self) -> torch.device:
-        """Where the networks are."""
+        """The networks' device."""
         return self.networks.device
 
     @property
     def version(self) -> str:
-        """What features depend on besides the picture: the weights and the precision."""
+        """Text that differs if the features of a picture do: hash of the weights, and the precision."""
         return f"{self.networks.version}-{str(self.networks.dtype).removeprefix('torch.')}"
 
     @torch.inference_mode()
     def extract_features(self, source_tensor: torch.Tensor) -> SourceFeatures:
-        """Return everything that does not depend on the driver; source_tensor: (B, 3, 256, 256) RGB in [0, 1]."""
+        """Return the features of source squares; source_tensor: (B, 3, 256, 256) RGB in [0, 1]."""
         source = source_tensor.to(self.device)
         motion = self.networks.extract_motion(source)
         return SourceFeatures(self.networks.extract_appearance(source), motion, transform_keypoints(motion))
@@ -106,7 +106,7 @@ class LivePortraitModel:
         return unpacked(packed.cpu())
 
     def gives_numbers(self) -> bool:
-        """Return whether everything the networks make of a plain picture is finite, on this device and precision.
+        """Return whether the networks give finite results for a plain picture, on this device and precision.
 
         Some GPUs (GTX 16xx) make NaN of convolutions in half precision, which shows as a black face.
         """
@@ -124,74 +124,22 @@ class LivePortraitModel:
 
     @torch.inference_mode()
     def prepare_warp(self, source_features: SourceFeatures) -> WarpingSource:
-        """Return what `paint` can start from again and again, without what the driver does not change."""
+        """Return the part of warping that is the same for every driving frame, for `paint`."""
         return self.networks.prepare_warp(source_features.appearance_features, source_features.keypoints_source)
 
     def _extract_packed(self, driving: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return (self.networks.extract_motion(driving).packed,)
 
-    @torch.inference_mode()
-    def inference_with_features(
-        self,
-        source_features: SourceFeatures,
-        driving_tensor: torch.Tensor,
-        cached_motion: KeypointMotion | None = None,
-        landmarks: np.ndarray | None = None,
-        neutral_motion: KeypointMotion | None = None,
-    ) -> torch.Tensor:
-        """Return the source as the driver looks: (1, 3, 512, 512) float32 RGB in [0, 1].
 
-        driving_tensor: (1, 3, 256, 256) RGB in [0, 1]; not looked at where ``cached_motion``, what `extract_motion`
-        gave for it before, is there. landmarks: (478, 2 or 3) of the driver in any unit, for retargeting.
-        neutral_motion: what the driver's motion is measured against; without one it replaces the source's own.
-        """
-        motion = cached_motion or self.extract_motion(driving_tensor)
-        ratios = (None, None) if landmarks is None else ratio_tensors(landmarks)
-        driving = face_motion(motion, *ratios).to("cpu")
-        source = face_motion(source_features.motion).to("cpu")
-        neutral = driving if neutral_motion is None else face_motion(neutral_motion).to("cpu")
-        options = replace(self.options, is_relative=neutral_motion is not None)
-        keypoints = MotionTransfer(source, self.retargeters, options).keypoints_driving(driving, neutral)
-        return self.paint(source_features, keypoints).picture
-
-    def inference(self, source_tensor: torch.Tensor, driving_tensor: torch.Tensor) -> torch.Tensor:
-        """Return the same with nothing precomputed; both (1, 3, 256, 256) RGB in [0, 1]."""
-        return self.inference_with_features(self.extract_features(source_tensor), driving_tensor)
-
-    def animate_optimized(
-        self,
-        source_features: SourceFeatures,
-        driving_frame: np.ndarray,
-        landmarks: np.ndarray | None = None,
-        cached_motion: KeypointMotion | None = None,
-        neutral_motion: KeypointMotion | None = None,
-    ) -> np.ndarray:
-        """Return the face square as the driver looks: (512, 512, 3) uint8 RGB.
-
-        driving_frame: (H, W, 3) uint8 RGB; landmarks: (478, 2 or 3) pixels of the face in it, None where the frame is
-        already the face's square.
-        """
-        driving = driving_tensor(driving_frame, landmarks)
-        picture = self.inference_with_features(source_features, driving, cached_motion, landmarks, neutral_motion)
-        return to_bytes(picture)[0]
-
-
-def driving_tensor(frame: np.ndarray, landmarks: np.ndarray | None = None) -> torch.Tensor:
-    """Return a driving frame, (H, W, 3) uint8 RGB, as the motion extractor takes it: (1, 3, 256, 256) in [0, 1]."""
-    if landmarks is None:
-        return to_tensor(cv2.resize(frame, (DRIVING_CROP_SIZE, DRIVING_CROP_SIZE), interpolation=cv2.INTER_LINEAR))
-    return to_tensor(crop_driving(frame, driving_square(landmarks)))
-
-
-def to_tensor(picture: np.ndarray) -> torch.Tensor:
+def to_tensor(picture: UInt8Array) -> torch.Tensor:
     """Return (H, W, 3) uint8 RGB as (1, 3, H, W) float32 in [0, 1]."""
     return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))[None]).float() / 255.0
 
 
-def to_bytes(pictures: torch.Tensor) -> np.ndarray:
+def to_bytes(pictures: torch.Tensor) -> UInt8Array:
     """Return (B, 3, H, W) RGB in [0, 1] as (B, H, W, 3) uint8; values are cut off, not rounded, as officially."""
     scaled = pictures.float().clamp(0, 1) * 255.0
-    return scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    return np.asarray(scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy())
 
 
 def _torch_painter(networks: Networks) -> Painter:

@@ -1,146 +1,129 @@
-"""Finds the person's neutral pose: what every motion is measured against."""
+"""Finds the person's neutral face, which every motion is measured against; the same for landmarks and LivePortrait."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from animator_core.motion.face_state import FaceState
-from animator_core.tracking.face_model import face_model
-from animator_core.tracking.pose import HeadPose, rotation_from_vector, vector_from_rotation
+from animator_core.arrays import FloatArray
 
-STABLE_SECONDS = 1.0
-_LEAST_STATES = 8
-"""A slow camera needs longer for as many, but none is looked at that is older than `_OLDEST_SECONDS`."""
-_OLDEST_SECONDS = 3.0
-_GIVE_UP_SECONDS = 6.0
-_BUTTON_SECONDS = 0.4
+Face = TypeVar("Face")
+FaceIn = TypeVar("FaceIn", contravariant=True)
+Neutral = TypeVar("Neutral")
+NeutralOut = TypeVar("NeutralOut", covariant=True)
+
+_STABLE_NS = 1_000_000_000
+_LEAST_FACES = 8
+"""A slow camera needs longer for as many, but none is looked at that is older than `_OLDEST_NS`."""
+_OLDEST_NS = 3_000_000_000
+_GIVE_UP_NS = 6_000_000_000
+_BUTTON_NS = 400_000_000
 _MAX_TURN_DEGREES = 3.0
-_MAX_SHAPE_CHANGE = 0.008
-_MAX_MOUTH_CHANGE = 0.012
-_LIPS = (13, 14)
+_MAX_ASIDE_DEGREES = 25.0
 _RESTING_SHARE = 0.25
-_MAX_FRONTAL_DEGREES = 25.0
 
 
-@dataclass(frozen=True)
-class Neutral:
-    """The neutral pose: a pose, a shape ((478, 3) face units), eye ratios (2,) and gaze (2, 2).
+class Comparison(Protocol[FaceIn, NeutralOut]):
+    """Measures of faces of one kind: of landmarks, or of LivePortrait's motion."""
 
-    frame_width: of the frames it was seen in, in pixels.
+    mouth_at_rest: float
+    """Standard deviation of the mouth opening of a resting face."""
+
+    def mouth_openings(self, faces: Sequence[FaceIn]) -> FloatArray:
+        """Return how far each mouth is open, (N,), in any unit."""
+        ...
+
+    def turns(self, faces: Sequence[FaceIn]) -> FloatArray:
+        """Return how each head is turned about three axes, (N, 3) degrees, against any of them."""
+        ...
+
+    def aside(self, faces: Sequence[FaceIn]) -> float:
+        """Return the degrees by which the heads, taken together, are turned away from the camera."""
+        ...
+
+    def shape_change(self, faces: Sequence[FaceIn]) -> float:
+        """Return by how much the faces change otherwise; 1 is the most of a resting face."""
+        ...
+
+    def median(self, faces: Sequence[FaceIn]) -> NeutralOut:
+        """Return the neutral face that they have in common; medians, so that one blink does not count."""
+        ...
+
+
+class Calibration(Generic[Face, Neutral]):
+    """Watches faces until a second of them is stable; after six seconds it takes the calmest second seen.
+
+    A camera of fewer than eight frames a second is given the time that eight take; of one that is slower still, the
+    faces so far count after six seconds.
     """
 
-    pose: HeadPose
-    shape: np.ndarray
-    eye_ratio: np.ndarray
-    gaze: np.ndarray
-    frame_width: int
-
-    def mirrored(self) -> Neutral:
-        """Return the neutral pose that the mirrored frames would have given, see `face_state.mirrored`."""
-        flip = np.array([-1.0, 1.0, 1.0], np.float32)
-        pose, x = self.pose, self.frame_width - self.pose.translation[0]
-        return Neutral(
-            # M R M, for M that turns x round
-            HeadPose(
-                pose.rotation * np.outer(flip, flip), np.array([x, *pose.translation[1:]], np.float32), pose.scale
-            ),
-            self.shape[face_model().mirror] * flip,
-            self.eye_ratio[::-1].copy(),
-            self.gaze[::-1] * flip[:2],
-            self.frame_width,
-        )
-
-
-def neutral_of(states: Sequence[FaceState]) -> Neutral:
-    """Return the neutral pose that the states have in common (medians, so that one blink does not count)."""
-    base = states[0].pose.rotation
-    turns = np.median([vector_from_rotation(s.pose.rotation @ base.T) for s in states], axis=0)
-    pose = HeadPose(
-        rotation_from_vector(turns) @ base,
-        np.median([s.pose.translation for s in states], axis=0).astype(np.float32),
-        float(np.median([s.pose.scale for s in states])),
-    )
-    return Neutral(
-        pose,
-        np.median([s.shape for s in states], axis=0).astype(np.float32),
-        np.median([s.eye_ratio for s in states], axis=0).astype(np.float32),
-        np.median([s.gaze for s in states], axis=0).astype(np.float32),
-        states[0].frame_width,
-    )
-
-
-def resting(states: Sequence[FaceState]) -> Sequence[FaceState]:
-    """Return the states in which the mouth is closed most: somebody who talks has a neutral face between the words."""
-    openings = np.array([_mouth_opening(s) for s in states])
-    most = np.quantile(openings, _RESTING_SHARE)
-    return [s for s, opening in zip(states, openings) if opening <= most]
-
-
-def _mouth_opening(state: FaceState) -> float:
-    upper, lower = _LIPS
-    return float(state.shape[lower, 1] - state.shape[upper, 1])
-
-
-class Calibration:
-    """Watches face states until a second of them is stable; after six seconds it takes the calmest second seen.
-
-    A camera of fewer than eight frames a second is given the time that eight take; of one that is slower still, what
-    there is counts after six seconds.
-    """
-
-    def __init__(self) -> None:
-        self._recent: deque[FaceState] = deque()
+    def __init__(self, comparison: Comparison[Face, Neutral]) -> None:
+        self._comparison = comparison
+        self._recent: deque[tuple[int, Face]] = deque()
         self._first_ns: int | None = None
         self._best: tuple[float, Neutral] | None = None
 
     def restart(self) -> None:
-        """Forget what was seen."""
+        """Forget every face."""
         self._recent.clear()
         self._first_ns = self._best = None
 
-    def watch(self, state: FaceState) -> Neutral | None:
-        """Take one more state; return the neutral pose once it is found."""
-        self.remember(state)
+    def watch(self, face: Face, captured_ns: int) -> Neutral | None:
+        """Take one more face; return the neutral one once it is found."""
+        self.remember(face, captured_ns)
         if self._first_ns is None:
-            self._first_ns = state.captured_ns
-        span = (state.captured_ns - self._recent[0].captured_ns) * 1e-9
-        if span >= STABLE_SECONDS * 0.9 and len(self._recent) >= _LEAST_STATES:
-            unrest = _unrest(self._recent)
+            self._first_ns = captured_ns
+        faces = [each for _, each in self._recent]
+        if captured_ns - self._recent[0][0] >= 0.9 * _STABLE_NS and len(faces) >= _LEAST_FACES:
+            unrest = self._unrest(faces)
             if self._best is None or unrest < self._best[0]:
-                self._best = (unrest, neutral_of(resting(self._recent)))
-            if unrest <= 1.0:
+                self._best = unrest, self._resting_median(faces)
+            if unrest <= 1:
                 return self._best[1]
-        if (state.captured_ns - self._first_ns) * 1e-9 >= _GIVE_UP_SECONDS:
-            return self._best[1] if self._best else neutral_of(resting(self._recent))
-        return None
+        if captured_ns - self._first_ns < _GIVE_UP_NS:
+            return None
+        return self._best[1] if self._best is not None else self._resting_median(faces)
 
-    def remember(self, state: FaceState) -> None:
-        """Keep a state of the last moments, for `from_recent`."""
-        self._recent.append(state)
+    def remember(self, face: Face, captured_ns: int) -> None:
+        """Keep a face of the last moments, for `from_recent`."""
+        self._recent.append((captured_ns, face))
         while True:
-            age = (state.captured_ns - self._recent[0].captured_ns) * 1e-9
-            if age <= STABLE_SECONDS or (len(self._recent) <= _LEAST_STATES and age <= _OLDEST_SECONDS):
+            age = captured_ns - self._recent[0][0]
+            if age <= _STABLE_NS or (len(self._recent) <= _LEAST_FACES and age <= _OLDEST_NS):
                 break
             self._recent.popleft()
 
     def from_recent(self) -> Neutral | None:
-        """Return the neutral pose of the last moment: the person has pressed "calibrate"."""
+        """Return the neutral face of the last moment: the person has pressed "calibrate"."""
         if not self._recent:
             return None
-        newest = self._recent[-1].captured_ns
-        return neutral_of([s for s in self._recent if (newest - s.captured_ns) * 1e-9 <= _BUTTON_SECONDS])
+        newest = self._recent[-1][0]
+        return self._comparison.median([face for seen_ns, face in self._recent if newest - seen_ns <= _BUTTON_NS])
 
+    def from_beginning(self, faces: Sequence[Face], captured_ns: Sequence[int]) -> Neutral:
+        """Return the neutral face of a clip's beginning, of one or more faces: its calm second, or else its median.
 
-def _unrest(states: Sequence[FaceState]) -> float:
-    """Return how far from still, frontal and expressionless the states are; up to 1 is stable."""
-    angles = np.array([s.angles for s in states])
-    turn = float(np.ptp(angles, axis=0).max()) / _MAX_TURN_DEGREES
-    # Without the slowest part of the lids' motion: a blink belongs to a resting face.
-    change = float(np.percentile(np.std([s.shape for s in states], axis=0), 90)) / _MAX_SHAPE_CHANGE
-    mouth = float(np.std([_mouth_opening(s) for s in states])) / _MAX_MOUTH_CHANGE
-    aside = float(np.abs(angles.mean(0))[:2].max()) / _MAX_FRONTAL_DEGREES
-    return max(turn, change, mouth, aside)
+        Unlike live nothing has to wait: a still second that comes later counts from the first frame on.
+        """
+        for face, seen_ns in zip(faces, captured_ns):
+            found = self.watch(face, seen_ns)
+            if found is not None:
+                return found
+        return self._resting_median(faces)
+
+    def _resting_median(self, faces: Sequence[Face]) -> Neutral:
+        """Return the median of those whose mouth is closed most: a talking face is neutral between the words."""
+        openings = self._comparison.mouth_openings(faces)
+        most = np.quantile(openings, _RESTING_SHARE)
+        return self._comparison.median([face for face, opening in zip(faces, openings) if opening <= most])
+
+    def _unrest(self, faces: Sequence[Face]) -> float:
+        """Return how far from still, frontal and silent the faces are; up to 1 is stable."""
+        compare = self._comparison
+        turn = float(np.ptp(compare.turns(faces), axis=0).max()) / _MAX_TURN_DEGREES
+        aside = compare.aside(faces) / _MAX_ASIDE_DEGREES
+        mouth = float(np.std(compare.mouth_openings(faces))) / compare.mouth_at_rest
+        return max(turn, aside, mouth, compare.shape_change(faces))

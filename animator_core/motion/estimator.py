@@ -4,92 +4,69 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 
-from animator_core.motion.calibration import Calibration, Neutral, neutral_of, resting
-from animator_core.motion.driving import DrivenFace, DrivingMotion
-from animator_core.motion.face_state import FaceState, face_state, mirrored
+from animator_core.arrays import FloatArray
+from animator_core.ipc.face_settings import FaceSettings
+from animator_core.motion.calibration import Calibration
+from animator_core.motion.driving import DrivingMotion
+from animator_core.motion.face_state import FaceState, NeutralPose, StateComparison, SteadyFrame, face_state, mirrored
+from animator_core.motion.filters import Ease, OneEuroFilter, resting_cutoff_hz
 from animator_core.motion.idle import IdleMotion
-from animator_core.motion.one_euro import OneEuroFilter
-from animator_core.motion.steady_frame import SteadyFrame
-from animator_core.tracking.observation import FaceObservation
-from animator_core.tracking.pose import euler_angles, rotation_from_euler, rotation_from_vector, vector_from_rotation
+from animator_core.motion.rotation import euler_angles, rotation_from_euler, rotation_from_vector, vector_from_rotation
+from animator_core.tracking.observation import FaceObservation, TrackedFrame
 
 _CLOSED_RATIO = 0.15
 """Share of the neutral lid opening at which MediaPipe's lids of a closed eye lie (measured: 0.05 to 0.2)."""
 _HOLD_SECONDS = 0.3
-_EASE_SECONDS = 0.45
 _MOST_OPENNESS = 2.0
 _MOST_WIDENED = 0.4
 """A neutral face taken with narrowed eyes has the usual ones look torn open; wide eyes approach this much more."""
 _MOUTH_CORNERS = (61, 291)
 
 
-@dataclass(frozen=True)
-class MotionSettings:
-    """How a motion is derived; the fields mean what they mean in `protocol.AnimationSettings`."""
-
-    mirror: bool = False
-    sensitivity_expression: float = 1.0
-    sensitivity_pose: float = 1.0
-    smoothing: float = 0.5
-
-
 class MotionEstimator:
     """Turns observations into `DrivingMotion`, one person at a time."""
 
-    def __init__(self, settings: MotionSettings | None = None) -> None:
-        self._calibration = Calibration()
+    def __init__(self, settings: FaceSettings | None = None) -> None:
+        self.settings = settings or FaceSettings()
+        self._calibration = _new_calibration()
         self._frame = SteadyFrame()
-        self._neutral: Neutral | None = None
+        self._neutral: NeutralPose | None = None
         self._idle = IdleMotion()
-        self._make_filters(MotionSettings())
+        self._ease = Ease(blend)
+        self._make_filters()
         self.is_calibrated = False
-        self.neutral_changes = 0
-        """How often the neutral pose became another one, or none."""
+        self.neutral: NeutralPose | None = None
+        """The neutral pose that was found, of the frames as they are, not mirrored; None before."""
         self.has_face = False
         self._live: DrivingMotion | None = None
-        self._shown = DrivingMotion()
-        self._has_shown = False
-        self._calibrations = 0
-        self._left: DrivingMotion | None = None
-        self._left_ns = 0
         self._lost_ns: int | None = None
         self._now_ns = 0
         self._filtered_ns = 0
-        self.set_settings(settings or MotionSettings())
 
     @property
     def is_moving(self) -> bool:
         """Whether the motion changes by itself: frames are worth rendering without new observations."""
-        return not self.has_face or self._left is not None
+        return not self.has_face or self._lost_ns is not None or self._ease.is_easing
 
-    def set_settings(self, settings: MotionSettings) -> None:
+    def set_settings(self, settings: FaceSettings) -> None:
         """Take other settings; mirroring mirrors the neutral pose with everything else."""
-        if getattr(self, "settings", settings).mirror != settings.mirror:
+        if settings.mirror != self.settings.mirror:
             self._calibration.restart()
             if self._neutral is not None:
                 self._neutral = self._neutral.mirrored()
-                self._begin_ease()
-        self._make_filters(settings)
+                self._ease.begin(self._now_ns)
         self.settings = settings
+        self._make_filters()
 
-    @property
-    def neutral(self) -> Neutral | None:
-        """The neutral pose that was found, of the frames as they are, not mirrored; None before."""
-        if not self.is_calibrated or self._neutral is None:
-            return None
-        return self._neutral.mirrored() if self.settings.mirror else self._neutral
-
-    def set_neutral(self, neutral: Neutral) -> None:
+    def set_neutral(self, neutral: NeutralPose) -> None:
         """Take a neutral pose that `neutral` gave before, in another run for example."""
-        self._take_neutral(neutral.mirrored() if self.settings.mirror else neutral)
+        self._take_neutral(self._mirrored(neutral))
 
     def calibrate(self) -> None:
         """Make the present moment the neutral pose; without a face, the next stable second will be it."""
-        self._calibrations += 1
         neutral = self._calibration.from_recent()
         if neutral is None:
             self._forget_neutral()
@@ -98,16 +75,20 @@ class MotionEstimator:
 
     def calibrate_from(self, observations: Sequence[FaceObservation]) -> None:
         """Find the neutral pose in observations that are known beforehand (a clip's beginning)."""
-        found: Neutral | None = None
-        watcher, frame = Calibration(), SteadyFrame()
+        frame = SteadyFrame()
         states = [self._state(frame.observe(observation), None) for observation in observations]
-        for state in states:
-            found = found or watcher.watch(state)
         if states:
-            self._neutral, self.is_calibrated = found or neutral_of(resting(states)), True
+            self._neutral = _new_calibration().from_beginning(states, [state.captured_ns for state in states])
+            self.neutral, self.is_calibrated = self._mirrored(self._neutral), True
+
+    def follow(self, tracked: TrackedFrame | None, now_ns: int) -> DrivingMotion:
+        """Return the motion at ``now_ns``; tracked: a new driving frame, or None for none since the last call."""
+        if tracked is not None and tracked.observation is None:
+            self.face_lost(now_ns)
+        return self.update(None if tracked is None else tracked.observation, now_ns)
 
     def update(self, observation: FaceObservation | None, now_ns: int) -> DrivingMotion:
-        """Return the motion at ``now_ns``; observation: a new one, or None where there is none since the last call."""
+        """Return the motion at ``now_ns``; observation: a new one, or None for none since the last call."""
         seconds = min(max((now_ns - self._now_ns) * 1e-9, 1e-4), 0.5)
         self._now_ns = now_ns
         if observation is not None:
@@ -115,52 +96,38 @@ class MotionEstimator:
         if self._lost_ns is not None and (now_ns - self._lost_ns) * 1e-9 > _HOLD_SECONDS and self.has_face:
             self.has_face = False
             self._idle.restart()
-            self._begin_ease()
+            self._ease.begin(now_ns)
         target = self._live if self.has_face and self._live is not None else self._idle.advance(seconds)
-        self._shown, self._has_shown = replace(self._ease(target), now_ns=now_ns), True
-        return self._shown
+        return self._ease(target, now_ns)
 
     def face_lost(self, now_ns: int) -> None:
         """Tell that the tracker sees no face; after a short hold the character eases to its idle motion."""
         if self._lost_ns is None:
             self._lost_ns = now_ns
 
-    def driven_face(self, observation: FaceObservation) -> DrivenFace:
-        """Return what renderers are told of an observed face."""
-        settings = self.settings
-        seen = mirrored(observation) if settings.mirror else observation
-        return DrivenFace(
-            seen.landmarks,
-            settings.mirror,
-            self._calibrations,
-            settings.sensitivity_expression,
-            settings.sensitivity_pose,
-            settings.smoothing,
-        )
-
     def _observe(self, observation: FaceObservation) -> None:
         self._lost_ns = None
         steady = self._frame.observe(observation)
         state = self._state(steady, self._neutral.shape if self._neutral else None)
         if self._neutral is None:
-            self._neutral = neutral_of([state])
+            self._neutral = StateComparison().median([state])
         if not self.is_calibrated:
-            found = self._calibration.watch(state)
+            found = self._calibration.watch(state, state.captured_ns)
             if found is not None:
                 self._take_neutral(found)
                 state = self._state(steady, found.shape)
         else:
-            self._calibration.remember(state)
+            self._calibration.remember(state, state.captured_ns)
         if not self.has_face:
             self.has_face = True
             self._reset_filters()
-            self._begin_ease()
-        self._live = self._relative(state, observation)
+            self._ease.begin(self._now_ns)
+        self._live = self._relative(state)
 
-    def _state(self, observation: FaceObservation, neutral_shape: np.ndarray | None) -> FaceState:
+    def _state(self, observation: FaceObservation, neutral_shape: FloatArray | None) -> FaceState:
         return face_state(mirrored(observation) if self.settings.mirror else observation, neutral_shape)
 
-    def _relative(self, state: FaceState, observation: FaceObservation) -> DrivingMotion:
+    def _relative(self, state: FaceState) -> DrivingMotion:
         neutral = self._neutral
         assert neutral is not None
         settings = self.settings
@@ -184,57 +151,44 @@ class MotionEstimator:
             gaze=self._gaze_filter(state.gaze - neutral.gaze, seconds) * strength,
             mouth_width=float(np.linalg.norm(neutral.shape[_MOUTH_CORNERS[0]] - neutral.shape[_MOUTH_CORNERS[1]])),
             captured_ns=state.captured_ns,
-            face=self.driven_face(observation),
         )
 
-    def _take_neutral(self, neutral: Neutral) -> None:
+    def _take_neutral(self, neutral: NeutralPose) -> None:
         self._neutral, self.is_calibrated = neutral, True
-        self.neutral_changes += 1
+        self.neutral = self._mirrored(neutral)
         self._reset_filters()
-        self._begin_ease()
+        self._ease.begin(self._now_ns)
 
     def _forget_neutral(self) -> None:
-        self._neutral, self.is_calibrated = None, False
-        self.neutral_changes += 1
+        self._neutral, self.neutral, self.is_calibrated = None, None, False
         self._calibration.restart()
 
-    def _begin_ease(self) -> None:
-        # What nobody has seen yet needs no way back: a clip begins with its first frame's pose.
-        if self._has_shown:
-            self._left, self._left_ns = self._shown, self._now_ns
+    def _mirrored(self, neutral: NeutralPose) -> NeutralPose:
+        """Return a neutral pose of the frames as they are for those that are looked at, and the other way round."""
+        return neutral.mirrored() if self.settings.mirror else neutral
 
-    def _ease(self, target: DrivingMotion) -> DrivingMotion:
-        if self._left is None:
-            return target
-        share = (self._now_ns - self._left_ns) * 1e-9 / _EASE_SECONDS
-        if share >= 1:
-            self._left = None
-            return target
-        return blend(self._left, target, share * share * (3 - 2 * share))
-
-    def _make_filters(self, settings: MotionSettings) -> None:
-        # 0 leaves the signal as it is (60 Hz), 0.5 rests at 2.2 Hz, 1 at 0.5 Hz.
-        calm = 60.0 * (0.5 / 60.0) ** _curve(settings.smoothing)
-        self._pose_filter = OneEuroFilter(calm, beta=30.0)
-        self._expression_filter = OneEuroFilter(calm * 1.5, beta=100.0, speed_cutoff_hz=8.0)
+    def _make_filters(self) -> None:
+        calm_hz = resting_cutoff_hz(self.settings.smoothing)
+        self._pose_filter = OneEuroFilter(calm_hz, beta=30.0)
+        self._expression_filter = OneEuroFilter(calm_hz * 1.5, beta=100.0, speed_cutoff_hz=8.0)
         # A blink takes three frames: its speed must count at once.
-        self._eye_filter = OneEuroFilter(calm * 2.0, beta=10.0, speed_cutoff_hz=60.0)
-        self._gaze_filter = OneEuroFilter(calm, beta=25.0)
+        self._eye_filter = OneEuroFilter(calm_hz * 2.0, beta=10.0, speed_cutoff_hz=60.0)
+        self._gaze_filter = OneEuroFilter(calm_hz, beta=25.0)
 
     def _reset_filters(self) -> None:
         for each in (self._pose_filter, self._expression_filter, self._eye_filter, self._gaze_filter):
             each.reset()
 
 
-def _curve(smoothing: float) -> float:
-    return min(max(smoothing, 0.0), 1.0) ** 0.5
+def _new_calibration() -> Calibration[FaceState, NeutralPose]:
+    return Calibration(StateComparison())
 
 
 def blend(start: DrivingMotion, end: DrivingMotion, share: float) -> DrivingMotion:
     """Return the motion between two: ``share`` 0 is ``start``, 1 is ``end``."""
 
-    def mix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return (a + (b - a) * share).astype(np.float32)
+    def mix(a: FloatArray, b: FloatArray) -> FloatArray:
+        return np.asarray(a + (b - a) * share, np.float32)
 
     step = vector_from_rotation(end.rotation @ start.rotation.T)
     return DrivingMotion(
@@ -247,10 +201,9 @@ def blend(start: DrivingMotion, end: DrivingMotion, share: float) -> DrivingMoti
         mouth_width=start.mouth_width + (end.mouth_width - start.mouth_width) * share,
         breath=start.breath + (end.breath - start.breath) * share,
         captured_ns=end.captured_ns,
-        face=end.face,
     )
 
 
-def _softened(openness: np.ndarray) -> np.ndarray:
+def _softened(openness: FloatArray) -> FloatArray:
     wider = np.maximum(openness - 1, 0.0)
-    return np.minimum(openness, 1.0) + _MOST_WIDENED * np.tanh(wider / _MOST_WIDENED)
+    return np.asarray(np.minimum(openness, 1.0) + _MOST_WIDENED * np.tanh(wider / _MOST_WIDENED))

@@ -1,6 +1,6 @@
-"""What becomes of places in a driving frame when the frames change their size in mid-clip; standard library only.
+"""Carries places over when driving frames change their size in mid-clip; standard library only.
 
-Cameras, calls and recordings that adapt their quality do so, and the person stays where they are.
+Cameras, calls and recordings that adapt their quality do so, and the person does not move.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class FrameChange:
 def frame_change(old: tuple[int, int], new: tuple[int, int], face_growth: float = 1.0) -> FrameChange:
     """Return how pixels of frames of size ``old`` become those of frames of size ``new``, both (width, height).
 
-    face_growth: the face's size in the new frame by that in the old one, which tells what was cut where the frames
+    face_growth: the face's size in the new frame by that in the old one, which tells how they were cut if the frames
     differ in shape as well: a camera's 4:3 mode may lack the sides of its 16:9 mode, or 16:9 top and bottom.
     """
     sides = [(new[0], old[0]), (new[1], old[1]), (max(new), max(old)), (min(new), min(old))]

@@ -1,4 +1,4 @@
-"""What a character does while nobody drives it: it breathes slowly, sways a little and blinks now and then."""
+"""The idle motion while nobody drives: slow breath, a little sway and a blink now and then."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import random
 import numpy as np
 
 from animator_core.motion.driving import DrivingMotion
-from animator_core.tracking.pose import rotation_from_vector
+from animator_core.motion.rotation import rotation_from_vector
 
 _BREATH_SECONDS = 4.2
 _BLINK_SECONDS = 0.22

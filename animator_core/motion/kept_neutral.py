@@ -10,12 +10,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from animator_core.motion.calibration import Neutral
-from animator_core.motion.npz_file import DAMAGE
+from animator_core.arrays import FloatArray
+from animator_core.atomic_file import DAMAGE
+from animator_core.motion.face_state import NeutralPose
 from animator_core.tracking.observation import LANDMARK_COUNT
 from animator_core.tracking.pose import HeadPose
 
-Arrays = Mapping[str, np.ndarray]
+Arrays = Mapping[str, FloatArray]
 _SHAPES = {
     "rotation": (3, 3),
     "translation": (3,),
@@ -27,21 +28,20 @@ _SHAPES = {
 }
 
 
-def neutral_arrays(neutral: Neutral) -> dict[str, np.ndarray]:
-    """Return the numbers of a neutral pose by name."""
-    pose = neutral.pose
-    values = (pose.rotation, pose.translation, pose.scale, neutral.shape, neutral.eye_ratio, neutral.gaze)
-    return {name: np.asarray(value, np.float32) for name, value in zip(_SHAPES, (*values, neutral.frame_width))}
-
-
-def neutral_of_arrays(arrays: Arrays) -> Neutral | None:
-    """Return the neutral pose of such numbers, None where they are none."""
+def neutral_of_arrays(arrays: Arrays) -> NeutralPose | None:
+    """Return the neutral pose of `NeutralPose.arrays`; None if they are none."""
     if not are_sound(arrays, _SHAPES):
         return None
     pose = HeadPose(arrays["rotation"], arrays["translation"], float(arrays["scale"]))
     if pose.scale <= 0:
         return None
-    return Neutral(pose, arrays["shape"], arrays["eye_ratio"], arrays["gaze"], int(arrays["frame_width"]))
+    return NeutralPose(
+        pose=pose,
+        shape=arrays["shape"],
+        eye_ratio=arrays["eye_ratio"],
+        gaze=arrays["gaze"],
+        frame_width=int(arrays["frame_width"]),
+    )
 
 
 def are_sound(arrays: Arrays, shapes: Mapping[str, tuple[int, ...]]) -> bool:
@@ -63,14 +63,14 @@ def to_text(arrays: Arrays) -> str:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in arrays.items():
             member = io.BytesIO()
-            np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+            np.save(member, array, allow_pickle=False)
             # Without the time of day: the same numbers give the same text.
             archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue(), zipfile.ZIP_DEFLATED)
     return base64.b64encode(file.getvalue()).decode()
 
 
-def from_text(text: str) -> dict[str, np.ndarray]:
-    """Return the arrays of such a line; none where it is damaged."""
+def from_text(text: str) -> dict[str, FloatArray]:
+    """Return the arrays of such a line; none if it is damaged."""
     try:
         with np.load(io.BytesIO(base64.b64decode(text, validate=True)), allow_pickle=False) as archive:
             return {name: np.asarray(archive[name]) for name in archive.files}

@@ -1,7 +1,7 @@
-"""What of a motion shows in a picture, in units of a change that nobody sees.
+"""The visible part of a motion, in units of a change that nobody sees.
 
-Two motions look the same where no number of `signature` differs by more than 1. The tolerances are shifts of the drawn
-points by face sizes, and by pixels where a face has more of them than `USUAL_FACE_PIXELS`; docs/PERFORMANCE.md has what
+Two motions look the same if no number of `signature` differs by more than 1. The tolerances are shifts of the drawn
+points by face sizes, and by pixels if a face has more of them than `USUAL_FACE_PIXELS`; docs/PERFORMANCE.md has what
 pictures differ by that are not drawn again within them. Lids, lips and gaze have the narrower one: a blink or a word
 begins with a small shift and must not be late.
 """
@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from animator_core.arrays import FloatArray
 from animator_core.motion.driving import DrivingMotion
 from animator_core.tracking.face_model import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE, face_model
 
 USUAL_FACE_PIXELS = 180
-"""What a face takes of a picture of 512."""
+"""The usual face in a picture of 512."""
 # 0.6 and 0.4 pixels of such a face.
 HEAD_TOLERANCE = 0.6 / 180
 LID_AND_LIP_TOLERANCE = 0.4 / 180
@@ -31,7 +32,7 @@ _LIPS = np.array(sorted({*INNER_LIPS, *OUTER_LIPS}))
 _SKIN = np.setdiff1d(np.arange(468), (*RIGHT_EYE, *LEFT_EYE))
 
 
-def signature(motion: DrivingMotion, face_pixels: float = USUAL_FACE_PIXELS) -> np.ndarray:
+def signature(motion: DrivingMotion, face_pixels: float = USUAL_FACE_PIXELS) -> FloatArray:
     """Return all that a picture shows of a motion, (N,) float32; face_pixels: the drawn face's size, `Pose.scale`."""
     # x = s · R (x_mean + e) + t
     shape = face_model().mean[_SKIN] + motion.expression[_SKIN]
@@ -46,7 +47,7 @@ def magnification(size: float) -> float:
     return max(1.0, size)
 
 
-def lids_and_lips(motion: DrivingMotion) -> np.ndarray:
+def lids_and_lips(motion: DrivingMotion) -> FloatArray:
     """Return the part of it that must never be late, (N,) float32."""
     shifts = (
         motion.eye_openness * _EYE_OPENING,

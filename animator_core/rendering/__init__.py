@@ -1,1 +1,1 @@
-"""What every renderer has in common."""
+"""The interface of renderers, and their colours."""

@@ -1,32 +1,79 @@
-"""What every renderer does."""
+"""The interface of every renderer and its driver."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-
+from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.characters.character import Character
 from animator_core.errors import AnimatorError
-from animator_core.motion.driving import DrivingMotion
+from animator_core.ipc.face_settings import FaceSettings
+from animator_core.motion.estimator import MotionEstimator
+from animator_core.tracking.observation import TrackedFrame
 
 
 @dataclass(frozen=True)
 class Placement:
-    """What a picture is to show, known before it is drawn.
+    """A picture before it is drawn.
 
-    signature: (N,) float32, in units of a change that nobody sees: pictures of one character look the same where no
-    number of their signatures differs by more than 1. content: what `Renderer.draw` draws.
+    signature: (N,) float32, in units of a change that nobody sees: pictures of one character look the same if no
+    number of their signatures differs by more than 1. content: for `Renderer.draw`.
+    captured_ns: capture time of the driving frame behind it; 0 for none.
     """
 
-    signature: np.ndarray
+    signature: FloatArray
     content: Any
+    captured_ns: int = 0
+
+
+class Driver(Protocol):
+    """Places a renderer's character as the person on camera moves; made by `Renderer.create_driver`.
+
+    Used by the thread that draws.
+    """
+
+    @property
+    def neutral(self) -> Mapping[str, FloatArray]:
+        """The person's neutral pose as arrays by name; empty before it was found. The same object until it changes."""
+        ...
+
+    def set_neutral(self, arrays: Mapping[str, FloatArray]) -> None:
+        """Take the part of ``arrays``, another driver's ``neutral``, that only this kind of renderer knows."""
+        ...
+
+    def set_settings(self, settings: FaceSettings) -> None:
+        """Take other settings; mirroring mirrors the neutral pose as well."""
+        ...
+
+    def calibrate(self) -> None:
+        """Make the present moment the neutral pose; without a face, the next stable second."""
+        ...
+
+    def calibrate_from(self, beginning: Sequence[TrackedFrame]) -> None:
+        """Find the neutral pose in the first second of a clip, before its first frame is placed."""
+        ...
+
+    def face_lost(self, now_ns: int) -> None:
+        """Tell that no face is seen, or no frame comes any more."""
+        ...
+
+    def place(self, tracked: TrackedFrame | None, now_ns: int) -> Placement:
+        """Return the character at ``now_ns``, at a small part of the cost of drawing it.
+
+        tracked: a new driving frame, or None for none since the last call. Raises CharacterError if no character is
+        set, ModelError if the device fails.
+        """
+        ...
+
+    def place_again(self) -> Placement:
+        """Return the last motion of the character that is set now; its neutral pose before the first motion."""
+        ...
 
 
 class Renderer(Protocol):
-    """Draws one character in motion; `set_character` does everything that does not depend on the motion."""
+    """Draws one character; `set_character` does everything that does not depend on the motion."""
 
     name: str
     """"warp" or "liveportrait"."""
@@ -35,44 +82,30 @@ class Renderer(Protocol):
     note: AnimatorError | None
     """Why it is not the renderer or device that could be expected; None if it is."""
 
-    neutral: Mapping[str, np.ndarray]
-    """The driver's neutral face as this renderer sees it, for `set_neutral` of another one; empty for none."""
-
-    def set_neutral(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Take the driver's neutral face that ``neutral`` of another renderer was; nothing if it is of another kind."""
+    def create_driver(self, estimator: MotionEstimator) -> Driver:
+        """Return a driver for the person that ``estimator`` follows."""
         ...
 
     def prepare(self, character: Character) -> None:
-        """Compute and keep what `set_character` needs, so that a later switch is quick."""
+        """Compute and keep everything that `set_character` needs, so that a later switch is quick."""
         ...
 
     def set_character(self, character: Character) -> None:
-        """Make ``character`` the one that `render` draws; raises CharacterError where it cannot be drawn."""
+        """Draw ``character`` from now on; raises CharacterError if it cannot be drawn."""
         ...
 
-    def place(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> Placement:
-        """Return what the character in ``motion`` is to look like, at a small part of what drawing it costs.
-
-        driving_frame: (H, W, 3) uint8 RGB, for renderers that look at it.
-        """
-        ...
-
-    def draw(self, placement: Placement) -> np.ndarray:
-        """Return the character as `place` has it: (H, W, 4) uint8 BGRA in the size of its picture.
+    def draw(self, placement: Placement) -> UInt8Array:
+        """Return the character as placed by the driver: (H, W, 4) uint8 BGRA in the size of its picture.
 
         The colour is premultiplied in linear light and sRGB-encoded (`frame_ring.FORMAT_BGRA_PREMULTIPLIED`).
         The array is reused by the next call.
         """
         ...
 
-    def render(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> np.ndarray:
-        """Return the character in ``motion``: `place`, then `draw`."""
-        ...
-
     def warm_up(self) -> None:
         """Do once, for the character that is set, all that a live frame takes, so that the first one is quick.
 
-        Libraries choose and build for each thread what they compute with: the thread that draws calls it as well.
+        Libraries choose and build their kernels for each thread: the thread that draws calls it as well.
         """
         ...
 

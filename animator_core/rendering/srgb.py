@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from animator_core.arrays import AnyArray, UInt8Array
 
-def premultiplied_bgra(picture: np.ndarray) -> np.ndarray:
+
+def premultiplied_bgra(picture: UInt8Array) -> UInt8Array:
     """Return a straight-alpha picture as `frame_ring.FORMAT_BGRA_PREMULTIPLIED` wants it.
 
     picture: (H, W, 4) uint8 RGBA, sRGB. Opaque pixels keep their exact bytes. (H, W, 4) uint8 BGRA comes back.
@@ -20,11 +22,11 @@ def premultiplied_bgra(picture: np.ndarray) -> np.ndarray:
     return out
 
 
-def decode_srgb(encoded: np.ndarray) -> np.ndarray:
+def decode_srgb(encoded: AnyArray) -> AnyArray:
     """Return linear light in [0, 1] of sRGB-encoded values in [0, 1] (IEC 61966-2-1)."""
     return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
 
 
-def encode_srgb(linear: np.ndarray) -> np.ndarray:
+def encode_srgb(linear: AnyArray) -> AnyArray:
     """Return sRGB-encoded values in [0, 1] of linear light in [0, 1] (IEC 61966-2-1)."""
     return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.maximum(linear, 0.0) ** (1 / 2.4) - 0.055)

@@ -1,10 +1,11 @@
-"""Finds the face in a still picture, once and as exactly as possible."""
+"""Finds the landmarks of a face in a still picture, as exactly as possible."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
+from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.tracking.face_mesh import FaceMeshTracker
 from animator_core.tracking.observation import FaceObservation, FaceTracker
 
@@ -12,11 +13,11 @@ _CROP_SIDE = 640
 _SEARCH_SIDE = 1280
 
 
-def detect_face(picture: np.ndarray, tracker: FaceTracker | None = None) -> np.ndarray | None:
+def detect_face(picture: UInt8Array, tracker: FaceTracker | None = None) -> FloatArray | None:
     """Return the landmarks of the largest face in ``picture`` as (478, 3) float32 pixels, or None.
 
-    picture: (H, W, 3) uint8 RGB. tracker: a static tracker; the face mesh where None.
-    A first look finds the face; a second one, at a crop around it brought to one size, places the landmarks.
+    picture: (H, W, 3) uint8 RGB. tracker: a static tracker, by default the face mesh.
+    The face is found in the whole picture; its landmarks come from a crop around it, resized to a standard size.
     """
     own = FaceMeshTracker(min_detection_confidence=0.3, is_static=True) if tracker is None else None
     used = tracker or own
@@ -36,11 +37,11 @@ def detect_face(picture: np.ndarray, tracker: FaceTracker | None = None) -> np.n
             own.close()
 
 
-def _first_look(picture: np.ndarray, tracker: FaceTracker) -> np.ndarray | None:
-    """Look at the whole picture, then at its upper parts, where a small face stands out more."""
+def _first_look(picture: UInt8Array, tracker: FaceTracker) -> FloatArray | None:
+    """Track in the whole picture, then in parts of its upper half, in which a small face is larger."""
     height, width = picture.shape[:2]
     side = max(height, width)
-    regions = [(width / 2, height / 2, side)]
+    regions = [(width / 2, height / 2, float(side))]
     for share in (0.6, 0.4):
         half = side * share / 2
         regions += [(x, y, side * share) for y in (half, height / 2) for x in (width / 2, half, width - half)]
@@ -51,8 +52,8 @@ def _first_look(picture: np.ndarray, tracker: FaceTracker) -> np.ndarray | None:
     return None
 
 
-def _look(picture: np.ndarray, tracker: FaceTracker, square: tuple[float, float, float]) -> np.ndarray | None:
-    """Track in the square (centre x, centre y, side) of the picture; what lies outside the picture repeats its edge."""
+def _look(picture: UInt8Array, tracker: FaceTracker, square: tuple[float, float, float]) -> FloatArray | None:
+    """Track in a square (centre x, centre y, side) of the picture; beyond the picture its edge is replicated."""
     x, y, side = square
     scale = (_CROP_SIDE if side < min(picture.shape[:2]) else min(_SEARCH_SIDE, max(side, _CROP_SIDE))) / side
     size = max(8, round(side * scale))
@@ -67,7 +68,7 @@ def _look(picture: np.ndarray, tracker: FaceTracker, square: tuple[float, float,
     return landmarks.astype(np.float32)
 
 
-def _face_square(landmarks: np.ndarray) -> tuple[float, float, float]:
+def _face_square(landmarks: FloatArray) -> tuple[float, float, float]:
     low, high = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
     x, y = (low + high) / 2
     return float(x), float(y), float((high - low).max() * 1.7)

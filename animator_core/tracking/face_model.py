@@ -1,7 +1,7 @@
-"""A neutral face of MediaPipe's 478 landmarks, and what is known of each landmark.
+"""A neutral face of MediaPipe's 478 landmarks, and the landmarks' names, rings and triangles.
 
-The numbers in face_model.npz are measurements of our own: the mean of tracked neutral frames, made symmetric; the
-triangles are the 852 of MediaPipe's face mesh (eye and mouth openings are holes). Its axes are x right, y down and
+The numbers in face_model.npz are our own measurements: the mean of tracked neutral frames, made symmetric; the
+triangles are the 852 of MediaPipe's face mesh, with holes for eyes and mouth. Its axes are x right, y down and
 z away from the viewer; its origin lies between the eyes; one unit is the height from forehead (10) to chin (152).
 """
 
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from animator_core.arrays import AnyArray, DoubleArray, FloatArray, IntArray
 from animator_core.errors import CharacterError
 from animator_core.tracking.observation import LANDMARK_COUNT
 
@@ -35,7 +36,7 @@ RIGHT_IRIS, LEFT_IRIS = 468, 473
 """Centres of the irises; the four points of the rim follow each."""
 RIGID_POINTS = (4, 6, 10, 33, 54, 67, 117, 119, 121, 127, 129, 132, 133, 136, 143, 147, 198, 205,
                 263, 284, 297, 346, 348, 350, 356, 358, 361, 362, 365, 372, 376, 420, 425)  # fmt: skip
-"""Landmarks all over the face that expression moves little: those by which MediaPipe aligns its own face geometry."""
+"""Landmarks that expression moves little; MediaPipe aligns its own face geometry by them."""
 FOREHEAD, CHIN, NOSE_TIP, NOSE_BRIDGE = 10, 152, 1, 6
 
 NAMED_POINTS: Mapping[str, int] = {
@@ -56,43 +57,43 @@ NAMED_POINTS: Mapping[str, int] = {
     "upper_lip_top": 0, "upper_lip_bottom": 13, "lower_lip_top": 14, "lower_lip_bottom": 17,
     "forehead": 10, "chin": 152, "jaw_right": 172, "jaw_left": 397, "cheek_right": 234, "cheek_left": 454,
 }  # fmt: skip
-"""The key points that a character's yaml may name, and their landmark; "right" is the character's own right."""
+"""Landmark indices of the key points that a character's yaml may name; "right" is the character's own right."""
 REQUIRED_POINTS = ("right_eye_outer", "right_eye_inner", "left_eye_inner", "left_eye_outer",
                    "mouth_right", "mouth_left", "chin")  # fmt: skip
 
 
 @dataclass(frozen=True)
 class FaceModel:
-    """What is known of the 478 landmarks.
+    """The mean face and the topology of the 478 landmarks.
 
-    mean: (478, 3) float32 neutral face in face units. mirror: (478,) the landmark on the other side.
+    mean: (478, 3) float32 neutral face in face units. mirror: (478,) intp, the landmark on the other side.
     triangles: (852, 3) int32, clockwise on the screen.
     """
 
-    mean: np.ndarray
-    mirror: np.ndarray
-    triangles: np.ndarray
+    mean: FloatArray
+    mirror: AnyArray
+    triangles: IntArray
 
 
 @functools.lru_cache(maxsize=1)
 def face_model() -> FaceModel:
-    """Return the face model that lies beside this file."""
+    """Return the face model, loaded from the file beside this module."""
     with np.load(Path(__file__).with_name("face_model.npz"), allow_pickle=False) as data:
         return FaceModel(data["mean"], data["mirror"].astype(np.intp), data["triangles"].astype(np.int32))
 
 
-def fit_landmarks(named_points: Mapping[str, Sequence[float]]) -> np.ndarray:
-    """Return all 478 landmarks of a face of which some key points are known, as (478, 3) float32 in pixels.
+def fit_landmarks(named_points: Mapping[str, Sequence[float]]) -> FloatArray:
+    """Return all 478 landmarks of a face from some key points, as (478, 3) float32 in pixels.
 
-    named_points: x, y in pixels by a name of `NAMED_POINTS` or by a landmark's number; `REQUIRED_POINTS` must be there.
-    The neutral face is bent to the points by a thin-plate spline (Bookstein 1989); depth is scaled with it.
+    named_points: x, y in pixels by a name of `NAMED_POINTS` or a landmark's index; `REQUIRED_POINTS` must be there.
+    A thin-plate spline (Bookstein 1989) fits the neutral face to the points; depth is scaled with it.
     Raises CharacterError for unknown or missing names.
     """
     known: dict[int, tuple[float, float]] = {}
     for name, point in named_points.items():
         index = NAMED_POINTS.get(name, int(name) if str(name).isdigit() else -1)
         if not 0 <= index < LANDMARK_COUNT:
-            raise CharacterError(f"landmarks.{name} is no key point", f"known are {', '.join(NAMED_POINTS)}")
+            raise CharacterError(f"landmarks.{name} is not a key point", f"use one of {', '.join(NAMED_POINTS)}")
         if len(point) < 2:
             raise CharacterError(f"landmarks.{name} is {point!r}", "write [x, y] in pixels")
         known[index] = (float(point[0]), float(point[1]))
@@ -111,21 +112,22 @@ def fit_landmarks(named_points: Mapping[str, Sequence[float]]) -> np.ndarray:
     return np.column_stack([points, model.mean[:, 2] * scale]).astype(np.float32)
 
 
-def _thin_plate_spline(source: np.ndarray, destination: np.ndarray, query: np.ndarray) -> np.ndarray:
-    def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _thin_plate_spline(source: DoubleArray, destination: DoubleArray, query: DoubleArray) -> DoubleArray:
+    def kernel(a: DoubleArray, b: DoubleArray) -> DoubleArray:
         squared = ((a[:, None] - b[None]) ** 2).sum(-1)
-        return squared * np.log(squared + 1e-12)
+        return np.asarray(squared * np.log(squared + 1e-12))
 
     count = len(source)
     affine = np.column_stack([np.ones(count), source])
-    # A little stiffness: points drawn by hand contradict each other by a pixel or two.
+    # A little regularisation: points placed by hand contradict each other by a pixel or two.
     system = np.block([[kernel(source, source) + 1e-4 * np.eye(count), affine], [affine.T, np.zeros((3, 3))]])
     weights = np.linalg.solve(system, np.vstack([destination, np.zeros((3, 2))]))
-    return kernel(query, source) @ weights[:count] + np.column_stack([np.ones(len(query)), query]) @ weights[count:]
+    linear = np.column_stack([np.ones(len(query)), query]) @ weights[count:]
+    return np.asarray(kernel(query, source) @ weights[:count] + linear)
 
 
-def _round_iris(points: np.ndarray, iris: int, known: Mapping[int, tuple[float, float]]) -> None:
-    """Where the rim is not given, make it a circle: the spline may have bent it with the lids."""
+def _round_iris(points: DoubleArray, iris: int, known: Mapping[int, tuple[float, float]]) -> None:
+    """Make an iris' rim a circle, unless it is given: the spline may have bent it with the lids."""
     rim = range(iris + 1, iris + 5)
     if any(i in known for i in rim):
         return

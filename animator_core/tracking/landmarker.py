@@ -1,4 +1,4 @@
-"""MediaPipe Tasks' face landmarker: 478 landmarks and 52 blendshapes; needs its model file."""
+"""MediaPipe Tasks' face landmarker: 478 landmarks and 52 blendshapes, from a model file."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.errors import ModelError, loading
 from animator_core.tracking.closing import Closer
 from animator_core.tracking.landmark_packets import LandmarkPackets
@@ -28,14 +29,14 @@ class LandmarkerTracker:
         is_static: bool = False,
         with_blendshapes: bool = True,
     ) -> None:
-        """Load the model; raises ModelError where it is missing or damaged."""
+        """Load the model; raises ModelError if it is missing or damaged."""
         with loading("mediapipe"):
             import mediapipe
             from mediapipe.tasks.python import vision
             from mediapipe.tasks.python.core.base_options import BaseOptions
         try:
             self._image, self._srgb = mediapipe.Image, mediapipe.ImageFormat.SRGB
-            # The bytes, not the path: MediaPipe cannot open paths with non-ASCII letters on Windows.
+            # Bytes instead of a path: MediaPipe cannot open paths with non-ASCII letters on Windows.
             bundle = model.read_bytes() if with_blendshapes else without_blendshapes(model.read_bytes())
             options = vision.FaceLandmarkerOptions(
                 base_options=BaseOptions(model_asset_buffer=bundle),
@@ -54,9 +55,9 @@ class LandmarkerTracker:
         self._is_static = is_static
         self._last_ms = -1
 
-    def track(self, frame: np.ndarray, captured_ns: int) -> FaceObservation | None:
-        """Return the face in ``frame`` ((H, W, 3) uint8 RGB), or None where there is none."""
-        # The task refuses a time stamp that does not rise, and two frames may share a millisecond.
+    def track(self, frame: UInt8Array, captured_ns: int) -> FaceObservation | None:
+        """Return the face in ``frame``, (H, W, 3) uint8 RGB, or None."""
+        # The task refuses a time stamp that does not rise, and two frames may fall into one millisecond.
         self._last_ms = max(self._last_ms + 1, captured_ns // 1_000_000)
         scores = None
         if self._packets is not None:
@@ -67,10 +68,12 @@ class LandmarkerTracker:
             return None
         height, width = frame.shape[:2]
         points = (shares * np.array([width, height, width], np.float64)).astype(np.float32)
-        return FaceObservation(points, width, height, captured_ns, scores)
+        return FaceObservation(
+            points, frame_width=width, frame_height=height, captured_ns=captured_ns, blendshapes=scores
+        )
 
-    def _detect(self, frame: np.ndarray) -> tuple[np.ndarray | None, dict[str, float] | None]:
-        """Return the landmarks as shares of the frame, and the blendshapes, the documented way."""
+    def _detect(self, frame: UInt8Array) -> tuple[FloatArray | None, dict[str, float] | None]:
+        """Return the landmarks as shares of the frame, and the blendshapes, by the documented API."""
         image = self._image(image_format=self._srgb, data=frame)
         detect = self._landmarker.detect
         result = detect(image) if self._is_static else self._landmarker.detect_for_video(image, self._last_ms)
@@ -84,24 +87,18 @@ class LandmarkerTracker:
         """Free the tracker's models."""
         self._close()
 
-    def __enter__(self) -> LandmarkerTracker:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
 
 def without_blendshapes(bundle: bytes) -> bytes:
-    """Return the model file ``bundle``, a stored zip, in which MediaPipe does not find the blendshapes' network.
+    """Return the model file ``bundle``, an uncompressed zip, with the blendshape network hidden from MediaPipe.
 
-    It would run it on every frame though nobody asks for them. The name is overwritten and not the entry left out:
-    so every network stays where it is, aligned to four bytes as TensorFlow Lite wants it.
+    MediaPipe would run it on every frame, even if no blendshapes are asked for. The name is overwritten and the entry
+    kept, so that every network stays aligned to four bytes, as TensorFlow Lite needs it.
     """
     return bundle.replace(_BLENDSHAPES_MODEL, b"x" * len(_BLENDSHAPES_MODEL))
 
 
 def packets_of(landmarker: Any) -> LandmarkPackets | None:
-    """Return the direct way to the landmarks, or None where this MediaPipe has no such packets."""
+    """Return a reader of MediaPipe's packets, or None if this version has none."""
     try:
         return LandmarkPackets(landmarker)
     except (ImportError, AttributeError):

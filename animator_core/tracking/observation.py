@@ -1,4 +1,4 @@
-"""What a tracker saw in one driving frame."""
+"""The face observed in one driving frame, and the tracker contract."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
+from animator_core.arrays import FloatArray, UInt8Array
 
 LANDMARK_COUNT = 478
-"""MediaPipe's face mesh with irises: 468 points of the face, then 5 of each iris (right eye of the person first)."""
+"""MediaPipe's face mesh with irises: 468 points of the face, then 5 of each iris, the person's right eye first."""
 
 
 @dataclass(frozen=True)
@@ -18,24 +18,35 @@ class FaceObservation:
 
     landmarks: (478, 3) float32; x right, y down in pixels of the frame, z in the same scale, smaller is nearer.
     frame_width, frame_height: size of the frame in pixels.
-    captured_ns: when the frame was captured (`frame_ring.now_ns`).
-    blendshapes: MediaPipe's 52 scores by name in [0, 1], or None where the tracker has none.
+    captured_ns: capture time, see `frame_ring.now_ns`.
+    blendshapes: MediaPipe's 52 scores by name in [0, 1], or None if the tracker gives none.
     """
 
-    landmarks: np.ndarray
+    landmarks: FloatArray
     frame_width: int
     frame_height: int
     captured_ns: int
     blendshapes: Mapping[str, float] | None = None
 
 
+@dataclass(frozen=True)
+class TrackedFrame:
+    """A driving frame and the face in it.
+
+    observation: None if no face was seen. frame: (H, W, 3) uint8 RGB; None in a recorded motion.
+    """
+
+    observation: FaceObservation | None
+    frame: UInt8Array | None
+
+
 class FaceTracker(Protocol):
-    """Finds the face of the person on camera, frame after frame."""
+    """Follows the face of the person on camera."""
 
     name: str
 
-    def track(self, frame: np.ndarray, captured_ns: int) -> FaceObservation | None:
-        """Return the face in ``frame``, or None where there is none.
+    def track(self, frame: UInt8Array, captured_ns: int) -> FaceObservation | None:
+        """Return the face in ``frame``, or None.
 
         frame: (H, W, 3) uint8 RGB, C-contiguous. captured_ns: strictly rising from call to call.
         """

@@ -1,26 +1,27 @@
-"""The eyes: the picture's own iris and white, continued under the lids, moved by the gaze."""
+"""Eyeballs: the picture's own iris and white, completed under the lids and moved by the gaze."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
+from animator_core.arrays import AnyArray, DoubleArray, FloatArray, UInt8Array
 from animator_core.tracking.pose import HeadPose
 from animator_core.warp.compiling import compiled
-from animator_core.warp.openings import Opening, blend_into, frontal_plane, opening, spread
+from animator_core.warp.openings import Opening, blend_through, extrapolate, frontal_plane, opening, polygon_mask
 
 _MOST_GAZE = 0.22
 _RIM_STAYS, _RIM_WIDENS = 0.05, 0.15
-"""By which gaze (eye widths) and which widening the lids' own line, which must stay with them, has left the eyeball."""
+"""Gaze (eye widths) and widening at which the texture without the lids' line has fully replaced the one with it."""
 
 
 class Eyeball:
     """One eye of a character."""
 
     def __init__(
-        self, picture: np.ndarray, landmarks: np.ndarray, ring: tuple[int, ...], iris: int, pose: HeadPose
+        self, picture: UInt8Array, landmarks: FloatArray, ring: tuple[int, ...], iris: int, pose: HeadPose
     ) -> None:
-        """picture: (H, W, 3) uint8 BGR. landmarks: (478, 3) pixels. ring, iris: the eye's landmarks."""
+        """picture: (H, W, 3) uint8 BGR. landmarks: (478, 3) pixels. ring, iris: the eye's landmarks. pose: its own."""
         self._ring = np.array(ring)
         self._corners = [ring[0], ring[8]]
         self._units_from_picture = np.linalg.inv(frontal_plane(pose))
@@ -34,38 +35,41 @@ class Eyeball:
         low = np.floor(middle - side).astype(int)
         size = int(2 * side) + 2
         patch_from_picture = np.array([[1, 0, -low[0]], [0, 1, -low[1]]], np.float64)
-        patch = cv2.warpAffine(picture, patch_from_picture, (size, size), borderMode=cv2.BORDER_REPLICATE)
-        self._texture, self._rimless = _continued(patch, polygon - low, centre - low, radius)
+        patch: AnyArray = cv2.warpAffine(picture, patch_from_picture, (size, size), borderMode=cv2.BORDER_REPLICATE)
+        self._texture, self._rimless = _completed(patch, polygon - low, centre=centre - low, radius=radius)
         self._origin = low.astype(np.float64)
         self._anchor = landmarks[self._corners, :2].mean(0).astype(np.float64)
         self._iris = centre - low
         self._radius = radius
 
-    def draw(self, frame: np.ndarray, points: np.ndarray, pose: HeadPose, gaze: np.ndarray, openness: float) -> None:
-        """Draw the eye into ``frame`` ((H, W, 4) BGRA) behind lids at ``points`` ((478, 2) pixels of the frame).
+    def draw(self, frame: UInt8Array, points: FloatArray, pose: HeadPose, gaze: FloatArray, openness: float) -> None:
+        """Draw the eye into ``frame``, (H, W, 4) BGRA, behind its lids.
 
-        gaze: (2,) shift of the iris from where the picture shows it, in eye widths, in the head's axes. openness: 1 as
-        in the picture, 0 closed.
+        points: (478, 2) pixels of the frame. gaze: (2,) shift of the iris from its place in the picture, in eye widths,
+        in the head's axes. openness: 1 as in the picture, 0 closed.
         """
-        where = opening(points[self._ring], frame.shape, 0.4 + 0.004 * self._width)
-        if where is None:
+        seen = opening(points[self._ring], frame.shape, 0.4 + 0.004 * self._width)
+        if seen is None:
             return
         linear = frontal_plane(pose) @ self._units_from_picture
         target = points[self._corners].mean(0)
         matrix = np.column_stack([linear, target + linear @ (self._origin - self._anchor)])
         away = max(float(np.abs(gaze).max()) / _RIM_STAYS, (openness - 1) / _RIM_WIDENS)
-        blend_into(frame, where, self._looking(where, matrix, gaze, min(max(away, 0.0), 1.0)))
+        layer = self._looking(seen, matrix, gaze=gaze, rimless_share=min(max(away, 0.0), 1.0))
+        blend_through(frame, seen, layer)
 
     def _looking(
-        self, where: Opening, frame_from_patch: np.ndarray, gaze: np.ndarray, rimless_share: float
-    ) -> np.ndarray:
-        height, width = where.mask.shape
-        inverse = cv2.invertAffineTransform(where.affine_from(frame_from_patch))
+        self, seen: Opening, frame_from_patch: DoubleArray, *, gaze: FloatArray, rimless_share: float
+    ) -> AnyArray:
+        """Return the eye in the opening's region, (h, w, 3) uint8 BGR."""
+        height, width = seen.mask.shape
+        inverse: AnyArray = cv2.invertAffineTransform(seen.affine_from(frame_from_patch))
         shift = self._rotation[:2, :2] @ np.clip(gaze, -_MOST_GAZE, _MOST_GAZE) * self._width
         u, v = np.empty((2, height, width), np.float32)
         _look(u, v, inverse, shift.astype(np.float64), self._iris.astype(np.float64), self._radius)
         texture = cv2.addWeighted(self._texture, 1 - rimless_share, self._rimless, rimless_share, 0)
-        return cv2.remap(texture, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        layer: AnyArray = cv2.remap(texture, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return layer
 
 
 @compiled(
@@ -74,12 +78,12 @@ class Eyeball:
     error_model="numpy",
 )
 def _look(
-    map_x: np.ndarray, map_y: np.ndarray, affine: np.ndarray, shift: np.ndarray, iris: np.ndarray, radius: float
+    map_x: FloatArray, map_y: FloatArray, affine: DoubleArray, shift: DoubleArray, iris: DoubleArray, radius: float
 ) -> None:
-    """Write which place of the eye's texture each pixel shows when the iris is shifted.
+    """Write the backward map of an eye whose iris is shifted; the white around it is squeezed smoothly.
 
-    map_x, map_y: (h, w) float32. affine: (2, 3) of pixels to the texture. shift, iris: (2,), the latter the iris'
-    centre, and its radius, in pixels of the texture. The white between the iris and the eye's corners gives way.
+    map_x, map_y: (h, w) float32, written. affine: (2, 3) from pixels of the region to the texture. shift, iris: (2,),
+    the iris' shift and centre, and radius, in pixels of the texture.
     """
     for y in range(map_x.shape[0]):
         for x in range(map_x.shape[1]):
@@ -92,17 +96,17 @@ def _look(
             map_y[y, x] = v - shift[1] * share
 
 
-def _continued(
-    patch: np.ndarray, polygon: np.ndarray, centre: np.ndarray, radius: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the patch with the eyeball continued beyond the lids: iris by its other half, white by `spread`.
+def _completed(
+    patch: UInt8Array, polygon: FloatArray, *, centre: FloatArray, radius: float
+) -> tuple[UInt8Array, UInt8Array]:
+    """Return the patch, (S, S, 3) uint8 BGR, with the eyeball completed under the lids, in two versions.
 
-    Twice: as the picture shows it up to the lids, and without the lids' own lashes, line and shadow.
+    The first one is the picture's up to the lids; the second one leaves out lashes, lid line and shadow. The iris is
+    completed from its visible half, the white by `extrapolate`.
     """
     size = patch.shape[0]
-    visible = np.zeros((size, size), np.uint8)
-    cv2.fillPoly(visible, [np.rint(polygon * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    # Lashes and the lids' shadow belong to the skin, not to what is behind it.
+    visible = polygon_mask(polygon, patch.shape)
+    # Lashes and the lids' shadow belong to the skin, not to the eyeball behind it.
     inset = max(1, round(radius * 0.12))
     inner = cv2.erode(visible, np.ones((2 * inset + 1, 2 * inset + 1), np.uint8)).astype(np.float32) / 255
     visible_share = visible.astype(np.float32) / 255
@@ -110,8 +114,9 @@ def _continued(
     distance = np.hypot(x - centre[0], y - centre[1])
     disc = np.clip(radius * 1.06 - distance + 0.5, 0, 1)
     values = patch.astype(np.float32)
-    white = spread(values, inner * (distance > radius * 1.2), (1.5, 0.4 * radius + 1, radius + 1, 3 * radius + 1))
-    iris = _whole_iris(values, inner, x, y, centre, distance)
+    reaches = (1.5, 0.4 * radius + 1, radius + 1, 3 * radius + 1)
+    white = extrapolate(values, inner * (distance > radius * 1.2), reaches)
+    iris = _whole_iris(values, inner, mirrored=(x, (2 * centre[1] - y).astype(np.float32)), distance=distance)
     hidden = white + disc[..., None] * (iris - white)
     shown = np.clip(cv2.GaussianBlur(visible_share, (0, 0), 0.7), 0, 1)
     kept = np.clip(cv2.GaussianBlur(inner, (0, 0), 0.7), 0, 1)
@@ -122,11 +127,15 @@ def _continued(
 
 
 def _whole_iris(
-    values: np.ndarray, seen: np.ndarray, x: np.ndarray, y: np.ndarray, centre: np.ndarray, distance: np.ndarray
-) -> np.ndarray:
-    """Return the iris with its hidden parts filled from the opposite side, or from the ring at the same distance."""
-    flipped = cv2.remap(values, x, (2 * centre[1] - y).astype(np.float32), cv2.INTER_LINEAR)
-    flipped_seen = cv2.remap(seen, x, (2 * centre[1] - y).astype(np.float32), cv2.INTER_LINEAR)
+    values: FloatArray, seen: FloatArray, *, mirrored: tuple[FloatArray, FloatArray], distance: FloatArray
+) -> FloatArray:
+    """Return the iris with its hidden parts filled from the opposite side, or from the ring at the same distance.
+
+    values: (S, S, 3). seen: (S, S) in [0, 1]. mirrored: the map that flips the patch about the iris' centre.
+    distance: (S, S) from the iris' centre, in pixels.
+    """
+    flipped = cv2.remap(values, *mirrored, cv2.INTER_LINEAR)
+    flipped_seen = cv2.remap(seen, *mirrored, cv2.INTER_LINEAR)
     rings = distance.astype(int).ravel()
     weight = np.bincount(rings, seen.ravel()) + 1e-6
     by_ring = np.stack([np.bincount(rings, (seen * values[..., c]).ravel()) / weight for c in range(3)], 1)

@@ -1,4 +1,4 @@
-"""How far a picture lets its head move: small motions as seen, large ones ever less."""
+"""Limits the head pose to the room that a picture has: small motions unchanged, large ones compressed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from animator_core.motion.driving import DrivingMotion
-from animator_core.tracking.pose import HeadPose, euler_angles, rotation_from_euler
+from animator_core.motion.rotation import euler_angles, rotation_from_euler
+from animator_core.tracking.pose import HeadPose
 
 _MOST_YAW, _MOST_PITCH, _MOST_ROLL = 34.0, 26.0, 32.0
 _MOST_SHIFT = 0.3
@@ -16,7 +17,7 @@ _MOST_SCALE_LOG = 0.22
 
 @dataclass(frozen=True)
 class HeadLimits:
-    """The room that the picture has around the head, in face sizes; the shift never uses more than most of it."""
+    """Room around the head in the picture, in face sizes; the largest shift in each direction."""
 
     left: float
     right: float
@@ -25,7 +26,7 @@ class HeadLimits:
 
 
 def soft_limit(value: float, most: float) -> float:
-    """Return ``value`` unchanged while small, bending smoothly towards ±``most`` from half of it on."""
+    """Return ``value`` unchanged up to half of ``most``, and beyond it compressed smoothly towards ±``most``."""
     knee = 0.5 * most
     size = abs(value)
     if size <= knee:
@@ -35,10 +36,10 @@ def soft_limit(value: float, most: float) -> float:
 
 
 def moved_pose(source: HeadPose, motion: DrivingMotion, limits: HeadLimits) -> HeadPose:
-    """Return the pose that ``motion`` gives a head whose picture shows it in ``source``, within what it allows."""
+    """Return the pose of a head that is ``source`` in its picture, moved by ``motion`` within ``limits``."""
     yaw, pitch, roll = euler_angles(motion.rotation)
     own_yaw, own_pitch, own_roll = euler_angles(source.rotation)
-    # The limit is on how far the picture is turned away from what it shows, and less where it is turned already.
+    # The limits apply to the turn away from the picture's own pose, and are tighter if that is turned already.
     yaw = own_yaw + _one_sided(yaw, own_yaw, _MOST_YAW)
     pitch = own_pitch + _one_sided(pitch, own_pitch, _MOST_PITCH)
     roll = own_roll + soft_limit(roll, _MOST_ROLL)
@@ -54,6 +55,6 @@ def moved_pose(source: HeadPose, motion: DrivingMotion, limits: HeadLimits) -> H
 
 
 def _one_sided(turn: float, own: float, most: float) -> float:
-    """Limit a turn; further away from frontal there is less room than back to it."""
+    """Return a turn limited to ``most``, with less room away from frontal than towards it."""
     room = max(most - abs(own), 0.35 * most) if turn * own > 0 else most
     return soft_limit(turn, room)

@@ -1,4 +1,4 @@
-"""Maps triangles: which place of a picture each pixel shows (by Numba). Pixel centres are at whole coordinates."""
+"""Rasterises triangles into a backward map, in Numba. Pixel centres are at whole coordinates."""
 
 from __future__ import annotations
 
@@ -7,25 +7,28 @@ import math
 import numba
 import numpy as np
 
-from animator_core.warp.compiling import compiled
+from animator_core.arrays import FloatArray, IntArray
+from animator_core.warp.compiling import Scalar, compiled
+
+Triangle = tuple[Scalar, Scalar, Scalar, Scalar, Scalar, Scalar]
 
 EMPTY = -8.0
-"""What a map holds where nothing is shown."""
+"""The value of map pixels that show nothing."""
 _EDGE = 1e-3
 """How far outside a triangle a pixel's centre still counts as inside, so that no seam stays open."""
 _FLAT = 2e-3
 
 
 @numba.njit(inline="always", error_model="numpy")
-def _inverse_heights(corners):  # type: ignore[no-untyped-def]
-    """Return one by the height of each edge of a triangle whose corners are sorted downwards: long, upper, lower."""
+def _inverse_heights(corners: Triangle) -> tuple[Scalar, Scalar, Scalar]:
+    """Return 1 / height of the long, upper and lower edge of a triangle whose corners are sorted downwards."""
     _, ay, _, by, _, cy = corners
     return 1.0 / max(cy - ay, 1e-9), 1.0 / max(by - ay, 1e-9), 1.0 / max(cy - by, 1e-9)
 
 
 @numba.njit(inline="always")
-def _row_of(corners, inverse_heights, y, width):  # type: ignore[no-untyped-def]
-    """Return the first and last pixel that row ``y`` has of a triangle whose corners are sorted downwards."""
+def _row_of(corners: Triangle, inverse_heights: tuple[Scalar, Scalar, Scalar], y: int, width: int) -> tuple[int, int]:
+    """Return the first and last pixel of row ``y`` in a triangle whose corners are sorted downwards."""
     ax, ay, bx, by, cx, cy = corners
     far = ax + min(max((y - ay) * inverse_heights[0], 0.0), 1.0) * (cx - ax)
     if (y <= by and by - ay >= _FLAT) or cy - by < _FLAT:
@@ -36,7 +39,7 @@ def _row_of(corners, inverse_heights, y, width):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(inline="always")
-def _sorted_down(ax, ay, bx, by, cx, cy):  # type: ignore[no-untyped-def]
+def _sorted_down(ax: Scalar, ay: Scalar, bx: Scalar, by: Scalar, cx: Scalar, cy: Scalar) -> Triangle:
     if by < ay:
         ax, ay, bx, by = bx, by, ax, ay
     if cy < ay:
@@ -47,8 +50,10 @@ def _sorted_down(ax, ay, bx, by, cx, cy):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(inline="always", error_model="numpy")
-def _plane(triangle, inverse, at_a, at_b, at_c):  # type: ignore[no-untyped-def]
-    """Return a value's change with x and with y, and the value at the origin, from those at a triangle's corners."""
+def _plane(
+    triangle: Triangle, inverse: Scalar, at_a: np.float32, at_b: np.float32, at_c: np.float32
+) -> tuple[Scalar, Scalar, Scalar]:
+    """Return a value's slope in x and in y, and the value at the origin, from its values at a triangle's corners."""
     ax, ay, abx, aby, acx, acy = triangle
     ab, ac = np.float64(at_b - at_a), np.float64(at_c - at_a)
     dx, dy = (ab * acy - ac * aby) * inverse, (ac * abx - ab * acx) * inverse
@@ -61,20 +66,20 @@ def _plane(triangle, inverse, at_a, at_b, at_c):  # type: ignore[no-untyped-def]
     error_model="numpy",
 )
 def map_triangles(
-    map_x: np.ndarray,
-    map_y: np.ndarray,
-    screen: np.ndarray,
-    places: np.ndarray,
-    weight: np.ndarray,
-    triangles: np.ndarray,
+    map_x: FloatArray,
+    map_y: FloatArray,
+    screen: FloatArray,
+    places: FloatArray,
+    weight: FloatArray,
+    triangles: IntArray,
     row_begin: int,
     row_end: int,
 ) -> None:
-    """Write the picture's places that triangles show into a map, in their order; their back sides show nothing.
+    """Write the picture coordinates of triangles into a backward map, in their order; back faces are culled.
 
-    map_x, map_y: (H, W) float32. screen, places: (N, 2) float32 pixels of the map and of the picture. weight: (N,)
-    float32, how far a triangle's value replaces what the map holds already: 1 replaces it, 0 leaves it.
-    triangles: (T, 3) int32, clockwise on the screen. Only rows from row_begin to before row_end are touched.
+    map_x, map_y: (H, W) float32, written. screen, places: (N, 2) float32 pixels of the map and of the picture.
+    weight: (N,) float32, blends with the map's old value: 1 replaces it, 0 keeps it.
+    triangles: (T, 3) int32, clockwise on the screen. Only rows in [row_begin, row_end) are written.
     """
     width = map_x.shape[1]
     for t in range(triangles.shape[0]):
@@ -100,7 +105,7 @@ def map_triangles(
             first, last = _row_of(corners, heights, y, width)
             if first > last:
                 continue
-            # From the span's own beginning single precision does, and several places are computed at once.
+            # Counted from the span's start, single precision is enough, and the compiler vectorises the loop.
             u, v = np.float32(origin_u + y * udy + first * udx), np.float32(origin_v + y * vdy + first * vdx)
             line_x, line_y = map_x[y, first : last + 1], map_y[y, first : last + 1]
             if is_full:

@@ -1,8 +1,8 @@
-"""Paints a bent picture into the frame: square cells straight, everything else through a map (by Numba).
+"""Resamples a picture into the frame, in Numba: square cells directly, everything else through a map.
 
-Everything that mixes pixels is in this file, because Numba's cache on disk does not see changes of other files. Pixel
-centres are at whole coordinates; places in the picture are rounded to 1/32 pixel and mixed as cv2.remap does, bit for
-bit, several pixels at once: in vectors of LLVM, which Numba's own types cannot say, and so on any processor.
+All interpolation is in this file, because Numba's disk cache does not notice changes in other files. Pixel centres are
+at whole coordinates. Bilinear interpolation in steps of 1/32 pixel, bit for bit as in cv2.remap, of several pixels at
+once: in LLVM's vectors, which Numba's own types cannot express, and so on any processor.
 """
 
 from __future__ import annotations
@@ -16,33 +16,34 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from animator_core.warp.compiling import compiled
+from animator_core.arrays import FloatArray, UInt8Array, UInt32Array
+from animator_core.warp.compiling import Scalar, compiled
 
-LEAVE, CLEAR, PAINT, MAP = range(4)
-"""What to do with a cell, see `paint_cells`."""
+KEEP, CLEAR, PAINT, MAP = range(4)
+"""Actions for a cell, see `paint_cells`."""
 _FRACTION_BITS = 32
 _ONE = float(1 << _FRACTION_BITS)
 _FRACTION = (1 << _FRACTION_BITS) - 1
 _HALF_STEP = 1 << (_FRACTION_BITS - 6)
 _SPAN_BITS = 21
-"""Of the fraction of a pixel in a cell's row, whose places are 32-bit numbers from where it begins."""
+"""Fraction bits of places in a cell's row, which are 32-bit numbers relative to the row's start."""
 _SPAN_SHIFT = _FRACTION_BITS - _SPAN_BITS
 _MOST_SPAN = 1000.0
-"""How many pixels of the picture the ends of a row may be apart for that."""
+"""Pixels of the picture that the ends of a row may be apart for that."""
 _AT_ONCE = 4
 _AHEAD = 48
-"""How many pixels further on a row of the picture is fetched: processors do not foresee rows read in pieces."""
+"""Pixels by which a row of the picture is prefetched: processors do not predict rows that are read in pieces."""
 
 _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 _F32 = ir.FloatType()
 
 
-def bordered(texture: np.ndarray) -> np.ndarray:
-    """Return a picture ((H, W, 4) uint8) for the painters: (H + 2, W + 2) uint32, its edge pixels twice.
+def bordered(texture: UInt8Array) -> UInt32Array:
+    """Return a picture, (H, W, 4) uint8, as the kernels take it: (H + 2, W + 2) uint32, its edges replicated.
 
-    So what interpolation takes from just beyond an edge is the edge. The very first pixel is transparent.
+    So interpolation just beyond an edge gives the edge. The very first pixel is transparent.
     """
-    pixels = np.pad(texture.view(np.uint32)[..., 0], 1, "edge")
+    pixels: UInt32Array = np.pad(texture.view(np.uint32)[..., 0], 1, "edge")
     pixels[0, 0] = 0
     return pixels
 
@@ -53,7 +54,7 @@ def _constant(kind: ir.Type, values: Iterable[float]) -> ir.Constant:
 
 
 def _picked(builder: Any, vector: Any, lanes: Iterable[int]) -> Any:
-    """Return the vector of these lanes of another one."""
+    """Return a vector of the given lanes of another one."""
     return builder.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), _constant(_I32, lanes))
 
 
@@ -62,8 +63,8 @@ def _everywhere(builder: Any, value: Any, count: int) -> Any:
     return _picked(builder, builder.insert_element(vector, value, ir.Constant(_I32, 0)), [0] * count)
 
 
-def _mixed(builder: Any, texture: Any, pitch: Any, u: Any, v: Any, bits: int) -> Any:
-    """Return the pixels of the picture at places of u and v (<n x i32>, in 2^-bits of a pixel) as <4n x i8>."""
+def _mixed(builder: Any, texture: Any, pitch: Any, *, u: Any, v: Any, bits: int) -> Any:
+    """Return the interpolated pixels at u and v (<n x i32>, in 2^-bits of a pixel) as <4n x i8>."""
     count = u.type.count
     every = [ir.Constant(_I32, k) for k in range(count)]
 
@@ -105,7 +106,7 @@ def _mixed(builder: Any, texture: Any, pitch: Any, u: Any, v: Any, bits: int) ->
 
 
 def _fetch(builder: Any, pointer: Any) -> None:
-    """Have the processor fetch what will be read soon; it may lie anywhere."""
+    """Prefetch an address that will be read soon; it may be invalid."""
     arguments = [_I8.as_pointer(), _I32, _I32, _I32]
     prefetch = builder.module.declare_intrinsic(
         "llvm.prefetch", arguments[:1], ir.FunctionType(ir.VoidType(), arguments)
@@ -114,29 +115,29 @@ def _fetch(builder: Any, pointer: Any) -> None:
     builder.call(prefetch, [builder.bitcast(pointer, arguments[0]), for_reading, into_every_cache, data])
 
 
-def _data(context: Any, builder: Any, kind: Any, array: Any) -> Any:
+def _data(context: Any, builder: Any, *, kind: Any, array: Any) -> Any:
     return context.make_array(kind)(context, builder, array).data
 
 
-def _store(builder: Any, out: Any, at: Any, pixels: Any) -> None:
+def _store(builder: Any, out: Any, *, at: Any, pixels: Any) -> None:
     builder.store(pixels, builder.bitcast(builder.gep(out, [at]), pixels.type.as_pointer()), align=4)
 
 
 def _along_row(count: int) -> Any:
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def paint(
         typing: Any, out: Any, at: Any, texture: Any, begin: Any, pitch: Any, u: Any, v: Any, du: Any, dv: Any
     ) -> Any:
-        """Paint pixels from ``at`` on, from places that begin at (u, v) from the picture's pixel ``begin``."""
+        """Paint pixels from ``at`` on, with places that start at (u, v) relative to the picture's pixel ``begin``."""
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             frame, at, picture, begin, pitch, *places = arguments
             steps = _constant(_I32, range(count))
             u, v, du, dv = (_everywhere(builder, each, count) for each in places)
             u, v = builder.add(u, builder.mul(du, steps)), builder.add(v, builder.mul(dv, steps))
-            origin = builder.gep(_data(context, builder, signature.args[2], picture), [begin])
-            pixels = _mixed(builder, origin, pitch, u, v, _SPAN_BITS)
-            _store(builder, _data(context, builder, signature.args[0], frame), at, pixels)
+            origin = builder.gep(_data(context, builder, kind=signature.args[2], array=picture), [begin])
+            pixels = _mixed(builder, origin, pitch, u=u, v=v, bits=_SPAN_BITS)
+            _store(builder, _data(context, builder, kind=signature.args[0], array=frame), at=at, pixels=pixels)
             return context.get_dummy_value()
 
         i = types.int32
@@ -146,20 +147,20 @@ def _along_row(count: int) -> Any:
 
 
 def _through_map(count: int) -> Any:
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def paint(
         typing: Any, out: Any, at: Any, texture: Any, pitch: Any, rows: Any, map_x: Any, map_y: Any, m: Any
     ) -> Any:
-        """Paint pixels from ``at`` on with what the map holds from ``m`` on."""
+        """Paint pixels from ``at`` on, with the map's places from ``m`` on."""
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             frame, at, picture, pitch, rows, map_x, map_y, m = arguments
             floats, whole = (ir.VectorType(kind, count) for kind in (_F32, _I32))
             is_inside, places = None, []
             for index, name, size in ((5, map_x, pitch), (6, map_y, rows)):
-                start = builder.gep(_data(context, builder, signature.args[index], name), [m])
+                start = builder.gep(_data(context, builder, kind=signature.args[index], array=name), [m])
                 place = builder.load(builder.bitcast(start, floats.as_pointer()), align=4)
-                # In 32nds, with the border's one pixel and 32 more: positive numbers round down when they are cut off.
+                # In 32nds, plus one pixel for the border and 32 more: truncation rounds positive numbers down.
                 place = builder.fadd(
                     builder.fmul(place, _constant(_F32, [32.0] * count)), _constant(_F32, [33 * 32 + 0.5] * count)
                 )
@@ -170,9 +171,9 @@ def _through_map(count: int) -> Any:
                 places.append(place)
             # Outside is the border's first pixel, which is transparent.
             u, v = (builder.select(is_inside, place, _constant(_I32, [0] * count)) for place in places)
-            texture = _data(context, builder, signature.args[2], picture)
-            pixels = _mixed(builder, texture, pitch, u, v, 5)
-            _store(builder, _data(context, builder, signature.args[0], frame), at, pixels)
+            texture = _data(context, builder, kind=signature.args[2], array=picture)
+            pixels = _mixed(builder, texture, pitch, u=u, v=v, bits=5)
+            _store(builder, _data(context, builder, kind=signature.args[0], array=frame), at=at, pixels=pixels)
             return context.get_dummy_value()
 
         i, k = types.int32, types.int64
@@ -186,14 +187,24 @@ _map_one, _map_four = _through_map(1), _through_map(_AT_ONCE)
 
 
 @numba.njit(error_model="numpy")
-def _place(value: float) -> int:
-    """Return a place in the picture for `_paint_row`: one more for the border, and half a 32nd for rounding."""
-    return np.int64((value + 1.0) * _ONE) + _HALF_STEP
+def _place(value: Scalar) -> np.int64:
+    """Return a place in the picture for `_paint_row`: plus one for the border, and half a 32nd for rounding."""
+    return np.int64(np.int64((value + 1.0) * _ONE) + _HALF_STEP)
 
 
 @numba.njit(error_model="numpy")
-def _paint_row(out, at, count, texture, pitch, u, v, u_step, v_step):  # type: ignore[no-untyped-def]
-    """Paint pixels of a flat frame from places that start at (u, v), in 2^-32 of a pixel, and step on."""
+def _paint_row(
+    out: UInt32Array,
+    at: int,
+    count: int,
+    texture: UInt32Array,
+    pitch: int,
+    u: np.int64,
+    v: np.int64,
+    u_step: np.int64,
+    v_step: np.int64,
+) -> None:
+    """Paint ``count`` pixels of a flat frame, from places (u, v), in 2^-32 of a pixel, in constant steps."""
     begin = (v >> _FRACTION_BITS) * pitch + (u >> _FRACTION_BITS)
     near_u, near_v = (u & _FRACTION) >> _SPAN_SHIFT, (v & _FRACTION) >> _SPAN_SHIFT
     du, dv = u_step >> _SPAN_SHIFT, v_step >> _SPAN_SHIFT
@@ -205,8 +216,20 @@ def _paint_row(out, at, count, texture, pitch, u, v, u_step, v_step):  # type: i
 
 
 @numba.njit(error_model="numpy")
-def _paint_row_carefully(out, at, count, texture, pitch, most_u, most_v, u, v, u_step, v_step):  # type: ignore[no-untyped-def]
-    """Do what `_paint_row` does where not every place is in the picture, or they lie far apart."""
+def _paint_row_checked(
+    out: UInt32Array,
+    at: int,
+    count: int,
+    texture: UInt32Array,
+    pitch: int,
+    most_u: int,
+    most_v: int,
+    u: np.int64,
+    v: np.int64,
+    u_step: np.int64,
+    v_step: np.int64,
+) -> None:
+    """Paint as `_paint_row` does, for places that may be outside of the picture or far apart."""
     for i in range(at, at + count):
         if 0 <= u < most_u and 0 <= v < most_v:
             begin = (v >> _FRACTION_BITS) * pitch + (u >> _FRACTION_BITS)
@@ -219,23 +242,23 @@ def _paint_row_carefully(out, at, count, texture, pitch, most_u, most_v, u, v, u
 
 
 @numba.njit(error_model="numpy")
-def _sheet(places, row, column, side):  # type: ignore[no-untyped-def]
-    """Return how places go on from a cell's corner: there, by each pixel across, down, and by each across and down."""
+def _sheet(places: FloatArray, row: int, column: int, side: int) -> tuple[Scalar, Scalar, Scalar, Scalar]:
+    """Return a cell's bilinear coefficients: the value at its corner, per pixel across, down, and of both together."""
     first, right = np.float64(places[row, column]), np.float64(places[row, column + 1])
     below, opposite = np.float64(places[row + 1, column]), np.float64(places[row + 1, column + 1])
     return first, (right - first) / side, (below - first) / side, (opposite - right - below + first) / (side * side)
 
 
 @numba.njit(error_model="numpy")
-def _is_within(places, row, column, most):  # type: ignore[no-untyped-def]
-    """Return whether everything between a cell's corners is in the picture, and near to each other."""
+def _is_within(places: FloatArray, row: int, column: int, most: int) -> bool:
+    """Return whether a cell's places are all in the picture and near to each other."""
     low = min(
         min(places[row, column], places[row, column + 1]), min(places[row + 1, column], places[row + 1, column + 1])
     )
     high = max(
         max(places[row, column], places[row, column + 1]), max(places[row + 1, column], places[row + 1, column + 1])
     )
-    return low > -0.9 and high < most - 0.1 and high - low < _MOST_SPAN
+    return bool(low > -0.9 and high < most - 0.1 and high - low < _MOST_SPAN)
 
 
 @compiled(
@@ -245,44 +268,44 @@ def _is_within(places, row, column, most):  # type: ignore[no-untyped-def]
     error_model="numpy",
 )
 def paint_cells(
-    frame: np.ndarray,
-    texture: np.ndarray,
-    map_x: np.ndarray,
-    map_y: np.ndarray,
+    frame: UInt32Array,
+    texture: UInt32Array,
+    map_x: FloatArray,
+    map_y: FloatArray,
     left: int,
     top: int,
-    places: np.ndarray,
+    places: FloatArray,
     side: int,
-    orders: np.ndarray,
+    actions: UInt8Array,
     row_begin: int,
     row_end: int,
 ) -> None:
-    """Paint square cells of the frame, between whose corners the picture's places are interpolated.
+    """Paint square cells of the frame, interpolating the picture's places between their corners.
 
-    frame: (H, W) uint32 BGRA. texture: `bordered`. map_x, map_y: (h, w) float32, the window whose top left corner
-    is at (left, top) of the frame, a cell's corner. places: (2, rows + 1, columns + 1) float32, x and y of the picture
-    at the cells' corners. side: of a cell in pixels. orders: (rows, columns) uint8, LEAVE, CLEAR, PAINT into the frame
-    or MAP into the window. Only rows of cells from row_begin to before row_end are touched.
+    frame: (H, W) uint32 BGRA. texture: see `bordered`. map_x, map_y: (h, w) float32, a window's map; its top left
+    corner is at (left, top) of the frame, a cell's corner. places: (2, rows + 1, columns + 1) float32, x and y of the
+    picture at the cells' corners. side: of a cell in pixels. actions: (rows, columns) uint8: KEEP the cell, CLEAR it,
+    PAINT it into the frame, or write its places into the MAP. Only rows of cells in [row_begin, row_end) are written.
     """
     height, width, pitch = frame.shape[0], frame.shape[1], texture.shape[1]
     out, pixels = frame.reshape(frame.size), texture.reshape(texture.size)
     most_u, most_v = (pitch - 1) << _FRACTION_BITS, (texture.shape[0] - 1) << _FRACTION_BITS
     for row in range(row_begin, row_end):
         rows = min(side, height - row * side)
-        for column in range(orders.shape[1]):
-            order = orders[row, column]
-            if order == LEAVE:
+        for column in range(actions.shape[1]):
+            action = actions[row, column]
+            if action == KEEP:
                 continue
             count = min(side, width - column * side)
             at = row * side * width + column * side
-            if order == CLEAR:
+            if action == CLEAR:
                 for y in range(rows):
                     for x in range(at + y * width, at + y * width + count):
                         out[np.uint64(x)] = 0
                 continue
             u, u_across, u_down, u_both = _sheet(places[0], row, column, side)
             v, v_across, v_down, v_both = _sheet(places[1], row, column, side)
-            if order == MAP:
+            if action == MAP:
                 for y in range(rows):
                     line_x, line_y = map_x[row * side - top + y], map_y[row * side - top + y]
                     start_x, step_x = np.float32(u + y * u_down), np.float32(u_across + y * u_both)
@@ -298,7 +321,7 @@ def paint_cells(
                 if is_easy:
                     _paint_row(out, at + y * width, count, pixels, pitch, at_u, at_v, u_step, v_step)
                 else:
-                    _paint_row_carefully(
+                    _paint_row_checked(
                         out, at + y * width, count, pixels, pitch, most_u, most_v, at_u, at_v, u_step, v_step
                     )
 
@@ -309,16 +332,16 @@ def paint_cells(
     error_model="numpy",
 )
 def paint_map(
-    frame: np.ndarray,
-    texture: np.ndarray,
-    map_x: np.ndarray,
-    map_y: np.ndarray,
+    frame: UInt32Array,
+    texture: UInt32Array,
+    map_x: FloatArray,
+    map_y: FloatArray,
     left: int,
     top: int,
     row_begin: int,
     row_end: int,
 ) -> None:
-    """Paint a map's window into the frame; arguments as in `paint_cells`, rows are those of the map."""
+    """Paint the window's map into the frame; arguments as in `paint_cells`, but rows are the map's."""
     width, columns = frame.shape[1], map_x.shape[1]
     pitch, rows = np.int32(texture.shape[1]), np.int32(texture.shape[0])
     out, pixels = frame.reshape(frame.size), texture.reshape(texture.size)

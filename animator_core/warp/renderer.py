@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Mapping
-
 import numpy as np
 
+from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.characters.character import Character
 from animator_core.errors import AnimatorError, CharacterError
+from animator_core.lru import LruCache
 from animator_core.motion.driving import DrivingMotion
+from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.visible_change import signature
 from animator_core.rendering.contract import Placement
 from animator_core.rendering.srgb import premultiplied_bgra
@@ -24,13 +24,14 @@ from animator_core.tracking.face_model import (
     face_model,
 )
 from animator_core.tracking.pose import fit_pose, with_true_depth
-from animator_core.warp.canvas import Canvas
+from animator_core.warp.canvas import WarpCanvas
+from animator_core.warp.driver import LandmarkDriver
 from animator_core.warp.eyeball import Eyeball
 from animator_core.warp.eyelid import Eyelid
 from animator_core.warp.face_shape import FaceShape
+from animator_core.warp.head_grid import HeadGrid
 from animator_core.warp.head_pose import moved_pose
 from animator_core.warp.mouth import Mouth
-from animator_core.warp.surroundings import Surroundings
 
 _KEPT_CHARACTERS = 32
 _MIN_FACE_PIXELS = 24
@@ -39,44 +40,43 @@ _FEATHER = 0.09
 
 
 class WarpRenderer:
-    """Draws a character on the CPU (see `render.contract.Renderer`)."""
+    """Draws a character on the CPU (see `rendering.contract.Renderer`)."""
 
     name = "warp"
     device = "CPU"
 
     def __init__(self, note: AnimatorError | None = None) -> None:
         self.note = note
-        self.neutral: Mapping[str, np.ndarray] = {}
-        """Nothing: the motion tells everything."""
-        self._prepared: OrderedDict[str, _Puppet] = OrderedDict()
+        self._prepared: LruCache[str, _Puppet] = LruCache(_KEPT_CHARACTERS)
         self._puppet: _Puppet | None = None
 
-    def set_neutral(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Take nothing, see ``neutral``."""
+    def create_driver(self, estimator: MotionEstimator) -> LandmarkDriver:
+        """Return a driver for the person that ``estimator`` follows."""
+        return LandmarkDriver(self, estimator)
 
     def prepare(self, character: Character) -> None:
-        """Compute and keep what drawing ``character`` needs; raises CharacterError where it cannot be drawn."""
+        """Compute and keep everything that drawing ``character`` needs; raises CharacterError if it cannot be drawn."""
         self._puppet_of(character)
 
     def set_character(self, character: Character) -> None:
-        """Make ``character`` the one that `render` draws; raises CharacterError where it cannot be drawn."""
+        """Draw ``character`` from now on; raises CharacterError if it cannot be drawn."""
         self._puppet = self._puppet_of(character)
 
-    def place(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> Placement:
-        """Return what a picture of ``motion`` shows."""
+    def place(self, motion: DrivingMotion) -> Placement:
+        """Return the character in ``motion``, to be drawn; raises CharacterError if none is set."""
         if self._puppet is None:
             raise CharacterError("no character is set", "choose one")
-        return Placement(signature(motion, self._puppet.face_pixels), motion)
+        return Placement(signature(motion, self._puppet.face_pixels), motion, motion.captured_ns)
 
-    def draw(self, placement: Placement) -> np.ndarray:
+    def draw(self, placement: Placement) -> UInt8Array:
         """Return the character: (H, W, 4) uint8 BGRA, premultiplied, read-only; the next call changes it."""
         if self._puppet is None:
             raise CharacterError("no character is set", "choose one")
         return self._puppet.draw(placement.content)
 
-    def render(self, motion: DrivingMotion, driving_frame: np.ndarray | None = None) -> np.ndarray:
+    def render(self, motion: DrivingMotion) -> UInt8Array:
         """Return the character in ``motion``, see `draw`."""
-        return self.draw(self.place(motion, driving_frame))
+        return self.draw(self.place(motion))
 
     def warm_up(self) -> None:
         """Draw a frame; see `Renderer.warm_up`."""
@@ -88,13 +88,7 @@ class WarpRenderer:
         self._puppet = None
 
     def _puppet_of(self, character: Character) -> _Puppet:
-        puppet = self._prepared.get(character.content_hash)
-        if puppet is None:
-            puppet = self._prepared[character.content_hash] = _Puppet(character)
-        self._prepared.move_to_end(character.content_hash)
-        while len(self._prepared) > _KEPT_CHARACTERS:
-            self._prepared.popitem(last=False)
-        return puppet
+        return self._prepared.get_or_make(character.content_hash, lambda: _Puppet(character))
 
 
 class _Puppet:
@@ -110,48 +104,51 @@ class _Puppet:
         texture = premultiplied_bgra(character.picture)
         shape = self._pose.to_head(landmarks)
         self._shape = FaceShape(shape)
-        self._surroundings = Surroundings(character.picture[..., 3], landmarks, shape, self._pose)
+        self._head_grid = HeadGrid(character.picture[..., 3], landmarks, shape=shape, pose=self._pose)
         self._triangles = face_model().triangles
         opaque = np.ascontiguousarray(character.picture[..., 2::-1])
         self._eyes = [
-            Eyeball(opaque, landmarks, ring, iris, self._pose)
+            Eyeball(opaque, landmarks, ring=ring, iris=iris, pose=self._pose)
             for ring, iris in ((RIGHT_EYE, RIGHT_IRIS), (LEFT_EYE, LEFT_IRIS))
         ]
         self._lids = [
-            Eyelid(opaque, landmarks, ring, brow) for ring, brow in ((RIGHT_EYE, RIGHT_BROW), (LEFT_EYE, LEFT_BROW))
+            Eyelid(opaque, landmarks, ring=ring, brow=brow)
+            for ring, brow in ((RIGHT_EYE, RIGHT_BROW), (LEFT_EYE, LEFT_BROW))
         ]
         self._mouth = Mouth(opaque, landmarks, self._pose)
-        self._canvas = Canvas(texture, self._surroundings, np.ascontiguousarray(landmarks[:, :2]), _feather(shape))
+        self._canvas = WarpCanvas(
+            texture, self._head_grid, landmarks=np.ascontiguousarray(landmarks[:, :2]), weight=_feather(shape)
+        )
 
     @property
     def face_pixels(self) -> float:
         """The face's size in the picture."""
         return self._pose.scale
 
-    def draw(self, motion: DrivingMotion) -> np.ndarray:
-        pose = moved_pose(self._pose, motion, self._surroundings.limits)
+    def draw(self, motion: DrivingMotion) -> UInt8Array:
+        pose = moved_pose(self._pose, motion, self._head_grid.limits)
         bent = self._shape.bent(motion)
         placed = pose.to_frame(bent)
         # Far triangles first, so that the nose covers the cheek behind it.
         order = np.argsort(-placed[self._triangles, 2].sum(1), kind="stable")
         points = np.ascontiguousarray(placed[:, :2])
-        moved = self._surroundings.moved(pose, bent, motion)
+        moved = self._head_grid.moved(pose, bent, motion)
         lids = [bound for lid in self._lids for bound in lid.bounds(points)]
-        window = self._canvas.paint(moved, points, self._triangles[order], np.array(lids))
+        window = self._canvas.paint(moved, points, face_triangles=self._triangles[order], also=np.array(lids))
         # Everything else is drawn in the window's own pixels, and so cannot leave it.
         corner = np.array([window.left, window.top], np.float32)
         points -= corner
         rest = pose.to_frame(self._shape.shape)[:, :2] - corner
-        self._mouth.draw(window.frame, points, pose, rest)
+        self._mouth.draw(window.frame, points, pose=pose, rest=rest)
         for eye, lid, gaze, openness in zip(self._eyes, self._lids, motion.gaze, motion.eye_openness):
             closed = 1 - float(openness)
-            lid.cover(window.frame, window.map_x, window.map_y, points, closed)
-            eye.draw(window.frame, points, pose, gaze, float(openness))
+            lid.cover(window.frame, window.map_x, window.map_y, points=points, closed=closed)
+            eye.draw(window.frame, points, pose=pose, gaze=gaze, openness=float(openness))
             lid.draw_lashes(window.frame, points, closed)
         return self._canvas.frame
 
 
-def _feather(shape: np.ndarray) -> np.ndarray:
-    """Return (478,) float32: 0 on the face's outline, where mesh and grid meet, rising to 1 further in."""
+def _feather(shape: FloatArray) -> FloatArray:
+    """Return (478,) float32: 0 on the face's outline, the border of mesh and grid, rising to 1 further in."""
     distance = np.linalg.norm(shape[:, None, :2] - shape[None, list(FACE_OVAL), :2], axis=2).min(1)
-    return np.clip(distance / _FEATHER, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(distance / _FEATHER, 0, 1), np.float32)

@@ -1,4 +1,4 @@
-"""The worker's end of the pipes to the OBS process: messages in, messages out, and nothing else on standard output."""
+"""The worker's end of the pipes to the OBS process; nothing but messages goes to standard output."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class MessageChannel:
         self._lock = threading.Lock()
         self._received: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self.is_broken = False
-        """Whether nobody reads any more what is sent."""
+        """Whether the reader of the messages is gone."""
         # A thread that blocks in a read cannot be asked to end; it holds nothing that would have to be freed.
         threading.Thread(target=self._read, name="messages", daemon=True).start()
 
     def receive(self, timeout_s: float) -> Message | None:
-        """Return the next message; None at the end of the input. Raises queue.Empty where none comes in time."""
+        """Return the next message; None at the end of the input. Raises queue.Empty if none comes in time."""
         return self._received.get(timeout=timeout_s)
 
     def send(self, message: Message) -> None:
@@ -65,7 +65,7 @@ class MessageChannel:
 def claim_standard_streams() -> MessageChannel:
     """Return the channel over standard input and output, and send all other output to standard error.
 
-    Libraries written in C++ print to descriptor 1 what they like; it must not come between the messages.
+    Libraries written in C++ print to descriptor 1; their output must not come between the messages.
     """
     outgoing = os.dup(_STDOUT)
     sys.stdout.flush()

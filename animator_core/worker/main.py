@@ -1,4 +1,4 @@
-"""The worker process: serves the filters of one OBS, and ends with it."""
+"""Entry of the worker process, which serves the filters of one OBS and ends with it."""
 
 from __future__ import annotations
 
@@ -52,17 +52,19 @@ def _serve(channel: MessageChannel, options: argparse.Namespace) -> int:
         limit_opencv_threads(limit_threads())
         lower_priority()
         use_fine_timers()
+        from animator_core.assembly import make_services
         from animator_core.worker.service import FilterService
-        from animator_core.worker.wiring import build_parts
+
+        config, problem = _load_config(options.config)
+        services = make_services(config)
     except Exception as exc:
         # Packages that lack a library or do not fit another one fail in any way.
         logger.exception("the installation is incomplete")
         channel.send(WorkerProblem(f"the installation is incomplete ({described(exc)})", "run install.py again"))
         return INCOMPLETE
-    config, problem = _load_config(options.config)
     if problem is not None:
         channel.send(problem)
-    service = FilterService(channel, build_parts(config), parent)
+    service = FilterService(channel, services, parent)
     for name in _SIGNALS:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: service.leave())

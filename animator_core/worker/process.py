@@ -63,7 +63,7 @@ class ParentWatch:
                 self._process = psutil.Process(pid)
 
     def is_gone(self) -> bool:
-        """Return whether the parent has ended; False where none is watched."""
+        """Return whether the parent has ended; False if none is watched."""
         if not self._is_watching:
             return False
         try:

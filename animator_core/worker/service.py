@@ -9,7 +9,8 @@ import threading
 import time
 from dataclasses import replace
 
-from animator_core.animation.parts import WorkerParts
+from animator_core.animation.services import Services
+from animator_core.errors import CharacterError
 from animator_core.ipc.character_names import list_other_pictures
 from animator_core.ipc.frame_ring import RingError
 from animator_core.ipc.protocol import (
@@ -48,9 +49,9 @@ _OPEN_AGAIN = "Restart OBS; if it stays, see Tools → Scripts → Script Log"
 class FilterService:
     """Serves filters until it is told to leave."""
 
-    def __init__(self, channel: MessageChannel, parts: WorkerParts, parent: ParentWatch) -> None:
+    def __init__(self, channel: MessageChannel, services: Services, parent: ParentWatch) -> None:
         self._channel = channel
-        self._parts = parts
+        self._services = services
         self._parent = parent
         self._sessions: dict[str, FilterSession] = {}
         self._neutrals: dict[str, str] = {}
@@ -65,7 +66,7 @@ class FilterService:
     def run(self) -> int:
         """Answer messages until the input ends, a `Shutdown` comes, the parent is gone or `leave` was called.
 
-        Also ends where a filter's graphics card is lost to this process. Returns the process's exit code.
+        Also ends if a filter's graphics card is lost to this process. Returns the process's exit code.
         """
         self._channel.send(Ready(PROTOCOL_VERSION, os.getpid()))
         self._send_characters()
@@ -102,24 +103,25 @@ class FilterService:
         elif isinstance(message, RefreshCharacters):
             self._send_characters()
             for each in self._sessions.values():
-                each.refresh_characters()
+                each.requests.refresh_characters()
         elif session is None:
             # A filter that could not be opened, or was closed while the message was under way.
             logger.debug("%s for a filter that is not open", message.type)
         elif isinstance(message, UpdateFilter):
-            session.update(message.settings)
+            session.requests.update(message.settings)
         elif isinstance(message, FilterAction):
-            session.act(message.action)
+            session.requests.act(message.action)
         elif isinstance(message, CloseFilter):
             self._close(message.filter_id)
 
     def _open(self, message: OpenFilter) -> None:
         self._close(message.filter_id)
         try:
-            self._sessions[message.filter_id] = FilterSession(message, self._parts)
+            self._sessions[message.filter_id] = FilterSession(message, self._services)
         except RingError as exc:
             logger.error("filter %s cannot be opened: %s", message.filter_id, exc)
-            self._channel.send(FilterStatus(message.filter_id, "error", message=str(exc), remedy=_OPEN_AGAIN))
+            remedy = exc.remedy or _OPEN_AGAIN
+            self._channel.send(FilterStatus(message.filter_id, "error", message=exc.message, remedy=remedy))
             return
         self._neutrals[message.filter_id] = message.neutral
         self._channel.send(FilterOpened(message.filter_id))
@@ -132,9 +134,9 @@ class FilterService:
             session.close(_CLOSE_SECONDS)
 
     def _send_characters(self) -> None:
-        characters = self._characters = self._with_problems(self._parts.library.list())
+        characters = self._characters = self._with_problems(self._services.library.list())
         self._channel.send(CharacterList(characters))
-        directory = self._parts.library.directory
+        directory = self._services.library.directory
         others = list_other_pictures(directory)
         if others:
             logger.warning("%s in %s cannot be used; save as PNG, JPEG or WebP", ", ".join(others), directory)
@@ -143,10 +145,12 @@ class FilterService:
             self._channel.send(WorkerProblem(f"there is no picture in {directory}", f"{remedy}, then press Refresh"))
 
     def _with_problems(self, characters: tuple[CharacterEntry, ...]) -> tuple[CharacterEntry, ...]:
-        problems: dict[str, str] = {}
+        errors: dict[str, CharacterError] = {}
         for session in self._sessions.values():
-            problems.update(session.character_problems())
-        return tuple(replace(entry, problem=problems.get(entry.file, "")) for entry in characters)
+            errors.update(session.character_problems())
+        fine = CharacterError("")
+        found = ((entry, errors.get(entry.file, fine)) for entry in characters)
+        return tuple(replace(entry, problem=error.message, remedy=error.remedy) for entry, error in found)
 
     def _send_statuses(self) -> None:
         characters = self._with_problems(self._characters)
@@ -171,7 +175,7 @@ class FilterService:
         last_resort = threading.Timer(_LAST_RESORT_SECONDS, end_process, (status,))
         last_resort.daemon = True
         last_resort.start()
-        self._parts.preparation.end()
+        self._services.preparation.end()
         for session in self._sessions.values():
             session.ask_to_end()
         deadline = time.monotonic() + _LEAVE_SECONDS

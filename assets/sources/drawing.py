@@ -117,9 +117,12 @@ class Canvas:
 
     def area(self, outline: np.ndarray) -> np.ndarray:
         """Return the coverage of a closed outline, (H, W) float32 in [0, 1]."""
-        mask = np.zeros(self._shape, np.uint8)
-        points = np.round(((outline + 0.5) * self._factor - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
-        cv2.fillPoly(mask, [points], 255, cv2.LINE_AA, _SUBPIXEL_BITS)
+        return self._area_in(outline, 0, 0, self._shape)
+
+    def _area_in(self, outline: np.ndarray, left: int, top: int, shape: tuple[int, int]) -> np.ndarray:
+        mask = np.zeros(shape, np.uint8)
+        points = np.round(((outline + 0.5) * self._factor - 0.5 - (left, top)) * (1 << _SUBPIXEL_BITS))
+        cv2.fillPoly(mask, [points.astype(np.int32)], 255, cv2.LINE_AA, _SUBPIXEL_BITS)
         return mask.astype(np.float32) / 255
 
     def soft(self, mask: np.ndarray, radius: float) -> np.ndarray:
@@ -137,15 +140,22 @@ class Canvas:
 
     def paint(self, mask: np.ndarray, colour: Colour, opacity: float = 1.0, within: np.ndarray | None = None) -> None:
         """Lay ``colour`` over the picture where ``mask`` is, and only ``within`` another mask."""
-        coverage = mask if within is None else mask * within
-        left, top, width, height = cv2.boundingRect((coverage > 1e-3).astype(np.uint8))
-        box = np.s_[top : top + height, left : left + width]
-        alpha = (coverage[box] * opacity)[..., None]
+        self._paint_at(0, 0, mask, colour, opacity, within)
+
+    def _paint_at(
+        self, left: int, top: int, mask: np.ndarray, colour: Colour, opacity: float, within: np.ndarray | None
+    ) -> None:
+        """Paint with a mask whose top left corner is at a pixel of the canvas."""
+        if within is not None:
+            mask = mask * within[top : top + mask.shape[0], left : left + mask.shape[1]]
+        x, y, width, height = cv2.boundingRect((mask > 1e-3).astype(np.uint8))
+        alpha = (mask[y : y + height, x : x + width] * opacity)[..., None]
+        box = np.s_[top + y : top + y + height, left + x : left + x + width]
         if isinstance(colour, str):
             paint = rgb(colour).astype(np.float32)
         else:
-            y, x = np.mgrid[top : top + height, left : left + width] / self._factor
-            paint = colour(x, y).astype(np.float32)
+            rows, columns = np.mgrid[box] / self._factor
+            paint = colour(columns, rows).astype(np.float32)
         below = self._premultiplied[box]
         below *= 1 - alpha
         below[..., :3] += paint * alpha
@@ -153,7 +163,13 @@ class Canvas:
 
     def fill(self, outline: np.ndarray, colour: Colour, opacity: float = 1.0, within: np.ndarray | None = None) -> None:
         """Fill a closed outline."""
-        self.paint(self.area(outline), colour, opacity, within)
+        # Hundreds of hairs: a mask of the whole canvas for each would take most of the time.
+        size = self._shape[::-1]
+        left, top = np.clip(np.floor(outline.min(0) * self._factor).astype(int) - 2, 0, size)
+        right, bottom = np.clip(np.ceil(outline.max(0) * self._factor).astype(int) + 4, 0, size)
+        if right > left and bottom > top:
+            mask = self._area_in(outline, left, top, (bottom - top, right - left))
+            self._paint_at(left, top, mask, colour, opacity, within)
 
     def picture(self) -> np.ndarray:
         """Return the finished picture: (H, W, 4) uint8 RGBA, straight alpha."""

@@ -19,16 +19,15 @@ import torch
 
 from animator_core.liveportrait.motion.crop import (
     crop_transform,
-    face_axis,
     face_square,
     reduced_to_networks,
     warp_to_crop,
 )
-from animator_core.liveportrait.motion.face_motion import FaceMotion, face_motion
-from animator_core.liveportrait.motion.retargeting import ratio_tensors
+from animator_core.liveportrait.motion.face_motion import FaceMotion, face_motion, ratio_tensors
 from animator_core.liveportrait.networks.motion_extractor import MotionExtractor
 from tests.golden.golden_rule import face_image, image_tensor, landmarks203, make_state_dict
 from tests.golden.golden_vectors import SHARED, shapes
+from tests.official_crop import face_axis
 
 ARCHIVE = Path(__file__).with_name("motion.npz")
 _GEOMETRY = (

@@ -9,7 +9,7 @@ import pytest
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs real OBS where there is none, and say why."""
+    """Skip tests that need a real OBS if it cannot run here, with the reason."""
     reason = _why_no_obs()
     if reason:
         for item in items:

@@ -119,7 +119,7 @@ class FakeWorker:
             try:
                 self.filters[message.filter_id] = FakeFilter(message)
             except RingError as exc:  # the filter is gone already, and its rings with it
-                self.say(FilterStatus(message.filter_id, "error", message=str(exc)))
+                self.say(FilterStatus(message.filter_id, "error", message=exc.message))
             else:
                 self.say(FilterOpened(message.filter_id))
                 if "neutral" in self.control:

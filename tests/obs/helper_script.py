@@ -29,7 +29,7 @@ if not hasattr(_libobs, "obs_source_properties"):
 def native(name, *arguments, result=ctypes.c_void_p):
     """Call libobs as C code does: without the interpreter's lock.
 
-    obspython keeps that lock while it waits for a source's or scene's one; where the graphics thread holds that and
+    obspython keeps that lock while it waits for a source's or scene's one; if the graphics thread holds that and
     calls the filter, both wait for ever. OBS's own user interface never does so, and neither may a test.
     """
     function = getattr(_libobs, name)
@@ -57,17 +57,17 @@ def _script(name):
 
 
 def reload_script(name):
-    """Do what the Reload button of Tools → Scripts does."""
+    """Reload a script like the Reload button of Tools → Scripts."""
     return _scripting("obs_script_reload", ctypes.c_bool, _script(name))
 
 
 def save_script(name):
-    """Do what OBS does with a script when it saves the scene collection."""
+    """Save a script as OBS does with the scene collection."""
     _scripting("obs_script_save", None, _script(name))
 
 
 def on_ui_thread(function):
-    """Run ``function`` as OBS runs what a person clicks, and return its result."""
+    """Run ``function`` on OBS's user interface thread, and return its result."""
     results = []
     task = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: results.append(function()))
     address, waits = ctypes.cast(task, ctypes.c_void_p), ctypes.c_bool(True)
@@ -76,7 +76,7 @@ def on_ui_thread(function):
 
 
 def add_script(path):
-    """Do what the + button of Tools → Scripts does; the script is destroyed with this one."""
+    """Add a script like the + button of Tools → Scripts; it is destroyed with this one."""
     settings = native("obs_data_create")
     arguments = path.encode(), ctypes.c_void_p(settings)
     _added.append(on_ui_thread(lambda: _scripting("obs_script_create", ctypes.c_void_p, *arguments)))

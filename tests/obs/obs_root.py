@@ -35,7 +35,7 @@ _DEBOOTSTRAP_SCRIPTS = Path("/usr/share/debootstrap/scripts")
 
 
 class RootError(Exception):
-    """What keeps a root folder from being made or entered, with the remedy."""
+    """A root folder cannot be made or entered; the message has the remedy."""
 
 
 def make(suite: str, root: Path, with_python: bool) -> None:
@@ -66,7 +66,7 @@ def entry(
 ) -> list[str]:
     """Return the command that runs ``command`` inside the root, in the current folder if the checkout has it.
 
-    Raises RootError for a folder that is no root, and where this user may not enter one.
+    Raises RootError for a folder that is no root, or if this user may not enter one.
     """
     root = root.resolve()
     _check("unshare")
@@ -112,7 +112,7 @@ def _check(program: str) -> None:
 
 
 def _mirror() -> str:
-    """Return where this machine's apt has Debian from, "" where it has none."""
+    """Return the URL of this machine's Debian archive, "" if its apt has none."""
     command = ["apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)", "Created-By: Packages"]
     for line in subprocess.run(command, capture_output=True, text=True).stdout.splitlines():
         label, _, address = line.partition(" ")

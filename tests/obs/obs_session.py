@@ -61,7 +61,7 @@ BaseCY={1}
 OutputCX={0}
 OutputCY={1}
 FPSType=0
-FPSCommon=30
+FPSCommon={3}
 [Output]
 Mode=Simple
 [SimpleOutput]
@@ -81,19 +81,19 @@ def why_not() -> str:
     return "" if sys.platform == "linux" else "real OBS is driven on Linux only"
 
 
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
-    """Return the first true result of ``condition``; fails the test after ``seconds``."""
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 20.0, interval: float = 0.05) -> Any:
+    """Return the first true result of ``condition``, asked every ``interval``; fails the test after ``seconds``."""
     end = time.monotonic() + seconds
     while True:
         result = condition()
         if result:
             return result
         assert time.monotonic() < end, f"waited {seconds:.0f} s in vain until {what}"
-        time.sleep(0.05)
+        time.sleep(interval)
 
 
 class Installation:
-    """A copy of what OBS needs of this project, in a folder of the test's own, with a fake worker beside it."""
+    """A copy of the files that OBS needs, in a folder of the test's own, with a fake worker beside it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -102,7 +102,7 @@ class Installation:
         self.control = root / "control.json"
         shutil.copytree(CHECKOUT / "obs_plugin", root / "obs_plugin", ignore=shutil.ignore_patterns("__pycache__"))
         (root / "animator_core" / "ipc").mkdir(parents=True)
-        shared = ("character_names", "frame_ring", "protocol")
+        shared = ("character_names", "face_settings", "frame_ring", "protocol")
         for name in ("__init__.py", "ipc/__init__.py", *(f"ipc/{module}.py" for module in shared)):
             shutil.copy(CHECKOUT / "animator_core" / name, root / "animator_core" / name)
         self.characters.mkdir(parents=True)
@@ -178,12 +178,13 @@ def blend(rgba: np.ndarray, background: tuple[int, int, int]) -> np.ndarray:
 
 
 CAMERA = (255, 0, 255)
-"""The colour of every camera in these tests; no character has red, so that no pixel of it can be missed."""
+"""The colour of every camera in these tests; no character has red, so no pixel of it can be missed."""
 
 
 def shows_camera(shown: np.ndarray) -> bool:
     """Return whether any pixel has the camera's colour; shown: (H, W, 3 or 4) uint8 RGB(A)."""
-    return bool((np.abs(shown[..., :3].astype(np.int16) - CAMERA).max(axis=-1) < 60).any())
+    red, green, blue = (shown[..., channel] for channel in range(3))
+    return bool(((red > 195) & (green < 60) & (blue > 195)).any())
 
 
 def recorded_frames(path: str) -> Iterator[np.ndarray]:
@@ -233,8 +234,12 @@ class ObsSession:
         *,
         collections: dict[str, list[Path]] | None = None,
         script_settings: dict[str, Any] | None = None,
+        frame_rate: int = 30,
     ) -> None:
-        """collections: more scene collections and the scripts in each. script_settings: what every script has saved."""
+        """collections: more scene collections and the scripts in each. script_settings: saved by every script before.
+
+        frame_rate: one of OBS's common ones; on two cores OBS's own rendering takes half of them at 30.
+        """
         self.folder = folder
         self.runtime = folder / "runtime"
         self.commands = folder / "commands"
@@ -242,13 +247,13 @@ class ObsSession:
         self._environment = environment
         self._port = _free_port()
         self._script_settings = script_settings or {}
-        self._write_settings(scripts, collections or {})
+        self._write_settings(scripts, collections or {}, frame_rate)
         self.process: subprocess.Popen[bytes] | None = None
         self.client: Any = None
         self.pid = 0
         self.start()
 
-    def _write_settings(self, scripts: list[Path], collections: dict[str, list[Path]]) -> None:
+    def _write_settings(self, scripts: list[Path], collections: dict[str, list[Path]], frame_rate: int) -> None:
         config = self.folder / "config" / "obs-studio"
         profile, scenes = config / "basic/profiles/Untitled", config / "basic/scenes"
         profile.mkdir(parents=True, exist_ok=True)
@@ -256,7 +261,7 @@ class ObsSession:
         self.runtime.mkdir(mode=0o700, exist_ok=True)
         # OBS 31 and later make user.ini of it at their first start; 32.2 does not start with one that only has this.
         (config / "global.ini").write_text(_GLOBAL_INI.format(port=self._port))
-        (profile / "basic.ini").write_text(_BASIC_INI.format(*CANVAS, self.folder))
+        (profile / "basic.ini").write_text(_BASIC_INI.format(*CANVAS, self.folder, frame_rate))
         for name, paths in {"Untitled": scripts, **collections}.items():
             path = scenes / f"{name}.json"
             if not path.exists():
@@ -277,6 +282,8 @@ class ObsSession:
             "QT_QPA_PLATFORM": "xcb",
             "LIBGL_ALWAYS_SOFTWARE": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
+            # mediapipe imports matplotlib, which lists the computer's fonts anew for every new home.
+            "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", str(Path.home() / ".cache" / "matplotlib")),
         }
         # Importing cv2 leaves the paths of its own Qt in the environment; OBS would load that.
         for name in ("WAYLAND_DISPLAY", "QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR"):
@@ -357,23 +364,32 @@ class ObsSession:
         self.client.set_source_filter_settings(source, name, settings, True)
 
     def screenshot(self, source: str = SCENE) -> np.ndarray:
-        """Return what a scene or source shows now: (H, W, 4) uint8 RGBA."""
+        """Return a scene or source as it is rendered now: (H, W, 4) uint8 RGBA."""
         request = {"sourceName": source, "imageFormat": "png", "imageCompressionQuality": 100}
         answer = self.client.send("GetSourceScreenshot", request, raw=True)
         data = base64.b64decode(answer["imageData"].split(",", 1)[1])
         return np.array(Image.open(io.BytesIO(data)).convert("RGBA"))
 
+    def recorded_ms(self) -> int:
+        """Return how many milliseconds the present recording has."""
+        return int(self.client.get_record_status().output_duration)
+
+    def stop_recording(self) -> str:
+        """Return the path of the recording, once it is written."""
+        path = str(self.client.stop_record().output_path)
+        wait_for(lambda: not self.client.get_record_status().output_active, "the recording is written")
+        return path
+
     @contextlib.contextmanager
     def recording(self) -> Iterator[list[str]]:
-        """Record what is on program; the list has the file's path once the block has ended."""
+        """Record the program; the list has the file's path once the block has ended."""
         path: list[str] = []
         self.client.start_record()
-        wait_for(lambda: self.client.get_record_status().output_duration > 0, "the recording runs")
+        wait_for(self.recorded_ms, "the recording runs")
         try:
             yield path
         finally:
-            path.append(self.client.stop_record().output_path)
-            wait_for(lambda: not self.client.get_record_status().output_active, "the recording is written")
+            path.append(self.stop_recording())
 
     def collection(self, name: str = "Untitled") -> Path:
         """Return the file of a scene collection."""
@@ -412,7 +428,7 @@ class ObsSession:
         return code
 
     def memory_leaks(self) -> int:
-        """Return what the log of the ended run says of leaks."""
+        """Return the number of memory leaks in the log of the ended run."""
         wait_for(lambda: "Number of memory leaks" in self.log(), "the log is complete", 5)
         found = re.search(r"Number of memory leaks: (\d+)", self.log())
         assert found is not None, "the log does not end with the number of memory leaks"

@@ -1,4 +1,4 @@
-"""Quitting OBS: whatever was done before, it ends with 0 and does not hang.
+"""Quitting OBS: it ends with 0 and does not hang, whatever was done before.
 
 Each way is gone once. With `--obs-exit-runs N` it is gone N times, and N times without the script and with a filter of
 OBS's own: where OBS crashes then too, the fault is its own. `-rP` shows the exit codes of every run.
@@ -25,14 +25,14 @@ from obs_session import CANVAS, HELPER_SCRIPT, SCENE, Installation, ObsSession, 
 CAMERA = (255, 0, 255)
 WORKER_FRAME = noise(*CANVAS, seed=1)
 FILTERED = (0, 0, 0)
-"""What OBS's own filter, which is used in place of ours, makes of the camera."""
+"""The camera's colour through OBS's own filter, which is used in place of ours."""
 
 ExitCode = Union[int, str]
 
 
 @dataclass(frozen=True)
 class Way:
-    """What is done in one run of OBS before it is quit."""
+    """The actions in one run of OBS before it is quit."""
 
     target: str = "Camera"
     is_saved: bool = False
@@ -60,7 +60,7 @@ def add_filter(session: ObsSession, target: str, is_ours: bool) -> None:
 
 
 def quit_once(folder: Path, display: str, way: Way, is_ours: bool) -> ExitCode:
-    """Run OBS, do what the way says, quit it and return its exit code, or "hang"; is_ours: with the script."""
+    """Run OBS, do the actions, quit it and return its exit code, or "hang"; is_ours: with the script."""
     installation = Installation(folder / "installation")
     installation.set_frame(WORKER_FRAME)
     expected = WORKER_FRAME[..., :3] if is_ours else np.array(FILTERED, np.uint8)

@@ -1,4 +1,4 @@
-"""What a filter shows, captures and frees, against a libobs that only records."""
+"""The filter's drawing, capturing and freeing, against a libobs that only records."""
 
 from __future__ import annotations
 
@@ -10,23 +10,26 @@ from fake_libobs import FakeLibObs
 
 from animator_core.ipc.frame_ring import FORMAT_BGRA_PREMULTIPLIED, RingReader, RingWriter
 from obs_plugin.filter import AnimatorFilter
-from obs_plugin.link import FilterLink
+from obs_plugin.filter_rings import FilterRings
 from obs_plugin.still_picture import DecodedPicture
 
 
-class FakeSession:
-    """Takes note of what a filter asks for."""
+class FakeHost:
+    """Records the requests of a filter."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
-        self.retired: list[FilterLink] = []
+        self.retired: list[FilterRings] = []
 
     def __getattr__(self, name: str) -> Any:
         return lambda *_arguments: self.asked.append(name)
 
-    def retire(self, link: FilterLink) -> None:
-        self.retired.append(link)
-        link.close()
+    def act(self, _instance: AnimatorFilter, action: str) -> None:
+        self.asked.append(action)
+
+    def retire(self, rings: FilterRings) -> None:
+        self.retired.append(rings)
+        rings.close()
 
 
 class Rig:
@@ -34,27 +37,27 @@ class Rig:
 
     def __init__(self) -> None:
         self.lib: Any = FakeLibObs()
-        self.session: Any = FakeSession()
-        self.links: list[FilterLink] = []
+        self.host: Any = FakeHost()
+        self.rings: list[FilterRings] = []
 
     def make(self, **settings: Any) -> AnimatorFilter:
         self.lib.settings.update({"on_problem": "character", "fit": "frame", "renderer": "auto", **settings})
-        self.filter = AnimatorFilter(self.lib, "1", 5, 6, self.session)
+        self.filter = AnimatorFilter(self.lib, filter_id="1", source=5, settings=6, host=self.host)
         return self.filter
 
     def connect(self) -> RingWriter:
-        link = FilterLink.create()
-        link.is_opened = True
-        self.links.append(link)
-        self.filter.links.put(link)
-        return RingWriter(link.animated)
+        rings = FilterRings.create()
+        rings.is_opened = True
+        self.rings.append(rings)
+        self.filter.new_rings.put(rings)
+        return RingWriter(rings.animated)
 
     def add_still(self) -> None:
         image = self.lib.image
         self.filter.stills.put(DecodedPicture(self.filter.settings.character, self.lib, id(image), 4, 4, 5))
 
     def frame(self) -> list[int]:
-        """Let OBS go through one frame and return what was drawn."""
+        """Let OBS go through one frame, and return the textures that were drawn."""
         self.lib.drawn.clear()
         self.filter.tick()
         self.filter.render()
@@ -71,8 +74,8 @@ def rig(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     rig = Rig()
     yield rig
-    for link in rig.links:
-        link.close()
+    for rings in rig.rings:
+        rings.close()
 
 
 def test_the_worker_rests_while_nothing_shows_the_filter(rig: Rig) -> None:
@@ -80,16 +83,17 @@ def test_the_worker_rests_while_nothing_shows_the_filter(rig: Rig) -> None:
     rig.connect()
     for _ in range(100):
         rig.frame()
-    assert "set_seen" not in rig.session.asked
+    assert "hide" not in rig.host.asked
     for _ in range(100):
         rig.filter.tick()
-    assert rig.session.asked.count("set_seen") == 1
+    assert rig.host.asked.count("hide") == 1
     rig.connect()
     rig.filter.tick()
-    assert rig.session.asked.count("set_seen") == 2, "a new worker must be told too"
+    assert rig.host.asked.count("hide") == 2, "a new worker must be told too"
+    assert "show" not in rig.host.asked
     for _ in range(3):
         rig.frame()
-    assert rig.session.asked.count("set_seen") == 3
+    assert rig.host.asked.count("show") == 1
 
 
 def test_nothing_is_drawn_before_the_still_is_there_and_never_the_camera(rig: Rig) -> None:
@@ -131,13 +135,13 @@ def test_the_cameras_size_is_kept_in_the_settings_and_used_before_it_opens(rig: 
     rig.make()
     rig.frame()
     rig.frame()
-    assert rig.session.asked.count("keep_frame_size") == 1
+    assert rig.host.asked.count("keep_frame_size") == 1
     rig.lib.target_size = (0, 0)
-    rig.session.asked.clear()
+    rig.host.asked.clear()
     instance = rig.make(frame_width=1920, frame_height=1080)
     rig.add_still()
     assert len(rig.frame()) == 1 and instance.size() == (1920, 1080)
-    assert "keep_frame_size" not in rig.session.asked
+    assert "keep_frame_size" not in rig.host.asked
     for impossible in ({"frame_width": -5}, {"frame_height": 0}, {"frame_width": 10**9}):
         assert rig.make(**{"frame_width": 4, "frame_height": 4, **impossible}).size() == (0, 0)
 
@@ -160,7 +164,7 @@ def test_a_dead_worker_brings_the_still_back(rig: Rig) -> None:
     still = rig.frame()
     publish(writer)
     assert rig.frame() != still
-    rig.links[0].end()
+    rig.rings[0].end()
     assert rig.frame() == still
     assert rig.lib.camera_count == 0
 
@@ -181,7 +185,7 @@ def test_a_new_worker_is_shown_only_from_its_first_frame_on(rig: Rig) -> None:
     animated = rig.frame()
     writer = rig.connect()
     assert rig.frame() != animated
-    assert rig.session.retired == rig.links[:1]
+    assert rig.host.retired == rig.rings[:1]
     publish(writer)
     rig.frame()
     assert rig.frame() != []
@@ -193,7 +197,7 @@ def test_a_torn_frame_is_never_shown(rig: Rig, monkeypatch: pytest.MonkeyPatch) 
     publish(writer)
     shown = rig.frame()
     # As often as the filter tries, the writer has overtaken the frame when the upload is done.
-    monkeypatch.setattr(FilterLink, "is_intact", lambda *_: False)
+    monkeypatch.setattr(FilterRings, "is_intact", lambda *_: False)
     publish(writer)
     assert rig.frame() == shown
     monkeypatch.undo()
@@ -220,7 +224,7 @@ def test_a_frame_is_captured_once_however_often_it_is_rendered(rig: Rig, monkeyp
         for _ in range(3):
             rig.filter.render()
     assert rig.lib.captured_count == 4
-    assert rig.links[0].published_count == 3, "read-back is one frame late"
+    assert rig.rings[0].published_count == 3, "read-back is one frame late"
 
 
 def test_nothing_is_captured_without_a_worker_or_a_picture(rig: Rig) -> None:
@@ -265,7 +269,7 @@ def test_the_characters_own_size_is_kept_through_a_problem(rig: Rig) -> None:
     assert instance.size() == (4, 4)
     publish(rig.connect(), 48, 20)
     rig.frame()
-    rig.links[0].end()
+    rig.rings[0].end()
     rig.frame()
     assert instance.size() == (48, 20)
 
@@ -280,8 +284,8 @@ def test_destroy_frees_everything_and_refuses_latecomers(rig: Rig) -> None:
     rig.filter.destroy()
     assert not rig.lib.alive
     assert rig.lib.names().count("obs_weak_source_release") == 1
-    late = FilterLink.create()
-    rig.filter.links.put(late)
+    late = FilterRings.create()
+    rig.filter.new_rings.put(late)
     assert not late.animated.is_open
     freed = rig.lib.freed_images
     rig.add_still()
@@ -290,15 +294,15 @@ def test_destroy_frees_everything_and_refuses_latecomers(rig: Rig) -> None:
 
 def test_changed_settings_reach_the_worker_and_only_a_new_character_the_loader(rig: Rig) -> None:
     instance = rig.make(character="a.png")
-    rig.session.asked.clear()
+    rig.host.asked.clear()
     instance.update(6)
-    assert rig.session.asked == []
+    assert rig.host.asked == []
     rig.lib.settings["smoothing"] = 0.75
     instance.update(6)
-    assert rig.session.asked == ["update"]
+    assert rig.host.asked == ["update"]
     rig.lib.settings["character"] = "b.png"
     instance.update(6)
-    assert rig.session.asked == ["update", "request_still", "update"]
+    assert rig.host.asked == ["update", "request_still", "update"]
 
 
 @pytest.mark.parametrize("on_problem", ["camera", "character"])

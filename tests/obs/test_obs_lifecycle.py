@@ -1,11 +1,10 @@
-"""Starts and ends of OBS with the filter: what is saved, what is left behind, what the first frames show."""
+"""Starts and ends of OBS with the filter: saved settings, first frames, nothing left behind."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Callable
@@ -33,7 +32,7 @@ from obs_session import (  # noqa: E402
 WORKER_FRAME = noise(*CANVAS, seed=1)
 STATUS = (
     "s = __import__('obs_plugin.registration').registration._registration.session\n"
-    "result = [s.condition(f).text for f in s.filters()]"
+    "result = [s.status_line(f).text for f in s.filters()]"
 )
 
 Starter = Callable[..., ObsSession]
@@ -65,7 +64,7 @@ def start(tmp_path: Path, display: str) -> Iterator[Starter]:
 def test_obs_quits_cleanly_and_leaves_nothing(start: Starter, installation: Installation) -> None:
     plain = start([], {})
     plain.add_color("Camera", CAMERA)
-    time.sleep(1)
+    wait_for(lambda: shows_camera(plain.screenshot()), "the camera is shown")
     assert plain.quit() == 0
 
     hotkey = "stream_motion_animator.show_hide"
@@ -164,7 +163,8 @@ native("obs_source_release", source, result=None)
 """
 PANELS = """
 session = __import__('obs_plugin.registration').registration._registration.session
-result = [[state.open_count, state.shown.text if state.shown else ""] for state in session._panels.values()]
+panels = [each.panel for each in session.filters()]
+result = [[panel.open_count, panel.shown.text if panel.shown else ""] for panel in panels]
 """
 
 
@@ -199,21 +199,26 @@ def test_no_frame_from_the_first_one_on_shows_the_camera(start: Starter, install
     assert session.quit() == 0
     installation.set_control(mode="silent")
     session.start("--startrecording")
-    time.sleep(2)
+
+    def record(seconds: float) -> None:
+        until = session.recorded_ms() + 1000 * seconds
+        wait_for(lambda: session.recorded_ms() >= until, f"{seconds} more seconds are recorded")
+
+    record(1)
     installation.set_control(mode="run")
     wait_for(lambda: shows(session, WORKER_FRAME), "the filter of the scene collection is animated again")
-    time.sleep(0.5)
-    os.kill(installation.worker_pids()[-1], signal.SIGKILL)
-    time.sleep(2)
+    record(0.5)
+    pid = installation.worker_pids()[-1]
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: installation.worker_pids()[-1] != pid, "another worker runs")
+    record(0.5)
     settings = session.client.get_source_filter("Camera", "Animator").filter_settings
-    path = session.client.stop_record().output_path
-    time.sleep(1)
+    path = session.stop_recording()
     assert session.quit() == 0
     assert settings["smoothing"] == 0.25
-    frames = list(recorded_frames(path))
     assert camera_frames(path) == []
-    greens = [float(frame[100:300, 250:390, 1].mean()) for frame in frames]
-    assert len(frames) > 60
+    greens = [float(frame[100:300, 250:390, 1].mean()) for frame in recorded_frames(path)]
+    assert len(greens) > 60
     assert max(greens) > 60, "the recording never shows the character"
 
 

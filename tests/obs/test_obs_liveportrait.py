@@ -1,6 +1,6 @@
-"""LivePortrait in real OBS: the still character until the networks have drawn, then what they draw; OBS never waits.
+"""LivePortrait in real OBS: the still character until the networks have drawn, then their picture; OBS never waits.
 
-The weights are those of the golden rule, so what is drawn is no face; on a CPU a frame takes ten seconds and more.
+The weights are those of the golden rule, so the picture is no face; on a CPU a frame takes ten seconds and more.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def session(tmp_path: Path, display: str, golden_weights_dir: Path, golden_cache
     python.chmod(0o755)
     (tmp_path / "obs").mkdir()
     environment = {"STREAM_MOTION_ANIMATOR_PYTHON": str(python)}
-    session = ObsSession(tmp_path / "obs", display, [SCRIPT, HELPER_SCRIPT], environment)
+    session = ObsSession(tmp_path / "obs", display, [SCRIPT, HELPER_SCRIPT], environment, frame_rate=10)
     try:
         yield session
     finally:
@@ -51,7 +51,7 @@ def session(tmp_path: Path, display: str, golden_weights_dir: Path, golden_cache
 
 
 def likeness(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the correlation of two pictures, 0 where nothing is shown."""
+    """Return the correlation of two pictures, 0 if the first is empty."""
     return likeness_of_pictures(first, second) if first.any() else 0.0
 
 
@@ -86,7 +86,8 @@ def test_the_still_character_is_shown_until_liveportrait_has_drawn_and_obs_goes_
         assert likeness(shot, camera) < 0.9, "the person on camera was shown"
         return seen[-1] < 0.95
 
-    wait_for(has_drawn, "LivePortrait has drawn its first frame", LONGEST_SECONDS)
+    # Every picture asked for takes time from the networks.
+    wait_for(has_drawn, "LivePortrait has drawn its first frame", LONGEST_SECONDS, interval=0.5)
     after = session.client.get_stats()
     drawn = session.screenshot()
     Image.fromarray(drawn).save(tmp_path / "drawn.png")

@@ -1,4 +1,4 @@
-"""OBS started without a locale, as by a service, over ssh or in a container: names stay what they are."""
+"""OBS started without a locale, as by a service, over ssh or in a container: names stay as they are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from obs_session import HELPER_SCRIPT, Installation, ObsSession, wait_for  # noq
 NAME = "Яна ☕.png"
 STATE = (
     "s = __import__('obs_plugin.registration').registration._registration.session\n"
-    "result = [[f.still_problem for f in s.filters()], [e.file for e in s.characters()], len(s._supervisor.characters)]"
+    "problems = [str(f.still_problem or '') for f in s.filters()]\n"
+    "result = [problems, [e.file for e in s.characters()], len(s._supervisor.characters)]"
 )
 
 

@@ -1,4 +1,4 @@
-"""What the filter's panel shows, what its buttons do, and when OBS makes it anew."""
+"""The filter's panel: its texts, the actions of its buttons, and when OBS makes it anew."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from PIL import Image
 from animator_core import __version__
 from animator_core.ipc.protocol import CharacterEntry, FilterStatus
 from obs_plugin import hotkeys, registration, still_picture
-from obs_plugin.condition import Problem, describe
 from obs_plugin.installation import Installation
+from obs_plugin.problem import Problem
 from obs_plugin.session import Session
+from obs_plugin.status_line import describe
 
 _POINTER = ctypes.c_void_p
 
@@ -109,7 +110,7 @@ class PanelLibObs(FakeLibObs):
 
 
 class StandInSupervisor:
-    """What a session asks of its supervisor, without a worker."""
+    """A supervisor without a worker: records the session's requests."""
 
     def __init__(self) -> None:
         self.problem: Problem | None = None
@@ -140,7 +141,7 @@ class Desk:
         create = ctypes.CFUNCTYPE(_POINTER, _POINTER, _POINTER)(self.made.info.create)
         self.key = create(1, 2)
         (self.instance,) = session.filters()
-        session._look_at_characters()
+        session._refresh_characters()
         self.panel = 0
 
     def open(self) -> None:
@@ -153,7 +154,7 @@ class Desk:
         return [each["text"] for each in self.shown()]
 
     def press(self, name: str) -> bool:
-        """Press a button as OBS does, which makes the widgets anew where the callback returns true."""
+        """Press a button as OBS does, which makes the widgets anew if the callback returns true."""
         (button,) = [each for each in self.shown() if each["name"] == name]
         assert button["enabled"]
         call = ctypes.CFUNCTYPE(ctypes.c_bool, _POINTER, _POINTER, _POINTER)(button["callback"])
@@ -166,14 +167,14 @@ class Desk:
         name = self.instance.filter_id
         self.supervisor.statuses[name] = FilterStatus(name, **status)
         if wait:
-            self.session._panel(self.instance).shown_at -= 1.0
+            self.instance.panel.shown_at -= 1.0
         self.session._on_change(name)
         if self.lib.reload_count > before:
             self.reload()
         return int(self.lib.reload_count - before)
 
     def reload(self) -> None:
-        """Do what OBS does on `obs_source_update_properties`: the new panel is made before the old one goes."""
+        """Make a new panel before the old one goes, like OBS on `obs_source_update_properties`."""
         self.open()
         self.lib.close_panel()
 
@@ -282,8 +283,8 @@ def test_broken_pictures_are_marked_with_the_reason_and_cannot_be_chosen(desk: D
     (desk.folder / "b.png").write_bytes(b"text")
     desk.session._on_change(None)
     desk.supervisor.characters = tuple(
-        CharacterEntry(name, name[0], str(desk.folder / name), problem)
-        for name, problem in (("a.png", ""), ("b.png", ""), ("c.png", "no face found in /x/c.png; use another"))
+        CharacterEntry(name, name[0], str(desk.folder / name), *problem)
+        for name, problem in (("a.png", ()), ("b.png", ()), ("c.png", ("no face found in /x/c.png", "use another")))
     )
     desk.session._on_change(None)
     desk.open()
@@ -355,5 +356,5 @@ def test_the_hotkeys_carry_the_names_of_their_characters(desk: Desk) -> None:
 
 def test_the_line_of_a_panel_is_sentences_without_paths() -> None:
     problem = Problem("/opt/an imator/.venv/bin/python is missing", "run install.py")
-    line = describe(problem, None, None, "", False, "/opt/an imator")
+    line = describe(problem=problem, folder="/opt/an imator")
     assert line.text == "Problem: The file .venv/bin/python is missing. Run install.py."

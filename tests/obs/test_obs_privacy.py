@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,7 +101,8 @@ def test_a_script_that_is_loaded_after_its_filters_brings_them_to_life(
     session.client.set_current_program_scene("Third")
     program = lambda: session.client.get_current_program_scene().current_program_scene_name  # noqa: E731
     wait_for(lambda: program() == "Third", "the scene with a filter is on program")
-    time.sleep(1)  # nothing tells when the transition is over
+    cursor = lambda: session.client.get_current_scene_transition_cursor().transition_cursor  # noqa: E731
+    wait_for(lambda: cursor() == 1.0, "no transition is under way")
     assert session.call(f"result = add_script({str(installation.script)!r})")
     with session.recording() as path:
         wait_for(lambda: shows(session, WORKER_FRAME), "the filter works")

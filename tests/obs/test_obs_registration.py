@@ -145,7 +145,7 @@ def test_a_filter_that_cannot_be_made_is_kept_and_draws_nothing(
     made = registration._registration
     assert made is not None
 
-    def fails(*_arguments: Any) -> None:
+    def fails(*_arguments: Any, **_more: Any) -> None:
         raise OSError("no memory")
 
     monkeypatch.setattr(registration, "AnimatorFilter", fails)
@@ -168,12 +168,12 @@ def test_a_source_under_destruction_is_reached_through_its_weak_reference_only()
     pointer = ctypes.c_void_p
     key = ctypes.CFUNCTYPE(pointer, pointer, pointer)(made.info.create)(1, 2)
     (instance,) = session.filters()
-    session._panel(instance).open_count = 1
+    instance.panel.open_count = 1
     session._reload_panel(instance)
     assert lib.names()[-1] == "obs_weak_source_get_source", "a dead source is left alone"
     ctypes.CFUNCTYPE(None, pointer)(made.info.destroy)(key)
     lib.calls.clear()
-    session._panel(instance).open_count = 1
+    instance.panel.open_count = 1
     session._reload_panel(instance)
     assert lib.calls == []
 
@@ -185,7 +185,7 @@ def test_no_thread_changes_a_setting_between_reading_and_copying_it(
 ) -> None:
     assert "obs_data_get_string" in libobs._KEEPS_GIL
     monkeypatch.setattr(libobs, "_KEEPS_GIL", {"usleep"} if keeps_gil else set())
-    pause = libobs._declare(ctypes.CDLL(None), "usleep", ctypes.c_int, [ctypes.c_uint])
+    pause = libobs._declare(ctypes.CDLL(None), "usleep", (ctypes.c_int, ctypes.c_uint))
     count, is_done, interval = [0], threading.Event(), sys.getswitchinterval()
 
     def other_thread() -> None:

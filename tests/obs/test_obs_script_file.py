@@ -1,4 +1,4 @@
-"""What OBS's user sees where the script is not the file that it should be, or not in its place."""
+"""The text for OBS's user if the script is a wrong file, or in a wrong place."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ script.script_load(None)
 
 
 def load(folder: Path, name: str) -> str:
-    """Load a script as OBS does, and return what its user is shown; fails where OBS would show a traceback."""
+    """Load a script as OBS does, and return the texts for its user; fails if OBS would show a traceback."""
     done = subprocess.run(
         [sys.executable, "-I", "-c", LOAD, str(folder), name.split(".")[0]], capture_output=True, text=True, timeout=60
     )

@@ -42,7 +42,7 @@ def decoder() -> Any:
 
 
 def still(decoder: Any, path: Path) -> np.ndarray:
-    """Return what the plugin shows, (H, W, 4) uint8 RGBA."""
+    """Return the plugin's still picture, (H, W, 4) uint8 RGBA."""
     picture = still_picture.decode(decoder, path.name, CharacterEntry(path.name, path.name, str(path)))
     assert not picture.problem
     assert picture.format in (libobs.GS_RGBA, libobs.GS_BGRA, libobs.GS_BGRX)
@@ -101,5 +101,5 @@ def test_the_copy_that_is_decoded_is_deleted(tmp_path: Path, decoder: Any, monke
     shutil.copy(path, tmp_path / "b.png")
     (tmp_path / "b.png").write_bytes(path.read_bytes()[:200])
     damaged = still_picture.decode(decoder, "b.png", CharacterEntry("b.png", "b", str(tmp_path / "b.png")))
-    assert "is damaged" in damaged.problem or damaged.pixels
+    assert "is damaged" in str(damaged.problem) or damaged.pixels
     assert list((tmp_path / "scratch").iterdir()) == []

@@ -17,9 +17,10 @@ from typing import Any, Callable
 import pytest
 
 from animator_core.ipc.protocol import AnimationSettings
+from obs_plugin.filter_rings import FilterRings
 from obs_plugin.installation import Installation
-from obs_plugin.link import FilterLink
-from obs_plugin.supervisor import Supervisor, Timing
+from obs_plugin.supervisor import Supervisor
+from obs_plugin.timing import Timing
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the fake worker is started through a shell script")
 
@@ -48,8 +49,8 @@ class Rig:
         monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
         self.set_control()
         self.install()
-        self.links: queue.Queue[FilterLink] = queue.Queue()
-        self.made: list[FilterLink] = []
+        self.delivered: queue.Queue[FilterRings] = queue.Queue()
+        self.made: list[FilterRings] = []
         self.timing = QUICK
         self.supervisor: Supervisor | None = None
 
@@ -71,11 +72,11 @@ class Rig:
 
     def open(self) -> Supervisor:
         supervisor = self.start()
-        supervisor.open("1", AnimationSettings(), self.links.put)
+        supervisor.open("1", AnimationSettings(), self.delivered.put)
         return supervisor
 
-    def next_link(self) -> FilterLink:
-        self.made.append(self.links.get(timeout=15))
+    def next_rings(self) -> FilterRings:
+        self.made.append(self.delivered.get(timeout=15))
         return self.made[-1]
 
     def pids(self) -> list[int]:
@@ -100,8 +101,8 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     yield rig
     if rig.supervisor is not None:
         rig.supervisor.stop()
-    for link in rig.made:
-        link.close()
+    for rings in rig.made:
+        rings.close()
     assert rig.ring_files() == []
 
 
@@ -120,18 +121,18 @@ def is_running(pid: int) -> bool:
     return True
 
 
-def exchange(link: FilterLink) -> None:
+def exchange(rings: FilterRings) -> None:
     """Publish camera frames until an animated frame comes back."""
     import ctypes
 
     pixels = ctypes.create_string_buffer(8 * 8 * 4)
 
     def answered() -> bool:
-        link.publish(ctypes.addressof(pixels), 8, 8, 32, time.perf_counter_ns())
-        info = link.poll()
+        rings.publish(ctypes.addressof(pixels), (8, 8), stride=32, captured_ns=time.perf_counter_ns())
+        info = rings.poll()
         if info is None:
             return False
-        link.mark_shown(info)
+        rings.mark_shown(info)
         return True
 
     wait_for(answered)
@@ -139,8 +140,8 @@ def exchange(link: FilterLink) -> None:
 
 def test_a_filter_gets_its_rings_and_frames_flow(rig: Rig) -> None:
     supervisor = rig.open()
-    link = rig.next_link()
-    exchange(link)
+    rings = rig.next_rings()
+    exchange(rings)
     assert rig.ring_files() == [], "the names are gone once both sides have the rings"
     wait_for(lambda: supervisor.statuses.get("1") is not None)
     assert supervisor.problem is None
@@ -150,22 +151,22 @@ def test_no_worker_runs_without_a_filter_and_none_after_the_last_one(rig: Rig) -
     supervisor = rig.start()
     time.sleep(0.3)
     assert rig.pids() == []
-    supervisor.open("1", AnimationSettings(), rig.links.put)
-    rig.next_link()
+    supervisor.open("1", AnimationSettings(), rig.delivered.put)
+    rig.next_rings()
     (pid,) = rig.pids()
     supervisor.close("1")
     wait_for(lambda: not is_running(pid))
-    supervisor.open("2", AnimationSettings(), rig.links.put)
-    exchange(rig.next_link())
+    supervisor.open("2", AnimationSettings(), rig.delivered.put)
+    exchange(rig.next_rings())
 
 
 def test_a_dead_worker_is_restarted_with_every_filter_replayed(rig: Rig) -> None:
     supervisor = rig.open()
-    supervisor.open("2", dataclasses.replace(AnimationSettings(), character="x.png"), rig.links.put)
-    first = [rig.next_link(), rig.next_link()]
+    supervisor.open("2", dataclasses.replace(AnimationSettings(), character="x.png"), rig.delivered.put)
+    first = [rig.next_rings(), rig.next_rings()]
     os.kill(rig.pids()[-1], signal.SIGKILL)
-    second = [rig.next_link(), rig.next_link()]
-    assert all(link.is_ended for link in first) and not any(link.is_ended for link in second)
+    second = [rig.next_rings(), rig.next_rings()]
+    assert all(rings.is_ended for rings in first) and not any(rings.is_ended for rings in second)
     exchange(second[0])
     exchange(second[1])
     assert supervisor.problem is None
@@ -176,12 +177,12 @@ def test_a_worker_that_dies_at_start_is_restarted_five_times_and_then_rarely(rig
     supervisor = rig.open()
     wait_for(lambda: "5 restarts" in str(supervisor.problem))
     assert "Script Log" in str(supervisor.problem)
-    starts = len(supervisor._starts)
+    starts = len(supervisor._restarts.starts)
     time.sleep(0.5)
-    assert len(supervisor._starts) == starts == 6
+    assert len(supervisor._restarts.starts) == starts == 6
     rig.set_control(mode="run")
     supervisor.refresh()
-    exchange(rig.next_link())
+    exchange(rig.next_rings())
     assert supervisor.problem is None
 
 
@@ -192,24 +193,24 @@ def test_a_worker_is_never_given_up_for_good(rig: Rig) -> None:
     wait_for(lambda: "5 restarts" in str(supervisor.problem))
     problem = supervisor.problem
     assert "every 0 seconds" in str(problem), "how often, as the panel says it"
-    starts: set[float] = set(supervisor._starts)
-    wait_for(lambda: starts.update(supervisor._starts) or len(starts) >= 9)
+    starts: set[float] = set(supervisor._restarts.starts)
+    wait_for(lambda: starts.update(supervisor._restarts.starts) or len(starts) >= 9)
     rare = sorted(starts)[6:]
     assert all(later - earlier >= 0.3 for earlier, later in zip(rare, rare[1:])), "rarely, not in bursts"
     assert supervisor.problem == problem, "and said once"
     rig.set_control(mode="run")
-    exchange(rig.next_link())
+    exchange(rig.next_rings())
     assert supervisor.problem is None
 
 
 def test_a_neutral_pose_is_given_back_to_the_next_worker(rig: Rig) -> None:
     rig.set_control(neutral="UEsDBBQ=")
     rig.open()
-    exchange(rig.next_link())
+    exchange(rig.next_rings())
     assert rig.opened("1") == [""]
-    wait_for(lambda: rig.supervisor is not None and rig.supervisor._clients["1"].neutral)
+    wait_for(lambda: rig.supervisor is not None and rig.supervisor._filters["1"].neutral)
     os.kill(rig.pids()[-1], signal.SIGKILL)
-    exchange(rig.next_link())
+    exchange(rig.next_rings())
     assert rig.opened("1") == ["", "UEsDBBQ="]
 
 
@@ -218,41 +219,42 @@ def test_a_worker_that_never_gets_ready_is_restarted(rig: Rig) -> None:
     supervisor = rig.open()
     wait_for(lambda: "does not start up" in str(supervisor.problem))
     rig.set_control(mode="run")
-    exchange(rig.next_link())
+    exchange(rig.next_rings())
 
 
 def test_a_hanging_worker_is_killed_and_replaced(rig: Rig) -> None:
     rig.open()
-    exchange(rig.next_link())
+    exchange(rig.next_rings())
     (pid,) = rig.pids()
     os.kill(pid, signal.SIGSTOP)
-    exchange(rig.next_link())
+    exchange(rig.next_rings())
     assert not is_running(pid)
 
 
 def test_a_worker_that_lives_but_answers_no_frame_is_replaced(rig: Rig) -> None:
     rig.timing = dataclasses.replace(QUICK, heartbeat=30.0, heartbeat_loading=30.0)
     supervisor = rig.open()
-    link = rig.next_link()
+    rings = rig.next_rings()
     wait_for(lambda: supervisor.statuses.get("1") is not None)
     # Frames go in and come out, but nobody here takes them: for the supervisor that is the same.
     end = time.monotonic() + 15
-    while rig.links.empty() and time.monotonic() < end:
-        link.published_count += 1
+    while rig.delivered.empty() and time.monotonic() < end:
+        rings.published_count += 1
         time.sleep(0.01)
-    assert rig.next_link() is not link
+    assert rig.next_rings() is not rings
 
 
 def test_liveportrait_on_a_cpu_may_take_its_time_for_a_frame(rig: Rig) -> None:
+    rig.timing = dataclasses.replace(QUICK, starved=0.3)
     rig.set_control(renderer="liveportrait")
     supervisor = rig.open()
-    link = rig.next_link()
+    rings = rig.next_rings()
     wait_for(lambda: supervisor.statuses.get("1") is not None)
-    end = time.monotonic() + 4 * QUICK.starved
+    end = time.monotonic() + 4 * rig.timing.starved
     while time.monotonic() < end:
-        link.published_count += 1
+        rings.published_count += 1
         time.sleep(0.01)
-    assert rig.links.empty()
+    assert rig.delivered.empty()
     assert len(rig.pids()) == 1
 
 
@@ -262,7 +264,7 @@ def test_a_missing_interpreter_is_named_with_the_remedy_and_found_later(rig: Rig
     wait_for(lambda: supervisor.problem is not None)
     assert str(rig.python) in str(supervisor.problem) and "install.py" in str(supervisor.problem)
     rig.install()
-    exchange(rig.next_link())
+    exchange(rig.next_rings())
 
 
 def test_an_interpreter_that_cannot_be_run_is_named(rig: Rig) -> None:
@@ -272,19 +274,20 @@ def test_an_interpreter_that_cannot_be_run_is_named(rig: Rig) -> None:
 
 
 def test_a_filter_that_the_worker_refuses_leaves_the_others_alone_and_refresh_tries_it_again(rig: Rig) -> None:
+    rig.timing = dataclasses.replace(QUICK, opened=1.0)
     rig.set_control(refuses="2")
     supervisor = rig.open()
-    first = rig.next_link()
-    supervisor.open("2", AnimationSettings(), rig.links.put)
+    first = rig.next_rings()
+    supervisor.open("2", AnimationSettings(), rig.delivered.put)
     wait_for(lambda: "2" in supervisor.statuses)
-    until = time.monotonic() + 1.5 * QUICK.opened
+    until = time.monotonic() + 1.5 * rig.timing.opened
     while time.monotonic() < until:
         exchange(first)
         time.sleep(0.05)
     assert len(rig.pids()) == 1, "the worker was ended for one filter"
     rig.set_control()
-    wait_for(lambda: (supervisor.refresh(), time.sleep(0.1), not rig.links.empty())[-1])
-    exchange(rig.next_link())
+    wait_for(lambda: (supervisor.refresh(), time.sleep(0.1), not rig.delivered.empty())[-1])
+    exchange(rig.next_rings())
     assert len(rig.pids()) == 1
 
 
@@ -298,7 +301,7 @@ def test_a_worker_of_another_release_is_refused_with_the_remedy(rig: Rig) -> Non
 def test_a_worker_that_does_not_read_blocks_nobody(rig: Rig) -> None:
     rig.timing = dataclasses.replace(QUICK, heartbeat=30.0, heartbeat_loading=30.0)
     supervisor = rig.open()
-    rig.next_link()
+    rig.next_rings()
     pid = rig.pids()[-1]
     os.kill(pid, signal.SIGSTOP)
     start = time.monotonic()
@@ -312,7 +315,7 @@ def test_a_worker_that_does_not_read_blocks_nobody(rig: Rig) -> None:
 def test_stop_ends_the_worker_and_every_thread(rig: Rig) -> None:
     before = threading.active_count()
     supervisor = rig.open()
-    rig.next_link()
+    rig.next_rings()
     (pid,) = rig.pids()
     supervisor.stop()
     assert not is_running(pid)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from obs_plugin.condition import _STATE_TEXTS, describe
-from obs_plugin.supervisor import Problem
+from obs_plugin.problem import Problem
+from obs_plugin.status_line import _STATE_TEXTS, describe
 from obs_plugin.wording import sentences
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -25,7 +25,7 @@ ELSEWHERE = (
     "clips/recording.py",
     "live",
 )
-"""What runs without OBS; all the rest of animator_core may run in the worker."""
+"""Parts that run without OBS; all others of animator_core may run in the worker."""
 NAMES = re.compile(r"path|director|folder|_dir|python|where|what|part|name|model\b|file", re.IGNORECASE)
 VALUES = (f"{FOLDER}/assets/characters/ada.png", "/mnt/disk/other/ada.png", "C:\\Users\\me\\ada.png", "ada.png")
 COMMAND = re.compile(r"`|(?<!\w)--\w|\bpip\b|python -m")
@@ -33,7 +33,7 @@ DISK_PATH = re.compile(r"(?:^|[\s'\"(])(?:/\w|[A-Za-z]:[\\/]|\\\\)")
 
 
 def template(node: ast.expr, value: str) -> str | None:
-    """Return the text of a literal with ``value`` where a file or a folder is put in, else with a word."""
+    """Return the text of a literal, with ``value`` for a file or folder that is put in, else with a word."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.BinOp):
@@ -52,7 +52,7 @@ def template(node: ast.expr, value: str) -> str | None:
 
 
 def texts() -> Iterator[tuple[str, str, str]]:
-    """Give each message of the worker and of the plugin: where it is, the message, the remedy."""
+    """Yield (file:line, message, remedy) of each message of the worker and the plugin."""
     paths = [*CHECKOUT.joinpath("animator_core").rglob("*.py"), *CHECKOUT.joinpath("obs_plugin").glob("*.py")]
     for path in sorted(paths):
         if set(path.relative_to(CHECKOUT).parts) & set(ELSEWHERE):
@@ -63,9 +63,8 @@ def texts() -> Iterator[tuple[str, str, str]]:
             called = getattr(node.func, "id", getattr(node.func, "attr", ""))
             for value in VALUES:
                 if called.endswith("Error") or called in ("NoFaceFound", "ProtocolMismatch"):
-                    parts = [template(argument, value) for argument in node.args[:1]]
-                    whole = parts[0] if parts else None
-                    message, _, remedy = (whole or "").partition("; ")
+                    parts = [template(argument, value) for argument in node.args[:2]]
+                    message, remedy = ([part or "" for part in parts] + ["", ""])[:2]
                 elif called in ("WorkerProblem", "Problem", "_restart_later"):
                     strings = [text for text in (template(argument, value) for argument in node.args) if text]
                     message, remedy = (*strings, "", "")[:2]
@@ -119,4 +118,4 @@ def test_a_text_is_worded_for_the_panel(message: str, remedy: str, expected: str
 def test_the_line_of_every_state_begins_with_a_capital_letter() -> None:
     assert all(text[0].isupper() for text in _STATE_TEXTS.values())
     problem = Problem(f"{FOLDER}/.venv/bin/python is missing", "Run install.py")
-    assert describe(problem, None, None, "", False, FOLDER).text.startswith("Problem: The file .venv")
+    assert describe(problem=problem, folder=FOLDER).text.startswith("Problem: The file .venv")

@@ -1,1 +1,1 @@
-"""Measures what a frame costs on this machine, with and without what spares work, and how far that changes pictures."""
+"""Measures the frame time on this machine, with and without caching, and the error that caching causes."""

@@ -1,7 +1,7 @@
-"""LivePortrait's networks as they were published beside ours: the same inputs, torch and device, in turn.
+"""Compares LivePortrait's published networks with ours: the same inputs, torch and device, in turn.
 
-The plain way has the checkpoints' modules as they are, in the arithmetic of the official code: norms unfolded, nothing
-precomputed but the appearance features, each network run after the other.
+The plain variant runs the checkpoints' modules as in the official code: norms unfolded, nothing precomputed but the
+appearance features, the networks in sequence.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ import torch
 
 from animator_core.diagnostics.benchmark.likeness import psnr_of
 from animator_core.diagnostics.benchmark.machine import GpuUse, UseWatch, machine_facts
-from animator_core.liveportrait.execution.device import choose_device
-from animator_core.liveportrait.execution.trial import finish
-from animator_core.liveportrait.model import LivePortraitModel
+from animator_core.liveportrait.execution.device import choose_device, synchronize
+from animator_core.liveportrait.model import PortraitModel
 from animator_core.liveportrait.networks.build import load_unfolded
 from animator_core.liveportrait.networks.keypoints import transform_keypoints
 from animator_core.liveportrait.networks.weights import CHECKPOINTS, find_checkpoints
@@ -33,14 +32,15 @@ _GPU_FRAMES, _CPU_FRAMES = 100, 3
 _SIDE = 256
 
 Frame = Callable[[torch.Tensor], torch.Tensor]
-"""A driving square, (1, 3, 256, 256) RGB in [0, 1] → the picture, (1, 3, 512, 512) RGB in [0, 1]."""
+"""Driving crop, (1, 3, 256, 256) RGB in [0, 1] → picture, (1, 3, 512, 512) RGB in [0, 1]."""
 
 
 @dataclass(frozen=True)
 class WayResult:
-    """One way's time of a frame, motion extractor to picture; ratio: of the plain way's median, above 1 is quicker.
+    """One variant's time per frame, from motion extractor to picture.
 
-    psnr_db: against the plain way, None where equal. first_seconds: of its first frame, compiling included.
+    ratio: the plain variant's median divided by this one's, above 1 is faster. psnr_db: against the plain variant, None
+    if equal. first_seconds: time of the first frame, compilation included.
     """
 
     name: str
@@ -53,7 +53,7 @@ class WayResult:
 
 @dataclass(frozen=True)
 class EagerComparison:
-    """All ways, the plain one first; left_out: what could not be run, and why."""
+    """All variants, the plain one first; left_out: those that could not run, with the reason."""
 
     ways: tuple[WayResult, ...]
     left_out: tuple[str, ...]
@@ -65,21 +65,27 @@ class EagerComparison:
 
 
 def compare(
-    weights_dir: Path, device: str, fp16: bool, frames: int | None, cache_dir: Path | None, with_compile: bool = True
+    weights_dir: Path,
+    *,
+    device: str,
+    fp16: bool,
+    frames: int | None,
+    cache_dir: Path | None,
+    with_compile: bool = True,
 ) -> EagerComparison:
-    """Time every way, frame by frame in turn; raises WeightsError where the weights cannot be had."""
+    """Time every variant, frame by frame in turn; raises WeightsError if the weights cannot be loaded."""
     choice = choose_device(device, fp16)
     frames = frames or (_CPU_FRAMES if choice.device == "cpu" else _GPU_FRAMES)
-    model = LivePortraitModel.load(weights_dir, choice.device, choice.dtype, cache_dir)
+    model = PortraitModel.load(weights_dir, choice.device, choice.dtype, cache_dir=cache_dir)
     source, driving = _pictures(choice.device)
-    ways, left_out = _ways(weights_dir, model, source, with_compile)
+    ways, left_out = _ways(weights_dir, model, source, with_compile=with_compile)
     first: dict[str, float] = {}
     pictures: dict[str, torch.Tensor] = {}
     for name in tuple(ways):
         try:
             first[name], pictures[name] = _timed(ways[name], driving)
         except Exception as exc:
-            # Compilers fail in many ways, none of which is ours to know; the others are still worth comparing.
+            # Compilers fail in many ways; the other variants are still compared.
             logger.debug("%s", name, exc_info=True)
             first_line = (str(exc).strip().splitlines() or [""])[0][:120]
             left_out.append(f"{name}: {type(exc).__name__}: {first_line}")
@@ -95,18 +101,18 @@ def compare(
             seconds[name].append(_timed(ways[name], driving)[0])
     _, gpu = watch.stop()
     return EagerComparison(
-        tuple(_result(name, seconds, pictures, first[name]) for name in ways),
-        tuple(left_out),
-        frames,
-        choice.name,
-        str(choice.dtype).removeprefix("torch."),
-        gpu,
-        machine_facts(),
+        ways=tuple(_result(name, seconds, pictures, first_seconds=first[name]) for name in ways),
+        left_out=tuple(left_out),
+        frames=frames,
+        device=choice.name,
+        dtype=str(choice.dtype).removeprefix("torch."),
+        gpu=gpu,
+        machine=machine_facts(),
     )
 
 
 def format_comparison(found: EagerComparison) -> str:
-    """Return the figures as a table."""
+    """Return the comparison as a table."""
     machine, gpu = found.machine, found.gpu
     versions = machine["versions"]
     lines = [
@@ -114,10 +120,10 @@ def format_comparison(found: EagerComparison) -> str:
         f"torch {versions['torch']}",
         f"{gpu.name}, driver {gpu.driver}, {gpu.clock_mhz:.0f} of {gpu.most_clock_mhz:.0f} MHz, busy {gpu.busy:.0%}"
         if gpu
-        else "no NVIDIA GPU was seen, so there are no figures of one",
-        f"a frame is motion extractor, warp and generator at batch 1; {found.frames} frames each, in turn",
+        else "no NVIDIA GPU found; no GPU figures",
+        f"per frame: motion extractor, warp and generator at batch size 1; {found.frames} frames each, in turn",
         "",
-        f"{'':<26}{'p50 ms':>10}{'p95 ms':>10}{'times as quick':>16}{'PSNR dB':>9}{'first frame s':>15}",
+        f"{'':<26}{'p50 ms':>10}{'p95 ms':>10}{'speed-up':>16}{'PSNR dB':>9}{'first frame s':>15}",
     ]
     lines += [
         f"{way.name:<26}{way.p50_ms:>10.2f}{way.p95_ms:>10.2f}{way.ratio:>16.2f}"
@@ -128,7 +134,7 @@ def format_comparison(found: EagerComparison) -> str:
 
 
 def _ways(
-    weights_dir: Path, model: LivePortraitModel, source: torch.Tensor, with_compile: bool
+    weights_dir: Path, model: PortraitModel, source: torch.Tensor, *, with_compile: bool
 ) -> tuple[dict[str, Frame], list[str]]:
     features = model.extract_features(source)
     appearance = features.appearance_features.to(model.networks.dtype)
@@ -139,7 +145,8 @@ def _ways(
         def frame(driving: torch.Tensor) -> torch.Tensor:
             keypoints = transform_keypoints(motion_extractor(driving))
             warping = warping_module(appearance, kp_driving=keypoints, kp_source=features.keypoints_source)
-            return spade_generator(warping.warped).float()
+            picture: torch.Tensor = spade_generator(warping.warped).float()
+            return picture
 
         return frame
 
@@ -160,16 +167,17 @@ def _ways(
         @torch.inference_mode()
         def ours_compiled(driving: torch.Tensor) -> torch.Tensor:
             keypoints = transform_keypoints(model.extract_motion(driving))
-            return generate(warp(prepared, keypoints).warped.to(networks.dtype)).float()
+            picture: torch.Tensor = generate(warp(prepared, keypoints).warped.to(networks.dtype)).float()
+            return picture
 
         ways["ours, torch.compile"] = ours_compiled
     else:
-        left_out.append("torch.compile: not asked for")
+        left_out.append("torch.compile: not requested")
     ways[f"ours ({model.painter.name})"] = ours
     return ways, left_out
 
 
-def _plain_modules(weights_dir: Path, model: LivePortraitModel) -> list[Any]:
+def _plain_modules(weights_dir: Path, model: PortraitModel) -> list[Any]:
     checkpoints = find_checkpoints(weights_dir)
     modules = []
     for name in _PER_FRAME:
@@ -184,24 +192,31 @@ def _plain_modules(weights_dir: Path, model: LivePortraitModel) -> list[Any]:
 
 
 def _pictures(device: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return two smooth pictures; what they show does not matter to the time."""
+    """Return two smooth pictures, (1, 3, 256, 256) in [0, 1]; the time does not depend on their content."""
     noise = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     source = torch.nn.functional.interpolate(noise, size=(_SIDE, _SIDE), mode="bicubic").clamp(0, 1)
     return source.to(device), source.roll(5, dims=3).to(device)
 
 
 def _timed(way: Frame, driving: torch.Tensor) -> tuple[float, torch.Tensor]:
-    finish(driving.device)
+    synchronize(driving.device)
     started = time.perf_counter()
     picture = way(driving)
-    finish(driving.device)
+    synchronize(driving.device)
     return time.perf_counter() - started, picture.float().clone()
 
 
 def _result(
-    name: str, seconds: dict[str, list[float]], pictures: dict[str, torch.Tensor], first_seconds: float
+    name: str, seconds: dict[str, list[float]], pictures: dict[str, torch.Tensor], *, first_seconds: float
 ) -> WayResult:
     p50, p95 = (float(value) * 1000 for value in np.percentile(seconds[name], (50, 95)))
     error = float(((pictures[name] - pictures["plain"]) * 255).square().mean())
     plain = float(np.median(seconds["plain"])) * 1000
-    return WayResult(name, p50, p95, plain / p50, psnr_of(error) if error else None, first_seconds)
+    return WayResult(
+        name=name,
+        p50_ms=p50,
+        p95_ms=p95,
+        ratio=plain / p50,
+        psnr_db=psnr_of(error) if error else None,
+        first_seconds=first_seconds,
+    )

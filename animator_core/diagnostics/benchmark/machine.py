@@ -1,4 +1,4 @@
-"""What the figures depend on: processor, GPU, system, versions, and how busy they were meanwhile."""
+"""Describes the machine and its load: processor, GPU, system and package versions."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ _SAMPLE_MS = 200
 
 @dataclass(frozen=True)
 class GpuUse:
-    """What ``nvidia-smi`` saw of the first GPU while it was watched; busy: share of the time, 0 to 1, by all programs.
+    """The use of the first GPU by all programs, sampled by ``nvidia-smi``.
 
-    clock_mhz: median of the time; most_clock_mhz: what it can reach. memory_mib: the most that all programs held.
+    clock_mhz: median clock. most_clock_mhz: maximum clock of the GPU. busy: share of the time, 0 to 1. memory_mib: the
+    peak.
     """
 
     name: str
@@ -38,7 +39,7 @@ class GpuUse:
 
 
 class UseWatch:
-    """Watches processor and GPU between its making and `stop`."""
+    """Measures the use of processor and GPU from construction to `stop`."""
 
     def __init__(self) -> None:
         self._process = psutil.Process()
@@ -46,7 +47,7 @@ class UseWatch:
         self._gpu = _GpuSampler()
 
     def stop(self) -> tuple[float, GpuUse | None]:
-        """Return the share, 0 to 1, of all usable cores that this process took, and of the GPU; None: there is none."""
+        """Return this process' share, 0 to 1, of all usable cores, and the GPU's use, None without an NVIDIA GPU."""
         passed_s = time.perf_counter() - self._began_s
         share = (_cpu_seconds(self._process) - self._cpu_s) / passed_s / usable_cores()
         return share, self._gpu.stop()
@@ -74,7 +75,7 @@ class _GpuSampler:
 
 
 def gpu_use(lines: list[str]) -> GpuUse | None:
-    """Return what the lines of nvidia-smi say, None where none can be read (the last may be cut off)."""
+    """Return the use in nvidia-smi's lines, or None if none is valid (the last one may be incomplete)."""
     names, numbers = [], []
     for line in lines:
         fields = [field.strip() for field in line.split(",")]
@@ -89,16 +90,21 @@ def gpu_use(lines: list[str]) -> GpuUse | None:
     if not names:
         return None
     clock, most_clock, busy, memory = np.array(numbers).T
+    name, driver = names[0]
     return GpuUse(
-        *names[0], float(np.median(clock)), float(most_clock[0]), float(busy.mean()) / 100, float(memory.max())
+        name=name,
+        driver=driver,
+        clock_mhz=float(np.median(clock)),
+        most_clock_mhz=float(most_clock[0]),
+        busy=float(busy.mean()) / 100,
+        memory_mib=float(memory.max()),
     )
 
 
 def peak_memory_bytes() -> int:
-    """Return the most memory that this process had at once."""
-    usage = psutil.Process().memory_info()
-    if hasattr(usage, "peak_wset"):
-        return int(usage.peak_wset)
+    """Return the peak memory of this process in bytes."""
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
     import resource
 
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -106,7 +112,7 @@ def peak_memory_bytes() -> int:
 
 
 def peak_gpu_bytes() -> int | None:
-    """Return the most memory of the GPU that torch held for this process; None where it uses none."""
+    """Return the peak GPU memory in bytes that torch allocated in this process, or None without CUDA."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available() or not torch.cuda.is_initialized():
         return None
@@ -114,12 +120,12 @@ def peak_gpu_bytes() -> int | None:
 
 
 def usable_cores() -> int:
-    """Return how many logical cores this process may use."""
+    """Return the number of logical cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def machine_facts() -> dict[str, Any]:
-    """Return processor, memory, system and versions."""
+    """Return processor, memory, system and package versions, as JSON holds them."""
     versions = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

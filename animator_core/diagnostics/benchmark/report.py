@@ -1,4 +1,4 @@
-"""The figures as a table for people, as JSON, and as a picture."""
+"""Reports a benchmark as a table, as JSON and as a plot."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COLOURS = {"plain": "#9aa0a6", "optimizer": "#1a73e8"}
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """What was measured with what, for headings."""
+    """The names of the measured character, clip, renderer and device, for headings."""
 
     character: str
     driving: str
@@ -32,7 +32,7 @@ class Subject:
 
 
 def figures_of(result: BenchmarkResult, subject: Subject) -> dict[str, Any]:
-    """Return the result as JSON holds it; times in milliseconds a frame."""
+    """Return the result for JSON; times in milliseconds per frame."""
     figures = dataclasses.asdict(result)
     figures["paths"] = [_path_figures(path) for path in result.paths]
     return {**dataclasses.asdict(subject), **figures}
@@ -46,7 +46,7 @@ def _path_figures(path: PathResult) -> dict[str, Any]:
 
 
 def format_result(result: BenchmarkResult, subject: Subject) -> str:
-    """Return the figures as a table."""
+    """Return the result as a table."""
     width, height = result.frame_size
     count = f"{result.characters} characters, the first " if result.characters > 1 else ""
     lines = [
@@ -54,9 +54,8 @@ def format_result(result: BenchmarkResult, subject: Subject) -> str:
         f"{count}{subject.character} at {width}x{height} by {subject.renderer} ({subject.backend}) on "
         f"{subject.device}, driven by {subject.driving} "
         f"({result.driving_size[0]}x{result.driving_size[1]}, tracker: {result.tracker})",
-        f"{result.frames} frames, after {result.warm_up_frames} more that are not counted; "
-        f"a face in {result.tracked_share:.0%} of them; other programs took {result.cpu_load_before:.0f}% of the CPU "
-        "at the start",
+        f"{result.frames} frames after {result.warm_up_frames} warm-up frames; a face in {result.tracked_share:.0%} of "
+        f"them; CPU load before the start: {result.cpu_load_before:.0f}%",
         "",
         f"{'ms a frame':<12}{'stage':<10}{'p50':>9}{'p95':>9}{'p99':>9}{'mean':>9}",
     ]
@@ -64,14 +63,14 @@ def format_result(result: BenchmarkResult, subject: Subject) -> str:
         lines += _stage_lines(path)
     lines += [_path_line(path) for path in result.paths]
     if len(result.paths) == 2:
-        lines.append(_comparison(*result.paths))
+        lines.append(_comparison(result.paths[0], result.paths[1]))
     if result.overlapped_fps is not None:
         lines.append(
-            f"{result.overlapped_fps:.1f} fps with tracking of the next frame beside rendering, as in OBS "
-            f"({result.paths[-1].name}; one after the other: {result.paths[-1].fps:.1f}; decoding is in neither)"
+            f"{result.overlapped_fps:.1f} fps with tracking and rendering in parallel, as in OBS "
+            f"({result.paths[-1].name}; in sequence: {result.paths[-1].fps:.1f}; both without decoding)"
         )
     else:
-        lines.append("tracking was not measured: the motion is a recording. Give --driving a video for it")
+        lines.append("Tracking was not measured, because the motion is a recording; use --driving VIDEO to measure it.")
     return "\n".join([*lines, *_use_lines(result)])
 
 
@@ -82,7 +81,7 @@ def _machine_lines(result: BenchmarkResult) -> list[str]:
         f"{machine['cpu']}{clock}, {machine['usable_cores']} of {machine['logical_cores']} cores, "
         f"{machine['memory_gib']} GiB, {machine['system']}"
     )
-    second = "no NVIDIA GPU was seen, so there are no figures of one"
+    second = "no NVIDIA GPU found; no GPU figures"
     if gpu is not None:
         second = f"{gpu.name}, driver {gpu.driver}, {gpu.clock_mhz:.0f} of {gpu.most_clock_mhz:.0f} MHz"
     return [first, second, ", ".join(f"{name} {version}" for name, version in machine["versions"].items())]
@@ -98,7 +97,7 @@ def _stage_lines(path: PathResult) -> list[str]:
 
 def _path_line(path: PathResult) -> str:
     drawn = path.drawn + path.reused
-    text = f"{path.name}: {path.fps:.1f} fps one after the other, {path.drawn} of {drawn} pictures drawn"
+    text = f"{path.name}: {path.fps:.1f} fps in sequence, {path.drawn} of {drawn} frames drawn"
     if path.motion_cache_hit_rate is not None:
         text += f", motion cache hits {path.motion_cache_hit_rate:.0%}"
     if path.likeness is not None:
@@ -108,19 +107,19 @@ def _path_line(path: PathResult) -> str:
 
 def _likeness_text(found: LikenessSummary) -> str:
     if found.psnr_db is None:
-        return f"all {found.frames} equal"
+        return f"all {found.frames} frames equal"
     return (
-        f"PSNR {found.psnr_db:.1f} dB, of the {found.differing} of {found.frames} that differ "
-        f"{found.differing_psnr_db:.1f} dB and SSIM {found.differing_ssim:.4f}, worst {found.worst_psnr_db:.1f} dB "
+        f"PSNR {found.psnr_db:.1f} dB; {found.differing} of {found.frames} frames differ: PSNR "
+        f"{found.differing_psnr_db:.1f} dB, SSIM {found.differing_ssim:.4f}, worst {found.worst_psnr_db:.1f} dB "
         f"and {found.worst_ssim:.4f}"
     )
 
 
 def _comparison(one: PathResult, other: PathResult) -> str:
     plain, better = (one, other) if other.enable_optimizer else (other, one)
-    work = [path.mean_ms["place"] + path.mean_ms["render"] for path in (plain, better)]
+    work = [path.mean_ms["motion"] + path.mean_ms["render"] for path in (plain, better)]
     return (
-        f"the optimizer saves {1 - better.drawn / plain.drawn:.0%} of the drawing and {1 - work[1] / work[0]:.0%} of "
+        f"The optimizer saves {1 - better.drawn / plain.drawn:.0%} of the drawing and {1 - work[1] / work[0]:.0%} of "
         f"the renderer's time ({work[0]:.2f} → {work[1]:.2f} ms a frame)"
     )
 
@@ -136,8 +135,8 @@ def _use_lines(result: BenchmarkResult) -> list[str]:
     return lines
 
 
-def plot(file: Path, result: BenchmarkResult, subject: Subject, paths: Sequence[MeasuredPath]) -> None:
-    """Write a PNG: stage times, the time of every frame, how far pictures are off, and rates."""
+def plot(file: Path, result: BenchmarkResult, subject: Subject, *, paths: Sequence[MeasuredPath]) -> None:
+    """Write a PNG of stage times, frame times, errors of reused pictures, and frame rates."""
     try:
         from matplotlib.figure import Figure
     except ImportError as exc:
@@ -172,11 +171,11 @@ def _plot_stages(axes: Axes, paths: Sequence[PathResult]) -> None:
             [path.stages[s].p95_ms if s in path.stages else 0 for s in stages],
             places,
             "k|" if number == 0 else "kx",
-            label=f"{path.name}, 95 of 100",
+            label=f"{path.name}, 95th percentile",
         )
     axes.set_yticks([index + 0.4 - height / 2 for index in range(len(stages))], stages)
     axes.invert_yaxis()
-    axes.set_xlabel("ms a frame (render: mean over all frames, 95 of 100 of those drawn)")
+    axes.set_xlabel("ms per frame (render: mean of all frames, 95th percentile of drawn frames)")
     axes.legend(fontsize=8)
     axes.set_title("Stages")
 
@@ -189,11 +188,11 @@ def _plot_frames(axes: Axes, paths: Sequence[MeasuredPath]) -> None:
     axes.set_xlabel("frame")
     axes.set_ylabel("ms, tracking to publish")
     axes.legend(fontsize=8)
-    axes.set_title("Every frame (the slowest of 100 may be above)")
+    axes.set_title("Frame times (the slowest 1 % may be off the scale)")
 
 
 def _plot_errors(axes: Axes, paths: Sequence[MeasuredPath]) -> None:
-    axes.set_title("Pictures that were not drawn again, against the plain path")
+    axes.set_title("Error of reused pictures against the plain path")
     points = [
         (number, psnr_of(error)) for path in paths for number, error in enumerate(path.likeness.errors) if error > 0
     ]
@@ -207,11 +206,11 @@ def _plot_errors(axes: Axes, paths: Sequence[MeasuredPath]) -> None:
 
 
 def _plot_rates(axes: Axes, result: BenchmarkResult) -> None:
-    names = [f"{path.name},\none after the other" for path in result.paths]
+    names = [f"{path.name},\nin sequence" for path in result.paths]
     rates = [path.fps for path in result.paths]
     colours = [_COLOURS[path.name] for path in result.paths]
     if result.overlapped_fps is not None:
-        names.append(f"{result.paths[-1].name},\ntracking beside")
+        names.append(f"{result.paths[-1].name},\ntracking in parallel")
         rates.append(result.overlapped_fps)
         colours.append("#188038")
     bars = axes.bar(names, rates, color=colours)

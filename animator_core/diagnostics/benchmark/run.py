@@ -1,4 +1,4 @@
-"""Goes through a clip with every path at once, frame by frame, so that all of them see the same machine."""
+"""Runs all paths over a clip, frame by frame in turn, so that all see the same load of the machine."""
 
 from __future__ import annotations
 
@@ -23,27 +23,25 @@ from animator_core.diagnostics.benchmark.machine import (
 )
 from animator_core.diagnostics.benchmark.path import MeasuredPath, PathResult
 from animator_core.errors import AnimatorError
-from animator_core.motion.estimator import MotionEstimator
+from animator_core.tracking.observation import TrackedFrame
 
 WARM_UP_FRAMES = 45
-"""Not counted: compilers, caches and the tracker's first detection work in them."""
+"""Frames that are not counted: compilation, cold caches and the tracker's first detection."""
 _WARM_UP_SECONDS = 20.0
-"""Where a frame takes seconds, fewer frames have to do."""
+"""The warm-up ends earlier after this time."""
 _OVERLAP_FRAMES = 150
 _OVERLAP_BYTES = 1 << 30
 
 OpenClip = Callable[[], DrivingClip]
-MakeEstimator = Callable[[], MotionEstimator]
 
 
 @dataclass(frozen=True)
 class BenchmarkResult:
-    """What was measured.
+    """The measurements of a benchmark.
 
-    paths: one after the other in every frame. overlapped_fps: frames a second of the last path with tracking in a
-    thread of its own, as in the worker; None for a recorded motion. tracked_share: share of frames in which a face was
-    seen. cpu_share: of all usable cores, by this process. peak_gpu_mib: by torch; None, as ``gpu``, where there is
-    none.
+    paths: run in turn in every frame. overlapped_fps: frames a second of the last path with tracking in a thread of its
+    own, as in the worker; None for a recorded motion. tracked_share: share of frames with a face. cpu_share: of all
+    usable cores, by this process. peak_gpu_mib: by torch. gpu, peak_gpu_mib: None without a GPU.
     """
 
     frames: int
@@ -66,22 +64,22 @@ class BenchmarkResult:
 
 def run_benchmark(
     open_clip: OpenClip,
-    make_estimator: MakeEstimator,
     paths: Sequence[MeasuredPath],
+    *,
     frames: int,
     characters: int = 1,
 ) -> BenchmarkResult:
-    """Measure ``frames`` frames after the warm-up; a clip that is shorter is gone through again.
+    """Measure ``frames`` frames after the warm-up; a shorter clip is repeated.
 
-    The path that is not plain is compared with the one that is, where both are there. Raises AnimatorError where the
+    If both paths are given, the frames of "optimizer" are compared with those of "plain". Raises AnimatorError if the
     clip has no frame.
     """
     load = psutil.cpu_percent(interval=0.3)
-    loop = _Loop(make_estimator, paths)
+    loop = _Loop(paths)
     warm_up_until = time.perf_counter() + _WARM_UP_SECONDS
     loop.go_through(open_clip(), WARM_UP_FRAMES, lambda: time.perf_counter() > warm_up_until)
     warm_up_frames = loop.count
-    overlapped = overlapped_fps(open_clip, make_estimator, paths[-1], min(frames, _OVERLAP_FRAMES))
+    overlapped = overlapped_fps(open_clip, paths[-1], frames=min(frames, _OVERLAP_FRAMES))
     loop.start_counting()
     watch, started = UseWatch(), time.perf_counter()
     while loop.count < frames:
@@ -114,10 +112,10 @@ def run_benchmark(
 
 
 class _Loop:
-    """Takes moments through motion and every path."""
+    """Runs moments through every path."""
 
-    def __init__(self, make_estimator: MakeEstimator, paths: Sequence[MeasuredPath]) -> None:
-        self._make_estimator, self._paths = make_estimator, paths
+    def __init__(self, paths: Sequence[MeasuredPath]) -> None:
+        self._paths = paths
         self.tracker_name = ""
         self.frame_size = self.driving_size = (0, 0)
         self._times = StageTimes()
@@ -129,24 +127,22 @@ class _Loop:
             path.start_counting()
 
     def go_through(self, clip: DrivingClip, most: int, is_enough: Callable[[], bool] = lambda: False) -> None:
-        estimator = self._make_estimator()
+        for path in self._paths:
+            path.start_clip()
         self.tracker_name = clip.tracker_name
         try:
             for moment in islice(clip.moments(self._times), most):
-                self._one(estimator, moment)
+                self._one(moment)
                 if is_enough():
                     return
         finally:
             clip.close()
 
-    def _one(self, estimator: MotionEstimator, moment: DrivingMoment) -> None:
-        with self._times.measure("motion"):
-            if moment.observation is None:
-                estimator.face_lost(moment.captured_ns)
-            motion = estimator.update(moment.observation, moment.captured_ns)
-        # Which path goes first alternates: the second finds warmer caches.
+    def _one(self, moment: DrivingMoment) -> None:
+        tracked, tracking_ns = TrackedFrame(moment.observation, moment.picture), self._times.last_ns("tracking")
+        # Alternate the order: the second path finds warmer caches.
         order = self._paths if self.count % 2 else tuple(reversed(self._paths))
-        pictures = {path.name: path.animate(motion, moment.picture, self._times) for path in order}
+        pictures = {path.name: path.animate(tracked, moment.captured_ns, tracking_ns) for path in order}
         if len(pictures) == 2:
             for path in self._paths:
                 if path.enable_optimizer:
@@ -157,11 +153,10 @@ class _Loop:
         self.frame_size, self.driving_size = (picture.shape[1], picture.shape[0]), moment.frame_size
 
 
-def overlapped_fps(open_clip: OpenClip, make_estimator: MakeEstimator, path: MeasuredPath, frames: int) -> float | None:
-    """Return frames a second with tracking of the next frame beside the rendering of this one.
+def overlapped_fps(open_clip: OpenClip, path: MeasuredPath, frames: int) -> float | None:
+    """Return frames a second with tracking and rendering in two threads, or None for a recorded motion.
 
-    The rate of what one thread hands to the other; None for a recorded motion, where nothing is tracked. The frames
-    are decoded before, for a camera's need no decoding: of a large clip only as many as fit into the memory for it.
+    Frames are decoded in advance, as a camera's need no decoding, up to a limit of memory.
     """
     clip = open_clip()
     if clip.tracker_name == "recorded":
@@ -170,15 +165,14 @@ def overlapped_fps(open_clip: OpenClip, make_estimator: MakeEstimator, path: Mea
     clip.read_ahead(frames, _OVERLAP_BYTES)
     ready: queue.Queue[tuple[DrivingMoment, StageTimes] | None] = queue.Queue(maxsize=1)
     thread = threading.Thread(target=_track, args=(clip, frames, ready), name="tracking", daemon=True)
-    estimator = make_estimator()
+    path.start_clip()
     count, started = 0, 0.0
     thread.start()
     while (item := ready.get()) is not None:
         moment, times = item
         started = started or time.perf_counter()
-        if moment.observation is None:
-            estimator.face_lost(moment.captured_ns)
-        path.animate(estimator.update(moment.observation, moment.captured_ns), moment.picture, times)
+        tracked = TrackedFrame(moment.observation, moment.picture)
+        path.animate(tracked, moment.captured_ns, times.last_ns("tracking"))
         count += 1
     passed = time.perf_counter() - started
     thread.join()

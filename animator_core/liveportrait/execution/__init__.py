@@ -1,1 +1,1 @@
-"""How LivePortrait's networks run: devices, graphs, kernels, onnxruntime."""
+"""Running LivePortrait's networks: devices, optimized modules, kernels, CUDA graphs, torch.compile, onnxruntime."""

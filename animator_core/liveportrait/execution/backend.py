@@ -1,4 +1,4 @@
-"""Whether torch or onnxruntime paints, and on which device."""
+"""Choose between torch and onnxruntime, and the device."""
 
 from __future__ import annotations
 
@@ -8,24 +8,21 @@ from dataclasses import replace
 
 import torch
 
+from animator_core.config import BACKENDS, ComputeConfig
 from animator_core.errors import AnimatorError, ModelError
 from animator_core.liveportrait.execution import device as devices
 from animator_core.liveportrait.execution.device import DeviceChoice
 from animator_core.liveportrait.execution.onnx.providers import PROVIDERS, Provider, choose_provider, is_accelerator
 
-BACKENDS = ("auto", "torch", "onnx")
 
+def choose_backend(compute: ComputeConfig) -> DeviceChoice:
+    """Return the device for LivePortrait, with onnxruntime's provider unless torch paints.
 
-def choose_backend(
-    backend: str = "auto", device: str = "auto", fp16: bool = True, provider: str = "auto"
-) -> DeviceChoice:
-    """Return where LivePortrait runs; its ``provider`` is None where torch paints.
-
-    "auto" takes onnxruntime where it has an accelerator and torch has none; on CPUs torch stays, which is there anyway
-    and hardly slower. Where "onnx" is asked for and it or its provider is not there, torch paints too, and the note
-    says so. device, fp16: see `choose_device`. provider: onnxruntime's, see `choose_provider`. Raises AnimatorError for
-    an unknown name.
+    The backend "auto" takes onnxruntime if it has an accelerator and torch has none; on CPUs torch, which is installed
+    anyway and hardly slower. If onnxruntime or its provider is missing for "onnx", torch paints, and the note says so.
+    Raises AnimatorError for an unknown name.
     """
+    backend, provider = compute.backend, compute.provider
     if backend not in BACKENDS:
         raise AnimatorError(f"back end {backend!r} is unknown", f"choose one of {', '.join(BACKENDS)}")
     if provider not in ("auto", *(each.name for each in PROVIDERS)):
@@ -34,21 +31,25 @@ def choose_backend(
         )
     if backend == "onnx":
         try:
-            return _on_onnxruntime(choose_provider(provider), device, fp16)
+            return _on_onnxruntime(choose_provider(provider), compute)
         except ModelError as exc:
-            return torch_instead(exc, device, fp16)
-    choice = devices.choose_device(device, fp16)
-    if backend == "auto" and device == "auto" and not choice.is_capable:
+            return torch_instead(exc, compute)
+    choice = _on_torch(compute)
+    if backend == "auto" and compute.device == "auto" and not choice.is_capable:
         found = _accelerator(provider)
         if found is not None:
-            return _on_onnxruntime(found, device, fp16)
+            return _on_onnxruntime(found, compute)
     return choice
 
 
-def torch_instead(problem: ModelError, device: str, fp16: bool) -> DeviceChoice:
-    """Return where torch runs LivePortrait, with a note that says why not onnxruntime."""
-    choice = devices.choose_device(device, fp16)
-    return replace(choice, note=ModelError(f"onnxruntime is not used: {problem.message}", problem.remedy))
+def torch_instead(problem: ModelError, compute: ComputeConfig) -> DeviceChoice:
+    """Return torch's device, with a note on the reason against onnxruntime."""
+    note = ModelError(f"onnxruntime is not used: {problem.message}", problem.remedy)
+    return replace(_on_torch(compute), note=note)
+
+
+def _on_torch(compute: ComputeConfig) -> DeviceChoice:
+    return replace(devices.choose_device(compute.device, compute.fp16), is_compiled=compute.compile)
 
 
 def _accelerator(provider: str) -> Provider | None:
@@ -57,18 +58,18 @@ def _accelerator(provider: str) -> Provider | None:
     try:
         found = choose_provider(provider)
     except ModelError:
-        # One that does not load is no loss to somebody who did not ask for it.
+        # Not asked for, so its problem is not worth a note.
         return None
     return found if is_accelerator(found) else None
 
 
-def _on_onnxruntime(provider: Provider, device: str, fp16: bool) -> DeviceChoice:
-    provider = replace(provider, computes_half=provider.computes_half and fp16)
+def _on_onnxruntime(provider: Provider, compute: ComputeConfig) -> DeviceChoice:
+    provider = replace(provider, uses_fp16=provider.uses_fp16 and compute.fp16)
     is_capable = is_accelerator(provider)
     name = f"{provider.label if is_capable else f'CPU ({platform.machine()})'}, onnxruntime"
     if not provider.is_nvidia:
-        return DeviceChoice("cpu", torch.float32, name, None, is_capable, provider)
-    # What onnxruntime does not do is torch's on the same GPU.
-    beside = devices.choose_device("cuda" if device == "auto" else device, fp16)
+        return DeviceChoice("cpu", torch.float32, name, is_capable=is_capable, provider=provider)
+    # The other networks run in torch on the same GPU.
+    beside = devices.choose_device("cuda" if compute.device == "auto" else compute.device, compute.fp16)
     index = int(beside.device.partition(":")[2] or 0)
-    return DeviceChoice(beside.device, beside.dtype, name, beside.note, True, replace(provider, index=index))
+    return replace(beside, name=name, is_capable=True, provider=replace(provider, index=index))

@@ -1,4 +1,4 @@
-"""What is said, and what is let go of, when a device fails in the middle of the work."""
+"""Turn device failures into our errors, and release GPU memory."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ _OUT_OF_MEMORY = "out of memory"
 
 
 @contextlib.contextmanager
-def device_errors_as(what: str, remedy: str, device: str | torch.device = "cpu") -> Iterator[None]:
-    """Turn what torch raises of memory, drivers and devices that are gone into a ModelError: ``what``, why, remedy.
+def device_errors_as(failed: str, remedy: str, device: str | torch.device = "cpu") -> Iterator[None]:
+    """Turn torch's errors of memory, drivers and lost devices into a ModelError: ``failed (reason); remedy``.
 
-    It is a DeviceLostError if ``device`` does not answer any more; also for a back end that raised a ModelError itself.
+    A DeviceLostError if ``device`` no longer answers, also for a ModelError of another back end.
     """
     try:
         yield
     except RuntimeError as exc:
-        # torch's errors of memory and drivers are RuntimeErrors.
         kind = DeviceLostError if is_lost(device) else ModelError
-        raise kind(f"{what} ({first_line(exc, 160)})", remedy) from exc
+        raise kind(f"{failed} ({first_line(exc, 160)})", remedy) from exc
     except ModelError as exc:
         if is_lost(device):
             raise DeviceLostError(*exc.args) from exc
@@ -35,7 +34,7 @@ def device_errors_as(what: str, remedy: str, device: str | torch.device = "cpu")
 
 
 def is_lost(device: str | torch.device) -> bool:
-    """Return whether a CUDA device fails at every call: after a driver's reset or a fault in a kernel all later do."""
+    """Return whether a CUDA device fails at every call, as after a driver reset or a fault in a kernel."""
     if torch.device(device).type != "cuda" or not torch.cuda.is_initialized():
         return False
     try:
@@ -46,8 +45,8 @@ def is_lost(device: str | torch.device) -> bool:
 
 
 def release_memory(device: str | torch.device) -> None:
-    """Give a GPU's memory that nothing uses any more back to other programs; torch keeps it for itself otherwise."""
-    # Recorded functions and the model that has them refer to each other.
+    """Give a GPU's unused memory, which torch's allocator keeps, back to other programs."""
+    # The model and its captured functions refer to each other.
     gc.collect()
     kind = torch.device(device).type
     if kind == "cpu":
@@ -55,4 +54,4 @@ def release_memory(device: str | torch.device) -> None:
     try:
         getattr(torch, kind).empty_cache()
     except RuntimeError as exc:
-        logger.info("the memory of %s cannot be released: %s", device, first_line(exc, 160))
+        logger.info("cannot release the memory of %s: %s", device, first_line(exc, 160))

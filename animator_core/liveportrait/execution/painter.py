@@ -1,4 +1,4 @@
-"""What paints a frame: the warping module and the generator, by one of several back ends."""
+"""Painters run the per-frame networks, warping module and generator, by one of several back ends."""
 
 from __future__ import annotations
 
@@ -23,18 +23,20 @@ class Painting:
 
 
 class Painter(Protocol):
-    """May be used by several threads; all painters give the same pictures up to rounding."""
+    """Thread-safe; all painters give the same pictures up to rounding."""
 
-    name: str
-    """For the status line and the benchmark: "torch", "cuda-graph", "onnx …"."""
+    @property
+    def name(self) -> str:
+        """For the status line and the benchmark: "torch", "cuda-graph", "onnx …"."""
+        ...
 
     def paint(self, source: WarpingSource, keypoints_driving: torch.Tensor) -> Painting:
-        """Return the source, prepared by `Networks.prepare_warp`, with its keypoints at the given ones, (B, 21, 3)."""
+        """Paint the source, from `Networks.prepare_warp`, with its keypoints moved to the driving ones, (B, 21, 3)."""
         ...
 
 
 class TorchPainter:
-    """Runs the networks as they are."""
+    """Runs the networks in torch, kernel by kernel."""
 
     name = "torch"
 

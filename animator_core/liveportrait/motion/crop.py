@@ -1,28 +1,29 @@
-"""The geometry of face crops: where a face's square lies, what carries a picture into it, and the way back."""
+"""The squares of faces in pictures and frames, and the crops of them."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+
+from animator_core.arrays import AnyArray
+from animator_core.errors import CharacterError
 
 SOURCE_CROP_SIZE = 512
 DRIVING_CROP_SIZE = 256
 """Pixels a side of the crop that is pasted back, and of the picture that the networks look at."""
 _FEATHER = 16
 
-# Which points of a landmark set make the first eye, the second eye and the lips, by the number of its points.
-_AXIS_POINTS: dict[int, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]] = {
-    203: ((0, 6, 12, 18), (24, 30, 36, 42), (48, 66)),
-    106: ((33, 35, 40, 39), (87, 89, 94, 93), (52, 61)),
-    101: ((39, 42, 45, 48), (51, 54, 57, 60), (75, 81)),
-    68: ((36, 39), (42, 45), (48, 54)),
-    5: ((0,), (1,), (3, 4)),
-    9: ((2, 3), (0, 1), (5, 6)),
-    478: ((468,), (473,), (14,)),
-}
+_BROWS = (70, 63, 105, 66, 107, 336, 296, 334, 293, 300)
+_EYES = (468, 473)
+# Not the lips' middle: that follows the jaw and would rock the crop while the person talks.
+_MOUTH_CORNERS = (61, 291)
+
+_SOURCE_SCALE, _SOURCE_SHIFT = 2.3, -0.125
+_DRIVING_SCALE, _DRIVING_SHIFT = 2.2, -0.1
+_LEAST_FACE_PIXELS = 8.0
 
 
 @dataclass(frozen=True)
@@ -32,45 +33,20 @@ class FaceSquare:
     centre: (2,) float64 pixels. size: pixels a side. angle_rad: how far it is turned, clockwise as seen.
     """
 
-    centre: np.ndarray
+    centre: AnyArray
     size: float
     angle_rad: float
 
-    def corners(self, is_turned: bool = True) -> np.ndarray:
-        """Return (4, 2) pixels: top left, top right, bottom right, bottom left."""
-        right, down = _axes(self.angle_rad if is_turned else 0.0)
-        half = self.size / 2
-        steps = np.array([(-half, -half), (half, -half), (half, half), (-half, half)])
-        return self.centre + steps @ np.stack((right, down))
-
-    def places(self, points: np.ndarray) -> np.ndarray:
-        """Return where points, (N, 2 or more) pixels, are in the unturned square: (N, 2) in its sides, 0 to 1."""
+    def places(self, points: AnyArray) -> AnyArray:
+        """Return points, (N, 2 or more) pixels, in the unturned square: (N, 2) in its sides, 0 to 1."""
         return np.asarray((points[:, :2] - self.centre) / self.size + 0.5)
 
 
-def face_axis(landmarks: np.ndarray, uses_lips: bool = True) -> np.ndarray:
-    """Return (2, 2) float64 pixels: the middle of the eyes and that of the lips, the face's upright axis.
-
-    landmarks: (N, 2), N one of 5, 9, 68, 101, 106, 203, 478; other sets of more than 101 begin with the 101.
-    Without the lips the second point is a right angle away from the line through the eyes.
-    """
-    points = np.asarray(landmarks, np.float64)
-    if len(points) > 101 and len(points) not in _AXIS_POINTS:
-        points = points[:101]
-    if len(points) not in _AXIS_POINTS:
-        raise ValueError(f"{len(points)} landmarks are of no known set; known are {sorted(_AXIS_POINTS)}")
-    first_eye, second_eye, lips = (points[list(indices)].mean(0) for indices in _AXIS_POINTS[len(points)])
-    if uses_lips:
-        return np.stack(((first_eye + second_eye) / 2, lips))
-    x, y = second_eye - first_eye
-    return np.stack((first_eye, first_eye + np.array([-y, x])))
-
-
-def face_square(points: np.ndarray, axis: np.ndarray, scale: float, shift_x: float, shift_y: float) -> FaceSquare:
+def face_square(points: AnyArray, axis: AnyArray, scale: float, shift_x: float, shift_y: float) -> FaceSquare:
     """Return the square around ``points``, upright along ``axis``.
 
-    points: (N, 2) pixels. axis: (2, 2) pixels, see `face_axis`. scale: sides of the square by the larger extent of
-    the points. shift_x, shift_y: how far it is moved along its own sides, in sides.
+    points: (N, 2) pixels. axis: (2, 2) pixels, the middle of the eyes and a point below. scale: sides of the square by
+    the larger extent of the points. shift_x, shift_y: how far it is moved along its own sides, in sides.
     """
     points = np.asarray(points, np.float64)
     down = axis[1] - axis[0]
@@ -87,8 +63,8 @@ def face_square(points: np.ndarray, axis: np.ndarray, scale: float, shift_x: flo
     return FaceSquare(origin + middle @ np.stack((right, down)), size, angle)
 
 
-def crop_transform(square: FaceSquare, crop_size: int, is_turned: bool = True) -> np.ndarray:
-    """Return crop_from_image, (3, 3) float32: what carries a picture's pixels into its crop."""
+def crop_transform(square: FaceSquare, crop_size: int, is_turned: bool = True) -> AnyArray:
+    """Return crop_from_image, (3, 3) float32: pixels of the picture → pixels of its crop."""
     scale = crop_size / square.size
     right, down = _axes(square.angle_rad if is_turned else 0.0)
     rows = scale * np.stack((right, down))
@@ -98,60 +74,75 @@ def crop_transform(square: FaceSquare, crop_size: int, is_turned: bool = True) -
     return crop_from_image.astype(np.float32)
 
 
-def inverse_transform(transform: np.ndarray) -> np.ndarray:
-    """Return the inverse of a (3, 3) transform, float64."""
-    return np.linalg.inv(transform.astype(np.float64))
-
-
-def box_square(square: FaceSquare) -> np.ndarray:
-    """Return the upright box (left, top, right, bottom) of a square that is not turned."""
-    half = square.size / 2
-    return np.concatenate((square.centre - half, square.centre + half))
-
-
-def square_of_box(box: np.ndarray) -> FaceSquare:
-    """Return the square of an upright box (left, top, right, bottom); its width is the size."""
-    return FaceSquare((box[:2] + box[2:]) / 2, float(box[2] - box[0]), 0.0)
-
-
-def warp_to_crop(picture: np.ndarray, crop_from_image: np.ndarray, crop_size: int) -> np.ndarray:
-    """Return the crop, (crop_size, crop_size, C) as ``picture``, bilinear; 0 where the picture has nothing."""
+def warp_to_crop(picture: AnyArray, crop_from_image: AnyArray, crop_size: int) -> AnyArray:
+    """Return the crop, (crop_size, crop_size, C) as ``picture``, bilinear; 0 outside the picture."""
     matrix = crop_from_image[:2].astype(np.float64)
     return cv2.warpAffine(picture, matrix, (crop_size, crop_size), flags=cv2.INTER_LINEAR, borderValue=(0, 0, 0, 0))
 
 
-def reduced_to_networks(crop: np.ndarray) -> np.ndarray:
+def reduced_to_networks(crop: AnyArray) -> AnyArray:
     """Return a source crop in the 256 pixels that the networks look at."""
     return cv2.resize(crop, (DRIVING_CROP_SIZE, DRIVING_CROP_SIZE), interpolation=cv2.INTER_AREA)
 
 
-def limited_size(height: int, width: int, longest: int = 1280, multiple: int = 2) -> tuple[int, int, int, int]:
-    """Return (height, width) to resize a picture to and (height, width) to then cut it to, from its lower right.
-
-    longest: pixels of the longer side, 0 for any. multiple: of how many pixels the cut sides are multiples.
-    """
-    resized = (height, width)
-    if longest > 0 and max(height, width) > longest:
-        scale = longest / max(height, width)
-        resized = (longest, int(width * scale)) if height > width else (int(height * scale), longest)
-    return (*resized, resized[0] - resized[0] % multiple, resized[1] - resized[1] % multiple)
-
-
-def feather_mask(size: int = SOURCE_CROP_SIZE) -> np.ndarray:
+def feather_mask(size: int = SOURCE_CROP_SIZE) -> AnyArray:
     """Return (size, size) uint8: 255 inside the crop, falling to 0 over its outer 16 pixels, rounded at the corners."""
     index = np.arange(size)
     outside = np.maximum(np.maximum(_FEATHER - index, index - (size - _FEATHER)), 0).astype(np.float64)
     distance = np.sqrt(outside[:, None] ** 2 + outside[None, :] ** 2)
-    return np.floor(255 * (1 - np.minimum(distance / _FEATHER, 1))).astype(np.uint8)
+    return np.asarray(np.floor(255 * (1 - np.minimum(distance / _FEATHER, 1))), np.uint8)
 
 
-def paste_mask(image_from_crop: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Return (height, width) float32 in [0, 1]: how much of the crop shows in each pixel of the picture."""
-    matrix = image_from_crop[:2].astype(np.float64)
-    mask = cv2.warpAffine(feather_mask(), matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=0)
-    return mask.astype(np.float32) / np.float32(255)
+@dataclass(frozen=True)
+class SourceCrop:
+    """The part of a picture that LivePortrait sees and draws.
+
+    pixels: (512, 512, C) as the picture. crop_from_image: (3, 3), pixels of the picture → of the crop.
+    """
+
+    pixels: AnyArray
+    crop_from_image: AnyArray
 
 
-def _axes(angle_rad: float) -> tuple[np.ndarray, np.ndarray]:
+def source_square(landmarks: AnyArray) -> FaceSquare:
+    """Return the square of a source's face; landmarks: (478, 2 or more) pixels."""
+    return _square(landmarks, _SOURCE_SCALE, _SOURCE_SHIFT)
+
+
+def source_crop(picture: AnyArray, landmarks: AnyArray) -> SourceCrop:
+    """Return the crop of a picture, (H, W, C) uint8, upright along the face; raises CharacterError.
+
+    landmarks: (478, 2 or more) pixels of the picture.
+    """
+    square = source_square(landmarks)
+    if not math.isfinite(square.size) or square.size < _LEAST_FACE_PIXELS * _SOURCE_SCALE:
+        raise CharacterError(
+            f"the face in the picture is less than {_LEAST_FACE_PIXELS:g} pixels large", "use a larger picture of it"
+        )
+    crop_from_image = crop_transform(square, SOURCE_CROP_SIZE)
+    pixels = warp_to_crop(picture, crop_from_image, SOURCE_CROP_SIZE)
+    return SourceCrop(pixels, crop_from_image)
+
+
+def driving_square(landmarks: AnyArray) -> FaceSquare:
+    """Return the upright square of a driver's face; landmarks: (478, 2 or more) pixels."""
+    return replace(_square(landmarks, _DRIVING_SCALE, _DRIVING_SHIFT), angle_rad=0.0)
+
+
+def crop_driving(frame: AnyArray, square: FaceSquare) -> AnyArray:
+    """Return the motion extractor's input, (256, 256, C) as ``frame``."""
+    transform = crop_transform(square, DRIVING_CROP_SIZE, is_turned=False)
+    return warp_to_crop(frame, transform, DRIVING_CROP_SIZE)
+
+
+def _square(landmarks: AnyArray, scale: float, shift: float) -> FaceSquare:
+    points = np.asarray(landmarks, np.float64)[:, :2]
+    axis = np.stack((points[list(_EYES)].mean(0), points[list(_MOUTH_CORNERS)].mean(0)))
+    # MediaPipe's mesh covers the forehead, the landmarks that LivePortrait was trained with do not.
+    height = points @ (axis[1] - axis[0])
+    return face_square(points[height >= height[list(_BROWS)].min()], axis, scale=scale, shift_x=0.0, shift_y=shift)
+
+
+def _axes(angle_rad: float) -> tuple[AnyArray, AnyArray]:
     cosine, sine = math.cos(angle_rad), math.sin(angle_rad)
     return np.array([cosine, sine]), np.array([-sine, cosine])

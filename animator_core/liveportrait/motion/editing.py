@@ -1,4 +1,4 @@
-"""The official editor's sliders: what each adds to a face's expression, in the editor's own units."""
+"""The official editor's sliders as changes of a face's expression, in the editor's own units."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 
 from animator_core.liveportrait.networks.keypoints import KEYPOINT_COUNT
 
-# What one unit adds: (keypoint, axis, amount).
+# One unit adds: (keypoint, axis, amount).
 _GAZE_RIGHT = ((11, 0, 0.0007), (15, 0, 0.001))
 _GAZE_LEFT = ((11, 0, 0.001), (15, 0, 0.0007))
 _GAZE_UP = ((11, 1, -0.001), (15, 1, -0.001))
@@ -28,7 +28,7 @@ _Entries = tuple[tuple[int, int, float], ...]
 
 
 def gaze_expression(gaze_x: float, gaze_y: float, moves_lids: bool = True) -> torch.Tensor:
-    """Return what a shifted gaze adds to the expression, (21, 3) float32; x to the right of the picture, y up.
+    """Return the expression of a shifted gaze, to be added, (21, 3) float32; x to the right of the picture, y up.
 
     moves_lids: whether the lids follow up and down, as in the editor.
     """
@@ -37,12 +37,12 @@ def gaze_expression(gaze_x: float, gaze_y: float, moves_lids: bool = True) -> to
 
 
 def brow_expression(brows: float) -> torch.Tensor:
-    """Return what raised (> 0) or frowning brows add to the expression, (21, 3) float32."""
+    """Return the expression of raised (> 0) or frowning brows, to be added, (21, 3) float32."""
     return _sum((_BROWS_UP if brows > 0 else _BROWS_DOWN, brows))
 
 
 def smile_expression(smile: float) -> torch.Tensor:
-    """Return what a smile, 1 a broad one, adds to the expression, (21, 3) float32."""
+    """Return the expression of a smile, 1 a broad one, to be added, (21, 3) float32."""
     return _sum((_SMILE, smile))
 
 

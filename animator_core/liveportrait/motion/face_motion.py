@@ -1,4 +1,4 @@
-"""What a face does, as LivePortrait sees it: the same for a source, a driving frame and a recorded template."""
+"""The motion of a face in LivePortrait's terms: of a source, a driving frame or a recorded template."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from typing import Callable
 import numpy as np
 import torch
 
-from animator_core.liveportrait.networks.keypoints import KeypointMotion
+from animator_core.arrays import AnyArray, FloatArray
+from animator_core.liveportrait.networks.keypoints import KeypointMotion, place_keypoints
+
+# Upper and lower lid, the corners of that eye: the eye on the left of the picture, the one on the right; then the lips.
+_RATIO_POINTS = {
+    203: ((6, 18, 0, 12), (30, 42, 24, 36), (90, 102, 48, 66)),
+    478: ((159, 145, 33, 133), (386, 374, 362, 263), (13, 14, 61, 291)),
+}
 
 
 @dataclass(frozen=True)
@@ -19,7 +26,7 @@ class FaceMotion:
 
     rotation: (N, 3, 3), multiplied from the right. expression: (N, 21, 3). scale: (N, 1). translation: (N, 3).
     canonical_keypoints: (N, 21, 3), needed of a source. eye_ratios: (N, 2), how far the eye on the left of the picture
-    and the one on the right are open, and lip_ratio: (N, 1), see `retargeting`: needed to retarget eyes or lips.
+    and the one on the right are open, and lip_ratio: (N, 1), see `close_ratios`: needed to retarget eyes or lips.
     """
 
     rotation: torch.Tensor
@@ -38,7 +45,13 @@ class FaceMotion:
         """The keypoints in the crop, (N, 21, 3), of a motion with canonical keypoints."""
         if self.canonical_keypoints is None:
             raise ValueError("this motion has no canonical keypoints; only a source's motion is placed by itself")
-        return place_keypoints(self.canonical_keypoints, self.rotation, self.expression, self.scale, self.translation)
+        return place_keypoints(
+            self.canonical_keypoints,
+            self.rotation,
+            expression=self.expression,
+            scale=self.scale,
+            translation=self.translation,
+        )
 
     def frame(self, index: int) -> FaceMotion:
         """Return the motion of one frame, N = 1."""
@@ -52,6 +65,10 @@ class FaceMotion:
         """Return the motion on ``device``."""
         return self._map(lambda value: value.to(device))
 
+    def median(self) -> FaceMotion:
+        """Return the median of every number over the frames, N = 1; that of the rotations is no rotation."""
+        return self._map(lambda value: value.median(0, keepdim=True).values)
+
     def _map(self, change: Callable[[torch.Tensor], torch.Tensor]) -> FaceMotion:
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return replace(self, **{name: change(value) for name, value in values.items() if value is not None})
@@ -60,7 +77,7 @@ class FaceMotion:
 def face_motion(
     seen: KeypointMotion, eye_ratios: torch.Tensor | None = None, lip_ratio: torch.Tensor | None = None
 ) -> FaceMotion:
-    """Return what the motion extractor saw as a motion; eye_ratios: (N, 2), lip_ratio: (N, 1)."""
+    """Return the motion extractor's output as a motion; eye_ratios: (N, 2), lip_ratio: (N, 1)."""
     device = seen.expression.device
 
     def here(value: torch.Tensor | None) -> torch.Tensor | None:
@@ -68,48 +85,57 @@ def face_motion(
 
     return FaceMotion(
         seen.rotation,
-        seen.expression,
-        seen.scale,
-        seen.translation,
-        seen.canonical_keypoints,
-        here(eye_ratios),
-        here(lip_ratio),
+        expression=seen.expression,
+        scale=seen.scale,
+        translation=seen.translation,
+        canonical_keypoints=seen.canonical_keypoints,
+        eye_ratios=here(eye_ratios),
+        lip_ratio=here(lip_ratio),
     )
 
 
-def motion_from_arrays(arrays: Mapping[str, np.ndarray]) -> FaceMotion:
+def close_ratios(landmarks: AnyArray) -> tuple[float, float, float]:
+    """Return how far left eye, right eye and lips are open, each by its width; left as in the picture.
+
+    landmarks: (478, 2 or more) of MediaPipe, or (203, 2), in any unit; depth is not looked at.
+    """
+    points = np.asarray(landmarks, np.float64)[:, :2]
+    if len(points) not in _RATIO_POINTS:
+        raise ValueError(f"{len(points)} landmarks have no known lids and lips; known are {sorted(_RATIO_POINTS)}")
+    left, right, lips = (_ratio(points[list(indices)]) for indices in _RATIO_POINTS[len(points)])
+    return left, right, lips
+
+
+def ratio_tensors(landmarks: AnyArray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (eye_ratios (1, 2), lip_ratio (1, 1)) float32 of landmarks as `close_ratios` takes them."""
+    left, right, lips = close_ratios(landmarks)
+    return torch.tensor([[left, right]], dtype=torch.float32), torch.tensor([[lips]], dtype=torch.float32)
+
+
+def _ratio(points: AnyArray) -> float:
+    upper, lower, first, last = points
+    return float(np.linalg.norm(upper - lower) / (np.linalg.norm(first - last) + 1e-6))
+
+
+def motion_from_arrays(arrays: Mapping[str, FloatArray]) -> FaceMotion:
     """Return the motion of a recorded template's arrays, by the names of the fields."""
     return FaceMotion(**{name: torch.from_numpy(array.copy()) for name, array in arrays.items()})
 
 
-def motion_to_arrays(motion: FaceMotion) -> dict[str, np.ndarray]:
+def motion_to_arrays(motion: FaceMotion) -> dict[str, FloatArray]:
     """Return the arrays of a motion by the names of the fields, for a template."""
     values = {each.name: getattr(motion, each.name) for each in fields(motion)}
     return {name: value.cpu().numpy() for name, value in values.items() if value is not None}
 
 
 def joined(motions: Sequence[FaceMotion]) -> FaceMotion:
-    """Return one motion of all frames; what one of them lacks, the whole lacks."""
+    """Return one motion of all frames; a part that one of them lacks is left out."""
 
     def all_of(name: str) -> torch.Tensor | None:
         values = [getattr(motion, name) for motion in motions]
         return None if any(value is None for value in values) else torch.cat(values)
 
     return FaceMotion(**{each.name: all_of(each.name) for each in fields(FaceMotion)})  # type: ignore[arg-type]
-
-
-def place_keypoints(
-    canonical_keypoints: torch.Tensor,
-    rotation: torch.Tensor,
-    expression: torch.Tensor,
-    scale: torch.Tensor,
-    translation: torch.Tensor,
-) -> torch.Tensor:
-    """Return the keypoints in the crop, (N, 21, 3), for shapes as in `FaceMotion`; N may be 1 in any of them."""
-    # x = s · (x_c R + δ) + t, with t_z left out
-    placed = scale[:, :, None] * (canonical_keypoints @ rotation + expression)
-    moved = placed[..., :2] + translation[:, None, :2]
-    return torch.cat((moved, placed[..., 2:].expand(len(moved), -1, -1)), 2)
 
 
 def rotation_from_vector(vector: torch.Tensor) -> torch.Tensor:

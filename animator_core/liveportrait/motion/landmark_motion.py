@@ -1,7 +1,7 @@
-"""What landmarks tell of a face where there is no frame that the motion extractor could look at.
+"""Drives LivePortrait from landmarks alone, without a frame for the motion extractor.
 
 A recorded landmark motion, or the idle motion of nobody. Lids and lips open through the retargeting networks; gaze,
-brows and smile are the official editor's sliders. How far the sliders go for what landmarks do is our own estimate
+brows and smile are the official editor's sliders. The sliders' share of a landmark's motion is our own estimate
 (their ends for the strongest seen in four clips); it was not compared with the official weights' pictures.
 """
 
@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
 
+from animator_core.arrays import FloatArray
 from animator_core.liveportrait.motion.editing import brow_expression, gaze_expression, smile_expression
 from animator_core.liveportrait.motion.face_motion import FaceMotion
 from animator_core.liveportrait.motion.retargeting import Retargeters, eye_correction, lip_correction
+from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.options import MotionOptions
 
 _MAX_OPENNESS = 1.6
@@ -21,6 +24,10 @@ _MAX_GAZE, _MAX_BROWS, _MAX_SMILE, _LEAST_SMILE = 25.0, 30.0, 1.3, -0.3
 _GAZE_PER_EYE_WIDTH = 100.0
 _BROWS_PER_FACE_SIZE = 500.0
 _BROAD_SMILE_WIDENS, _BROAD_SMILE_LIFTS = 0.34, 0.066
+_UPPER_LIP, _LOWER_LIP = 13, 14
+_RIGHT_CORNER, _LEFT_CORNER = 61, 291
+_BROW_POINTS = (70, 63, 105, 66, 107, 336, 296, 334, 293, 300)
+_NARROWEST_MOUTH = 0.05
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class LandmarkMotion:
 
     @property
     def expression(self) -> torch.Tensor:
-        """What gaze, brows and the mouth's corners add to the expression, (21, 3)."""
+        """The change of expression by gaze, brows and the mouth's corners, (21, 3)."""
         gaze_x, gaze_y = (_limited(each * _GAZE_PER_EYE_WIDTH, -_MAX_GAZE, _MAX_GAZE) for each in self.gaze)
         brows = _limited(self.brows * _BROWS_PER_FACE_SIZE, -_MAX_BROWS, _MAX_BROWS)
         smile = (self.widening / _BROAD_SMILE_WIDENS + self.lifting / _BROAD_SMILE_LIFTS) / 2
@@ -54,10 +61,29 @@ class LandmarkMotion:
         return eyes + brow_expression(brows) + smile_expression(_limited(smile, _LEAST_SMILE, _MAX_SMILE))
 
 
+def landmark_motion(motion: DrivingMotion, units_of_face_size: float) -> LandmarkMotion:
+    """Return a driving motion for `LiveMotion.follow`; units_of_face_size: the source's face size in crop units."""
+    shifts = motion.expression
+    right, left = shifts[_RIGHT_CORNER], shifts[_LEFT_CORNER]
+    width = max(motion.mouth_width + float(left[0] - right[0]), _NARROWEST_MOUTH)
+    gaze_x, gaze_down = motion.gaze.mean(0)
+    return LandmarkMotion(
+        turn=_tensor(motion.rotation),
+        shift=_tensor(motion.translation) * units_of_face_size,
+        size=float(motion.scale),
+        eye_openness=_tensor(motion.eye_openness),
+        lip_opening=float(shifts[_LOWER_LIP, 1] - shifts[_UPPER_LIP, 1]) / width,
+        widening=width / max(motion.mouth_width, _NARROWEST_MOUTH) - 1,
+        lifting=-float(right[1] + left[1]) / 2,
+        gaze=(float(gaze_x), -float(gaze_down)),
+        brows=-float(shifts[list(_BROW_POINTS), 1].mean()),
+    )
+
+
 def opening_correction(
     networks: Retargeters, source: FaceMotion, motion: LandmarkMotion, options: MotionOptions
 ) -> torch.Tensor:
-    """Return what opens or closes the source's (N = 1) eyes and lips as the motion does, (1, 21, 3)."""
+    """Return the delta that opens or closes the source's (N = 1) eyes and lips as the motion does, (1, 21, 3)."""
     delta = torch.zeros_like(source.keypoints)
     still = MotionOptions(region="pose", normalize_lips=options.normalize_lips and options.is_relative)
     still = replace(still, lip_normalize_threshold=options.lip_normalize_threshold)
@@ -66,15 +92,19 @@ def opening_correction(
     if (moves or options.region == "eyes") and source.eye_ratios is not None and bool((openness != 1).any()):
         ones = torch.ones_like(source.eye_ratios)
         neutral, seen = replace(source, eye_ratios=ones), replace(source, eye_ratios=ones * openness)
-        delta = delta + eye_correction(networks, source, seen, neutral, still)
+        delta = delta + eye_correction(networks, source, driving=seen, neutral=neutral, options=still)
     change = options.sensitivity_mouth * motion.lip_opening
     if (moves or options.region == "lips") and source.lip_ratio is not None and change != 0:
         is_closed = still.normalize_lips and float(source.lip_ratio) >= options.lip_normalize_threshold
         start = torch.zeros_like(source.lip_ratio) if is_closed else source.lip_ratio
         seen = replace(source, lip_ratio=(start + change).clamp(min=0))
-        delta = delta + lip_correction(networks, source, seen, source, still)
+        delta = delta + lip_correction(networks, source, driving=seen, neutral=source, options=still)
     return delta
 
 
 def _limited(value: float, least: float, most: float) -> float:
     return min(max(value, least), most)
+
+
+def _tensor(array: FloatArray) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(array, np.float32))

@@ -1,49 +1,41 @@
-"""What was computed from a face, kept for when nearly the same face comes again.
+"""Motions of faces seen before, for when nearly the same face comes again.
 
-Two faces count as the same by their landmarks alone, so a hit may answer with a face that differs from the asked one
-by no more than the bound of `MotionCache.largest_shift` in any landmark; what landmarks do not show (a tongue,
-puffed cheeks) it may miss. docs/PERFORMANCE.md has hit rates on real clips.
+Two faces count as the same by their landmarks alone, so a hit may be off by the bound of `MotionCache.largest_shift` in
+any landmark, and misses whatever landmarks do not show (a tongue, puffed cheeks). docs/OPTIMIZATION.md has hit rates on
+real clips, and the reason why it is off by default.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Callable, Generic, TypeVar
 
 import numpy as np
+
+from animator_core.arrays import FloatArray
+from animator_core.lru import CacheStatistics, LruCache
 
 Value = TypeVar("Value")
 
 MAX_ENTRIES = 100
 SIMILARITY_THRESHOLD = 0.95
 QUANTISATION_STEP = 1 / 1024
-"""A quarter of a pixel of the 256-pixel driving crop: below the jitter of the tracker, far below what can be seen."""
+"""A quarter of a pixel of the 256-pixel driving crop: below the jitter of the tracker, far below a visible shift."""
 UNLIKE = 0.025
 """The shift of a landmark, in sides of the driving crop, that makes two faces altogether unlike (similarity 0).
 
-With the default threshold a hit is off by a third of a pixel of the 256-pixel driving crop at most: chosen by the error
-that docs/PERFORMANCE.md reports, not by the hit rate.
+With the default threshold a hit is off by a third of a pixel of the 256-pixel driving crop at most: chosen by the
+measured error, not by the hit rate.
 """
 
-
-@dataclass(frozen=True)
-class MotionCacheStatistics:
-    """Counts since the cache was made or cleared; hit_rate: share of questions, 0 to 1, that had an answer."""
-
-    hits: int
-    misses: int
-    entries: int
-    evictions: int
-    hit_rate: float
+_Key = tuple[Hashable, bytes]
 
 
 class MotionCache(Generic[Value]):
-    """Keeps the values of the faces that were seen or asked for last; used by one thread.
+    """Keeps the values of the faces that were seen last; used by one thread.
 
-    max_entries: how many. similarity_threshold: in [0, 1]; 1 answers for equal quantised landmarks only.
-    quantisation_step: in sides of the driving crop, what landmarks are rounded to.
+    max_entries: bound on the number of faces. similarity_threshold: in [0, 1]; 1 answers for equal quantised landmarks
+    only. quantisation_step: in sides of the driving crop, the step to which landmarks are rounded.
     """
 
     def __init__(
@@ -57,66 +49,60 @@ class MotionCache(Generic[Value]):
                 f"max_entries {max_entries}, similarity_threshold {similarity_threshold}, quantisation_step "
                 f"{quantisation_step}; use at least 1, a number from 0 to 1, one above 0 and up to {UNLIKE}"
             )
-        self._max_entries = max_entries
         self._threshold = similarity_threshold
         self._step = quantisation_step
-        self._entries: OrderedDict[tuple[Hashable, bytes], tuple[np.ndarray, Value]] = OrderedDict()
-        self._hits = self._misses = self._evictions = 0
+        self._faces: LruCache[_Key, tuple[FloatArray, Value]] = LruCache(max_entries)
 
     @property
     def largest_shift(self) -> float:
-        """How far a landmark of a hit may be from the asked one, along x or y, in sides of the driving crop."""
+        """Bound on the shift of a hit's landmark, along x or y, in sides of the driving crop."""
         return max((1 - self._threshold) * UNLIKE, self._step)
 
-    def get(self, landmarks: np.ndarray, scope: Hashable = None) -> Value | None:
-        """Return the value of the most similar face of ``scope`` that is similar enough, or None; counts the answer.
+    @property
+    def statistics(self) -> CacheStatistics:
+        """The counts so far."""
+        return self._faces.statistics
 
-        landmarks: (N, 2) or (N, 3) in sides of the driving crop; depth, which trackers only guess, is not looked at.
-        scope: what else the value depends on (a character); None for nothing.
+    def get(self, landmarks: FloatArray, scope: Hashable = None) -> Value | None:
+        """Return the value of the most similar face of ``scope`` that is similar enough, or None; counts the look-up.
+
+        landmarks: (N, 2) or (N, 3) in sides of the driving crop; depth, which trackers only guess, is ignored.
+        scope: everything else that the value depends on (a character); None for nothing.
         """
         key, points = self._key(landmarks, scope)
-        found: tuple[Hashable, bytes] | None = key
-        if key not in self._entries:
-            found = self._most_similar(points, scope)
-        if found is None:
-            self._misses += 1
-            return None
-        self._hits += 1
-        self._entries.move_to_end(found)
-        return self._entries[found][1]
+        if key not in self._faces:
+            key = self._most_similar(points, scope) or key
+        found = self._faces.get(key)
+        return None if found is None else found[1]
 
-    def put(self, landmarks: np.ndarray, value: Value, scope: Hashable = None) -> None:
-        """Keep ``value`` for this face; the face that was not asked for the longest goes where there are too many."""
+    def put(self, landmarks: FloatArray, value: Value, scope: Hashable = None) -> None:
+        """Keep ``value`` for this face; see `get`."""
         key, points = self._key(landmarks, scope)
-        self._entries[key] = (points, value)
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._max_entries:
-            self._entries.popitem(last=False)
-            self._evictions += 1
+        self._faces.put(key, (points, value))
+
+    def get_or_make(self, landmarks: FloatArray, make: Callable[[], Value], scope: Hashable = None) -> Value:
+        """Return the value of a similar face, else that of ``make``, which is kept; see `get`."""
+        value = self.get(landmarks, scope)
+        if value is None:
+            value = make()
+            self.put(landmarks, value, scope)
+        return value
 
     def clear(self) -> None:
         """Forget every face and every count."""
-        self._entries.clear()
-        self._hits = self._misses = self._evictions = 0
+        self._faces.clear()
 
-    def get_stats(self) -> MotionCacheStatistics:
-        """Return the counts so far."""
-        asked = self._hits + self._misses
-        return MotionCacheStatistics(
-            self._hits, self._misses, len(self._entries), self._evictions, self._hits / asked if asked else 0.0
-        )
-
-    def _key(self, landmarks: np.ndarray, scope: Hashable) -> tuple[tuple[Hashable, bytes], np.ndarray]:
+    def _key(self, landmarks: FloatArray, scope: Hashable) -> tuple[_Key, FloatArray]:
         points = np.array(landmarks[:, :2], np.float32)
         if not np.isfinite(points).all():
             raise ValueError("landmarks are not finite; ask only for faces that were found")
         quantised = np.rint(points / self._step).astype(np.int32)
         return (scope, quantised.tobytes()), points
 
-    def _most_similar(self, points: np.ndarray, scope: Hashable) -> tuple[Hashable, bytes] | None:
+    def _most_similar(self, points: FloatArray, scope: Hashable) -> _Key | None:
         # similarity = 1 − max |Δ| / UNLIKE; a hundred comparisons take about 0.1 ms.
         best, nearest = None, (1 - self._threshold) * UNLIKE
-        for key, (kept, _) in self._entries.items():
+        for key, (kept, _) in self._faces.items():
             if key[0] != scope or kept.shape != points.shape:
                 continue
             shift = float(np.abs(kept - points).max())

@@ -1,4 +1,4 @@
-"""Imports LivePortrait's official motion templates (.pkl) without running what they say.
+"""Imports LivePortrait's official motion templates (.pkl) without running them.
 
 A pickle is a program. Here it may only build lists, dicts, tuples, numbers and text; what it calls numpy's
 constructors are stand-ins that note their arguments, and arrays are made afterwards from the checked notes.
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from animator_core.arrays import AnyArray
 from animator_core.errors import MotionError
 from animator_core.liveportrait.motion.template import MotionTemplate, template_from_arrays
 
@@ -41,7 +42,7 @@ class _Refused(Exception):
 
 
 class _Note:
-    """What a pickle asked for; made anew for each kind, so that nothing of it outlives the reading."""
+    """A call that a pickle asked for; made anew for each kind, so that nothing of it outlives the reading."""
 
     def __init__(self, *arguments: Any) -> None:
         self.arguments = arguments
@@ -140,7 +141,7 @@ def import_template(path: Path) -> MotionTemplate:
 
 
 def _read(content: bytes) -> Any:
-    """Return what the pickle builds, with notes for arrays."""
+    """Return the pickle's content, with notes for arrays."""
     _check_operations(content)
     return _Reader(io.BytesIO(content), encoding="latin1").load()
 
@@ -153,7 +154,7 @@ def _check_operations(content: bytes) -> None:
         if operation.name not in _OPERATIONS:
             raise _Refused(f"it contains the operation {operation.name}")
         # The reader's table of stored things is as long as the largest number in it.
-        if operation.name in ("BINPUT", "LONG_BINPUT") and int(argument) > _MAX_OPERATIONS:
+        if operation.name in ("BINPUT", "LONG_BINPUT") and int(argument or 0) > _MAX_OPERATIONS:
             raise _Refused("it numbers its parts wrongly")
 
 
@@ -201,7 +202,7 @@ def _entry(container: Any, key: str) -> Any:
     return container[key]
 
 
-def _stacked(values: list[Any], shape: tuple[int, ...]) -> np.ndarray:
+def _stacked(values: list[Any], shape: tuple[int, ...]) -> AnyArray:
     """Return (N, *shape) float32 of one array a frame, each with any leading dimensions of 1."""
     rows = []
     for value in values:
@@ -212,23 +213,23 @@ def _stacked(values: list[Any], shape: tuple[int, ...]) -> np.ndarray:
     return np.stack(rows)
 
 
-def _array(value: Any) -> np.ndarray:
+def _array(value: Any) -> AnyArray:
     """Return the array that a note stands for."""
     if isinstance(value, _Array) and isinstance(value.state, tuple) and len(value.state) == 5:
         _, shape, dtype, is_fortran, raw = value.state
-        return _from_bytes(shape, dtype, "F" if is_fortran else "C", raw)
+        return _from_bytes(shape, dtype, order="F" if is_fortran else "C", raw=raw)
     if isinstance(value, _FromBuffer) and len(value.arguments) == 4:
         raw, dtype, shape, order = value.arguments
-        return _from_bytes(shape, dtype, "F" if order == "F" else "C", raw)
+        return _from_bytes(shape, dtype, order="F" if order == "F" else "C", raw=raw)
     if isinstance(value, _Scalar) and len(value.arguments) == 2:
         dtype, raw = value.arguments
-        return _from_bytes((), dtype, "C", raw)
+        return _from_bytes((), dtype, order="C", raw=raw)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return np.array(float(value))
     raise _Refused("something in the place of an array is none")
 
 
-def _from_bytes(shape: Any, dtype: Any, order: str, raw: Any) -> np.ndarray:
+def _from_bytes(shape: Any, dtype: Any, order: str, raw: Any) -> AnyArray:
     number_type = _number_type(dtype)
     if not isinstance(shape, tuple) or len(shape) > _MAX_DIMENSIONS or not all(type(side) is int for side in shape):
         raise _Refused("an array has no shape")
@@ -238,10 +239,11 @@ def _from_bytes(shape: Any, dtype: Any, order: str, raw: Any) -> np.ndarray:
         raise _Refused("an array holds no bytes, or too many")
     if math.prod(shape) * number_type.itemsize != len(raw):
         raise _Refused("an array's shape does not fit what it holds")
-    return np.frombuffer(raw, number_type).reshape(shape, order=order)  # type: ignore[call-overload]
+    array: AnyArray = np.frombuffer(raw, number_type).reshape(shape, order=order)  # type: ignore[call-overload]
+    return array
 
 
-def _number_type(note: Any) -> np.dtype:
+def _number_type(note: Any) -> np.dtype[Any]:
     """Return the type that a pickled dtype names, if it is one of plain numbers."""
     if not isinstance(note, _Dtype) or not note.arguments:
         raise _Refused("an array has no type")

@@ -1,10 +1,9 @@
-"""How far eyes and lips are open, and the corrections that carry it over in the character's own proportions."""
+"""Corrections that open eyes and lips as far as the driver's, in the character's own proportions."""
 
 from __future__ import annotations
 
 from typing import Callable, Protocol
 
-import numpy as np
 import torch
 
 from animator_core.liveportrait.motion.face_motion import FaceMotion
@@ -15,12 +14,6 @@ LIP_KEYPOINTS = (6, 12, 14, 17, 19, 20)
 EYE_KEYPOINTS = (11, 13, 15, 16, 18)
 _ONE_EYE, _OTHER_EYE = (11, 13), (15, 16)
 _MAX_OPENNESS = 1.6
-
-# Upper and lower lid, the corners of that eye: the eye on the left of the picture, the one on the right; then the lips.
-_RATIO_POINTS = {
-    203: ((6, 18, 0, 12), (30, 42, 24, 36), (90, 102, 48, 66)),
-    478: ((159, 145, 33, 133), (386, 374, 362, 263), (13, 14, 61, 291)),
-}
 
 
 class Retargeters(Protocol):
@@ -39,42 +32,19 @@ class Retargeters(Protocol):
         ...
 
 
-def close_ratios(landmarks: np.ndarray) -> tuple[float, float, float]:
-    """Return how far left eye, right eye and lips are open, each by its width; left as in the picture.
-
-    landmarks: (478, 2 or more) of MediaPipe, or (203, 2), in any unit; depth is not looked at.
-    """
-    points = np.asarray(landmarks, np.float64)[:, :2]
-    if len(points) not in _RATIO_POINTS:
-        raise ValueError(f"{len(points)} landmarks have no known lids and lips; known are {sorted(_RATIO_POINTS)}")
-    left, right, lips = (_ratio(points[list(indices)]) for indices in _RATIO_POINTS[len(points)])
-    return left, right, lips
-
-
-def ratio_tensors(landmarks: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return (eye_ratios (1, 2), lip_ratio (1, 1)) float32 of landmarks as `close_ratios` takes them."""
-    left, right, lips = close_ratios(landmarks)
-    return torch.tensor([[left, right]], dtype=torch.float32), torch.tensor([[lips]], dtype=torch.float32)
-
-
-def _ratio(points: np.ndarray) -> float:
-    upper, lower, first, last = points
-    return float(np.linalg.norm(upper - lower) / (np.linalg.norm(first - last) + 1e-6))
-
-
 def eye_delta(networks: Retargeters, source: FaceMotion, wanted: torch.Tensor) -> torch.Tensor:
-    """Return what opens both eyes of the source to ``wanted``, (N, 1); the delta is (N, 21, 3)."""
+    """Return the delta, (N, 21, 3), that opens both eyes of the source to ``wanted``, (N, 1)."""
     ratios = _of_source(source.eye_ratios, "eye")
-    return _asked(networks.retarget_eyes, source.keypoints, ratios, wanted)
+    return _asked(networks.retarget_eyes, source.keypoints, ratios=ratios, wanted=wanted)
 
 
 def lip_delta(networks: Retargeters, source: FaceMotion, wanted: torch.Tensor) -> torch.Tensor:
-    """Return what opens the source's lips to ``wanted``, (N, 1); the delta is (N, 21, 3)."""
-    return _asked(networks.retarget_lips, source.keypoints, _of_source(source.lip_ratio, "lip"), wanted)
+    """Return the delta, (N, 21, 3), that opens the source's lips to ``wanted``, (N, 1)."""
+    return _asked(networks.retarget_lips, source.keypoints, ratios=_of_source(source.lip_ratio, "lip"), wanted=wanted)
 
 
 def lip_closing_delta(networks: Retargeters, source: FaceMotion, threshold: float) -> torch.Tensor:
-    """Return what closes the source's lips, (N, 21, 3); 0 for frames whose lips are open less than ``threshold``."""
+    """Return the delta that closes the source's lips, (N, 21, 3); 0 for lips that are open less than ``threshold``."""
     ratio = _of_source(source.lip_ratio, "lip")
     delta = lip_delta(networks, source, torch.zeros_like(ratio))
     return torch.where((ratio >= threshold)[:, :, None], delta, torch.zeros_like(delta))
@@ -83,7 +53,7 @@ def lip_closing_delta(networks: Retargeters, source: FaceMotion, threshold: floa
 def eye_correction(
     networks: Retargeters, source: FaceMotion, driving: FaceMotion, neutral: FaceMotion, options: MotionOptions
 ) -> torch.Tensor:
-    """Return what the driven eyes lack to be as far open, in the source's proportions, as the driver's; (N, 21, 3).
+    """Return the delta that opens the driven eyes as far, in the source's proportions, as the driver's; (N, 21, 3).
 
     Closed comes out closed and neutral comes out as in the source, each eye by itself. The driving motion, which by
     itself opens the eyes by the driver's change of ratio, is corrected by the difference and thus kept.
@@ -100,16 +70,17 @@ def eye_correction(
     else:
         reached = ratios + moved * (driving.eye_ratios - ratios)
     wanted_left, wanted_right, reached_left, reached_right = _each(
-        networks.retarget_eyes, source, ratios, torch.cat((wanted, reached), 1)
+        networks.retarget_eyes, source, ratios=ratios, wanted=torch.cat((wanted, reached), 1)
     )
     share = _left_share(source)
-    return share * (wanted_left - reached_left) + (1 - share) * (wanted_right - reached_right)
+    delta: torch.Tensor = share * (wanted_left - reached_left) + (1 - share) * (wanted_right - reached_right)
+    return delta
 
 
 def lip_correction(
     networks: Retargeters, source: FaceMotion, driving: FaceMotion, neutral: FaceMotion, options: MotionOptions
 ) -> torch.Tensor:
-    """Return what the driven lips lack to be open as far as the driver's; (N, 21, 3).
+    """Return the delta that opens the driven lips as far as the driver's; (N, 21, 3).
 
     As `eye_correction`, but in the driver's own measure: lips close where the driver's do, whatever the source's did.
     """
@@ -124,9 +95,10 @@ def lip_correction(
         reached = (start + moved * (driving.lip_ratio - neutral.lip_ratio)).clamp(min=0)
     else:
         reached = ratio + moved * (driving.lip_ratio - ratio)
-    asked = torch.cat(torch.broadcast_tensors(strength * driving.lip_ratio, reached), 1)
-    at_wanted, at_reached = _each(networks.retarget_lips, source, ratio, asked)
-    return at_wanted - at_reached
+    wanted = (strength * driving.lip_ratio).expand_as(reached)
+    at_wanted, at_reached = _each(networks.retarget_lips, source, ratios=ratio, wanted=torch.cat((wanted, reached), 1))
+    delta: torch.Tensor = at_wanted - at_reached
+    return delta
 
 
 def _left_share(source: FaceMotion) -> torch.Tensor:
@@ -156,7 +128,7 @@ def _each(
     count, columns = wanted.shape
     keypoints = source.keypoints.expand(count, -1, -1).repeat(columns, 1, 1)
     repeated = ratios.expand(count, -1).repeat(columns, 1)
-    deltas = _asked(network, keypoints, repeated, wanted.transpose(0, 1).reshape(-1, 1))
+    deltas = _asked(network, keypoints, ratios=repeated, wanted=wanted.transpose(0, 1).reshape(-1, 1))
     return deltas.reshape(columns, count, KEYPOINT_COUNT, 3)
 
 

@@ -2,8 +2,8 @@
 
 Members: ``format_version`` (1), ``kind`` ("liveportrait"), ``fps``, and for N frames, all float32: ``rotation``
 (N, 3, 3), ``expression`` (N, 21, 3), ``scale`` (N, 1), ``translation`` (N, 3); optional ``canonical_keypoints``
-(N, 21, 3), ``eye_ratios`` (N, 2), ``lip_ratio`` (N, 1). What they mean is said at `liveportrait.face_motion`. All of
-them again for one frame, each with ``neutral_`` before its name: the driver's neutral face, where it is known.
+(N, 21, 3), ``eye_ratios`` (N, 2), ``lip_ratio`` (N, 1). `face_motion.FaceMotion` explains them. All of
+them again for one frame, each with ``neutral_`` before its name: the driver's neutral face, if it is known.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from animator_core.arrays import FloatArray
+from animator_core.atomic_file import DAMAGE, read_npz, write_npz
 from animator_core.errors import MotionError
-from animator_core.motion.npz_file import DAMAGE, read_npz, write_npz
 
 FORMAT_VERSION = 1
 KIND = "liveportrait"
@@ -43,22 +45,22 @@ _LARGEST = 1e4
 class MotionTemplate:
     """A recorded motion; the arrays are float32 with one row a frame, as the file has them. Raises MotionError.
 
-    fps: frames a second. canonical_keypoints, eye_ratios, lip_ratio: None where the recording lacks them.
-    neutral: one frame of what the motion is measured against; None: the first frame, as in the official templates.
+    fps: frames a second. canonical_keypoints, eye_ratios, lip_ratio: None if the recording lacks them.
+    neutral: one frame, which the motion is measured against; None: the first frame, as in the official templates.
     """
 
     fps: float
-    rotation: np.ndarray
-    expression: np.ndarray
-    scale: np.ndarray
-    translation: np.ndarray
-    canonical_keypoints: np.ndarray | None = None
-    eye_ratios: np.ndarray | None = None
-    lip_ratio: np.ndarray | None = None
+    rotation: FloatArray
+    expression: FloatArray
+    scale: FloatArray
+    translation: FloatArray
+    canonical_keypoints: FloatArray | None = None
+    eye_ratios: FloatArray | None = None
+    lip_ratio: FloatArray | None = None
     neutral: MotionTemplate | None = None
 
     def __post_init__(self) -> None:
-        """Refuse arrays that do not belong together or hold what no face does."""
+        """Refuse arrays that do not belong together or hold no possible motion."""
         if not math.isfinite(self.fps) or not 0 < self.fps <= MAX_FRAME_RATE:
             raise MotionError(f"the template's fps is {self.fps:g}", "record it again")
         for name, array in self.arrays().items():
@@ -81,13 +83,13 @@ class MotionTemplate:
     def __len__(self) -> int:
         return len(self.rotation)
 
-    def arrays(self) -> dict[str, np.ndarray]:
+    def arrays(self) -> dict[str, FloatArray]:
         """Return the arrays that there are, by name."""
         found = {name: getattr(self, name) for name in _FRAME_SHAPES}
         return {name: array for name, array in found.items() if array is not None}
 
 
-def template_from_arrays(fps: float, arrays: Mapping[str, np.ndarray]) -> MotionTemplate:
+def template_from_arrays(fps: float, arrays: Mapping[str, FloatArray]) -> MotionTemplate:
     """Return a template of arrays by the names that the file has; raises MotionError."""
     neutral = {name[len(_NEUTRAL) :]: array for name, array in arrays.items() if name.startswith(_NEUTRAL)}
     if neutral:
@@ -95,7 +97,7 @@ def template_from_arrays(fps: float, arrays: Mapping[str, np.ndarray]) -> Motion
     return _frames(fps, arrays)
 
 
-def _frames(fps: float, arrays: Mapping[str, np.ndarray]) -> MotionTemplate:
+def _frames(fps: float, arrays: Mapping[str, FloatArray]) -> MotionTemplate:
     for name in _REQUIRED:
         if name not in arrays:
             raise MotionError(f"the template has no {name}", "record it again")
@@ -103,11 +105,12 @@ def _frames(fps: float, arrays: Mapping[str, np.ndarray]) -> MotionTemplate:
     for name, array in known.items():
         if array.dtype.kind not in "fiu" or array.ndim == 0:
             raise MotionError(f"the template's {name} is {array.dtype} {array.shape}", "record it again")
-    return MotionTemplate(fps, **{name: array.astype(np.float32) for name, array in known.items()})
+    arrays_by_name: dict[str, Any] = {name: array.astype(np.float32) for name, array in known.items()}
+    return MotionTemplate(fps, **arrays_by_name)
 
 
 def write_template(path: Path, template: MotionTemplate) -> None:
-    """Write a template as a whole or not at all; raises MotionError where it cannot be written."""
+    """Write a template as a whole or not at all; raises MotionError if it cannot be written."""
     header = {
         "format_version": np.int64(FORMAT_VERSION),
         "kind": np.array(KIND),

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import numpy as np
 import torch
 
 from animator_core.liveportrait.motion.editing import gaze_expression
 from animator_core.liveportrait.motion.face_motion import (
     FaceMotion,
-    place_keypoints,
     rotation_from_vector,
     vector_from_rotation,
 )
-from animator_core.liveportrait.motion.hull import hull_volume
 from animator_core.liveportrait.motion.landmark_motion import LandmarkMotion, opening_correction
 from animator_core.liveportrait.motion.retargeting import (
     EYE_KEYPOINTS,
@@ -27,7 +23,6 @@ from animator_core.liveportrait.motion.retargeting import (
     lip_correction,
     lip_delta,
 )
-from animator_core.liveportrait.motion.smoothing import smooth_clip
 from animator_core.liveportrait.networks.keypoints import KEYPOINT_COUNT
 from animator_core.motion.options import MotionOptions
 
@@ -38,34 +33,9 @@ _GAZE_KEYPOINTS = (11, 15)
 _SHUT_EYE_RATIO, _OPEN_EYE_RATIO = 0.18, 0.39
 """A source video whose first frame's eyes are below the one holds them open as far as the other."""
 
-_FLAT_VOLUME = 1e-6
-
-# The expression of a neutral face with closed lips, in units of 1e-9.
-_NEUTRAL_EXPRESSION = """
--94524 242220 -40097.4  208596 468054 12746.4  -124602 324972 4425  119652 -456624 54085.2  -265254 -74598 -15528
--33488.4 -183036 -3494.04  -475.428 -452.466 1594.98  -541296 2632800 7248.6  -11694 5005.02 9988.8
-802.86 5191.32 -409344  166878 -19815 -88548  -15153.6 82506 5940.12  -261.054 2759.1 2210.28
--66282 -68286 -3453.18  -832620 -1795920 -2591.76  6971.4 36551.4 -1897.8  -4808.76 7114.8 -10323.6
--636840 -1166100 56231.4  283290 -14565.6 10974.6  -4160.22 -15090600 -2549400  222474 5627880 2726460
-"""
-
-
-@dataclass(frozen=True)
-class KeypointClip:
-    """What the warping network takes, frame by frame: both (N, 21, 3) float32."""
-
-    keypoints_source: torch.Tensor
-    keypoints_driving: torch.Tensor
-
-
-def neutral_expression() -> torch.Tensor:
-    """Return the expression of a neutral face with closed lips, (1, 21, 3) float32."""
-    numbers = np.array(_NEUTRAL_EXPRESSION.split(), np.float64) * 1e-9
-    return torch.from_numpy(numbers.astype(np.float32)).reshape(1, KEYPOINT_COUNT, 3)
-
 
 class MotionTransfer:
-    """Carries motion from a driver to one source; precomputes what does not depend on the driver.
+    """Carries motion from a driver to one source; precomputes everything that does not depend on the driver.
 
     source: N = 1, or the N frames of a source video, with canonical keypoints; all motions on one device.
     """
@@ -76,7 +46,7 @@ class MotionTransfer:
         self.keypoints_source = source.keypoints
         self._networks = networks
         device = source.expression.device
-        self._weights = _expression_weights(options).to(device)
+        self._weights = expression_weights(options).to(device)
         self._gaze = gaze_expression(options.gaze_x, options.gaze_y).to(device)
         self._added = torch.zeros_like(self.keypoints_source)
         if options.normalize_lips and options.is_relative:
@@ -85,8 +55,8 @@ class MotionTransfer:
             self._added = self._added + self._first_frame_eyes()
 
     def keypoints_driving(self, driving: FaceMotion, neutral: FaceMotion) -> torch.Tensor:
-        """Return the driving keypoints, (N, 21, 3); neutral: N = 1, what relative motion is measured against."""
-        return self.finish(self._placed(self.combine(driving, neutral)), driving, neutral)
+        """Return the driving keypoints, (N, 21, 3); neutral: N = 1, which relative motion is measured against."""
+        return self.finish(self.combine(driving, neutral).keypoints, driving, neutral)
 
     def combine(self, driving: FaceMotion, neutral: FaceMotion) -> FaceMotion:
         """Return the source's motion with the driver's in it, before stitching and retargeting."""
@@ -117,10 +87,10 @@ class MotionTransfer:
         return self._stitched(keypoints, added)
 
     def posed(self, motion: LandmarkMotion) -> torch.Tensor:
-        """Return the driving keypoints, (1, 21, 3), of what landmarks tell where no frame tells more."""
+        """Return the driving keypoints, (1, 21, 3), of landmarks alone."""
         source, options = self.source, self.options
         # The strength of expression and pose is in the landmarks' motion already.
-        weights = _expression_weights(replace(options, is_relative=True, sensitivity_expression=1.0))
+        weights = expression_weights(replace(options, is_relative=True, sensitivity_expression=1.0))
         expression = source.expression + weights.to(self._gaze.device) * motion.expression + self._gaze
         rotation, scale, translation = source.rotation, source.scale, source.translation
         if options.moves_pose:
@@ -129,7 +99,7 @@ class MotionTransfer:
         if options.region == "all":
             scale = scale * motion.size
         posed = replace(source, rotation=rotation, expression=expression, scale=scale, translation=translation)
-        keypoints = self._placed(posed) + opening_correction(self._networks, source, motion, options)
+        keypoints = posed.keypoints + opening_correction(self._networks, source, motion=motion, options=options)
         return self._stitched(keypoints, self._added)
 
     def _stitched(self, keypoints: torch.Tensor, added: torch.Tensor) -> torch.Tensor:
@@ -140,18 +110,16 @@ class MotionTransfer:
         keypoints = keypoints + added
         return self.keypoints_source + (keypoints - self.keypoints_source) * self.options.driving_multiplier
 
-    def _placed(self, motion: FaceMotion) -> torch.Tensor:
-        assert motion.canonical_keypoints is not None
-        return place_keypoints(
-            motion.canonical_keypoints, motion.rotation, motion.expression, motion.scale, motion.translation
-        )
-
     def _corrections(self, driving: FaceMotion, neutral: FaceMotion) -> torch.Tensor:
         delta = torch.zeros_like(self.keypoints_source)
         if self.options.eye_retargeting:
-            delta = delta + eye_correction(self._networks, self.source, driving, neutral, self.options)
+            delta = delta + eye_correction(
+                self._networks, self.source, driving=driving, neutral=neutral, options=self.options
+            )
         if self.options.lip_retargeting:
-            delta = delta + lip_correction(self._networks, self.source, driving, neutral, self.options)
+            delta = delta + lip_correction(
+                self._networks, self.source, driving=driving, neutral=neutral, options=self.options
+            )
         return delta
 
     def _replacements(self, driving: FaceMotion) -> torch.Tensor:
@@ -175,65 +143,8 @@ class MotionTransfer:
         return eye_delta(self._networks, self.source, torch.full_like(self.source.eye_ratios[:, :1], wanted))
 
 
-def transfer_clip(
-    source: FaceMotion,
-    driving: FaceMotion,
-    networks: Retargeters,
-    options: MotionOptions,
-    neutral: FaceMotion | None = None,
-) -> KeypointClip:
-    """Return the keypoints of a whole clip; relative motion is measured against ``neutral``, N = 1.
-
-    source: N = 1, or a source video, of which as many frames are used as both have. driving: N frames of a clip, or
-    N = 1 for a single picture. Without a neutral, as officially, a clip is measured against its first frame and a
-    picture's expression against a neutral face with closed lips.
-    """
-    is_picture = len(driving) == 1 and neutral is None
-    if len(source) > 1:
-        count = len(source) if is_picture else min(len(source), len(driving))
-        source = source.frames(0, count)
-        driving = driving if is_picture else driving.frames(0, count)
-    transfer = MotionTransfer(source, networks, options)
-    is_first_neutral = neutral is None and not is_picture
-    if neutral is None:
-        has_no_reference = len(source) == 1 and options.region == "eyes"
-        neutral = _picture_neutral(driving, has_no_reference) if is_picture else driving.frame(0)
-    motion = transfer.combine(driving, neutral)
-    if len(source) > 1:
-        motion = _in_source_video(motion, source, driving, is_picture, options)
-    keypoints = transfer._placed(motion)
-    is_friendly = options.is_relative and options.driving_option == "expression-friendly"
-    if is_first_neutral and len(source) == 1 and is_friendly:
-        scale = _size_ratio(transfer.keypoints_source, keypoints[:1])
-        keypoints = transfer.keypoints_source + scale * (keypoints - keypoints[:1])
-    keypoints = transfer.finish(keypoints, driving, neutral)
-    return KeypointClip(transfer.keypoints_source.expand(len(keypoints), -1, -1), keypoints)
-
-
-def _picture_neutral(driving: FaceMotion, has_no_reference: bool) -> FaceMotion:
-    expression = neutral_expression().to(driving.expression.device)
-    return replace(driving, expression=torch.zeros_like(expression) if has_no_reference else expression)
-
-
-def _in_source_video(
-    motion: FaceMotion, source: FaceMotion, driving: FaceMotion, is_picture: bool, options: MotionOptions
-) -> FaceMotion:
-    translation = source.translation if options.is_relative else motion.translation
-    rotation, expression, variance = motion.rotation, motion.expression, options.smooth_observation_variance
-    if not is_picture:
-        rotation = smooth_clip(rotation, variance) if options.moves_pose else rotation
-        expression = smooth_clip(expression, variance)
-    mask = (_expressive_mask() & (_expression_weights(options) != 0)).to(expression.device)
-    expression = torch.where(mask, expression, source.expression)
-    return replace(motion, rotation=rotation, expression=expression, scale=source.scale, translation=translation)
-
-
-def _size_ratio(keypoints_source: torch.Tensor, keypoints_first: torch.Tensor) -> float:
-    source, first = (hull_volume(points[0].cpu().numpy()) for points in (keypoints_source, keypoints_first))
-    return math.sqrt(source) / math.sqrt(first) if min(source, first) > _FLAT_VOLUME else 1.0
-
-
-def _expressive_mask() -> torch.Tensor:
+def expressive_mask() -> torch.Tensor:
+    """Return which coordinates absolute motion and smoothed clips take from the driver, (21, 3) bool."""
     mask = torch.zeros(KEYPOINT_COUNT, 3, dtype=torch.bool)
     mask[list(_EXPRESSIVE_KEYPOINTS)] = True
     for keypoint, axis in _EXPRESSIVE_COORDINATES:
@@ -241,11 +152,11 @@ def _expressive_mask() -> torch.Tensor:
     return mask
 
 
-def _expression_weights(options: MotionOptions) -> torch.Tensor:
+def expression_weights(options: MotionOptions) -> torch.Tensor:
     """Return how much of the driver's expression each coordinate takes, (21, 3) float32."""
     weights = torch.zeros(KEYPOINT_COUNT, 3)
     if options.moves_whole_expression:
-        weights = torch.ones_like(weights) if options.is_relative else _expressive_mask().float()
+        weights = torch.ones_like(weights) if options.is_relative else expressive_mask().float()
     elif options.region == "lips":
         weights[list(LIP_KEYPOINTS)] = 1
     elif options.region == "eyes":

@@ -1,1 +1,1 @@
-"""LivePortrait's networks as published, and loading their weights."""
+"""LivePortrait's networks as published, and the loading of their weights."""

@@ -1,4 +1,4 @@
-"""The appearance feature extractor F: a picture of a face becomes a volume of features."""
+"""The appearance feature extractor F: a source picture to its appearance features."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ class AppearanceFeatureExtractor(nn.Module):
 
     def forward(self, source: torch.Tensor) -> torch.Tensor:
         """Return the appearance features, (B, 32, 16, 64, 64); source: (B, 3, 256, 256) RGB in [0, 1]."""
-        x = self.first(source)
+        x: torch.Tensor = self.first(source)
         for block in self.down_blocks:
             x = block(x)
         x = self.second(x)
         batch, _, height, width = x.shape
-        return self.resblocks_3d(x.reshape(batch, FEATURE_CHANNELS, FEATURE_DEPTH, height, width))
+        features: torch.Tensor = self.resblocks_3d(x.reshape(batch, FEATURE_CHANNELS, FEATURE_DEPTH, height, width))
+        return features

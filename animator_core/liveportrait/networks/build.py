@@ -1,8 +1,7 @@
-"""Makes the networks and gives them their weights."""
+"""Build the networks and load their weights, from the checkpoints or from the cache of folded weights."""
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any, Callable
 
@@ -10,13 +9,20 @@ import torch
 from torch import nn
 
 from animator_core.errors import WeightsError
-from animator_core.liveportrait.execution.optimized.enlarging import QuickestOnDevice, with_least_arithmetic
-from animator_core.liveportrait.execution.optimized.generator import LeanGenerator
-from animator_core.liveportrait.execution.optimized.warping import LeanWarping
+from animator_core.liveportrait.execution.optimized.generator import OptimizedGenerator
+from animator_core.liveportrait.execution.optimized.upsampling import UpConvAutotuner, fewest_products
+from animator_core.liveportrait.execution.optimized.warping import OptimizedWarping
 from animator_core.liveportrait.networks.appearance import AppearanceFeatureExtractor
-from animator_core.liveportrait.networks.folded_weights import content_version, folded_path, read_folded, write_folded
+from animator_core.liveportrait.networks.folded import (
+    content_version,
+    folded_cache,
+    folded_key,
+    read_folded,
+    write_folded,
+)
 from animator_core.liveportrait.networks.generator import SPADEGenerator
-from animator_core.liveportrait.networks.layers import fold
+from animator_core.liveportrait.networks.keypoints import KeypointMotion
+from animator_core.liveportrait.networks.layers import fold, to_channels_last
 from animator_core.liveportrait.networks.motion_extractor import MotionExtractor
 from animator_core.liveportrait.networks.networks import Networks
 from animator_core.liveportrait.networks.stitching import EyeRetargeting, LipRetargeting, StitchingNetwork
@@ -29,7 +35,8 @@ from animator_core.liveportrait.networks.weights import (
     take_part,
 )
 
-logger = logging.getLogger(__name__)
+ExtractMotion = Callable[[torch.Tensor], KeypointMotion]
+"""Driving crops, (B, 3, 256, 256) RGB in [0, 1] → the motion of their faces."""
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "appearance_feature_extractor": AppearanceFeatureExtractor,
@@ -40,7 +47,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "lip": LipRetargeting,
     "eye": EyeRetargeting,
 }
-_HALF_ABLE = ("appearance_feature_extractor", "warping_module", "spade_generator")
+_LARGE_NETWORKS = ("appearance_feature_extractor", "warping_module", "spade_generator")
 
 
 def load_networks(
@@ -51,46 +58,61 @@ def load_networks(
 ) -> Networks:
     """Return the networks with the checkpoints' weights, folded, on ``device``.
 
-    weights_dir: holds the official .pth files or .safetensors of the same names. cache_dir: where the converted
-    weights are kept for the next start; None keeps none. Raises WeightsError, naming file and key, where a
+    weights_dir: holds the official .pth files or .safetensors of the same names. dtype: see `Networks`. cache_dir:
+    keeps the folded weights for the next start; None keeps none. Raises WeightsError, naming file and key, if a
     checkpoint is missing, damaged or of another model.
     """
     version, modules = load_folded(weights_dir, cache_dir)
-    place = torch.device(device)
-    if place.type == "cuda":
-        # Sizes never change: what cuDNN finds to be the quickest once is the quickest for every frame.
+    device = torch.device(device)
+    if device.type == "cuda":
+        # Sizes never change, so cuDNN's fastest algorithm of the first frame is the fastest of every frame.
         torch.backends.cudnn.benchmark = True
-    # Which way is the quickest on a CPU was measured once for all, see docs/PERFORMANCE.md.
-    choose = with_least_arithmetic if place.type == "cpu" else QuickestOnDevice(place, dtype)
-    modules["warping_module"] = LeanWarping(modules["warping_module"], choose)
-    modules["spade_generator"] = LeanGenerator(modules["spade_generator"], choose)
+    # The fastest variant on CPUs is known, see docs/PERFORMANCE.md.
+    make_up_conv = fewest_products if device.type == "cpu" else UpConvAutotuner(device, dtype)
+    modules["warping_module"] = OptimizedWarping(modules["warping_module"], make_up_conv)
+    modules["spade_generator"] = OptimizedGenerator(modules["spade_generator"], make_up_conv)
     for name, module in modules.items():
         module.eval().requires_grad_(False).to(device)
-        if name in _HALF_ABLE:
+        if name in _LARGE_NETWORKS:
             module.to(dtype)
-            if place.type == "cuda":
+            if device.type == "cuda":
                 to_channels_last(module)
-    if place.type == "cuda":
-        # What trying convolutions took is the game's again.
+    if device.type == "cuda":
+        # Give the autotuner's memory back to other programs.
         torch.cuda.empty_cache()
-    # The eight bits of bfloat16 show as a trembling pose.
+    # With the eight bits of bfloat16 the pose trembles.
     modules["motion_extractor"].detector.cast_body(torch.float32 if dtype == torch.bfloat16 else dtype)
-    return Networks(**modules, device=place, dtype=dtype, version=version)
+    return Networks(**modules, device=device, dtype=dtype, version=version)
 
 
-def to_channels_last(module: nn.Module) -> None:
-    """Lay convolutions' weights out as tensor cores read them, in place; what they compute is then laid out alike."""
-    for parameter in module.parameters():
-        if parameter.dim() == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-        elif parameter.dim() == 5:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last_3d)
+def load_motion_extractor(weights_dir: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> ExtractMotion:
+    """Return the motion extractor alone, for recording templates; raises WeightsError, see `load_networks`."""
+    network = load_unfolded("motion_extractor", find_checkpoints(weights_dir)["motion_extractor"])
+    assert isinstance(network, MotionExtractor)
+    network.eval().requires_grad_(False).to(device)
+    network.detector.cast_body(dtype)
+
+    @torch.inference_mode()
+    def extract(crops: torch.Tensor) -> KeypointMotion:
+        motion: KeypointMotion = network(crops.to(device))
+        return motion
+
+    return extract
 
 
 def load_folded(weights_dir: Path, cache_dir: Path | None = None) -> tuple[str, dict[str, Any]]:
     """Return the weights' version and the folded networks by name, float32 on the CPU; see `load_networks`."""
     checkpoints = find_checkpoints(weights_dir)
-    return _cached(checkpoints, cache_dir) or _converted(checkpoints, cache_dir)
+    if cache_dir is None:
+        return _converted(checkpoints)
+    cache, key = folded_cache(cache_dir), folded_key(checkpoints)
+    kept = cache.load(key, _read_modules)
+    if kept is not None:
+        return kept
+    version, modules = _converted(checkpoints)
+    states = {name: module.state_dict() for name, module in modules.items()}
+    cache.save(key, lambda path: write_folded(path, version, states))
+    return version, modules
 
 
 def build_empty(name: str) -> nn.Module:
@@ -100,47 +122,41 @@ def build_empty(name: str) -> nn.Module:
 
 
 def load_unfolded(name: str, checkpoint: Path) -> nn.Module:
-    """Return one network as the checkpoint has it, on the CPU; raises WeightsError where that does not fit."""
+    """Return one network as in its checkpoint, on the CPU; raises WeightsError if the checkpoint does not fit."""
     network = build_empty(name)
     content = read_checkpoint(checkpoint)
-    load_tensors(network, name, take_part(content, CHECKPOINTS[name].part, checkpoint), checkpoint)
+    tensors = take_part(content, CHECKPOINTS[name].part, checkpoint)
+    load_tensors(network, tensors, name=name, path=checkpoint)
     return network
 
 
-def _cached(checkpoints: dict[str, Path], cache_dir: Path | None) -> tuple[str, dict[str, Any]] | None:
-    """Return version and folded networks from the cache, None where it does not have them whole."""
-    if cache_dir is None or not (path := folded_path(cache_dir, checkpoints)).exists():
-        return None
+def _read_modules(path: Path) -> tuple[str, dict[str, Any]]:
+    """Return version and folded networks from the cache's file; raises OSError, ValueError."""
     modules = {}
+    version, networks = read_folded(path)
     try:
-        version, networks = read_folded(path)
         for name in NETWORKS:
             modules[name] = build_empty(name)
             fold(modules[name])
-            load_tensors(modules[name], name, networks.get(name, {}), path)
+            load_tensors(modules[name], networks.get(name, {}), name=name, path=path)
     except WeightsError as exc:
-        logger.info("converted weights are made again: %s", exc)
-        return None
+        raise ValueError(str(exc)) from exc
     return version, modules
 
 
-def _converted(checkpoints: dict[str, Path], cache_dir: Path | None) -> tuple[str, dict[str, Any]]:
-    """Return version and folded networks from the checkpoints, and keep them in the cache."""
+def _converted(checkpoints: dict[str, Path]) -> tuple[str, dict[str, Any]]:
+    """Return version and folded networks from the checkpoints."""
     modules = {}
     for name in NETWORKS:
         path = checkpoints[CHECKPOINTS[name].file]
         modules[name] = load_unfolded(name, path)
         fold(modules[name])
         _check_folded(name, modules[name], path)
-    version = content_version(checkpoints)
-    if cache_dir is not None:
-        states = {name: module.state_dict() for name, module in modules.items()}
-        write_folded(folded_path(cache_dir, checkpoints), version, states)
-    return version, modules
+    return content_version(checkpoints), modules
 
 
 def _check_folded(name: str, module: nn.Module, path: Path) -> None:
-    # A negative variance or a spectral norm of nothing passes every check of the single tensors.
+    # A negative variance or a zero spectral norm passes the checks of single tensors.
     for key, value in module.state_dict().items():
         if not torch.isfinite(value).all():
             raise WeightsError(f"{path}: {name} has no usable {key}", "delete it and run install.py again")

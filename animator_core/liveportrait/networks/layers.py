@@ -1,4 +1,4 @@
-"""What the networks are built of; `fold` turns a block that holds trained weights into its quicker, equal form."""
+"""The blocks that the networks are built of; `fold` moves their norms into the convolutions."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import torch.nn.functional as F
 from torch import nn
 
 Conv = Union[nn.Conv2d, nn.Conv3d]
-BatchNorm = Union[nn.BatchNorm2d, nn.BatchNorm3d]
 
 
 class Foldable(nn.Module):
-    """A block that can take its normalisation into its convolutions."""
+    """A block whose normalisation can become part of its convolutions."""
 
     def fold(self) -> None:
-        """Do so, once and in place; works on the meta device too, where it only changes the block's structure."""
+        """Fold once, in place; on the meta device this changes only the block's structure."""
         raise NotImplementedError
 
 
@@ -27,19 +26,29 @@ def fold(network: nn.Module) -> None:
             module.fold()
 
 
-def folded_conv(conv: Conv, norm: BatchNorm) -> Conv:
-    """Return ``conv`` with the batch norm that follows it taken in; the weights are computed in float64."""
+def fold_norm(conv: Conv, norm: nn.Module) -> nn.Identity:
+    """Fold the batch norm after ``conv`` into its weights, in float64, and return the norm's replacement."""
+    assert isinstance(norm, (nn.BatchNorm2d, nn.BatchNorm3d))
     assert conv.bias is not None and norm.running_var is not None and norm.running_mean is not None
     gain = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
     shape = (-1, *[1] * (conv.weight.dim() - 1))
     bias = (conv.bias.double() - norm.running_mean.double()) * gain + norm.bias.double()
     conv.weight = frozen(conv.weight.double() * gain.reshape(shape))
     conv.bias = frozen(bias)
-    return conv
+    return nn.Identity()
+
+
+def to_channels_last(module: nn.Module) -> None:
+    """Convert the convolutions' weights to channels-last, as tensor cores read them, in place; results follow."""
+    for parameter in module.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        elif parameter.dim() == 5:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last_3d)
 
 
 def frozen(values: torch.Tensor) -> nn.Parameter:
-    """Return ``values`` as float32 weights that are not trained."""
+    """Return ``values`` as float32 weights without gradients."""
     return nn.Parameter(values.float(), requires_grad=False)
 
 
@@ -48,7 +57,7 @@ class ConvBlock2d(Foldable):
 
     def __init__(self, in_channels: int, out_channels: int, negative_slope: float = 0.0) -> None:
         super().__init__()
-        self.conv: nn.Conv2d = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
         self.norm: nn.Module = nn.BatchNorm2d(out_channels)
         self.negative_slope = negative_slope
 
@@ -56,12 +65,11 @@ class ConvBlock2d(Foldable):
         return F.leaky_relu(self.norm(self.conv(x)), self.negative_slope)
 
     def fold(self) -> None:
-        folded_conv(self.conv, self.norm)
-        self.norm = nn.Identity()
+        self.norm = fold_norm(self.conv, self.norm)
 
 
 class DownBlock2d(ConvBlock2d):
-    """A `ConvBlock2d` that halves height and width."""
+    """A `ConvBlock2d` and 2×2 average pooling."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return F.avg_pool2d(super().forward(x), 2)
@@ -79,22 +87,21 @@ class ConvBlock3d(Foldable):
         return F.relu(self.norm(self.conv(x)))
 
     def fold(self) -> None:
-        folded_conv(self.conv, self.norm)
-        self.norm = nn.Identity()
+        self.norm = fold_norm(self.conv, self.norm)
 
 
 class DownBlock3d(ConvBlock3d):
-    """A `ConvBlock3d` that halves height and width and keeps the depth."""
+    """A `ConvBlock3d` and average pooling of height and width by 2."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = super().forward(x)
-        # PyTorch has no 3-D pooling in half precision on CPUs, and what it has elsewhere leaves channels-last.
+        # PyTorch has no 3-D pooling in half precision on CPUs; on GPUs its pooling drops the channels-last layout.
         x = x[..., ::2, :] + x[..., 1::2, :]
         return (x[..., ::2] + x[..., 1::2]) * 0.25
 
 
 class UpBlock3d(ConvBlock3d):
-    """A `ConvBlock3d` that first doubles height and width and keeps the depth."""
+    """Nearest-neighbour upsampling of height and width by 2, then a `ConvBlock3d`."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return super().forward(F.interpolate(x, scale_factor=(1, 2, 2)))
@@ -111,13 +118,13 @@ class ResBlock3d(Foldable):
         self.norm2: nn.Module = nn.BatchNorm3d(channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = self.conv1(F.relu(self.norm1(x)))
-        return x + self.conv2(F.relu(self.norm2(y)))
+        y: torch.Tensor = self.conv1(F.relu(self.norm1(x)))
+        y = self.conv2(F.relu(self.norm2(y)))
+        return x + y
 
     def fold(self) -> None:
         # norm1 stays: there is a ReLU between it and the next convolution.
-        folded_conv(self.conv1, self.norm2)
-        self.norm2 = nn.Identity()
+        self.norm2 = fold_norm(self.conv1, self.norm2)
 
 
 class ChannelLayerNorm(nn.LayerNorm):
@@ -131,7 +138,10 @@ class ChannelLayerNorm(nn.LayerNorm):
 
 
 class SpectralConv2d(nn.Module):
-    """A 2-D convolution whose weight is kept as weight_orig and divided by its spectral norm, as in the checkpoint."""
+    """A 2-D convolution with spectral norm; the checkpoint keeps weight_orig and the singular vectors."""
+
+    weight_u: torch.Tensor
+    weight_v: torch.Tensor
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, bias: bool = True) -> None:
         super().__init__()
@@ -141,7 +151,7 @@ class SpectralConv2d(nn.Module):
         self.register_buffer("weight_v", torch.empty(in_channels * kernel_size**2))
 
     def weight(self) -> torch.Tensor:
-        """Return the weight that the convolution uses, computed in float64."""
+        """Return the normalised weight, float32, computed in float64."""
         # σ = uᵀ W v
         original = self.weight_orig.double()
         sigma = self.weight_u.double() @ original.flatten(1) @ self.weight_v.double()
@@ -151,7 +161,7 @@ class SpectralConv2d(nn.Module):
         return F.conv2d(x, self.weight(), self.bias, padding=self.weight_orig.shape[-1] // 2)
 
     def folded(self) -> nn.Conv2d:
-        """Return the plain convolution that does the same."""
+        """Return the equal plain convolution."""
         out_channels, in_channels, size, _ = self.weight_orig.shape
         with torch.device("meta"):
             conv = nn.Conv2d(in_channels, out_channels, size, padding=size // 2, bias=self.bias is not None)
@@ -161,7 +171,7 @@ class SpectralConv2d(nn.Module):
 
 
 class SPADE(Foldable):
-    """Normalises x and scales and shifts it, place by place, by what a second picture says."""
+    """Spatially-adaptive normalisation: instance norm, scaled and shifted by maps made from a second picture."""
 
     def __init__(self, channels: int, modulation_channels: int, hidden_channels: int = 128) -> None:
         super().__init__()
@@ -174,14 +184,16 @@ class SPADE(Foldable):
         """x: (B, channels, H, W). modulation: (B, modulation_channels, h, w). Returns x's shape."""
         hidden = self.mlp_shared(F.interpolate(modulation, size=x.shape[2:]))
         if self.mlp_scale_shift is None:
+            assert self.mlp_gamma is not None and self.mlp_beta is not None
             scale, shift = 1 + self.mlp_gamma(hidden), self.mlp_beta(hidden)
         else:
             scale, shift = self.mlp_scale_shift(hidden).chunk(2, 1)
         return torch.addcmul(shift, F.instance_norm(x, eps=1e-5), scale)
 
     def fold(self) -> None:
-        """Make one convolution of the two, with the 1 of 1 + gamma in its bias."""
+        """Merge the convolutions for gamma and beta, with the 1 of 1 + gamma in the bias."""
         gamma, beta = self.mlp_gamma, self.mlp_beta
+        assert gamma is not None and gamma.bias is not None and beta is not None and beta.bias is not None
         with torch.device("meta"):
             both = nn.Conv2d(gamma.in_channels, 2 * gamma.out_channels, 3, padding=1)
         both.weight = frozen(torch.cat((gamma.weight, beta.weight)))
@@ -190,7 +202,7 @@ class SPADE(Foldable):
 
 
 class SPADEResnetBlock(Foldable):
-    """Two modulated convolutions beside a short cut; (B, in_channels, H, W) to (B, out_channels, H, W)."""
+    """Two SPADE norms, each with leaky ReLU and convolution, and a shortcut; (B, in, H, W) to (B, out, H, W)."""
 
     def __init__(self, in_channels: int, out_channels: int, modulation_channels: int) -> None:
         super().__init__()
@@ -205,12 +217,12 @@ class SPADEResnetBlock(Foldable):
             self.norm_s = SPADE(in_channels, modulation_channels)
 
     def forward(self, x: torch.Tensor, modulation: torch.Tensor) -> torch.Tensor:
-        shortcut = self.conv_s(self.norm_s(x, modulation)) if self.has_shortcut_conv else x
-        y = self.conv_0(F.leaky_relu(self.norm_0(x, modulation), 0.2))
-        return shortcut + self.conv_1(F.leaky_relu(self.norm_1(y, modulation), 0.2))
+        shortcut: torch.Tensor = self.conv_s(self.norm_s(x, modulation)) if self.has_shortcut_conv else x
+        y: torch.Tensor = self.conv_0(F.leaky_relu(self.norm_0(x, modulation), 0.2))
+        y = self.conv_1(F.leaky_relu(self.norm_1(y, modulation), 0.2))
+        return shortcut + y
 
     def fold(self) -> None:
-        self.conv_0 = self.conv_0.folded()
-        self.conv_1 = self.conv_1.folded()
-        if self.has_shortcut_conv:
-            self.conv_s = self.conv_s.folded()
+        for name, conv in list(self.named_children()):
+            if isinstance(conv, SpectralConv2d):
+                setattr(self, name, conv.folded())

@@ -1,4 +1,4 @@
-"""The motion extractor M: a picture of a face becomes pose, expression and canonical keypoints."""
+"""The motion extractor M: a face to its pose, expression and canonical keypoints."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HEADS = {
 
 
 class GlobalResponseNorm(nn.Module):
-    """Weighs each channel of (B, H, W, C) by its share of the response in the whole picture."""
+    """Global response normalisation of ConvNeXt V2; (B, H, W, C), shape kept."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class GlobalResponseNorm(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         # A sum of 4096 squares does not fit into float16.
         response = torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True, dtype=torch.float32)
-        share = (response / (response.mean(-1, keepdim=True) + 1e-6)).to(x.dtype)
+        share: torch.Tensor = (response / (response.mean(-1, keepdim=True) + 1e-6)).to(x.dtype)
         return self.gamma * (x * share) + self.beta + x
 
 
@@ -49,7 +49,7 @@ class ConvNeXtBlock(nn.Module):
         self.pwconv2 = nn.Linear(4 * channels, channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = self.norm(self.dwconv(x).permute(0, 2, 3, 1))
+        y: torch.Tensor = self.norm(self.dwconv(x).permute(0, 2, 3, 1))
         y = self.pwconv2(self.grn(F.gelu(self.pwconv1(y))))
         return x + y.permute(0, 3, 1, 2)
 
@@ -82,7 +82,7 @@ class ConvNeXt(nn.Module):
         return {head: self.get_submodule(f"fc_{head}")(pooled).float() for head in _HEADS}
 
     def cast_body(self, dtype: torch.dtype) -> None:
-        """Let all but the last norm and the heads compute in ``dtype``: rounding there shows as a trembling face."""
+        """Compute all but the last norm and the heads in ``dtype``: their rounding shows as a trembling face."""
         self.downsample_layers.to(dtype)
         self.stages.to(dtype)
 

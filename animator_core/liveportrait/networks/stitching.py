@@ -22,11 +22,12 @@ class KeypointMLP(nn.Module):
         self.mlp = nn.Sequential(*layers, nn.Linear(in_size, out_size))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.mlp(x)
+        out: torch.Tensor = self.mlp(x)
+        return out
 
 
 class StitchingNetwork(KeypointMLP):
-    """Fits the driving keypoints to the shoulders and hair of the source, which do not move."""
+    """Fits the driving keypoints to the still parts of the source: shoulders and hair."""
 
     def __init__(self) -> None:
         super().__init__(2 * _COORDINATES, (128, 128, 64), _COORDINATES + 2)
@@ -40,26 +41,26 @@ class StitchingNetwork(KeypointMLP):
 
 
 class RetargetingNetwork(KeypointMLP):
-    """Opens and closes eyes or lips by given ratios."""
+    """Opens and closes eyes or lips to given ratios."""
 
     def retarget(self, keypoints_source: torch.Tensor, ratios: torch.Tensor) -> torch.Tensor:
-        """Return what to add to the driving keypoints, (B, 21, 3).
+        """Return the delta for the driving keypoints, (B, 21, 3).
 
-        keypoints_source: (B, 21, 3) float32. ratios: (B, N) float32, see the two networks below.
+        keypoints_source: (B, 21, 3) float32. ratios: (B, N) float32; see `LipRetargeting`, `EyeRetargeting`.
         """
-        delta = self(torch.cat((keypoints_source.flatten(1), ratios), 1))
+        delta: torch.Tensor = self(torch.cat((keypoints_source.flatten(1), ratios), 1))
         return delta.reshape(keypoints_source.shape)
 
 
 class LipRetargeting(RetargetingNetwork):
-    """ratios: the source's lip opening and the wanted one, (B, 2)."""
+    """ratios: (B, 2), lip opening of the source and the wanted one."""
 
     def __init__(self) -> None:
         super().__init__(_COORDINATES + 2, (128, 128, 64), _COORDINATES)
 
 
 class EyeRetargeting(RetargetingNetwork):
-    """ratios: the source's left and right eye opening and the wanted one of both, (B, 3)."""
+    """ratios: (B, 3), left and right eye opening of the source and the wanted one of both."""
 
     def __init__(self) -> None:
         super().__init__(_COORDINATES + 3, (256, 256, 128, 128, 64), _COORDINATES)

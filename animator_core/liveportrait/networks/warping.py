@@ -1,7 +1,8 @@
-"""The warping module W: moves the appearance features to where the driving keypoints are."""
+"""The warping module W: warps the appearance features from the source to the driving keypoints."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +17,7 @@ from animator_core.liveportrait.networks.layers import (
     DownBlock3d,
     Foldable,
     UpBlock3d,
-    folded_conv,
+    fold_norm,
 )
 
 _COMPRESSED_CHANNELS = 4
@@ -27,11 +28,11 @@ _HOURGLASS_CHANNELS = _MOTIONS * (_COMPRESSED_CHANNELS + 1)
 
 @dataclass(frozen=True)
 class Warping:
-    """What one warp gives.
+    """The warped features of a batch, and how they were found.
 
-    warped: (B, 256, 64, 64) features for the generator. deformation: (B, 16, 64, 64, 3) float32, where each place of
-    the volume comes from: x, y, z in [-1, 1] with align_corners=False. occlusion_map: (B, 1, 64, 64) in [0, 1], 0
-    where the source shows nothing that could be moved there. mask: (B, 22, 16, 64, 64), each motion's share.
+    warped: (B, 256, 64, 64) features for the generator. deformation: (B, 16, 64, 64, 3) float32, the sampling
+    coordinates of each voxel: x, y, z in [-1, 1] with align_corners=False. occlusion_map: (B, 1, 64, 64) in [0, 1], 0
+    for places hidden in the source. mask: (B, 22, 16, 64, 64), the weight of each motion.
     """
 
     warped: torch.Tensor
@@ -41,7 +42,7 @@ class Warping:
 
 
 class HourglassEncoder(nn.Module):
-    """Halves height and width five times and keeps every step."""
+    """Halves height and width five times; returns the input and every step, for the skip connections."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,14 +50,14 @@ class HourglassEncoder(nn.Module):
         self.down_blocks = nn.ModuleList(DownBlock3d(fine, coarse) for fine, coarse in zip(channels, channels[1:]))
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        steps = [x]
+        skips = [x]
         for block in self.down_blocks:
-            steps.append(block(steps[-1]))
-        return steps
+            skips.append(block(skips[-1]))
+        return skips
 
 
 class HourglassDecoder(ConvBlock3d):
-    """Doubles height and width five times, each time joining what the encoder had in that size."""
+    """The blocks that double height and width, and the convolution after the last; `Hourglass` adds the skips."""
 
     out_channels = 32 + _HOURGLASS_CHANNELS
 
@@ -65,15 +66,9 @@ class HourglassDecoder(ConvBlock3d):
         channels = ((1024, 512), (1024, 256), (512, 128), (256, 64), (128, 32))
         self.up_blocks = nn.ModuleList(UpBlock3d(coarse, fine) for coarse, fine in channels)
 
-    def forward(self, steps: list[torch.Tensor]) -> torch.Tensor:
-        *finer, x = steps
-        for block, step in zip(self.up_blocks, reversed(finer)):
-            x = torch.cat((block(x), step), 1)
-        return super().forward(x)
-
 
 class Hourglass(nn.Module):
-    """(B, 110, 16, 64, 64) to (B, 142, 16, 64, 64)."""
+    """A U-Net over height and width; (B, 110, 16, 64, 64) to (B, 142, 16, 64, 64)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,11 +76,15 @@ class Hourglass(nn.Module):
         self.decoder = HourglassDecoder()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.decoder(self.encoder(x))
+        *skips, x = self.encoder(x)
+        for block, skip in zip(self.decoder.up_blocks, reversed(skips)):
+            x = torch.cat((block(x), skip), 1)
+        out: torch.Tensor = self.decoder(x)
+        return out
 
 
 class DenseMotionNetwork(Foldable):
-    """Turns 21 moved keypoints into a motion of every place; coordinates are float32 whatever the weights are."""
+    """Estimates the dense motion between two sets of 21 keypoints; coordinates stay float32 for any weights."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -100,8 +99,8 @@ class DenseMotionNetwork(Foldable):
         self, features: torch.Tensor, keypoints_driving: torch.Tensor, keypoints_source: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return deformation, occlusion map and mask (see `Warping`); keypoints: (B, 21, 3) float32."""
-        batch, _, depth, height, width = features.shape
-        grid = identity_grid(depth, height, width, features.device)
+        batch = len(features)
+        grid = identity_grid(features.shape[2:], features.device)
         driving, source = (_spread(points) for points in (keypoints_driving, keypoints_source))
         motions = torch.cat((grid.expand(batch, 1, -1, -1, -1, -1), grid - driving + source), 1)
 
@@ -118,8 +117,7 @@ class DenseMotionNetwork(Foldable):
         return deformation, occlusion_map, mask
 
     def fold(self) -> None:
-        folded_conv(self.compress, self.norm)
-        self.norm = nn.Identity()
+        self.norm = fold_norm(self.compress, self.norm)
 
 
 class WarpingModule(nn.Module):
@@ -132,27 +130,27 @@ class WarpingModule(nn.Module):
         self.fourth = nn.Conv2d(256, 256, 1)
 
     def forward(self, feature_3d: torch.Tensor, kp_driving: torch.Tensor, kp_source: torch.Tensor) -> Warping:
-        """feature_3d: (B, 32, 16, 64, 64). kp_driving, kp_source: (B, 21, 3) float32."""
+        """Warp feature_3d, (B, 32, 16, 64, 64), from kp_source to kp_driving, (B, 21, 3) float32."""
         deformation, occlusion_map, mask = self.dense_motion_network(feature_3d, kp_driving, kp_source)
         moved = sample(feature_3d.float(), deformation).to(feature_3d.dtype).flatten(1, 2)
         warped = self.fourth(self.third(moved)) * occlusion_map
-        return Warping(warped, deformation, occlusion_map, mask)
+        return Warping(warped=warped, deformation=deformation, occlusion_map=occlusion_map, mask=mask)
 
 
-def identity_grid(depth: int, height: int, width: int, device: torch.device) -> torch.Tensor:
-    """Return each place's own coordinates: (1, 1, depth, height, width, 3) float32, x, y, z from -1 at one end to 1."""
-    z, y, x = torch.meshgrid(*(axis_places(size, device) for size in (depth, height, width)), indexing="ij")
+def identity_grid(size: Sequence[int], device: torch.device) -> torch.Tensor:
+    """Return the coordinates of every voxel: (1, 1, *size, 3) float32, x, y, z from -1 to 1; size: D, H, W."""
+    z, y, x = torch.meshgrid(*(axis_coordinates(length, device) for length in size), indexing="ij")
     return torch.stack((x, y, z), -1)[None, None]
 
 
-def axis_places(size: int, device: torch.device) -> torch.Tensor:
+def axis_coordinates(size: int, device: torch.device) -> torch.Tensor:
     """Return ``size`` coordinates from -1 to 1, float32."""
     return torch.arange(size, dtype=torch.float32, device=device) * 2 / (size - 1) - 1
 
 
 def sample(volume: torch.Tensor, coordinates: torch.Tensor) -> torch.Tensor:
-    """Return (B, C, D, H, W) ``volume`` at (B, D, H, W, 3) ``coordinates``, zero outside."""
-    # The networks were trained with a corner-aligned grid and samples that are not: both must stay.
+    """Sample (B, C, D, H, W) ``volume`` at (B, D, H, W, 3) ``coordinates``, trilinear, zero outside."""
+    # The networks were trained with a corner-aligned grid but unaligned sampling: both must stay.
     return F.grid_sample(volume, coordinates, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 

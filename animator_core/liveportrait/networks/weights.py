@@ -1,7 +1,8 @@
-"""Reading LivePortrait's checkpoints: the official .pth files or .safetensors, every tensor checked before use."""
+"""Read LivePortrait's checkpoints, official .pth files or .safetensors; every tensor is checked before use."""
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,15 @@ from animator_core.errors import WeightsError, first_line
 _REMEDY = "delete it and run install.py again"
 _FOLDERS = ("", "base_models", "retargeting_models")
 _SUFFIXES = (".pth", ".safetensors")
-# Counts training steps and takes no part in anything here, so that some exports leave it out.
+# A counter for training only; some exports leave it out.
 _UNUSED_KEY = "num_batches_tracked"
 
 
 @dataclass(frozen=True)
 class CheckpointPart:
-    """Where the weights of one network lie.
+    """The place of one network's weights.
 
-    file: the checkpoint's name without suffix. part: the network's name inside a file that has several, else "".
+    file: the checkpoint's name without suffix. part: the network's name inside a file with several, else "".
     """
 
     file: str
@@ -39,13 +40,13 @@ CHECKPOINTS = {
     "lip": CheckpointPart("stitching_retargeting_module", "retarget_mouth"),
     "eye": CheckpointPart("stitching_retargeting_module", "retarget_eye"),
 }
-"""By the names that the networks have in this package."""
+"""By the networks' names in this package."""
 
 
 def find_checkpoints(weights_dir: Path) -> dict[str, Path]:
-    """Return the path of each checkpoint by its name without suffix; raises WeightsError where one is missing.
+    """Return the path of each checkpoint by its name without suffix; raises WeightsError if one is missing.
 
-    They lie in ``weights_dir`` or in the folders of the published repository below it.
+    Searches ``weights_dir`` and the folders of the published repository below it.
     """
     found: dict[str, Path] = {}
     for name in dict.fromkeys(checkpoint.file for checkpoint in CHECKPOINTS.values()):
@@ -58,7 +59,10 @@ def find_checkpoints(weights_dir: Path) -> dict[str, Path]:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Return what a checkpoint holds, on the CPU: tensors by key, or such dicts by part; nothing in it is executed."""
+    """Return a checkpoint's tensors by key, or dicts of them by part, on the CPU; executes no code from the file.
+
+    Raises WeightsError if the file cannot be read, is damaged or holds anything else.
+    """
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:
@@ -70,7 +74,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except (OSError, SafetensorError) as exc:
         raise WeightsError(f"{path} cannot be read ({exc})", _REMEDY) from exc
     except Exception as exc:
-        # The bytes of a damaged or hostile file make the reader raise nearly anything.
+        # Damaged or hostile bytes make the reader raise nearly anything.
         raise WeightsError(f"{path} is damaged or no checkpoint ({first_line(exc, 200)})", _REMEDY) from exc
     if not isinstance(content, dict):
         raise WeightsError(f"{path} holds a {type(content).__name__}, expected a dict of tensors", _REMEDY)
@@ -78,12 +82,15 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def take_part(content: dict[str, Any], part: str, path: Path) -> dict[str, Any]:
-    """Return the tensors of one network in a checkpoint by their plain keys; part: "" where the file holds only it."""
+    """Return one network's tensors of a checkpoint by their plain keys; part: "" if the file has no other network.
+
+    path: for the WeightsError if the part is missing.
+    """
     if not part:
         return content
     nested = content.get(part)
     if isinstance(nested, dict):
-        # The network was trained in a wrapper whose name got into the keys.
+        # The keys carry the name of a wrapper used in training.
         return {str(key).replace("module.", ""): value for key, value in nested.items()}
     flat = {key: value for key, value in content.items() if isinstance(key, str) and key.startswith(part)}
     if not flat:
@@ -91,21 +98,22 @@ def take_part(content: dict[str, Any], part: str, path: Path) -> dict[str, Any]:
     return {key.replace(f"{part}_module.", ""): value for key, value in flat.items()}
 
 
-def load_tensors(network: nn.Module, name: str, tensors: dict[str, Any], path: Path) -> None:
-    """Give ``network`` the ``tensors`` as float32; raises WeightsError unless each key, shape and value is right.
+def load_tensors(network: nn.Module, tensors: dict[str, Any], *, name: str, path: Path) -> None:
+    """Load ``tensors`` into ``network`` as float32; raises WeightsError unless each key, shape and value is right.
 
-    network: may be on the meta device; it keeps the tensors themselves where they are float32 already.
+    network: may be on the meta device; float32 tensors are taken over without a copy. name, path: of the network and
+    its file, for the error.
     """
     expected = {key: value for key, value in network.state_dict().items() if not key.endswith(_UNUSED_KEY)}
     given = {key: value for key, value in tensors.items() if not str(key).endswith(_UNUSED_KEY)}
-    _check_keys(name, expected.keys(), given.keys(), path)
-    state = {key: _checked(key, given[key], value.shape, name, path) for key, value in expected.items()}
+    _check_keys(expected.keys(), given.keys(), name=name, path=path)
+    state = {key: _checked(key, given[key], shape=value.shape, name=name, path=path) for key, value in expected.items()}
     for key in network.state_dict().keys() - expected.keys():
         state[key] = torch.zeros((), dtype=torch.int64)
     network.load_state_dict(state, strict=True, assign=True)
 
 
-def _check_keys(name: str, expected: Any, given: Any, path: Path) -> None:
+def _check_keys(expected: Set[str], given: Set[str], *, name: str, path: Path) -> None:
     missing, unknown = sorted(expected - given), sorted(map(str, given - expected))
     if not missing and not unknown:
         return
@@ -114,7 +122,7 @@ def _check_keys(name: str, expected: Any, given: Any, path: Path) -> None:
     raise WeightsError(f"{path}: {' and '.join(problems)} ({counts}): these are not {name}'s weights", _REMEDY)
 
 
-def _checked(key: str, value: Any, shape: torch.Size, name: str, path: Path) -> torch.Tensor:
+def _checked(key: str, value: Any, *, shape: torch.Size, name: str, path: Path) -> torch.Tensor:
     if not isinstance(value, torch.Tensor) or value.layout != torch.strided or not value.is_floating_point():
         kind = f"{value.dtype} tensor" if isinstance(value, torch.Tensor) else type(value).__name__
         raise WeightsError(f"{path}: key {key} is a {kind}, expected a dense float tensor", _REMEDY)
@@ -122,7 +130,7 @@ def _checked(key: str, value: Any, shape: torch.Size, name: str, path: Path) -> 
         raise WeightsError(
             f"{path}: key {key} has the shape {tuple(value.shape)}, {name} needs {tuple(shape)}", _REMEDY
         )
-    value = value.detach().float().contiguous()
-    if not torch.isfinite(value).all():
+    values: torch.Tensor = value.detach().float().contiguous()
+    if not torch.isfinite(values).all():
         raise WeightsError(f"{path}: key {key} has values that are not numbers", _REMEDY)
-    return value
+    return values

@@ -1,1 +1,1 @@
-"""What is computed once of a character for LivePortrait, and pasting its face back."""
+"""A character's features, its scene, and the paste-back of its face."""

@@ -1,10 +1,10 @@
 """A clean moving edge for characters with a transparent background, which LivePortrait itself does not know.
 
-The networks see the character over one plain colour that its edge does not have. What is transparent in what they
-paint is told in two ways: the picture's own matte, moved by the very deformation that moved the features, and how much
-of the plain colour is in each pixel near that edge. The first is exact where the generator paints what was moved
-(0.1 levels), the second does not care where it painted (3 to 6 levels); where both agree the first is used, where they
-differ the second. docs/PERFORMANCE.md compares this with the alternatives.
+The networks see the character over one plain colour that its edge does not have. Two estimates give the alpha of the
+generated square: the picture's own matte, warped by the deformation that warped the features, and the share of the
+plain colour in each pixel near that edge. The first is exact to 0.1 levels if the generator follows the deformation,
+the second to 3 to 6 levels in any case: the first is used as long as both agree, the second otherwise.
+docs/measurements has a comparison with the alternatives.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from animator_core.arrays import FloatArray, UInt8Array
+
 _EDGE_PIXELS = 9
-"""How far from the moved matte's edge, in pixels of the 512 square, the real edge is looked for."""
+"""Distance from the warped matte's edge, in pixels of the 512 square, within which the real edge is looked for."""
 _AGREE, _DIFFER = 0.05, 0.12
 _LEAST_CONTRAST, _ENOUGH_CONTRAST = 0.15, 0.40
 _SMALLEST_COVER = 0.05
@@ -22,15 +24,15 @@ _NEIGHBOURHOOD = 41
 
 
 class MovingMatte:
-    """The matte of one character's square; alpha: (512, 512) uint8, colour: what `source_square` put behind it."""
+    """The matte of one character's square; alpha: (512, 512) uint8, colour: (3,) RGB in [0, 1], the background."""
 
-    def __init__(self, alpha: np.ndarray, colour: np.ndarray, device: torch.device | str) -> None:
+    def __init__(self, alpha: UInt8Array, colour: FloatArray, device: torch.device | str) -> None:
         self._alpha = torch.from_numpy(np.array(alpha, np.uint8)).to(device)[None, None]
         self._colour = torch.from_numpy(np.asarray(colour, np.float32)).to(device).reshape(1, 3, 1, 1)
 
     @property
     def nbytes(self) -> int:
-        """How much memory of the device it takes."""
+        """Memory of the device, in bytes."""
         return self._alpha.numel()
 
     def cut(self, picture: torch.Tensor, deformation: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -45,14 +47,14 @@ class MovingMatte:
         return colour.clamp(0, 1), alpha
 
     def moved(self, deformation: torch.Tensor) -> torch.Tensor:
-        """Return the matte where the deformation takes it, (1, 1, S, S)."""
+        """Return the matte warped by the deformation, (1, 1, S, S) in [0, 1]; see `cut`."""
         # The silhouette has no one depth: the mean over all of them.
         flat = deformation.float()[..., :2].mean(1)
         # The volume's places are counted from its first voxel to its last, the matte's from edge to edge.
-        shift = flat - _places(flat.shape[1], 2.0 / (flat.shape[1] - 1), -1.0, flat.device)
+        shift = flat - _places(flat.shape[1], step=2.0 / (flat.shape[1] - 1), first=-1.0, device=flat.device)
         side = self._alpha.shape[-1]
         fine = F.interpolate(shift.permute(0, 3, 1, 2), size=(side, side), mode="bilinear", align_corners=False)
-        places = _places(side, 2.0 / side, 1.0 / side - 1.0, flat.device) + fine.permute(0, 2, 3, 1)
+        places = _places(side, step=2.0 / side, first=1.0 / side - 1.0, device=flat.device) + fine.permute(0, 2, 3, 1)
         alpha = self._alpha.float() / 255.0
         return F.grid_sample(alpha, places, mode="bilinear", padding_mode="border", align_corners=False)
 
@@ -81,18 +83,18 @@ def _places(side: int, step: float, first: float, device: torch.device) -> torch
 
 def _widest(values: torch.Tensor) -> torch.Tensor:
     size = 2 * _EDGE_PIXELS + 1
-    rows = F.max_pool2d(values, (size, 1), 1, (_EDGE_PIXELS, 0))
-    return F.max_pool2d(rows, (1, size), 1, (0, _EDGE_PIXELS))
+    rows = F.max_pool2d(values, (size, 1), stride=1, padding=(_EDGE_PIXELS, 0))
+    return F.max_pool2d(rows, (1, size), stride=1, padding=(0, _EDGE_PIXELS))
 
 
 def _mean(values: torch.Tensor) -> torch.Tensor:
-    half = _NEIGHBOURHOOD // 2
-    rows = F.avg_pool2d(values, (_NEIGHBOURHOOD, 1), 1, (half, 0))
-    return F.avg_pool2d(rows, (1, _NEIGHBOURHOOD), 1, (0, half))
+    padding = _NEIGHBOURHOOD // 2
+    rows = F.avg_pool2d(values, (_NEIGHBOURHOOD, 1), stride=1, padding=(padding, 0))
+    return F.avg_pool2d(rows, (1, _NEIGHBOURHOOD), stride=1, padding=(0, padding))
 
 
 def _spread(picture: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
-    """Return the picture with what is not ``inside`` filled from the nearest inside colours (a pyramid of means)."""
+    """Return the picture with everything outside of ``inside`` filled from the nearest colours (a pyramid of means)."""
     levels = [torch.cat((picture * inside, inside), 1)]
     while levels[-1].shape[-1] > 8:
         levels.append(F.avg_pool2d(levels[-1], 2))

@@ -1,4 +1,4 @@
-"""Puts a generated face square back into the whole picture, on the device where it was generated."""
+"""Puts a generated face square back into the whole picture, on the device that generated it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from animator_core.arrays import DoubleArray, UInt8Array
 from animator_core.liveportrait.motion.crop import feather_mask
 from animator_core.rendering.srgb import premultiplied_bgra
 
@@ -17,23 +18,23 @@ _STRIP_PIXELS = 1 << 20
 
 
 class PasteBack:
-    """One character's picture, of any size, and where the square lies in it; shared by all who draw the character.
+    """One character's picture, of any size, and the square's place in it; shared by all who draw the character.
 
     picture: (H, W, 4) uint8 RGBA, straight alpha. crop_from_image: (3, 3), pixels of the picture → of the square.
-    square_side: pixels a side of what is pasted. Only the part of the picture under the square is computed, and only
+    square_side: pixels a side of the pasted square. Only the part of the picture under the square is computed, and only
     that part is kept on the device, 5 bytes a pixel.
     """
 
     def __init__(
-        self, picture: np.ndarray, crop_from_image: np.ndarray, device: torch.device | str, square_side: int = 512
+        self, picture: UInt8Array, crop_from_image: DoubleArray, device: torch.device | str, square_side: int = 512
     ) -> None:
         self._still = premultiplied_bgra(picture)
         height, width = picture.shape[:2]
-        left, top, right, bottom = _covered(np.asarray(crop_from_image, np.float64), width, height, square_side)
+        left, top, right, bottom = _covered(np.asarray(crop_from_image, np.float64), (width, height), square_side)
         self._rows, self._columns = slice(top, bottom), slice(left, right)
         self.is_outside = left >= right or top >= bottom
         self.nbytes = 0
-        """How much memory of the device it takes."""
+        """Memory of the device, in bytes."""
         if self.is_outside:
             return
         self._along_x, self._along_y = (
@@ -49,21 +50,17 @@ class PasteBack:
         self._buffers = _PinnedBuffers()
         self.nbytes = sum(tensor.numel() * tensor.element_size() for tensor in kept)
 
-    def new_frame(self) -> np.ndarray:
-        """Return the still picture as `paste` fills it: (H, W, 4) uint8 BGRA, premultiplied in linear light."""
+    def new_frame(self) -> UInt8Array:
+        """Return the still picture, for `PastedPart.put_into`: (H, W, 4) uint8 BGRA, premultiplied in linear light."""
         return self._still.copy()
 
-    def paste(self, square: torch.Tensor, alpha: torch.Tensor | None, frame: np.ndarray) -> None:
-        """Put ``square`` into ``frame``, see `begin`."""
-        self.begin(square, alpha).put_into(frame)
-
-    def begin(self, square: torch.Tensor, alpha: torch.Tensor | None) -> Pasted:
+    def start(self, square: torch.Tensor, alpha: torch.Tensor | None) -> PastedPart:
         """Have the device compute the part under ``square`` and send it; a GPU does so while the caller goes on.
 
         square: (1, 3, S, S) RGB in [0, 1], straight. alpha: (1, 1, S, S) in [0, 1]; None is opaque.
         """
         if self.is_outside:
-            return Pasted(self, None, None)
+            return PastedPart(self, None, None)
         # One block of bytes on its way, in place of rows with gaps.
         pixels = torch.empty_like(self._under)
         square = square.float() * 255.0
@@ -73,15 +70,15 @@ class PasteBack:
                 pixels[rows, :, :3] = self._opaque(square, rows)
         else:
             alpha = torch.ones_like(square[:, :1]) if alpha is None else alpha.float()
-            # Colour and alpha are resampled together, so that nothing shows what a transparent pixel hides.
+            # Colour and alpha are resampled together, so that the colour of transparent pixels does not bleed in.
             premultiplied = torch.cat((square * alpha, alpha), 1)
             for rows in self._strips():
                 pixels[rows] = self._transparent(premultiplied, rows)
         if pixels.device.type != "cuda":
-            return Pasted(self, pixels.cpu(), None)
+            return PastedPart(self, pixels.cpu(), None)
         return self._sent(pixels)
 
-    def _sent(self, pixels: torch.Tensor) -> Pasted:
+    def _sent(self, pixels: torch.Tensor) -> PastedPart:
         # An event is recorded on a stream of the present device, which need not be the one that sends.
         with torch.cuda.device(pixels.device):
             arriving = self._buffers.take(pixels)
@@ -89,10 +86,10 @@ class PasteBack:
             # Waiting for it leaves the core to OBS.
             has_arrived = torch.cuda.Event(blocking=True)
             has_arrived.record()
-        return Pasted(self, arriving, has_arrived)
+        return PastedPart(self, arriving, has_arrived)
 
-    def put(self, pixels: torch.Tensor, frame: np.ndarray) -> None:
-        """Copy what `begin` computed into ``frame``; for `Pasted`."""
+    def put(self, pixels: torch.Tensor, frame: UInt8Array) -> None:
+        """Copy the result of `start` into ``frame``; for `PastedPart`."""
         np.copyto(frame[self._rows, self._columns], pixels.numpy())
         self._buffers.give_back(pixels)
 
@@ -121,7 +118,7 @@ class PasteBack:
         return F.grid_sample(square, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
 
 
-class Pasted:
+class PastedPart:
     """A part of the picture that may still be on its way from the device; to be put into one frame, once."""
 
     def __init__(
@@ -129,7 +126,7 @@ class Pasted:
     ) -> None:
         self._paste_back, self._pixels, self._has_arrived = paste_back, pixels, has_arrived
 
-    def put_into(self, frame: np.ndarray) -> None:
+    def put_into(self, frame: UInt8Array) -> None:
         """Wait for the part and put it into ``frame``, which `PasteBack.new_frame` made; the rest is not touched."""
         if self._has_arrived is not None:
             self._has_arrived.synchronize()
@@ -139,7 +136,7 @@ class Pasted:
 
 
 class _PinnedBuffers:
-    """Page-locked memory that a GPU can send to by itself; locking it takes longer than a frame, so it is kept."""
+    """Page-locked buffers for copies from the GPU; locking memory takes longer than a frame, so they are kept."""
 
     def __init__(self) -> None:
         self._free: list[torch.Tensor] = []
@@ -153,28 +150,28 @@ class _PinnedBuffers:
         return torch.empty(like.shape, dtype=like.dtype, pin_memory=True)
 
     def give_back(self, buffer: torch.Tensor) -> None:
-        """Take back what `take` gave; other tensors are let go."""
+        """Take back a buffer of `take`; other tensors are let go."""
         if buffer.is_pinned():
             with self._lock:
                 self._free.append(buffer)
 
 
-def _covered(crop_from_image: np.ndarray, width: int, height: int, side: int) -> tuple[int, int, int, int]:
-    """Return the part (left, top, right, bottom) of the picture in which the square has its corners."""
+def _covered(crop_from_image: DoubleArray, size: tuple[int, int], side: int) -> tuple[int, int, int, int]:
+    """Return the part (left, top, right, bottom) of the picture that holds the square's corners."""
     corners = np.array([(0, 0, 1), (side - 1, 0, 1), (side - 1, side - 1, 1), (0, side - 1, 1)], np.float64)
     places = corners @ np.linalg.inv(crop_from_image).T
     low, high = np.floor(places[:, :2].min(0)), np.ceil(places[:, :2].max(0)) + 1
-    left, top = np.clip(low, 0, (width, height)).astype(int)
-    right, bottom = np.clip(high, 0, (width, height)).astype(int)
+    left, top = np.clip(low, 0, size).astype(int)
+    right, bottom = np.clip(high, 0, size).astype(int)
     return int(left), int(top), int(right), int(bottom)
 
 
 def _places(
-    crop_from_image: np.ndarray, part: tuple[int, int, int, int], side: int
+    crop_from_image: DoubleArray, part: tuple[int, int, int, int], side: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return what columns and rows of the part add to a pixel's place in the square, in [-1, 1] summed up.
+    """Return the part's sampling grid as a sum, in [-1, 1] of the square: (w, 2) and (h, 2) float32.
 
-    (w, 2) and (h, 2) float32: the place of (x, y) is along_x[x] + along_y[y].
+    The place of (x, y) is along_x[x] + along_y[y].
     """
     left, top, right, bottom = part
     # From pixels of the square to [-1, 1]: p · 2 / (side − 1) − 1

@@ -1,15 +1,8 @@
-"""Features on disk, so that a picture goes through the networks once in its life.
-
-One safetensors file a character, picture, model and set of options; it may be deleted at any time. Nothing in it is
-code, and a file whose bytes, key or shapes are not right is made again.
-"""
+"""Features on disk: one safetensors file for each picture, model and set of options."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import logging
-import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,21 +11,18 @@ import safetensors
 import safetensors.torch
 import torch
 
+from animator_core.disk_cache import DiskCache
 from animator_core.liveportrait.source.features import CharacterFeatures, from_tensors, to_tensors
-from animator_core.whole_file import UNFINISHED_SUFFIX, written_whole
-
-logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
-"""Raised when what is kept changes, so that older files are not used."""
+"""Raised when the content of a file changes, so that older files are not used."""
 MAX_STORE_BYTES = 1 << 30
 _MAX_ENTRY_BYTES = 1 << 27
-_SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True)
 class FeatureKey:
-    """What features depend on: the picture and its landmarks, the weights, and how they are run."""
+    """Everything that features depend on: the picture and its landmarks, the weights, and how they are run."""
 
     content_hash: str
     model_version: str
@@ -40,90 +30,50 @@ class FeatureKey:
 
     @property
     def digest(self) -> str:
-        """Hex digits that differ where any part does."""
+        """Hex digits that differ if any part does."""
         parts = (str(FORMAT_VERSION), self.content_hash, self.model_version, self.options)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 class FeatureStore:
-    """The files of one folder; those that were not used for the longest go where they take more than ``max_bytes``."""
+    """The features in one folder, at most ``max_bytes``; see `DiskCache`."""
 
     def __init__(self, directory: Path, max_bytes: int = MAX_STORE_BYTES) -> None:
-        self.directory = directory
-        self._max_bytes = max_bytes
-        self._has_warned = False
-
-    def get(self, character_id: str, key: FeatureKey) -> CharacterFeatures | None:
-        """Return the features kept under ``key``, on the CPU, or None where there are none that can be used."""
-        path = self._path(key)
-        try:
-            if path.stat().st_size > _MAX_ENTRY_BYTES:
-                raise ValueError("it is too large")
-            tensors = _read(path, key)
-            features = from_tensors(character_id, tensors)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError, struct.error, safetensors.SafetensorError) as exc:
-            logger.info("%s is damaged or out of date and is made again (%s)", path, exc)
-            return None
-        with contextlib.suppress(OSError):
-            os.utime(path)
-        return features
-
-    def put(self, key: FeatureKey, features: CharacterFeatures) -> None:
-        """Keep ``features`` under ``key``; a folder that takes nothing costs one warning and nothing else."""
-        tensors = to_tensors(features)
-        metadata = {**_metadata(key), "sha256": _digest(tensors)}
-        content = safetensors.torch.save(tensors, metadata)
-        try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            with written_whole(self._path(key)) as unfinished:
-                unfinished.write_bytes(content)
-            self._prune()
-        except OSError as exc:
-            if not self._has_warned:
-                self._has_warned = True
-                logger.warning(
-                    "cannot keep features in %s (%s): characters are prepared again at every start; "
-                    "free disk space or make the folder writable",
-                    self.directory,
-                    exc.strerror or exc,
-                )
-
-    def clear(self) -> None:
-        """Delete every file of the store."""
-        for path in self._files():
-            with contextlib.suppress(OSError):
-                path.unlink()
+        self._files = DiskCache(
+            directory,
+            suffix=".safetensors",
+            max_bytes=max_bytes,
+            contents="features",
+            cost="characters are prepared again at every start",
+        )
 
     @property
     def nbytes(self) -> int:
-        """How much the folder holds."""
-        return sum(size for _, size, _ in self._ages())
+        """Size of the folder's files, in bytes."""
+        return self._files.nbytes
 
-    def _path(self, key: FeatureKey) -> Path:
-        return self.directory / f"{key.digest}{_SUFFIX}"
+    def get(self, character_id: str, key: FeatureKey) -> CharacterFeatures | None:
+        """Return the features under ``key``, on the CPU, or None if there are none that can be used."""
 
-    def _files(self) -> list[Path]:
-        return [*self.directory.glob(f"*{_SUFFIX}"), *self.directory.glob(f"*{UNFINISHED_SUFFIX}")]
+        def read(path: Path) -> CharacterFeatures:
+            if path.stat().st_size > _MAX_ENTRY_BYTES:
+                raise ValueError("it is too large")
+            try:
+                return from_tensors(character_id, _read(path, key))
+            except (KeyError, TypeError, struct.error, safetensors.SafetensorError) as exc:
+                raise ValueError(str(exc)) from exc
 
-    def _ages(self) -> list[tuple[float, int, Path]]:
-        found = []
-        for path in self._files():
-            with contextlib.suppress(OSError):
-                status = path.stat()
-                found.append((status.st_mtime, status.st_size, path))
-        return sorted(found)
+        return self._files.load(key.digest, read)
 
-    def _prune(self) -> None:
-        ages = self._ages()
-        total = sum(size for _, size, _ in ages)
-        for _, size, path in ages[:-1]:
-            if total <= self._max_bytes:
-                return
-            with contextlib.suppress(OSError):
-                path.unlink()
-                total -= size
+    def put(self, key: FeatureKey, features: CharacterFeatures) -> None:
+        """Keep ``features`` under ``key``, if the folder can be written."""
+        tensors = to_tensors(features)
+        content = safetensors.torch.save(tensors, {**_metadata(key), "sha256": _digest(tensors)})
+        self._files.save(key.digest, lambda path: path.write_bytes(content))
+
+    def clear(self) -> None:
+        """Delete every file of the store."""
+        self._files.clear()
 
 
 def _metadata(key: FeatureKey) -> dict[str, str]:
@@ -153,5 +103,5 @@ def _digest(tensors: dict[str, torch.Tensor]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -1,1 +1,1 @@
-"""The per-frame networks run by onnxruntime, for machines without CUDA; nothing here is loaded unless it is chosen."""
+"""The per-frame networks in onnxruntime, for machines without CUDA, or with TensorRT."""

@@ -1,6 +1,6 @@
-"""Builds TensorRT's engine of a graph: `python -m animator_core.liveportrait.execution.onnx.build_engine GRAPH GPU`.
+"""Build TensorRT's engine for a graph: `python -m animator_core.liveportrait.execution.onnx.build_engine GRAPH GPU`.
 
-A process of its own, see `tensorrt.build_engine`; the last line of what it writes says why there is none.
+The subprocess of `tensorrt.build_engine`; its last line of output is the reason for a failure.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from animator_core.liveportrait.execution.onnx.providers import TENSORRT, new_se
 
 
 def main(graph: str, index: str) -> str | None:
-    """Open a session once, which leaves the engine in its folder; return what is wrong."""
+    """Open a session once, which writes the engine into its folder; return the problem, None if there is none."""
     try:
         used = new_session(Path(graph), replace(TENSORRT, index=int(index))).get_providers()[0]
     except Exception as exc:
-        # Onnxruntime's errors have no common class of their own.
+        # onnxruntime's errors have no common class.
         return first_line(exc)
     return None if used == TENSORRT.registered else f"onnxruntime would use {used}"
 

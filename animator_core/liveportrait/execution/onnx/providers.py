@@ -1,4 +1,4 @@
-"""What onnxruntime can compute on here, and its sessions there."""
+"""onnxruntime's providers, the choice between them, and sessions."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ _PACKAGES = "onnxruntime-directml (Windows) and onnxruntime (Macs, and the CPU e
 class Provider:
     """One of onnxruntime's providers.
 
-    name: in the settings. label: for the status line. registered: onnxruntime's name. package: has it inside.
-    options: given to it. memory: onnxruntime's name of where its inputs lie. computes_half: whether it is to be given
-    the graph in half precision; OpenVINO chooses by itself, and which operators CoreML has in it nobody has compared.
-    index: which of several GPUs.
+    name: in the settings. label: for the status line. registered: onnxruntime's name. package: to install for it.
+    options: the provider's. memory: onnxruntime's name for the memory of its inputs. uses_fp16: whether it gets the
+    float16 graph; OpenVINO converts by itself, CoreML's operators have not been compared. index: of the GPU.
     """
 
     name: str
@@ -30,54 +29,65 @@ class Provider:
     package: str
     options: tuple[tuple[str, str], ...] = ()
     memory: str = "cpu"
-    computes_half: bool = False
+    uses_fp16: bool = False
     index: int = 0
 
     @property
     def is_nvidia(self) -> bool:
-        """Whether torch runs on the same GPUs."""
+        """Whether torch supports the same GPUs."""
         return self.memory == "cuda"
 
     @property
-    def way_out(self) -> str:
-        """What to do where it cannot be had."""
-        also = "use_tensorrt to false and " if self.name == "tensorrt" else ""
-        return f"set ai_model.{also}backend to auto"
+    def alternative(self) -> str:
+        """The remedy if the provider cannot be used."""
+        return "set compute.backend to auto"
 
 
 DIRECTML = Provider(
     "directml",
     "DirectML",
     "DmlExecutionProvider",
-    "onnxruntime-directml",
-    # The first adapter of a laptop is often the weak one. A number would win over this wish, so none is given; and as
-    # onnxruntime's own memory is always the first adapter's, everything is handed over in the computer's.
-    (("performance_preference", "high_performance"), ("device_filter", "gpu")),
-    computes_half=True,
+    package="onnxruntime-directml",
+    # The first adapter of a laptop is often the weak one. A device number would override this preference, so none is
+    # given. onnxruntime's own memory is always the first adapter's, so inputs are passed in the computer's memory.
+    options=(("performance_preference", "high_performance"), ("device_filter", "gpu")),
+    uses_fp16=True,
 )
 COREML = Provider(
     "coreml",
     "CoreML",
     "CoreMLExecutionProvider",
-    "onnxruntime",
-    # The other format, an older one, has none of the norms.
-    (("ModelFormat", "MLProgram"), ("RequireStaticInputShapes", "1")),
+    package="onnxruntime",
+    # The older format has no norms.
+    options=(("ModelFormat", "MLProgram"), ("RequireStaticInputShapes", "1")),
 )
-OPENVINO = Provider("openvino", "OpenVINO", "OpenVINOExecutionProvider", "onnxruntime-openvino")
-# Else its memory grows to the next power of two.
-_ARENA = (("arena_extend_strategy", "kSameAsRequested"),)
-CUDA = Provider("cuda", "CUDA", "CUDAExecutionProvider", gpu_packages(False), _ARENA, memory="cuda", computes_half=True)
+OPENVINO = Provider("openvino", "OpenVINO", "OpenVINOExecutionProvider", package="onnxruntime-openvino")
+CUDA = Provider(
+    "cuda",
+    "CUDA",
+    "CUDAExecutionProvider",
+    package=gpu_packages(with_tensorrt=False),
+    # By default the arena grows to the next power of two.
+    options=(("arena_extend_strategy", "kSameAsRequested"),),
+    memory="cuda",
+    uses_fp16=True,
+)
 TENSORRT = Provider(
-    "tensorrt", "TensorRT", "TensorrtExecutionProvider", gpu_packages(True), memory="cuda", computes_half=True
+    "tensorrt",
+    "TensorRT",
+    "TensorrtExecutionProvider",
+    package=gpu_packages(with_tensorrt=True),
+    memory="cuda",
+    uses_fp16=True,
 )
-CPU = Provider("cpu", "CPU", "CPUExecutionProvider", "onnxruntime")
+CPU = Provider("cpu", "CPU", "CPUExecutionProvider", package="onnxruntime")
 PROVIDERS = (DIRECTML, COREML, OPENVINO, CUDA, TENSORRT, CPU)
-"""In the order in which they are preferred; TensorRT, whose first start takes minutes, has to be asked for."""
+"""In order of preference; "auto" never takes TensorRT before CUDA, because its first start takes minutes."""
 
 
 def load_onnxruntime() -> Any:
-    """Return the module; raises ModelError where its package is not installed or does not load."""
-    # From version 1.29 on it reports to its maker by itself unless this is set before it is loaded.
+    """Return the module; raises ModelError if its package is not installed or does not load."""
+    # From version 1.29 on it sends usage data unless this is set before it is loaded.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         import onnxruntime
@@ -86,9 +96,9 @@ def load_onnxruntime() -> Any:
         raise ModelError(
             f"the package onnxruntime {reason}",
             f"run install.py --onnx, which takes the right one of {_PACKAGES}, for "
-            f"TensorRT install {TENSORRT.package}, or set ai_model.backend to auto and use_tensorrt to false",
+            f"TensorRT install {TENSORRT.package}, or set compute.backend to auto",
         ) from exc
-    # On Windows it hands events to the system's own collecting instead.
+    # On Windows it reports through the system's telemetry instead.
     onnxruntime.disable_telemetry_events()
     return onnxruntime
 
@@ -96,7 +106,7 @@ def load_onnxruntime() -> Any:
 def choose_provider(wanted: str = "auto") -> Provider:
     """Return the provider of that name, for "auto" the first that is installed.
 
-    Raises ModelError where it is not there, or onnxruntime is not.
+    Raises ModelError if the provider or onnxruntime is not installed.
     """
     available = load_onnxruntime().get_available_providers()
     found = [each for each in PROVIDERS if wanted in ("auto", each.name) and each.registered in available]
@@ -105,25 +115,25 @@ def choose_provider(wanted: str = "auto") -> Provider:
     (missing,) = (each for each in PROVIDERS if each.name == wanted)
     raise ModelError(
         f"the onnxruntime that is installed has no {missing.label}",
-        f"uninstall it with pip and install {missing.package}, or {missing.way_out}",
+        f"uninstall it with pip and install {missing.package}, or {missing.alternative}",
     )
 
 
 def is_accelerator(provider: Provider) -> bool:
-    """Whether it computes on something quicker than the CPU."""
+    """Return whether the provider uses a faster device than the CPU."""
     return provider.name != CPU.name and (provider.name != OPENVINO.name or _has_openvino_gpu())
 
 
 def open_session(model: Path | bytes, provider: Provider) -> Any:
-    """Return an ``InferenceSession``; raises whatever onnxruntime does of a bad graph or a device that fails.
+    """Return an ``InferenceSession``; raises onnxruntime's own errors for a bad graph or a failing device.
 
-    TensorRT's first one of a graph takes minutes. Raises ModelError for TensorRT where there is no file.
+    TensorRT takes minutes for the first session of a graph, and raises ModelError for a graph without a file.
     """
     if provider.name == TENSORRT.name:
         if isinstance(model, bytes):
             raise ModelError(
                 "TensorRT cannot keep its engine, without which every start would take minutes",
-                f"make performance.cache_dir writable, or {provider.way_out}",
+                f"make performance.cache_dir writable, or {provider.alternative}",
             )
         if not tensorrt.has_engine(model):
             tensorrt.build_engine(model, provider.index)
@@ -131,18 +141,18 @@ def open_session(model: Path | bytes, provider: Provider) -> Any:
 
 
 def new_session(model: Path | bytes, provider: Provider) -> Any:
-    """Return the same, with nothing done before; holds Python's lock until it is open."""
+    """Return a session without building TensorRT's engine before; holds the GIL until it is open."""
     onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
-    # Threads that wait by running in a circle would take the time that OBS needs.
+    # Spinning threads would take CPU time from OBS.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     if provider.name == DIRECTML.name:
-        # DirectML asks for it.
+        # DirectML requires it.
         options.enable_mem_pattern = False
     if provider.name == TENSORRT.name:
         tensorrt.load_libraries()
-    # Without the fallback it would change to the CPU of itself, between two frames if need be.
+    # The fallback would silently switch to the CPU, even between two frames.
     return onnxruntime.InferenceSession(
         model if isinstance(model, bytes) else str(model),
         options,
@@ -152,7 +162,7 @@ def new_session(model: Path | bytes, provider: Provider) -> Any:
 
 
 def _chain(model: Path | bytes, provider: Provider) -> list[Any]:
-    """Return the provider with its options, and those that take what it leaves."""
+    """Return the provider with its options, and the providers for the operators that it lacks."""
     choices = dict(provider.options)
     if provider.name == OPENVINO.name:
         choices["device_type"] = "GPU" if _has_openvino_gpu() else "CPU"
@@ -168,5 +178,5 @@ def _chain(model: Path | bytes, provider: Provider) -> list[Any]:
 def _has_openvino_gpu() -> bool:
     from onnxruntime.capi import _pybind_state
 
-    devices = getattr(_pybind_state, "get_available_openvino_device_ids", list)()
+    devices: list[str] = getattr(_pybind_state, "get_available_openvino_device_ids", list)()
     return any(device.startswith("GPU") for device in devices)

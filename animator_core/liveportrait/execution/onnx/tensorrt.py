@@ -1,7 +1,7 @@
-"""What TensorRT needs beside the graph: its libraries found, and a folder for the engine that it builds of it.
+"""TensorRT's packages and libraries, and the disk cache of its engines.
 
-It computes in the precisions that the graph has, which is why onnxruntime's trt_fp16_enable, which would let it choose
-float16 for sampling places too, is not set.
+TensorRT computes in the graph's own precisions: onnxruntime's trt_fp16_enable is not set, as it would allow float16 for
+sampling coordinates too.
 """
 
 from __future__ import annotations
@@ -26,38 +26,38 @@ logger = logging.getLogger(__name__)
 
 _PREFIX = "liveportrait-tensorrt-"
 _WORKSPACE_BYTES = 2 << 30
-"""The most that it may take of the GPU's memory to try a layer's ways."""
-_LONGEST_BUILD_SECONDS = 1800
+"""GPU memory for trying the tactics of a layer."""
+_BUILD_TIMEOUT_S = 1800
 _QUIETLY: dict[str, Any] = {
     "stdin": subprocess.DEVNULL,
     "capture_output": True,
     "text": True,
-    # Windows opens one for each program else.
+    # Without it Windows opens a console window for each program.
     "creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0),
 }
 
 
-def gpu_packages(is_tensorrt: bool) -> str:
-    """Return what pip is to install for the CUDA that torch was built for: onnxruntime's packages, and TensorRT's.
+def gpu_packages(with_tensorrt: bool) -> str:
+    """Return pip's arguments for onnxruntime, and TensorRT if wanted, for the CUDA version of torch.
 
-    From 1.27 on onnxruntime's is for CUDA 13, before it for 12; its TensorRT is 10.
+    onnxruntime-gpu is for CUDA 13 from 1.27 on, for CUDA 12 before; both use TensorRT 10.
     """
     is_older = (torch.version.cuda or "13").startswith("12")
     onnxruntime = '"onnxruntime-gpu>=1.19,<1.27"' if is_older else '"onnxruntime-gpu>=1.27,<1.29"'
     tensorrt = '"tensorrt-cu12>=10.4,<11"' if is_older else '"tensorrt-cu13>=10.13,<11"'
-    return " ".join(('"onnx>=1.16,<2"', onnxruntime, *([tensorrt] if is_tensorrt else [])))
+    return " ".join(('"onnx>=1.16,<2"', onnxruntime, *([tensorrt] if with_tensorrt else [])))
 
 
 def load_libraries() -> None:
-    """Load the libraries of TensorRT's package, which lie where no loader looks; those of the system need nothing."""
+    """Load the libraries of TensorRT's pip package, which no loader finds; those of the system need no loading."""
     try:
         importlib.import_module("tensorrt")
     except (ImportError, OSError) as exc:
-        logger.info("TensorRT's package does not load (%s); the system's libraries are used if there are any", exc)
+        logger.info("TensorRT's package does not load (%s); using the system's libraries if there are any", exc)
 
 
 def engine_options(graph: Path) -> dict[str, str]:
-    """Return the provider's options for that graph, whose engine is kept beside its file; those of others go."""
+    """Return the provider's options for the graph, with the engine cached beside its file; delete other engines."""
     folder = engine_folder(graph)
     for other in graph.parent.glob(f"{_PREFIX}*"):
         if other != folder:
@@ -73,29 +73,29 @@ def engine_options(graph: Path) -> dict[str, str]:
 
 
 def engine_folder(graph: Path) -> Path:
-    """Return where the engine of that graph, whose name tells its weights, for this GPU, driver and versions lies."""
+    """Return the engine's folder, named by graph (and so by weights), GPU, driver and package versions."""
     versions = [_version(name) for name in ("onnxruntime-gpu", "tensorrt-cu12", "tensorrt-cu13", "tensorrt")]
     key = hashlib.sha256("\n".join([graph.name, _gpus(), *versions]).encode()).hexdigest()
     return graph.parent / f"{_PREFIX}{key[:16]}"
 
 
 def has_engine(graph: Path) -> bool:
-    """Whether the engine of that graph is there."""
+    """Return whether the graph's engine is cached."""
     return any(engine_folder(graph).glob("*.engine"))
 
 
 def forget_engine(graph: Path) -> bool:
-    """Delete the engine of that graph, which may be damaged; returns whether there was one."""
+    """Delete the graph's engine, which may be damaged; return whether there was one."""
     was_there = has_engine(graph)
     shutil.rmtree(engine_folder(graph), ignore_errors=True)
     return was_there
 
 
 def build_engine(graph: Path, index: int) -> None:
-    """Have the engine built, on the GPU of that number, by a process of its own, and say in the log that it takes long.
+    """Build the engine on the GPU ``index`` in a subprocess, with a log line that it takes minutes.
 
-    Onnxruntime keeps Python's lock until a session is open: a worker that does not answer for minutes is taken for one
-    that hangs. Raises RuntimeError with what the process says, subprocess.TimeoutExpired.
+    onnxruntime holds the GIL until a session is open, and a worker without a heartbeat counts as hung. Raises
+    RuntimeError with the subprocess's last line, or subprocess.TimeoutExpired.
     """
     logger.warning("TensorRT builds its engine for this GPU, once: this takes minutes")
     started = time.monotonic()
@@ -106,7 +106,7 @@ def build_engine(graph: Path, index: int) -> None:
         str(graph.resolve()),
         str(index),
     ]
-    ended = subprocess.run(command, cwd=PROJECT_ROOT, timeout=_LONGEST_BUILD_SECONDS, **_QUIETLY)
+    ended = subprocess.run(command, cwd=PROJECT_ROOT, timeout=_BUILD_TIMEOUT_S, **_QUIETLY)
     if ended.returncode != 0:
         raise RuntimeError((ended.stderr.strip() or f"it ended with {ended.returncode}").splitlines()[-1])
     if not has_engine(graph):
@@ -125,6 +125,6 @@ def _version(package: str) -> str:
 def _gpus() -> str:
     query = ["nvidia-smi", "--query-gpu=name,driver_version,compute_cap", "--format=csv,noheader"]
     try:
-        return subprocess.run(query, timeout=20, **_QUIETLY).stdout
+        return str(subprocess.run(query, timeout=20, **_QUIETLY).stdout)
     except (OSError, subprocess.SubprocessError):
         return ""

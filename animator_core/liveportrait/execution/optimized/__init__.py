@@ -1,4 +1,4 @@
-"""The networks that run for every frame, with less arithmetic and the same results up to rounding.
+"""The per-frame networks with less arithmetic and, up to rounding, the same results; made from the folded ones.
 
-Made from the folded networks, which stay the readable definition; docs/PERFORMANCE.md counts what is saved.
+docs/PERFORMANCE.md counts the savings.
 """

@@ -1,0 +1,20 @@
+"""Output on the terminal that several commands share."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from animator_core.rendering.contract import Renderer
+
+
+def tell_note(renderer: Renderer) -> None:
+    """Print the renderer's note, such as the reason for a fallback, to standard error."""
+    if renderer.note:
+        print(f"note: {renderer.note}", file=sys.stderr, flush=True)
+
+
+def progress_interval() -> float:
+    """Return a progress bar's interval in seconds: longer in a log file, in which each update is a line."""
+    return 0.1 if sys.stderr.isatty() else 5.0

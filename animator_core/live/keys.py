@@ -1,0 +1,54 @@
+"""The keys of ``run``."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from animator_core.animation.requests import AnimationRequests
+from animator_core.characters.library import CharacterLibrary
+from animator_core.config import HotkeyConfig
+
+
+class KeyCommands:
+    """Turns keys, named as in `HotkeyConfig`, into requests."""
+
+    def __init__(self, hotkeys: HotkeyConfig, library: CharacterLibrary, requests: AnimationRequests) -> None:
+        self.has_quit = False
+        self.shows_statistics = True
+        self.names: tuple[str, ...] = ()
+        """The file names of the library; the keys 1 to 9 choose the first nine."""
+        self._commands = {getattr(hotkeys, field.name): field.name for field in dataclasses.fields(hotkeys)}
+        self._library = library
+        self._requests = requests
+        self._list_characters()
+
+    def press(self, key: str) -> None:
+        """Carry out the command of a key; any other key does nothing."""
+        command, requests = self._commands.get(key), self._requests
+        if key.isdigit() and key != "0":
+            self._choose(int(key) - 1)
+        elif command == "quit":
+            self.has_quit = True
+        elif command in ("next_character", "prev_character"):
+            self._choose_beside(1 if command == "next_character" else -1)
+        elif command == "reload_characters":
+            self._list_characters()
+            requests.refresh_characters()
+        elif command == "toggle_stats":
+            self.shows_statistics = not self.shows_statistics
+        elif command == "calibrate":
+            requests.act("calibrate")
+        elif command == "freeze":
+            requests.act("unfreeze" if requests.is_frozen else "freeze")
+
+    def _list_characters(self) -> None:
+        self.names = tuple(entry.file for entry in self._library.list())
+
+    def _choose_beside(self, step: int) -> None:
+        current = self._requests.settings.character
+        if self.names:
+            self._choose((self.names.index(current) + step) % len(self.names) if current in self.names else 0)
+
+    def _choose(self, index: int) -> None:
+        if index < len(self.names):
+            self._requests.update(dataclasses.replace(self._requests.settings, character=self.names[index]))

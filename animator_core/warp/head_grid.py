@@ -1,0 +1,147 @@
+"""The grid over a whole picture that carries hair, ears, neck, shoulders and background along with the head."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from animator_core.arrays import DoubleArray, FloatArray, IntArray, UInt8Array
+from animator_core.motion.driving import DrivingMotion
+from animator_core.tracking.face_model import CHIN, FACE_OVAL
+from animator_core.tracking.pose import HeadPose
+from animator_core.warp.head_pose import HeadLimits
+
+_CELLS = 44
+_SKULL_DEPTH = 0.42
+"""Depth of the head's silhouette behind the eyes, in face units; a turning head's silhouette stays in place."""
+_RIGID_ABOVE, _RIGID_ASIDE, _RIGID_BELOW = 0.42, 0.25, 0.02
+_FADE_ABOVE, _FADE_ASIDE, _FADE_BELOW = 0.55, 0.75, 0.8
+_OVAL_REACH = 0.16
+_BREATH_LIFT = 0.012
+
+
+class HeadGrid:
+    """A deformation grid over one character's picture.
+
+    nodes: (rows * columns, 2) float32 pixels, row by row. limits: the room for head motion.
+    """
+
+    def __init__(self, alpha: UInt8Array, landmarks: FloatArray, shape: FloatArray, pose: HeadPose) -> None:
+        """alpha: (H, W) uint8. landmarks: (478, 3) pixels. shape: the same in face units. pose: the picture's own."""
+        height, width = alpha.shape
+        step = max(width, height) / _CELLS
+        columns, rows = max(2, round(width / step) + 1), max(2, round(height / step) + 1)
+        x, y = np.meshgrid(np.linspace(0, width - 1, columns), np.linspace(0, height - 1, rows))
+        self.nodes = np.stack([x.ravel(), y.ravel()], 1).astype(np.float32)
+        self.rows, self.columns = rows, columns
+        self._pose = pose
+        self._landmarks = landmarks
+        oval = np.array(FACE_OVAL)
+        outside = _distance_outside(self.nodes, landmarks[oval, :2]) / pose.scale
+        below = self._share_below(landmarks)
+        self._follow = _follow(outside, below) * _border_hold(alpha, self.nodes, pose.scale)
+        depth = _depth(self.nodes, landmarks, outside=outside, pose=pose)
+        self._shape = pose.to_head(np.column_stack([self.nodes, depth]))
+        offset = np.linalg.norm(self.nodes[:, None] - landmarks[None, oval, :2], axis=2) / pose.scale
+        near = np.exp(-0.5 * (offset / 0.06) ** 2) + 1e-12
+        near /= near.sum(1, keepdims=True)
+        reach = np.exp(-0.5 * (outside / _OVAL_REACH) ** 2)
+        self._oval_weights = (near * (reach * self._follow)[:, None]).astype(np.float32)
+        self._oval_shape = shape[oval]
+        self._oval = oval
+        chest = np.clip((self._shape[:, 1] - shape[CHIN, 1]) / 0.5, 0, 1) * _border_hold(alpha, self.nodes, pose.scale)
+        self._breath = (chest * _BREATH_LIFT * pose.scale).astype(np.float32)
+        self._low, self._high = _bounds(alpha, self.nodes)
+        self.limits = _limits(alpha, landmarks, pose.scale)
+
+    def moved(self, pose: HeadPose, bent: FloatArray, motion: DrivingMotion) -> FloatArray:
+        """Return the moved nodes, (N, 2) float32 pixels, for a head in ``pose``.
+
+        bent: (478, 3) face units, see `FaceShape.bent`.
+        """
+        expression = self._oval_weights @ (bent[self._oval] - self._oval_shape)
+        rigid = pose.to_frame(self._shape + expression)[:, :2]
+        moved = self.nodes + self._follow[:, None] * (rigid - self.nodes)
+        moved[:, 1] -= self._breath * motion.breath
+        clipped: FloatArray = np.clip(moved, self._low, self._high, dtype=np.float32)
+        return clipped
+
+    def _share_below(self, landmarks: FloatArray) -> DoubleArray:
+        """Return (N,) in [-1, 1], the direction of each node from the face: 1 straight below, -1 straight above."""
+        centre = landmarks[list(FACE_OVAL), :2].mean(0)
+        down = landmarks[CHIN, :2] - centre
+        offset = self.nodes - centre
+        length = np.linalg.norm(offset, axis=1) * np.linalg.norm(down) + 1e-6
+        return np.asarray(offset @ down / length)
+
+
+def _follow(outside: DoubleArray, below: DoubleArray) -> FloatArray:
+    """Return (N,) float32 in [0, 1], the share of the head's motion, by distance in face units and direction."""
+    up, down = np.clip(-below, 0, 1), np.clip(below, 0, 1)
+    aside = 1 - up - down
+    rigid = up * _RIGID_ABOVE + aside * _RIGID_ASIDE + down * _RIGID_BELOW
+    fade = up * _FADE_ABOVE + aside * _FADE_ASIDE + down * _FADE_BELOW
+    share = np.clip((outside - rigid) / fade, 0, 1)
+    follow: FloatArray = (1 - share * share * (3 - 2 * share)).astype(np.float32)
+    return follow
+
+
+def _distance_outside(points: FloatArray, oval: FloatArray) -> DoubleArray:
+    contour = cv2.convexHull(oval.astype(np.float32))
+    return np.array([max(0.0, -cv2.pointPolygonTest(contour, (float(x), float(y)), True)) for x, y in points])
+
+
+def _depth(nodes: FloatArray, landmarks: FloatArray, outside: DoubleArray, pose: HeadPose) -> DoubleArray:
+    """Return (N,) depths in pixels: the face's on the face, blending into the skull's towards the silhouette."""
+    squared = ((nodes[:, None] - landmarks[None, :468, :2]) ** 2).sum(2) / pose.scale**2
+    weight = 1 / (squared + 1e-3) ** 2
+    face = (weight @ landmarks[:468, 2]) / weight.sum(1)
+    # pose.translation is the point between the eyes, the origin of the head's axes.
+    skull = pose.translation[2] + _SKULL_DEPTH * pose.scale
+    share = np.clip(outside / 0.25, 0, 1)
+    return np.asarray(face + (np.maximum(skull, face) - face) * share * share * (3 - 2 * share))
+
+
+def _border_hold(alpha: UInt8Array, nodes: FloatArray, face_size: float) -> DoubleArray:
+    """Return (N,) in [0, 1]: 0 on the picture's edges that are not transparent, so that they stay in place."""
+    height, width = alpha.shape
+    margin = 0.45 * face_size
+    hold = np.ones(len(nodes))
+    for edge, distance in (
+        (alpha[:, 0], nodes[:, 0]),
+        (alpha[:, -1], width - 1 - nodes[:, 0]),
+        (alpha[0], nodes[:, 1]),
+        (alpha[-1], height - 1 - nodes[:, 1]),
+    ):
+        if edge.max() > 8:
+            share = np.clip(distance / min(margin, max(width, height) / 4), 0, 1)
+            # Flat at the edge: a node never moves further than its distance, and so never crosses the edge.
+            hold *= share * share * (3 - 2 * share)
+    return hold
+
+
+def _bounds(alpha: UInt8Array, nodes: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the nodes' lower and upper bounds, (N, 2) float32: inside every edge that is not transparent."""
+    height, width = alpha.shape
+    low = np.where([alpha[:, 0].max() > 8, alpha[0].max() > 8], np.minimum(nodes, 1), -np.inf)
+    last = np.array([width - 1, height - 1])
+    high = np.where([alpha[:, -1].max() > 8, alpha[-1].max() > 8], np.maximum(nodes, last - 1), np.inf)
+    return low.astype(np.float32), high.astype(np.float32)
+
+
+def _limits(alpha: UInt8Array, landmarks: FloatArray, face_size: float) -> HeadLimits:
+    """Return the room between the face and the picture's edges, less the share that the hair needs."""
+    height, width = alpha.shape
+    low, high = landmarks[:468, :2].min(0), landmarks[:468, :2].max(0)
+    room = [low[0], width - high[0], low[1] - 0.15 * face_size, height - high[1]]
+    left, right, up, down = (float(np.clip(each / face_size * 0.55, 0.06, 1.0)) for each in room)
+    return HeadLimits(left=left, right=right, up=up, down=down)
+
+
+def grid_triangles(columns: int, rows: int) -> IntArray:
+    """Return (T, 3) int32, two triangles for every cell of a grid whose nodes are numbered row by row."""
+    first = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)[None]).ravel()
+    upper = np.stack([first, first + 1, first + columns], 1)
+    lower = np.stack([first + 1, first + columns + 1, first + columns], 1)
+    triangles: IntArray = np.concatenate([upper, lower]).astype(np.int32)
+    return triangles

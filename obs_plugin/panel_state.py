@@ -1,0 +1,74 @@
+"""The content and the state of a filter's panel."""
+
+from __future__ import annotations
+
+if not __package__:
+    __import__("wrong_script").claim(globals())
+
+import enum
+import time
+from dataclasses import dataclass
+
+from animator_core.ipc.protocol import CharacterEntry
+from obs_plugin.status_line import StatusLine
+
+_REFRESH_SECONDS = 0.9
+"""The worker sends its numbers once a second."""
+
+
+class Section(enum.Enum):
+    """The unfolded section of the panel."""
+
+    NONE = 1
+    CHARACTERS = 2
+    ADVANCED = 3
+
+
+@dataclass(frozen=True)
+class PanelView:
+    """The content of a panel.
+
+    numbers: the file of each numbered hotkey, from 1. current: the character in use, if it is known. setting: the file
+    name in the settings, "" for the default.
+    """
+
+    status_line: StatusLine
+    characters: tuple[CharacterEntry, ...] = ()
+    numbers: tuple[str, ...] = ()
+    current: CharacterEntry | None = None
+    setting: str = ""
+    section: Section = Section.NONE
+
+
+@dataclass
+class PanelState:
+    """Whether a filter's panel is open, and the line that it shows.
+
+    is_outdated: whether the characters have changed since.
+    """
+
+    section: Section = Section.NONE
+    open_count: int = 0
+    shown: StatusLine | None = None
+    shown_at: float = 0.0
+    is_outdated: bool = False
+
+    def note_closed(self) -> None:
+        """Note that OBS destroyed a panel; after the last one the next opens folded."""
+        self.open_count -= 1
+        if not self.open_count:
+            self.section = Section.NONE
+
+    def note_shown(self, line: StatusLine) -> None:
+        self.shown, self.shown_at, self.is_outdated = line, time.monotonic(), False
+
+    def toggle(self, section: Section) -> None:
+        """Unfold a section, which folds any other, or fold it."""
+        self.section = Section.NONE if self.section is section else section
+
+    def needs_reload(self, line: StatusLine) -> bool:
+        """Return whether an open panel is wrong; for numbers that changed, at most once a second."""
+        if not self.open_count:
+            return False
+        is_due = line.is_urgent or time.monotonic() - self.shown_at >= _REFRESH_SECONDS
+        return self.is_outdated or (is_due and line.is_news_after(self.shown))

@@ -1,1 +1,1 @@
-"""Drawn characters, animated by Talking Head Anime 3 (Khungurn 2022): networks, motion basis, renderer."""
+"""Drawn characters by Talking Head Anime 3 (Khungurn 2022); so far the networks, which no renderer uses yet."""

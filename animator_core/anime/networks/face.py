@@ -48,8 +48,8 @@ class FaceMorpher(nn.Module):
         features = self.body(picture, pose)
         return FaceChange(
             self.iris_mouth_grid_change(features),
-            self.iris_mouth_alpha(features),
-            self.iris_mouth_color_change(features),
-            self.eye_alpha(features),
-            self.eye_color_change(features),
+            mouth_share=self.iris_mouth_alpha(features),
+            mouth_colour=self.iris_mouth_color_change(features),
+            eye_share=self.eye_alpha(features),
+            eye_colour=self.eye_color_change(features),
         )

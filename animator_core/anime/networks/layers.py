@@ -128,4 +128,5 @@ def sample(picture: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
 
 def mix(share: torch.Tensor, colour: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
     """Return share · colour + (1 - share) · picture."""
-    return colour * share + picture * (1 - share)
+    mixed: torch.Tensor = colour * share + picture * (1 - share)
+    return mixed

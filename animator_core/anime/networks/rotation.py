@@ -30,7 +30,10 @@ class _ResizingEncoderDecoder(nn.Module):
         widths = (64, 128, 256, 512)
         steps = list(zip(widths, widths[1:]))
         self.downsample_blocks = nn.ModuleList(
-            [block(channels, 64, leaky_rectifier, 7), *(halving_block(a, b, leaky_rectifier) for a, b in steps)]
+            [
+                block(channels, 64, activation=leaky_rectifier, size=7),
+                *(halving_block(a, b, leaky_rectifier) for a, b in steps),
+            ]
         )
         self.bottleneck_blocks = nn.ModuleList(ResidualBlock(512, leaky_rectifier) for _ in range(6))
         self.upsample_blocks = nn.ModuleList(

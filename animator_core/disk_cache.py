@@ -10,6 +10,9 @@ from typing import Callable, TypeVar
 
 from animator_core.atomic_file import UNFINISHED_SUFFIX, written_atomically
 
+_UNFINISHED = (f"*{UNFINISHED_SUFFIX}", ".tmp*")
+"""Files that a crash left: of `written_atomically`, and of safetensors inside it."""
+
 logger = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
@@ -82,7 +85,7 @@ class DiskCache:
     def _files(self) -> list[tuple[float, int, Path]]:
         """Return (last use, size, file), the least recently used first, with what a crash left unfinished."""
         found = []
-        for pattern in (f"*{self._suffix}", f"*{UNFINISHED_SUFFIX}"):
+        for pattern in (f"*{self._suffix}", *_UNFINISHED):
             for path in self.directory.glob(pattern):
                 with contextlib.suppress(OSError):
                     status = path.stat()

@@ -24,7 +24,7 @@ needs_stdlib_names = pytest.mark.skipif(not STANDARD_LIBRARY, reason="Python 3.9
 LAYERS = (
     {"arrays", "errors", "lru"},
     {"ipc", "atomic_file", "yaml_reader"},
-    {"disk_cache", "installation"},
+    {"disk_cache", "installation", "tensor_file"},
     {"tracking"},
     {"motion"},
     {"config"},
@@ -151,7 +151,9 @@ def test_modules_of_the_obs_side_import_lower_ones_only(height: int) -> None:
 @pytest.mark.parametrize("part", NO_TORCH)
 def test_only_liveportrait_and_the_layers_above_need_torch(part: str) -> None:
     for path in python_files(f"animator_core/{part}"):
-        assert not any(name.partition(".")[0] == "torch" for name in imports_of(path)), path
+        names = set(imports_of(path))
+        assert not any(name.partition(".")[0] == "torch" for name in names), path
+        assert "animator_core.tensor_file" not in names, path
 
 
 def test_nothing_untrusted_is_unpickled():

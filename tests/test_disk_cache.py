@@ -60,9 +60,10 @@ def test_the_newest_file_stays_however_large_it_is(tmp_path):
     assert [path.stem for path in tmp_path.iterdir()] == ["b"]
 
 
-def test_what_a_crash_left_unfinished_counts_and_goes(tmp_path):
-    (tmp_path / "old.0123.part").write_text("x" * 1000)
-    os.utime(tmp_path / "old.0123.part", (1, 1))
+@pytest.mark.parametrize("name", ["old.0123.part", ".tmp3abjlf"])
+def test_what_a_crash_left_unfinished_counts_and_goes(tmp_path, name):
+    (tmp_path / name).write_text("x" * 1000)
+    os.utime(tmp_path / name, (1, 1))
     cache = make_cache(tmp_path)
     assert cache.nbytes == 1000
     save(cache, "a", "sound")

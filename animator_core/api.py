@@ -227,7 +227,7 @@ class InferenceOptimizer:
         cannot be used, ModelError for a model whose features are not finite.
         """
         if isinstance(character_image, Character):
-            picture, landmarks = character_image.picture, character_image.landmarks
+            picture, landmarks = character_image.picture, character_image.require_landmarks()
         else:
             picture = character_image
         _require_picture(picture, f"the picture of {character_id}", (3, 4))

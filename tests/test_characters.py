@@ -10,8 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from animator_core.characters.description import read_description
+from animator_core.characters.description import (
+    CharacterDescription,
+    read_description,
+    write_description,
+    write_head,
+)
 from animator_core.characters.face_search import find_landmarks
+from animator_core.characters.head_place import HeadPlace
 from animator_core.characters.landmark_cache import LandmarkCache
 from animator_core.characters.library import CharacterLibrary
 from animator_core.errors import CharacterError, NoFaceFound
@@ -178,6 +184,17 @@ def test_points_without_depth_get_the_depth_of_the_face_model(library):
         ("landmarks: {chin: [.nan, 1]}", "landmarks.chin"),
         ("landmarks: {elbow: [1, 2]}", "elbow"),
         (points_as_yaml(FACE + 1000), "outside the picture of 200x160"),
+        ("anime: 5", r"anime is 5; write anime: {center: \[x, y\], scale: s}"),
+        ("anime: {}", "anime.center is missing"),
+        ("anime: {center: [10, 20]}", "anime.scale is missing"),
+        ("anime: {centre: [10, 20], scale: 1}", "anime.centre is not a known key; did you mean 'center'"),
+        ("anime: {center: [10], scale: 1}", r"anime.center is \[10\], expected \[x, y\] in pixels of the picture"),
+        ("anime: {center: here, scale: 1}", "anime.center is 'here'"),
+        ("anime: {center: [10, 20], scale: 0}", "anime.scale is 0, expected a number from 0.005 to 50"),
+        ("anime: {center: [10, 20], scale: .inf}", "anime.scale is inf"),
+        ("anime: {center: [200, 20], scale: 1}", r"anime.center \[200.0, 20.0\] lies outside the picture of 200x160"),
+        ("renderer: gpu", "renderer is 'gpu'; write one of auto, liveportrait, anime, warp"),
+        ("renderer: [warp]", "renderer is"),
         ("- a", "no lines of the form 'key: value'"),
         ("name: [", "a.yaml:1 is not valid YAML"),
         ("name:\tA", "a.yaml:1 is not valid YAML: found character .* that cannot start any token"),
@@ -203,8 +220,44 @@ def test_a_description_in_another_encoding_says_to_save_it_as_utf_8(library):
 
 def test_picture_without_a_face_says_how_to_give_the_landmarks(library):
     save_picture(library.directory / "a.png", face_at=None)
+    character = library.load("a.png")
+    assert character.landmarks is None
     with pytest.raises(NoFaceFound, match=r"a\.png; use a front-facing portrait.*`prepare --pick a\.png`.* a\.yaml"):
-        library.load("a.png")
+        character.require_landmarks()
+
+
+def test_a_head_is_placed_by_the_description_in_pixels_of_the_reduced_picture(library):
+    path = save_picture(library.directory / "a.png", size=(2160, 2160))
+    assert library.load("a.png").head is None
+    assert library.load("a.png").renderer == "auto"
+    path.with_suffix(".yaml").write_text("anime: {center: [1000, 500], scale: 0.1}\nrenderer: anime\n")
+    character = library.load("a.png")
+    assert character.head == HeadPlace((500.0, 250.0), 0.2)
+    assert character.renderer == "anime"
+
+
+def test_another_place_of_the_head_is_another_content(library):
+    path = save_picture(library.directory / "a.png")
+    hashes = set()
+    for text in ("", "anime: {center: [90, 80], scale: 1}", "anime: {center: [90, 80], scale: 2}"):
+        path.with_suffix(".yaml").write_text(text)
+        hashes.add(library.load("a.png").content_hash)
+    assert len(hashes) == 3
+
+
+def test_writing_one_part_of_a_description_keeps_the_others(library):
+    path = save_picture(library.directory / "a.png")
+    path.with_suffix(".yaml").write_text("name: 'No'\nrenderer: anime\ncrop: [1, 2, 90, 80]\n")
+    write_head(path, HeadPlace((50.04, 60.0), 0.123456))
+    written = read_description(path)
+    assert written == CharacterDescription(
+        "No", crop=(1, 2, 90, 80), head=HeadPlace((50.0, 60.0), 0.1235), renderer="anime"
+    )
+    write_description(path, None, {"chin": (5, 6)})
+    written = read_description(path)
+    assert (written.name, written.crop, written.renderer) == ("No", None, "anime")
+    assert written.head == HeadPlace((50.0, 60.0), 0.1235)
+    assert written.key_points == {"chin": (5.0, 6.0)}
 
 
 def test_a_face_that_is_only_seen_in_a_part_is_found_unless_auto_crop_is_off():

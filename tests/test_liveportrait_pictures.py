@@ -166,7 +166,7 @@ def test_a_file_that_was_cut_off_is_an_error_that_names_it(name, tmp_path):
 def test_a_picture_in_which_nobody_is_seen_is_an_error_with_the_remedy(tmp_path):
     path = save(tmp_path / "empty.png", rgba())
     with pytest.raises(CharacterError, match=r"no face found in .*empty.png; use a front-facing portrait"):
-        CharacterLibrary(tmp_path, detect=lambda rgb: None).load_file(path)
+        CharacterLibrary(tmp_path, detect=lambda rgb: None).load_file(path).require_landmarks()
 
 
 def test_a_completely_transparent_picture_is_an_error(tmp_path):

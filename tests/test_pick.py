@@ -248,7 +248,7 @@ def test_a_face_that_no_detector_sees_moves_after_it_was_picked(
     robot: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(NoFaceFound, match="prepare --pick"):
-        CharacterLibrary(robot.parent).load("robot.png")
+        CharacterLibrary(robot.parent).load("robot.png").require_landmarks()
     answers(monkeypatch, "enter")
     assert prepare(robot, "--pick", str(robot)) == 0
     said = capsys.readouterr().out

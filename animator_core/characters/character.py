@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from animator_core.arrays import FloatArray, UInt8Array
+from animator_core.characters.description import description_path
+from animator_core.characters.head_place import HeadPlace
+from animator_core.errors import NoFaceFound
 
 
 @dataclass(frozen=True)
@@ -13,16 +17,32 @@ class Character:
 
     name: file name in the library, for instance ``ada.png``. display_name: its name in the panel.
     picture: (H, W, 4) uint8 RGBA, straight alpha, sRGB. landmarks: (478, 3) float32 in pixels of the picture, as
-    `FaceObservation.landmarks`. content_hash: hex digest of everything above, for caches.
+    `FaceObservation.landmarks`; None if no face was found. content_hash: hex digest of all that determines how it is
+    drawn, for caches. head: its place for the anime networks, None if the description has none.
+    renderer: the one that the description asks for, or "auto". path: its file, if it has one.
     """
 
     name: str
     display_name: str
     picture: UInt8Array
-    landmarks: FloatArray
+    landmarks: FloatArray | None
     content_hash: str
+    head: HeadPlace | None = None
+    renderer: str = "auto"
+    path: Path | None = None
 
     @property
     def has_alpha(self) -> bool:
         """Whether any pixel is not opaque."""
         return bool((self.picture[..., 3] < 255).any())
+
+    def require_landmarks(self) -> FloatArray:
+        """Return the landmarks, for renderers that cannot do without; raises NoFaceFound if there are none."""
+        if self.landmarks is None:
+            path = self.path or Path(self.name)
+            raise NoFaceFound(
+                f"no face found in {path}",
+                "use a front-facing portrait, or show where a drawn face is with "
+                f"`prepare --pick {path.name}`, which writes {description_path(path).name} beside it",
+            )
+        return self.landmarks

@@ -14,9 +14,10 @@ from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.characters.character import Character
 from animator_core.characters.description import CharacterDescription, description_path, read_description
 from animator_core.characters.face_search import DetectFace, find_landmarks
+from animator_core.characters.head_place import HeadPlace
 from animator_core.characters.landmark_cache import LandmarkCache
 from animator_core.characters.picture import fit_within, load_picture
-from animator_core.errors import CharacterError, NoFaceFound
+from animator_core.errors import CharacterError
 from animator_core.ipc import character_names
 from animator_core.ipc.protocol import CharacterEntry
 
@@ -80,7 +81,8 @@ class CharacterLibrary:
     def load(self, name: str, max_pixels: int | None = None) -> Character:
         """Return the character with the file name ``name``, of at most ``max_pixels``; may take a second.
 
-        Raises CharacterError for a picture or description that cannot be used, NoFaceFound without a face.
+        Raises CharacterError for a picture or description that cannot be used. A picture without a face has no
+        landmarks.
         """
         return self.load_file(self.path(name), max_pixels)
 
@@ -90,20 +92,23 @@ class CharacterLibrary:
         description = read_description(path)
         landmarks = self._landmarks(picture, description, path)
         reduced = fit_within(picture, self._target_size, max_pixels)
-        # Pixel centres, not corners, keep their place: (x + ½) · factor − ½.
         factor = np.array([reduced.shape[1] / picture.shape[1], reduced.shape[0] / picture.shape[0]], np.float32)
-        scaled = landmarks * np.append(factor, factor.mean(dtype=np.float32))
-        scaled[:, :2] += (factor - 1) / 2
+        scaled = None if landmarks is None else _scaled(landmarks, factor)
+        head = _head(description, picture, path)
+        head = None if head is None else head.resized(*map(float, factor))
         name = character_names.as_text(path.name)
-        digest = hashlib.sha256(repr((name, reduced.shape)).encode())
+        digest = hashlib.sha256(repr((name, reduced.shape, head)).encode())
         digest.update(np.ascontiguousarray(reduced).data)
-        digest.update(np.ascontiguousarray(scaled, np.float32).data)
+        digest.update(b"" if scaled is None else scaled.tobytes())
         return Character(
             name=name,
             display_name=description.name or character_names.display_name(name),
             picture=reduced,
-            landmarks=scaled.astype(np.float32),
+            landmarks=scaled,
             content_hash=digest.hexdigest(),
+            head=head,
+            renderer=description.renderer,
+            path=path,
         )
 
     def fingerprint(self, name: str) -> tuple[int, ...]:
@@ -131,7 +136,7 @@ class CharacterLibrary:
             name, display_name or character_names.display_name(name), character_names.as_text(path.resolve())
         )
 
-    def _landmarks(self, picture: UInt8Array, description: CharacterDescription, path: Path) -> FloatArray:
+    def _landmarks(self, picture: UInt8Array, description: CharacterDescription, path: Path) -> FloatArray | None:
         height, width = picture.shape[:2]
         if description.key_points or description.landmarks is not None:
             landmarks = _given_landmarks(description, description_path(path))
@@ -142,11 +147,9 @@ class CharacterLibrary:
                 f"{description_path(path)}: crop {list(description.crop)} lies outside the picture of {width}x{height}",
                 "write [x, y, width, height] in its pixels",
             )
-        return self._detected_landmarks(picture, description.crop, path)
+        return self._detected_landmarks(picture, description.crop)
 
-    def _detected_landmarks(
-        self, picture: UInt8Array, crop: tuple[int, int, int, int] | None, path: Path
-    ) -> FloatArray:
+    def _detected_landmarks(self, picture: UInt8Array, crop: tuple[int, int, int, int] | None) -> FloatArray | None:
         digest = hashlib.sha256(repr((_SEARCH_VERSION, picture.shape, crop, self._auto_crop)).encode())
         digest.update(np.ascontiguousarray(picture).data)
         key = digest.hexdigest()
@@ -155,13 +158,7 @@ class CharacterLibrary:
             return landmarks
         with contextlib.nullcontext(self._detect) if self._detect else project_detector() as detect:
             landmarks = find_landmarks(picture, detect, crop, look_closer=self._auto_crop)
-        if landmarks is None:
-            raise NoFaceFound(
-                f"no face found in {path}",
-                "use a front-facing portrait, or show where a drawn face is with "
-                f"`prepare --pick {path.name}`, which writes {description_path(path).name} beside it",
-            )
-        if self._cache:
+        if landmarks is not None and self._cache:
             self._cache.put(key, landmarks)
         return landmarks
 
@@ -179,6 +176,24 @@ def project_detector() -> Iterator[DetectFace]:
         yield lambda rgb: detect_face(rgb, tracker)
     finally:
         tracker.close()
+
+
+def _scaled(landmarks: FloatArray, factor: FloatArray) -> FloatArray:
+    """Return the landmarks in a picture resized by factor, (x, y)."""
+    scaled = landmarks * np.append(factor, factor.mean(dtype=np.float32))
+    # Pixel centres, not corners, keep their place: (x + ½) · factor − ½.
+    scaled[:, :2] += (factor - 1) / 2
+    return np.ascontiguousarray(scaled, np.float32)
+
+
+def _head(description: CharacterDescription, picture: UInt8Array, path: Path) -> HeadPlace | None:
+    head, (height, width) = description.head, picture.shape[:2]
+    if head is not None and not (0 <= head.center[0] < width and 0 <= head.center[1] < height):
+        raise CharacterError(
+            f"{description_path(path)}: anime.center {list(head.center)} lies outside the picture of {width}x{height}",
+            "write [x, y] in its pixels",
+        )
+    return head
 
 
 def _given_landmarks(description: CharacterDescription, path: Path) -> FloatArray:

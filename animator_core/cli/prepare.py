@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from animator_core import assembly
+from animator_core.arrays import FloatArray
 from animator_core.characters.character import Character
 from animator_core.cli import arguments, terminal
 from animator_core.config import Config, load_config
@@ -110,18 +111,21 @@ def _warm_up(renderer: Renderer, character: Character) -> None:
 def _describe(character: Character) -> str:
     height, width = character.picture.shape[:2]
     alpha = "transparent background" if character.has_alpha else "opaque"
-    return f"{character.name} ({character.display_name}): {width}x{height}, {alpha}, face {_face_height(character)} px"
+    face = "no face seen" if character.landmarks is None else f"face {_face_height(character.landmarks)} px"
+    return f"{character.name} ({character.display_name}): {width}x{height}, {alpha}, {face}"
 
 
-def _face_height(character: Character) -> int:
-    return round(float(np.ptp(character.landmarks[:, 1])))
+def _face_height(landmarks: FloatArray) -> int:
+    return round(float(np.ptp(landmarks[:, 1])))
 
 
 def warnings_for(character: Character) -> list[str]:
     """Return warnings about a usable character, each with its remedy."""
-    warnings = []
+    warnings: list[str] = []
+    if character.landmarks is None:
+        return warnings
     height, width = character.picture.shape[:2]
-    face = _face_height(character)
+    face = _face_height(character.landmarks)
     if face < SMALL_FACE_PIXELS:
         warnings.append(
             f"the face is only {face} px high and will look blurred; "

@@ -32,7 +32,7 @@ def check_characters(context: CheckContext) -> list[Finding]:
         return [failure("characters", detail, "put a PNG, JPEG or WebP of a face there"), *findings]
     for entry in entries:
         try:
-            library.load(entry.file)
+            library.load(entry.file).require_landmarks()
         except AnimatorError as exc:
             findings.append(failure_of(f"character {entry.file}", exc))
     current = config.character.current_character
@@ -122,9 +122,11 @@ def _usable_characters(context: CheckContext) -> list[Character]:
     usable = []
     for entry in library.list():
         try:
-            usable.append(library.load(entry.file))
+            character = library.load(entry.file)
         except AnimatorError:
             continue  # reported by check_characters
+        if character.landmarks is not None:
+            usable.append(character)
     return usable
 
 

@@ -92,7 +92,7 @@ class _Puppet:
     """One character, ready to be drawn."""
 
     def __init__(self, character: Character) -> None:
-        landmarks = with_true_depth(character.landmarks.astype(np.float32))
+        landmarks = with_true_depth(character.require_landmarks().astype(np.float32))
         self._pose = fit_pose(landmarks)
         if self._pose.scale < _MIN_FACE_PIXELS:
             raise CharacterError(

@@ -66,7 +66,7 @@ def _features(model: PortraitModel, character: Character, cache: Path, options: 
 
 
 def _prepared(model: PortraitModel, character: Character, preparation: FeaturePreparation) -> CharacterFeatures:
-    features = preparation.features(model, character.name, character.picture, landmarks=character.landmarks)
+    features = preparation.features(model, character.name, character.picture, landmarks=character.require_landmarks())
     return features.to(model.device)
 
 

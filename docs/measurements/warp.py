@@ -101,7 +101,7 @@ def placed(
         picture = np.dstack([moved[..., :3] + (1 - share) * background(size), np.full(size[::-1], 255.0)])
     else:
         picture = np.dstack([moved[..., :3] / np.maximum(share, 1e-3), moved[..., 3]])
-    landmarks = (character.landmarks * scale).astype(np.float32)
+    landmarks = (character.require_landmarks() * scale).astype(np.float32)
     landmarks[:, :2] += corner
     name = f"{character.name}-{size}-{corner}-{is_opaque}"
     return Character(name, name, np.clip(picture, 0, 255).astype(np.uint8), landmarks, name)

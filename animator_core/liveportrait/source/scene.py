@@ -31,7 +31,7 @@ class Scene:
         self._matte: MovingMatte | None = None
         if features.alpha is not None and features.plain_colour is not None:
             self._matte = MovingMatte(features.alpha, features.plain_colour, model.device)
-        pose = fit_pose(with_true_depth(character.landmarks))
+        pose = fit_pose(with_true_depth(character.require_landmarks()))
         crop_pixels = abs(float(np.linalg.det(features.crop_from_image[:2, :2]))) ** 0.5
         self.magnification = magnification(1 / crop_pixels)
         """Ratio of shifts in the picture to shifts in the generated square, at least 1."""

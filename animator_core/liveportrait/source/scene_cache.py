@@ -36,6 +36,6 @@ class SceneCache:
         return self._scenes.get_or_make(character.content_hash, lambda: self._made(character))
 
     def _made(self, character: Character) -> Scene:
-        model = self._model
-        features = self.preparation.features(model, character.name, character.picture, landmarks=character.landmarks)
+        model, landmarks = self._model, character.require_landmarks()
+        features = self.preparation.features(model, character.name, character.picture, landmarks=landmarks)
         return Scene(character, features.to(model.device), model)

@@ -15,6 +15,7 @@ FloatArray = npt.NDArray[np.float32]
 """Landmarks, rotations, maps: everything that is computed live is float32."""
 DoubleArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int32]
+Int16Array = npt.NDArray[np.int16]
 BoolArray = npt.NDArray[np.bool_]
 AnyArray = npt.NDArray[Any]
 """Of several possible types, or of one that the docstring names."""

@@ -11,7 +11,7 @@ import numba
 import numpy as np
 
 from animator_core.arrays import AnyArray, BoolArray, FloatArray, IntArray
-from animator_core.warp.compiling import Scalar, compiled
+from animator_core.rendering.compiling import Scalar, compiled
 from animator_core.warp.head import HeadGrid
 
 Triangle = tuple[Scalar, Scalar, Scalar, Scalar, Scalar, Scalar]

@@ -17,7 +17,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from animator_core.arrays import FloatArray, UInt8Array, UInt32Array
-from animator_core.warp.compiling import Scalar, compiled
+from animator_core.rendering.compiling import Scalar, compiled
 
 KEEP, CLEAR, PAINT, MAP = range(4)
 """Actions for a cell, see `paint_cells`."""

@@ -49,4 +49,4 @@ class Compiler:
 
 
 compiled = Compiler()
-"""Shared by all modules of the warp renderer."""
+"""Shared by all modules with compiled functions."""

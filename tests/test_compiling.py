@@ -10,8 +10,8 @@ from typing import Any, Callable
 import pytest
 
 from animator_core.config import PROJECT_ROOT
-from animator_core.warp import compiling
-from animator_core.warp.compiling import Compiler
+from animator_core.rendering import compiling
+from animator_core.rendering.compiling import Compiler
 
 FULL = OSError(28, "No space left on device")
 NOWHERE = RuntimeError("cannot cache function 'f': no locator available for file 'f.py'")

@@ -1,0 +1,256 @@
+"""Plays a motion basis: the character's own pixels, moved and painted over as the networks would at 45 parameters."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import cv2
+import numpy as np
+
+from animator_core.anime import expression, parameters
+from animator_core.anime.basis import BODY_NODES, CELLS, FLOW_UNIT, GRIDS, TILES, MotionBasis, Region
+from animator_core.anime.kernels import mix_flows, mix_tiles, paint_brow, paint_frame, paint_region, place_grid
+from animator_core.anime.network_picture import CENTER
+from animator_core.anime.networks.chain import SIDE
+from animator_core.arrays import AnyArray, BoolArray, FloatArray, UInt8Array, UInt32Array
+from animator_core.characters.head_place import HeadPlace
+from animator_core.rendering.srgb import premultiplied_bgra
+
+_MARGIN = 40
+"""Networks' pixels by which anything moves at most."""
+_EYES = expression.SIDES
+_HEAD_AXES = ("neck_z", "head_y", "head_x")
+
+
+class BasisPlayer:
+    """Draws one character from its basis; the frame and all buffers are reused.
+
+    picture: (H, W, 4) uint8 RGBA, straight alpha. place: of its head. Used by one thread.
+    """
+
+    def __init__(self, basis: MotionBasis, picture: UInt8Array, place: HeadPlace) -> None:
+        self._basis, self._place = basis, place
+        height, width = picture.shape[:2]
+        self._side = cell_side(place.scale)
+        self._frame = np.zeros((height, width), np.uint32)
+        pixels = premultiplied_bgra(picture).view(np.uint32)[..., 0]
+        self._picture: UInt32Array = np.pad(pixels, 1, "edge")
+        self._with_brows, self._texture = self._picture.copy(), self._picture.copy()
+        rows, columns = -(-height // self._side), -(-width // self._side)
+        self._active = _near_opaque(picture[..., 3], place.scale, self._side)
+        self._grid = np.zeros((rows + 1, columns + 1, 4), np.float32)
+        self._head, self._body = (np.zeros((CELLS, CELLS, 2), np.float32) for _ in range(2))
+        self._paint, self._share = np.zeros((SIDE + 2, SIDE + 2), np.uint32), np.zeros((SIDE + 2, SIDE + 2), np.uint8)
+        self._is_used = np.zeros((TILES, TILES), np.bool_)
+        self._brows = [self._brow(side) for side in _EYES]
+        numbers = (*place.center, place.scale, self._side, width, height)
+        self._numbers = np.array(numbers, np.float32)
+
+    def draw(self, pose: FloatArray) -> UInt8Array:
+        """Return the character in a pose, (H, W, 4) uint8 BGRA, premultiplied; the next call changes it.
+
+        pose: (45,) float32, see `parameters.NAMES`.
+        """
+        self._draw_face(pose)
+        self._move(pose)
+        paint_frame(
+            self._texture, self._grid, self._active, self._paint, self._share, self._is_used, self._side, self._frame
+        )
+        return self._frame.view(np.uint8).reshape(*self._frame.shape, 4)
+
+    def _move(self, pose: FloatArray) -> None:
+        """Mix flow and patch of head and body, and find the place of each cell's corner."""
+        basis = self._basis
+        chosen, weights = head_weights(pose, basis.head.side)
+        unit = np.float32(FLOW_UNIT)
+        mix_flows(basis.head.flow, chosen, weights * unit, basis.cells, self._head)
+        shares = np.rint(weights * 256).astype(np.int32)
+        shares[np.argmax(shares)] += 256 - shares.sum()
+        mix_tiles(basis.head.index, basis.head.tiles, chosen, shares, self._paint, self._share, self._is_used)
+        body, weights = body_weights(pose)
+        if len(body):
+            mix_flows(basis.body, body, weights * unit, basis.cells, self._body)
+        place_grid(self._head, self._body, len(body) > 0, self._active, self._numbers, self._grid)
+
+    def _draw_face(self, pose: FloatArray) -> None:
+        for brow in self._brows:
+            brow.draw(pose, self._with_brows, self._texture)
+        regions = self._basis.regions
+        for side in _EYES:
+            self._draw_region(regions[f"lids_{side}"], _eye(regions, pose, side))
+        self._draw_region(regions["mouth"], _mouth(regions, pose))
+
+    def _draw_region(self, region: Region, mixed: _Mixed) -> None:
+        flow, share, paint = mixed
+        edged = np.zeros(share.shape, np.uint8)
+        edged[1:-1, 1:-1] = np.rint(np.clip(share, 0, 1) * 255)[1:-1, 1:-1]
+        pixels = np.ascontiguousarray(np.rint(np.clip(paint, 0, 1) * 255).astype(np.uint8)).view(np.uint32)[..., 0]
+        place, box = self._box(region)
+        flow = np.ascontiguousarray(flow / np.float32(self._place.scale), np.float32)
+        paint_region(self._with_brows, self._texture, flow, pixels, edged, place, box)
+
+    def _box(self, region: Region) -> tuple[AnyArray, AnyArray]:
+        """Return a region's place and box as `paint_region` takes them."""
+        (x, y), scale = self._place.center, self._place.scale
+        height, width = region.share.shape[1:]
+        place = np.array(
+            [
+                (0.5 - x) * scale + CENTER[0] - 0.5 - region.left,
+                (0.5 - y) * scale + CENTER[1] - 0.5 - region.top,
+                scale,
+            ]
+        )
+        left, top = (max(math.ceil(-start / scale), 0) for start in place[:2])
+        right = min(math.floor((width - 1 - place[0]) / scale) + 1, self._frame.shape[1])
+        bottom = min(math.floor((height - 1 - place[1]) / scale) + 1, self._frame.shape[0])
+        return place, np.array([left, top, max(right, left), max(bottom, top)], np.int64)
+
+    def _brow(self, side: str) -> _Brow:
+        region = self._basis.regions[f"brows_{side}"]
+        place, box = self._box(region)
+        return _Brow(region, place=place, box=box, picture=self._picture, scale=self._place.scale, side=side)
+
+
+_Mixed = tuple[FloatArray, FloatArray, FloatArray]
+"""Flow in the networks' pixels, share and paint, 0 to 1."""
+
+
+class _Brow:
+    """A brow as a layer of its own over the skin, at the size of the picture."""
+
+    def __init__(
+        self, region: Region, *, place: AnyArray, box: AnyArray, picture: UInt32Array, scale: float, side: str
+    ) -> None:
+        self._flow = region.flow
+        self._ramps = expression.named(expression.BROWS, side)
+        self._place, self._box = place, box
+        self._unit = np.float32(FLOW_UNIT / scale)
+        self._is_moved = False
+        left, top, right, bottom = box
+        self._inside = slice(top + 1, bottom + 1), slice(left + 1, right + 1)
+        pixels = np.ascontiguousarray(picture[self._inside])
+        self._at_rest = pixels
+        below = pixels.view(np.uint8).reshape(*pixels.shape, 4) / np.float32(255)
+        steps_x = (place[0] + np.arange(left, right) * scale).astype(np.float32)
+        steps_y = (place[1] + np.arange(top, bottom) * scale).astype(np.float32)
+        x, y = np.meshgrid(steps_x, steps_y)
+
+        def enlarged(values: UInt8Array) -> FloatArray:
+            return np.asarray(cv2.remap(values, x, y, cv2.INTER_LINEAR), np.float32) / np.float32(255)
+
+        if not pixels.size:
+            self._skin = self._brow = np.zeros((2, 2), np.uint32)
+            return
+        share, opacity = enlarged(region.share[0])[..., None], enlarged(region.share[1])[..., None]
+        skin = enlarged(region.paint[0]) + (1 - share) * below
+        # Over the skin at rest it gives the picture again.
+        brow = np.clip(below - (1 - opacity) * skin, 0, 1)
+        brow[..., 3:] = opacity
+        self._skin, self._brow = (_bordered(layer) for layer in (skin, brow))
+
+    def draw(self, pose: FloatArray, with_brows: UInt32Array, texture: UInt32Array) -> None:
+        """Draw the brow into both textures."""
+        weights = expression.added(self._ramps, pose)
+        moves = bool(weights.any())
+        if not moves and not self._is_moved:
+            texture[self._inside] = self._at_rest
+            return
+        self._is_moved = moves
+        if moves:
+            chosen = np.flatnonzero(weights)
+            flow = np.tensordot(weights[chosen] * self._unit, self._flow[chosen].astype(np.float32), 1)
+            paint_brow(self._skin, self._brow, with_brows, flow.astype(np.float32), self._place, self._box)
+        else:
+            with_brows[self._inside] = self._at_rest
+        texture[self._inside] = with_brows[self._inside]
+
+
+def cell_side(scale: float) -> int:
+    """Return the side of the frame's cells in pixels: about the one of the flow's, two of the networks' pixels."""
+    return 1 << min(max(round(math.log2(2 / scale)), 1), 4)
+
+
+def head_weights(pose: FloatArray, side: int) -> tuple[AnyArray, FloatArray]:
+    """Return the nodes round a pose of the head, (K,) int64, and their weights, (K,) float32: trilinear."""
+    lines = [expression.line_weights(GRIDS[side], float(pose[parameters.INDEX[name]])) for name in _HEAD_AXES]
+    weights = np.einsum("z,y,x->zyx", *lines).ravel()
+    chosen = np.flatnonzero(weights)
+    return chosen, np.asarray(weights[chosen], np.float32)
+
+
+def body_weights(pose: FloatArray) -> tuple[AnyArray, FloatArray]:
+    """Return the nodes of `BODY_NODES` round a pose of the body, (K,) int64, and their weights, (K,) float32."""
+    found: list[tuple[int, float]] = []
+    for name, group in itertools.groupby(enumerate(BODY_NODES), lambda entry: entry[1][0]):
+        numbers = {value: number for number, (_, value) in group}
+        places = tuple(sorted({*numbers, 0.0}))
+        weights = expression.line_weights(places, float(pose[parameters.INDEX[name]]))
+        found += [(numbers[value], float(weight)) for value, weight in zip(places, weights) if value and weight]
+    return np.array([number for number, _ in found], np.int64), np.array([weight for _, weight in found], np.float32)
+
+
+def _mean(region: Region, weights: FloatArray) -> _Mixed:
+    """Return the weighted sum of a region's nodes."""
+    chosen = np.flatnonzero(weights)
+    if not len(chosen):
+        chosen = np.array([0])
+    some = weights[chosen].astype(np.float32)
+    flow = np.tensordot(some * np.float32(FLOW_UNIT), region.flow[chosen].astype(np.float32), 1)
+    share = np.tensordot(some / 255, region.share[chosen].astype(np.float32), 1)
+    paint = np.tensordot(some / 255, region.paint[chosen].astype(np.float32), 1)
+    return np.asarray(flow), np.asarray(share), np.asarray(paint)
+
+
+def _eye(regions: dict[str, Region] | AnyArray, pose: FloatArray, side: str) -> _Mixed:
+    iris = regions[f"iris_{side}"]
+    grid, small = expression.iris_weights(pose, side)
+    flow, share, paint = _mean(iris, np.concatenate([grid, np.zeros_like(small)]))
+    if small.any():
+        change = _mean(iris, np.concatenate([np.zeros_like(grid), small]))
+        neutral = iris.flow[len(grid) // 2] * np.float32(FLOW_UNIT)
+        flow = flow + change[0] - small.sum() * neutral
+        share, paint = _laid_over(change[1:], (share, paint))
+    lids = _mean(regions[f"lids_{side}"], expression.mixed(expression.named(expression.LIDS, side), pose))
+    return (flow, *_laid_over(lids[1:], (share, paint)))
+
+
+def _mouth(regions: dict[str, Region] | AnyArray, pose: FloatArray) -> _Mixed:
+    flow, share, paint = _mean(regions["mouth"], expression.mixed(expression.VOWELS, pose))
+    weights = expression.added(expression.CORNERS, pose)
+    if not weights.any():
+        return flow, share, paint
+    corners = regions["corners"]
+    bend = _mean(corners, weights)[0] - weights.sum() * corners.flow[0] * np.float32(FLOW_UNIT)
+    below = _mean(corners, expression.mixed(expression.CORNERS, pose))
+    # The open mouth is bent by its corners.
+    rows, columns = np.indices(share.shape, np.float32)
+    x, y = columns + bend[..., 0], rows + bend[..., 1]
+    bent = [
+        cv2.remap(each, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR) for each in (flow, share, paint)
+    ]
+    return (bent[0] + bend, *_laid_over((bent[1], bent[2]), below[1:]))
+
+
+def _laid_over(
+    upper: tuple[FloatArray, FloatArray], lower: tuple[FloatArray, FloatArray]
+) -> tuple[FloatArray, FloatArray]:
+    """Return share and paint of one patch over another."""
+    share = np.minimum(upper[0], 1)
+    rest = 1 - share
+    return 1 - rest * (1 - lower[0]), upper[1] + rest[..., None] * lower[1]
+
+
+def _bordered(layer: FloatArray) -> UInt32Array:
+    """Return a layer, (h, w, 4) in 0 to 1, as (h + 2, w + 2) uint32 with a transparent border."""
+    values = np.pad(np.rint(layer * 255).astype(np.uint8), ((1, 1), (1, 1), (0, 0)))
+    return np.ascontiguousarray(values).view(np.uint32)[..., 0]
+
+
+def _near_opaque(alpha: UInt8Array, scale: float, side: int) -> BoolArray:
+    """Return the cells, (rows, columns), within `_MARGIN` of anything that is not transparent."""
+    rows, columns = (-(-size // side) for size in alpha.shape)
+    padded = np.pad(alpha > 0, ((0, rows * side - alpha.shape[0]), (0, columns * side - alpha.shape[1])))
+    seen = padded.reshape(rows, side, columns, side).any((1, 3)).astype(np.uint8)
+    reach = math.ceil(_MARGIN / scale / side)
+    return np.asarray(cv2.dilate(seen, np.ones((2 * reach + 1,) * 2, np.uint8)) > 0)

@@ -25,7 +25,7 @@ from obs_plugin.wording import sentences
 
 _FIT_LABELS = ("Whole character in the frame", "Fill the frame", "The character's own size")
 _PROBLEM_LABELS = ("The still character (private)", "The camera", "Nothing")
-_RENDERER_LABELS = ("Automatic", "LivePortrait (GPU)", "Warp (any computer)")
+_RENDERER_LABELS = ("Automatic", "LivePortrait (GPU)", "Anime characters (any computer)", "Warp (any computer)")
 _FACE_LABELS = {
     "sensitivity_expression": "Expression strength",
     "sensitivity_pose": "Head movement strength",

@@ -175,7 +175,7 @@ def test_what_pip_cannot_get_is_one_line_and_the_summary_says_how_to_get_it_late
     assert lines[0].startswith(f"Models: {said}")
     assert (step.missing, step.has_damage, desk.kept()) == (list(ANIME), has_damage, [])
     summary = step.summary((3, 12))
-    assert "anime characters have no renderer of their own" in summary[0]
+    assert "networks, anime characters have no renderer of their own" in summary[0]
     assert summary[1].endswith(f"--models FOLDER that has {WHEEL}")
 
 

@@ -297,7 +297,7 @@ def test_a_wheel_that_pip_refuses_or_lacks_is_one_line(
     else:
         monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
         monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
-        monkeypatch.setenv("PIP_RETRIES", "1")
+        monkeypatch.setenv("PIP_RETRIES", "0")
     step = local_index.run(environment.download)
     lines = [line for line in capsys.readouterr().out.splitlines() if "downloading" not in line]
     assert len(lines) == 1

@@ -39,7 +39,7 @@ _FEATURE_BYTES = 100_000_000
 class AIAnimator:
     """Animates prepared characters by the face in camera frames; used by one thread, also as a context manager.
 
-    model_path: folder of the LivePortrait weights. renderer: auto, liveportrait or warp. device, fp16: as in
+    model_path: folder of the LivePortrait weights. renderer: auto, liveportrait, anime or warp. device, fp16: as in
     assets/config.yaml. enable_optimizer: reuse pictures, motions and features. cache_dir: folder of kept features.
     """
 
@@ -59,6 +59,7 @@ class AIAnimator:
             cache_dir=cache,
             use_feature_cache=enable_optimizer,
             use_motion_cache=enable_optimizer,
+            anime_dir=MODELS_DIR / "anime",
         )
         self._library = CharacterLibrary(Path(), cache)
         self._characters: dict[str, Character] = {}

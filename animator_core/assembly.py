@@ -109,6 +109,7 @@ def make_estimator(config: Config, mirror: bool = False) -> MotionEstimator:
 
 def make_renderer_source(config: Config) -> RendererSource:
     """Return a source of renderers with the settings' options."""
+    from animator_core.config import MODELS_DIR
     from animator_core.renderers import RendererSettings, RendererSource
 
     model, performance = config.ai_model, config.performance
@@ -119,6 +120,8 @@ def make_renderer_source(config: Config) -> RendererSource:
         use_feature_cache=model.use_feature_cache,
         use_motion_cache=performance.use_motion_cache,
         options=config.liveportrait,
+        anime_dir=MODELS_DIR / "anime",
+        anime=config.anime,
     )
     return RendererSource(settings, _gpu_name)
 

@@ -67,11 +67,12 @@ class VideoConfig:
 class AiModelConfig:
     """The renderer of a character, and LivePortrait's files.
 
-    type: auto, liveportrait or warp. model_path: folder of LivePortrait's weights. warmup_frames: rendered before the
-    first one is shown. use_feature_cache: whether the features of pictures are kept in performance.cache_dir.
+    type: auto, liveportrait, anime or warp. model_path: folder of LivePortrait's weights. warmup_frames: rendered
+    before the first one is shown. use_feature_cache: whether the features of pictures are kept in
+    performance.cache_dir.
     """
 
-    type: Annotated[str, one_of(*RENDERERS, text="auto, liveportrait or warp")] = "auto"
+    type: Annotated[str, one_of(*RENDERERS, text="auto, liveportrait, anime or warp")] = "auto"
     model_path: Path = PROJECT_ROOT / "assets" / "models" / "liveportrait"
     warmup_frames: Annotated[int, whole(0, 1000)] = 3
     use_feature_cache: bool = True
@@ -94,6 +95,13 @@ class ComputeConfig:
     provider: Annotated[str, one_of("auto", "directml", "coreml", "openvino", "cuda", "tensorrt", "cpu")] = "auto"
     compile: bool = False
     batch_size: Annotated[int, whole(1, 64)] = 1
+
+
+@dataclass(frozen=True)
+class AnimeConfig:
+    """The renderer of anime characters; live_networks: whether a GPU runs the networks for every frame."""
+
+    live_networks: bool = False
 
 
 @dataclass(frozen=True)
@@ -187,6 +195,7 @@ class Config:
     performance: PerformanceConfig = field(default_factory=PerformanceConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     liveportrait: MotionOptions = field(default_factory=MotionOptions)
+    anime: AnimeConfig = field(default_factory=AnimeConfig)
     hotkeys: HotkeyConfig = field(default_factory=HotkeyConfig)
 
     def face(self, mirror: bool = False) -> FaceSettings:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
-from animator_core.config import ComputeConfig
+from animator_core.config import AnimeConfig, ComputeConfig
 from animator_core.errors import AnimatorError, DeviceLostError, ModelError, WeightsError, loading
+from animator_core.installation.model_files import ANIME
 from animator_core.ipc.protocol import RENDERERS
 from animator_core.motion.options import MotionOptions
 from animator_core.rendering.contract import Renderer
@@ -24,11 +25,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RendererSettings:
-    """How LivePortrait runs; the keys of the same names in assets/config.yaml say more.
+    """How LivePortrait and the anime networks run; the keys of the same names in assets/config.yaml say more.
 
-    weights_dir: folder of its weights, None for none. compute: where its networks run. cache_dir: folder of converted
-    weights and, with use_feature_cache, of features; None keeps none. use_motion_cache: see `MotionCache`.
-    options: of motion transfer.
+    weights_dir: folder of LivePortrait's weights, None for none. compute: where its networks run. cache_dir: folder of
+    converted weights and, with use_feature_cache, of features; None keeps none. use_motion_cache: see `MotionCache`.
+    options: of motion transfer. anime_dir: folder of the anime networks' weights, None for none.
     """
 
     weights_dir: Path | None = None
@@ -37,6 +38,8 @@ class RendererSettings:
     use_feature_cache: bool = True
     use_motion_cache: bool = False
     options: MotionOptions = field(default_factory=MotionOptions)
+    anime_dir: Path | None = None
+    anime: AnimeConfig = field(default_factory=AnimeConfig)
 
 
 class _NoGpu(ModelError):
@@ -66,12 +69,15 @@ class RendererSource:
         use_motion_cache: overrides the settings.
 
         If "auto" takes the warp although there is a GPU, the renderer's ``note`` is the reason; without a GPU it is
-        only logged. Raises WeightsError or ModelError if "liveportrait" cannot run, AnimatorError for an unknown name.
+        only logged. Raises WeightsError or ModelError if "liveportrait" or "anime" cannot run, AnimatorError for an
+        unknown name.
         """
         if name not in RENDERERS:
             raise AnimatorError(f"renderer {name!r} is unknown", f"choose one of {', '.join(RENDERERS)}")
         if name == "liveportrait":
             return self._liveportrait(False, use_motion_cache)
+        if name == "anime":
+            return self._anime()
         if name == "warp":
             return self._warp()
         if not self._has_weights():
@@ -98,6 +104,15 @@ class RendererSource:
             release_memory(self._failed_device)
             self._failed_device = ""
         return WarpRenderer(note=note)
+
+    def _anime(self) -> Renderer:
+        folder = self.settings.anime_dir
+        if folder is None or not all((folder / model.name).is_file() for model in ANIME):
+            raise WeightsError(
+                f"the weights of the anime networks are not in {folder}",
+                "run install.py to get them, or use the warp renderer",
+            )
+        raise ModelError("this version cannot animate by the anime networks", "use the warp renderer")
 
     def _note_without_weights(self) -> AnimatorError | None:
         gpu = self._find_gpu()

@@ -25,7 +25,7 @@ from obs_plugin.wording import sentences
 
 _FIT_LABELS = ("Whole character in the frame", "Fill the frame", "The character's own size")
 _PROBLEM_LABELS = ("The still character (private)", "The camera", "Nothing")
-_RENDERER_LABELS = ("Automatic", "LivePortrait (GPU)", "Warp (any computer)")
+_RENDERER_LABELS = ("Automatic", "LivePortrait (GPU)", "Anime characters (any computer)", "Warp (any computer)")
 _FACE_LABELS = {
     "sensitivity_expression": "Expression strength",
     "sensitivity_pose": "Head movement strength",
@@ -34,6 +34,7 @@ _FACE_LABELS = {
 _LONGEST_LABEL = 48
 """Characters of a button: a longer one makes the panel wider than OBS's window, which then cuts its right edge off."""
 _CHOICE = "character:"
+_CREDIT = "Anime networks: Talking Head Anime 3 by Pramook Khungurn, CC BY 4.0"
 _HELP = Path(__file__).resolve().parents[1] / "README.md"
 
 
@@ -51,7 +52,7 @@ def build(lib: LibObs, view: PanelView, on_press: int) -> int:
     lib.obs_properties_add_button(panel, b"refresh", b"Refresh characters and status", on_press)
     lib.obs_properties_add_button(panel, b"unfold", b" ", on_press)
     lib.obs_properties_add_group(panel, b"advanced", b"Advanced", libobs.GROUP_NORMAL, _advanced(lib))
-    about = f'Stream Motion Animator {animator_core.__version__} · <a href="{_HELP.as_uri()}">Help</a>'
+    about = f'Stream Motion Animator {animator_core.__version__} · <a href="{_HELP.as_uri()}">Help</a><br>{_CREDIT}'
     lib.obs_properties_add_text(panel, b"about", about.encode(), libobs.TEXT_INFO)
     arrange(lib, panel, view)
     return int(panel)

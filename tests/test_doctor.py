@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
+import hashlib
 import json
 import sys
 from importlib import metadata
@@ -24,7 +25,8 @@ from animator_core.diagnostics import check_machine as machine
 from animator_core.diagnostics import doctor
 from animator_core.diagnostics.finding import FAILURE, OK, WARNING, CheckContext, Finding
 from animator_core.errors import CharacterError, ModelError, loading
-from animator_core.installation.model_files import FACE_LANDMARKER, LIVEPORTRAIT
+from animator_core.installation import model_files
+from animator_core.installation.model_files import FACE_LANDMARKER, LIVEPORTRAIT, ModelFile
 from animator_core.ipc.protocol import CharacterEntry
 from animator_core.liveportrait.execution import device
 from animator_core.liveportrait.execution.device import DeviceChoice
@@ -268,12 +270,41 @@ def test_a_damaged_model_is_a_failure(context: CheckContext) -> None:
 
 
 def test_missing_weights_are_no_failure_but_half_of_them_are(context: CheckContext) -> None:
-    assert installation.check_models(context)[-1].state == OK
+    assert {finding.state for finding in installation.check_models(context)[1:]} == {OK}
     weights = context.config.ai_model.model_path
     weights.mkdir(parents=True)
     (weights / LIVEPORTRAIT[0].name).write_bytes(b"x")
-    states = [finding.state for finding in installation.check_models(context)[1:]]
+    states = [finding.state for finding in installation.check_models(context)[1:-1]]
     assert states == [FAILURE] * len(LIVEPORTRAIT)
+
+
+def test_the_anime_weights_are_there_with_their_author_or_named_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, context: CheckContext
+) -> None:
+    models = tuple(
+        ModelFile(name, "", 4, hashlib.sha256(name.encode()[:4]).hexdigest(), "CC BY 4.0", "anime")
+        for name in ("editor.pt", "face_morpher.pt")
+    )
+    monkeypatch.setattr(installation, "ANIME", models)
+    monkeypatch.setattr(model_files, "MANIFEST", models)
+    missing = installation.check_models(context)[-1]
+    assert (missing.name, missing.state) == ("anime weights", OK)
+    assert "not installed" in missing.detail
+    assert missing.remedy.startswith("run install.py again")
+
+    weights = context.models_dir / "anime"
+    weights.mkdir(parents=True)
+    for model in models:
+        (weights / model.name).write_bytes(model.name.encode()[:4])
+    there = installation.check_models(context)[-1]
+    assert (there.state, there.remedy) == (OK, "")
+    assert "Talking Head Anime 3 by Pramook Khungurn, CC BY 4.0" in there.detail
+
+    (weights / "face_morpher.pt").write_bytes(b"else")
+    damaged = installation.check_models(context)[-1]
+    assert (damaged.name, damaged.state) == ("model face_morpher.pt", FAILURE)
+    assert "is not the face_morpher.pt that was published" in damaged.detail
+    assert "install.py" in damaged.remedy
 
 
 def test_without_any_face_model_tracking_fails(monkeypatch: pytest.MonkeyPatch, context: CheckContext) -> None:

@@ -13,6 +13,7 @@ from stand_in_model import StandInModel, face_character
 
 from animator_core.config import ComputeConfig
 from animator_core.errors import AnimatorError, ModelError, WeightsError
+from animator_core.installation.model_files import ANIME
 from animator_core.liveportrait import engine
 from animator_core.liveportrait.execution import device
 from animator_core.liveportrait.execution.device import DeviceChoice, UnusedCard
@@ -152,8 +153,20 @@ def test_damaged_weights_are_an_error_for_liveportrait_and_a_note_for_auto(setti
     assert (renderer.name, str(renderer.note or "")) == ("warp", str(loads.error))
 
 
+def test_anime_without_all_of_its_weights_is_an_error_with_the_remedy(tmp_path):
+    said = rf"anime networks are not in {tmp_path}; run install\.py to get them, or use the warp"
+    with pytest.raises(WeightsError, match=said):
+        RendererSource(RendererSettings(anime_dir=tmp_path)).create("anime")
+    for model in ANIME[:-1]:
+        (tmp_path / model.name).touch()
+    with pytest.raises(WeightsError, match=said):
+        RendererSource(RendererSettings(anime_dir=tmp_path)).create("anime")
+    with pytest.raises(WeightsError, match="not in None"):
+        RendererSource().create("anime")
+
+
 def test_an_unknown_renderer_is_an_error_that_names_the_known_ones():
-    with pytest.raises(AnimatorError, match="'gif' is unknown; choose one of auto, liveportrait, warp"):
+    with pytest.raises(AnimatorError, match="'gif' is unknown; choose one of auto, liveportrait, anime, warp"):
         RendererSource().create("gif")
 
 

@@ -22,7 +22,7 @@ _REPORT = "run install.py again, and report this if it stays"
 class PreparedRenderer:
     """Makes a renderer and prepares characters for it in the preparation thread; asked by the thread that draws.
 
-    name: "auto", "liveportrait" or "warp". max_pixels: larger pictures are reduced to this many.
+    name: one of `protocol.RENDERERS`. max_pixels: larger pictures are reduced to this many.
     """
 
     def __init__(self, name: str, max_pixels: int, services: Services) -> None:

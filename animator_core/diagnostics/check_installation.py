@@ -8,10 +8,10 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from animator_core.diagnostics.finding import CheckContext, Finding, failure, failure_of, ok, warning
+from animator_core.diagnostics.finding import OK, CheckContext, Finding, failure, failure_of, ok, warning
 from animator_core.errors import ModelError, load_remedy
 from animator_core.installation import requirements
-from animator_core.installation.model_files import FACE_LANDMARKER, LIVEPORTRAIT, verified_path
+from animator_core.installation.model_files import ANIME, ANIME_CREDIT, FACE_LANDMARKER, LIVEPORTRAIT, verified_path
 
 AGAIN = "run install.py again"
 _OPENCVS = ("opencv-python", "opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless")
@@ -125,12 +125,25 @@ def check_models(context: CheckContext) -> list[Finding]:
         findings.append(warning("face tracker's model", detail, remedy))
     else:
         findings.append(failure("face tracker's model", f"{landmarker} is missing", AGAIN))
-    weights = context.config.ai_model.model_path
+    return findings + _liveportrait_findings(context.config.ai_model.model_path) + _anime_findings(context.models_dir)
+
+
+def _liveportrait_findings(weights: Path) -> list[Finding]:
     if not any((weights / model.name).exists() for model in LIVEPORTRAIT):
-        detail = "not installed; the warp renderer is used"
-        findings.append(ok("LivePortrait weights", detail))
-        return findings
-    return findings + [_model_finding(weights, model.name) for model in LIVEPORTRAIT]
+        return [ok("LivePortrait weights", "not installed; the warp renderer is used")]
+    return [_model_finding(weights, model.name) for model in LIVEPORTRAIT]
+
+
+def _anime_findings(models_dir: Path) -> list[Finding]:
+    """Return one finding if all weights are there, or none is; else one for each."""
+    weights = models_dir / "anime"
+    if not any((weights / model.name).exists() for model in ANIME):
+        detail = "not installed; anime characters are animated by the other renderers"
+        return [Finding("anime weights", OK, detail, remedy=f"{AGAIN} to get them (55 MB)")]
+    findings = [_model_finding(weights, model.name) for model in ANIME]
+    if any(finding.state != OK for finding in findings):
+        return [finding for finding in findings if finding.state != OK]
+    return [ok("anime weights", f"the {len(ANIME)} files in {weights} have the published bytes ({ANIME_CREDIT})")]
 
 
 def _model_finding(folder: Path, name: str) -> Finding:

@@ -166,7 +166,7 @@ class ModelsStep:
         if any(model in self.missing for model in LIVEPORTRAIT):
             lines.append("Without LivePortrait's weights characters are animated by the warp renderer, on the CPU.")
         if any(model in self.missing for model in ANIME):
-            lines.append("Without the anime networks anime characters have no renderer of their own.")
+            lines.append("Without the anime networks, anime characters have no renderer of their own.")
         if self.missing:
             # All files of a wheel are missing for one reason.
             files = dict.fromkeys(ANIME_WHEEL if model in ANIME else model for model in self.missing)

@@ -12,6 +12,8 @@ from animator_core.installation.console import InstallError
 _REFUSAL = re.compile(
     r"(401|403|407|429|50[0-4]) (?:Client|Server) Error|too many (5\d\d) error responses|(401) Error, Cred"
 )
+_NOT_FETCHED = re.compile(r"Could not fetch URL \S+: connection error")
+"""In the log; pip's output has no word of it if the user's settings forbid another try."""
 _AWAY = "the package index cannot be reached", "check the network (or pip's proxy settings)"
 
 
@@ -37,7 +39,12 @@ _PROBLEMS = (
 def is_index_away(output: str, log: str = "") -> bool:
     """Return whether pip failed for want of an index that answers, and another may serve."""
     is_disk = re.search(_PROBLEMS[0][0], output)
-    return not is_disk and bool(_refusal(output, log) or re.search(_PROBLEMS[1][0], output))
+    is_away = _refusal(output, log) or re.search(_PROBLEMS[1][0], output) or _is_silently_away(output, log)
+    return not is_disk and bool(is_away)
+
+
+def _is_silently_away(output: str, log: str) -> bool:
+    return "No matching distribution" in output and bool(_NOT_FETCHED.search(log))
 
 
 def _refusal(output: str, log: str) -> str:
@@ -56,6 +63,8 @@ def pip_problem(output: str, log: str = "") -> InstallError:
     for pattern, message, remedy in _PROBLEMS:
         if re.search(pattern, output):
             return InstallError(message, remedy)
+    if _is_silently_away(output, log):
+        return InstallError(*_AWAY)
     missing = re.search(r"No matching distribution found for (\S+)", output)
     if missing:
         return UnknownPackage(f"there is no package {missing.group(1)} for this Python", "use Python 3.12")

@@ -17,7 +17,7 @@ from animator_core.ipc.frame_ring import RingAddress
 PROTOCOL_VERSION = 3
 MAX_LINE_BYTES = 1 << 20
 
-RENDERERS = ("auto", "liveportrait", "warp")
+RENDERERS = ("auto", "liveportrait", "anime", "warp")
 ACTIONS = ("calibrate", "freeze", "unfreeze", "hide", "show")
 STATES = ("loading", "calibrating", "tracking", "no_face", "no_camera", "frozen", "error")
 

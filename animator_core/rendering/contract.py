@@ -76,7 +76,7 @@ class Renderer(Protocol):
     """Draws one character; `set_character` does everything that does not depend on the motion."""
 
     name: str
-    """"warp" or "liveportrait"."""
+    """"warp", "liveportrait" or "anime"."""
     device: str
     """Where it runs, for the status line: "CPU", "NVIDIA …"."""
     note: AnimatorError | None

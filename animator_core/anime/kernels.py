@@ -274,7 +274,7 @@ def paint_region(
     place: AnyArray,
     box: AnyArray,
 ) -> None:
-    """Draw an expression into a rectangle of the texture.
+    """Draw an expression into a rectangle of the texture; pixels that it does not change are left alone.
 
     source, texture: (H + 2, W + 2) uint32, before and after. flow: (h, w, 2) float32 in pixels of the texture. paint:
     (h, w) uint32 and share: (h, w) uint8, 0 on the border of the region. place: x and y of the texture's pixel (0, 0) in
@@ -286,12 +286,14 @@ def paint_region(
         for column in range(box[0], box[2]):
             x = place[0] + column * place[2]
             shift_x, shift_y = _between(flow, x, y)
-            u = min(max(column + 1 + shift_x, 0.0), source.shape[1] - 1.01)
-            v = min(max(row + 1 + shift_y, 0.0), source.shape[0] - 1.01)
-            pixel = _interpolated(source, int(u * one), int(v * one))
             p = int(min(max(x, 0.0), flow.shape[1] - 1.01) * one)
             q = int(min(max(y, 0.0), flow.shape[0] - 1.01) * one)
             opacity = _share_at(share, p, q)
+            if opacity == 0 and shift_x == 0 and shift_y == 0:
+                continue
+            u = min(max(column + 1 + shift_x, 0.0), source.shape[1] - 1.01)
+            v = min(max(row + 1 + shift_y, 0.0), source.shape[0] - 1.01)
+            pixel = _interpolated(source, int(u * one), int(v * one))
             if opacity:
                 pixel = _over(_interpolated(paint, p, q), pixel, opacity)
             texture[row + 1, column + 1] = _joined(pixel)

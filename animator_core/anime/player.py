@@ -44,6 +44,8 @@ class BasisPlayer:
         self._paint, self._share = np.zeros((SIDE + 2, SIDE + 2), np.uint32), np.zeros((SIDE + 2, SIDE + 2), np.uint8)
         self._is_used = np.zeros((TILES, TILES), np.bool_)
         self._brows = [self._brow(side) for side in _EYES]
+        boxes = [self._box(basis.regions[name])[1] for name in ("lids_left", "lids_right", "mouth")]
+        self._face_boxes = [(slice(y + 1, end_y + 1), slice(x + 1, end_x + 1)) for x, y, end_x, end_y in boxes]
         numbers = (*place.center, place.scale, self._side, width, height)
         self._numbers = np.array(numbers, np.float32)
 
@@ -77,6 +79,8 @@ class BasisPlayer:
         for brow in self._brows:
             brow.draw(pose, self._with_brows, self._texture)
         regions = self._basis.regions
+        for inside in self._face_boxes:
+            self._texture[inside] = self._with_brows[inside]
         for side in _EYES:
             self._draw_region(regions[f"lids_{side}"], _eye(regions, pose, side))
         self._draw_region(regions["mouth"], _mouth(regions, pose))
@@ -154,7 +158,6 @@ class _Brow:
         weights = expression.added(self._ramps, pose)
         moves = bool(weights.any())
         if not moves and not self._is_moved:
-            texture[self._inside] = self._at_rest
             return
         self._is_moved = moves
         if moves:

@@ -30,8 +30,10 @@ OPEN = np.zeros(2, np.float32)
 SMILE_RIGHT = {61: (-0.03, -0.05)}
 SMILE_LEFT = {291: (0.03, -0.05)}
 FROWN_RIGHT = {61: (0.0, 0.03)}
-JAW = {14: (0.0, 0.1), 17: (0.0, 0.1)}
-ROUND = {61: (0.04, 0.03), 291: (-0.04, 0.03)}
+JAW = {14: (0.0, 0.1), 17: (0.0, 0.1), 61: (0.0, 0.035), 291: (0.0, 0.035)}
+"""An opening jaw takes the corners of the mouth along by a third of the way."""
+ROUND = {**JAW, 61: (0.04, 0.035), 291: (-0.04, 0.035)}
+PUCKER = {61: (0.04, 0.03), 291: (-0.04, 0.03), 13: (0.0, 0.03), 14: (0.0, 0.03)}
 WIDE = {61: (-0.03, 0.0), 291: (0.03, 0.0)}
 
 
@@ -174,9 +176,17 @@ def test_jitter_of_a_resting_face_changes_no_expression() -> None:
         (SMILE_RIGHT, {"mouth_raised_corner_right": 0.8}, ("mouth_raised_corner_left",)),
         (SMILE_LEFT, {"mouth_raised_corner_left": 0.8}, ("mouth_raised_corner_right", "mouth_lowered_corner_right")),
         (FROWN_RIGHT, {"mouth_lowered_corner_right": 0.8}, ("mouth_raised_corner_right", "mouth_lowered_corner_left")),
-        (JAW, {"mouth_aaa": 0.5}, ("mouth_ooo", "mouth_uuu", "mouth_iii")),
-        ({**JAW, **ROUND}, {"mouth_ooo": 0.5}, ("mouth_aaa", "mouth_iii", "mouth_lowered_corner_left")),
-        (ROUND, {"mouth_uuu": 0.9}, ("mouth_aaa", "mouth_ooo", "mouth_raised_corner_left")),
+        (JAW, {"mouth_aaa": 0.5}, ("mouth_ooo", "mouth_uuu", "mouth_iii", "mouth_raised_corner_left")),
+        (
+            ROUND,
+            {"mouth_ooo": 0.5},
+            ("mouth_aaa", "mouth_iii", "mouth_lowered_corner_left", "mouth_raised_corner_left"),
+        ),
+        (
+            PUCKER,
+            {"mouth_uuu": 0.9},
+            ("mouth_aaa", "mouth_ooo", "mouth_raised_corner_left", "mouth_lowered_corner_left"),
+        ),
         ({**WIDE, 14: (0.0, 0.03)}, {"mouth_iii": 0.4}, ("mouth_ooo", "mouth_uuu")),
         ({**WIDE, 14: (0.0, 0.09)}, {"mouth_eee": 0.3}, ("mouth_iii", "mouth_ooo")),
         (
@@ -184,12 +194,12 @@ def test_jitter_of_a_resting_face_changes_no_expression() -> None:
             {"mouth_delta": 0.3, "mouth_lowered_corner_left": 0.5},
             ("mouth_raised_corner_left",),
         ),
-        ({**SMILE_LEFT, 61: (0.0, 0.01)}, {"mouth_smirk": 0.3}, ("mouth_raised_corner_right",)),
+        ({**SMILE_LEFT, 61: (0.0, 0.02)}, {"mouth_smirk": 0.3}, ("mouth_raised_corner_right",)),
         (brows("left", 0.02, 0.02), {"eyebrow_raised_left": 0.7}, ("eyebrow_raised_right", "eyebrow_troubled_left")),
         (brows("right", -0.02, -0.02), {"eyebrow_angry_right": 0.8}, ("eyebrow_angry_left", "eyebrow_lowered_right")),
-        (brows("left", -0.009, -0.009), {"eyebrow_serious_left": 0.3}, ("eyebrow_angry_left",)),
+        (brows("left", -0.011, -0.011), {"eyebrow_serious_left": 0.3}, ("eyebrow_angry_left",)),
         (brows("left", -0.01, -0.024), {"eyebrow_lowered_left": 0.5}, ("eyebrow_angry_left", "eyebrow_serious_left")),
-        (brows("right", 0.01, -0.015), {"eyebrow_troubled_right": 0.7}, ("eyebrow_troubled_left",)),
+        (brows("right", 0.012, -0.018), {"eyebrow_troubled_right": 0.7}, ("eyebrow_troubled_left",)),
         ({**SMILE_LEFT, **SMILE_RIGHT}, {"eyebrow_happy_left": 0.4, "eyebrow_happy_right": 0.4}, ("mouth_smirk",)),
     ],
 )

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from animator_core.anime import parameters
+from animator_core.anime.lids import together
 from animator_core.arrays import FloatArray
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.rotation import euler_angles
@@ -74,14 +75,20 @@ def mouth_parameters(motion: DrivingMotion) -> Values:
     heights = [-float(shifts[corner, 1]) for corner in _CORNERS]
     width = sum(outward)
     # An opening jaw takes the corners along by a part of the way, and narrows the mouth.
-    smiles = [up - 0.5 * middle + 0.1 * gap + 0.5 * max(out, 0.0) for up, out in zip(heights, outward)]
-    droops = [middle + 0.12 * gap - up for up in heights]
+    smiles = together(
+        *(up - 0.5 * middle + 0.1 * gap + 0.5 * max(out, 0.0) for up, out in zip(heights, outward)),
+        alike=0.04,
+    )
+    droops = together(*(middle + 0.12 * gap - up for up in heights), alike=0.02)
     raised = [_ramp(smile, 0.03, 0.2) for smile in smiles]
-    lowered = [
-        _ramp(droop, 0.035, 0.1) * (1 - max(own, other)) for droop, own, other in zip(droops, raised, reversed(raised))
-    ]
     opened = _ramp(gap, 0.03, 0.6) ** 0.8
     rounded = _ramp(-width - 0.2 * gap, 0.02, 0.08)
+    # The corners of an O are low, but it is no sad mouth.
+    flat = 1 - rounded * min(3 * opened, 1.0)
+    lowered = [
+        flat * _ramp(droop, 0.025, 0.08) * (1 - max(own, other))
+        for droop, own, other in zip(droops, raised, reversed(raised))
+    ]
     spread = _ramp(width + 0.1 * gap, 0.06, 0.22) * (1 - opened) * (1 - rounded)
     teeth = spread * _ramp(gap, 0.02, 0.12)
     sad = sum(lowered) / 2
@@ -102,9 +109,12 @@ def mouth_parameters(motion: DrivingMotion) -> Values:
 def brow_parameters(motion: DrivingMotion, smile: float) -> Values:
     """Return the six shapes of each brow; smile: in [0, 1], whose lowered brows are no frown."""
     values: Values = {}
-    for side, inner, outer in zip(_SIDES, _INNER_BROWS, _OUTER_BROWS):
-        # In hundredths of a face size, up.
-        inner_up, outer_up = (-100 * float(motion.expression[points, 1].mean()) for points in (inner, outer))
+    # In hundredths of a face size, up.
+    inner_ups, outer_ups = (
+        together(*(-100 * float(motion.expression[points, 1].mean()) for points in ends), alike=0.3)
+        for ends in (_INNER_BROWS, _OUTER_BROWS)
+    )
+    for side, inner_up, outer_up in zip(_SIDES, inner_ups, outer_ups):
         up, slant = (inner_up + outer_up) / 2, inner_up - outer_up
         down = _ramp(-up, 0.5, 1.6) * (1 - smile)
         # Brows that are raised in surprise are raised most at their inner ends.

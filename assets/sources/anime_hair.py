@@ -11,13 +11,13 @@ Edge = tuple[Point, ...]
 Lock = tuple[Edge, Edge]
 """Its two edges, both from the root to the tip; the second is the one in the shade."""
 
-CROWN = ((512.0, 90.0), (466.0, 94.0), (406.0, 116.0), (356.0, 162.0), (328.0, 228.0), (318.0, 300.0), (330.0, 350.0))
+CROWN = ((512.0, 90.0), (466.0, 95.0), (408.0, 120.0), (357.0, 165.0), (328.0, 228.0), (318.0, 300.0), (330.0, 350.0))
 CROWN += ((400.0, 350.0), (400.0, 350.0), (402.0, 280.0), (420.0, 210.0), (460.0, 170.0), (512.0, 160.0))
 BACK = ((512.0, 110.0), (410.0, 122.0), (344.0, 190.0), (322.0, 280.0), (316.0, 360.0), (312.0, 430.0), (314.0, 490.0))
 BACK += ((330.0, 548.0), (330.0, 548.0), (346.0, 530.0), (362.0, 500.0), (362.0, 500.0), (380.0, 540.0), (404.0, 566.0))
 BACK += ((404.0, 566.0), (420.0, 540.0), (428.0, 510.0), (428.0, 510.0), (450.0, 524.0), (512.0, 530.0))
 SIDE: tuple[Lock, ...] = (
-    (((512, 90), (462, 94), (400, 118), (350, 166), (322, 236), (312, 316), (310, 400), (318, 468), (350, 524)),
+    (((512, 90), (464, 95), (404, 121), (352, 168), (322, 236), (312, 316), (310, 400), (318, 468), (350, 524)),
      ((520, 100), (436, 160), (384, 230), (366, 320), (364, 400), (366, 460), (350, 524))),
     (((516, 98), (420, 150), (368, 230), (348, 320), (342, 400), (348, 480), (386, 544)),
      ((526, 110), (450, 170), (404, 240), (392, 320), (394, 400), (398, 480), (386, 544))),
@@ -60,7 +60,12 @@ class AnimeHair:
         canvas = self._canvas
         outline = smooth(both_halves(BACK), closed=True)
         canvas.fill(ribbon(np.vstack([outline, outline[:1]]), 5, (0, 0), 1), HAIR_DARK)
-        canvas.paint(canvas.area(outline), gradient((0, 300), (0, 560), HAIR_DARK, HAIR_DEEP, "#36307a"))
+        area = canvas.area(outline)
+        canvas.paint(area, gradient((0, 300), (0, 560), HAIR_DARK, HAIR_DEEP, "#36307a"))
+        for x, tip in ((316, 330), (330, 336), (344, 342), (372, 394), (392, 404), (410, 412)):
+            strand = smooth([(x + 6, 400), (x, 470), (tip, 540)])
+            for curve in (strand, mirrored(strand)):
+                canvas.fill(ribbon(curve, 2.6, (0.5, 0.7)), HAIR_DARK, 0.7, area)
 
     def paint_front(self) -> None:
         """Paint side hair, fringe and clip."""
@@ -74,7 +79,7 @@ class AnimeHair:
     def _lock(self, light: np.ndarray, dark: np.ndarray, area: np.ndarray, strands: int) -> None:
         canvas, random = self._canvas, self._random
         for edge in (light, dark):
-            canvas.fill(ribbon(edge, 5.5, (0.5, 0.1), 0.25), HAIR_DARK)
+            canvas.fill(ribbon(edge, 5.5, (0.5, 0.1), 0.0), HAIR_DARK)
         canvas.paint(area, gradient((0, 90), (0, light[-1, 1]), HAIR_DEEP, HAIR, "#4a4299", "#554db0"))
         shade = np.vstack([light + (dark - light) * 0.62, dark[::-1]])
         canvas.paint(canvas.soft(canvas.area(shade), 1.2), HAIR_DEEP, 0.8, area)

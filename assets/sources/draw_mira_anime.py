@@ -150,8 +150,8 @@ class AnimeDrawing:
         shade = smooth([(640, 540), (606, 640), (566, 700), (590, 760), (570, 860), (600, 960), (580, 1060)])
         self._shade(np.vstack([shade, [(700, 1060), (700, 540)]]), 2, HOOD_DARK, 0.55, area)
         for side in (as_drawn, mirrored):
-            for fold in (((398, 650), (424, 668), (444, 704)), ((396, 676), (410, 702), (416, 744)),
-                         ((398, 800), (424, 800), (454, 788)), ((396, 838), (410, 834), (424, 824))):  # fmt: skip
+            for fold in (((376, 640), (420, 662), (444, 704)), ((378, 668), (406, 700), (414, 748)),
+                         ((384, 804), (420, 800), (454, 784)), ((384, 838), (410, 836), (428, 824))):  # fmt: skip
                 self._fold(side(smooth(fold)), area)
             pocket = side(smooth([(512, 862), (476, 860), (452, 862), (452, 862), (436, 908), (418, 950), (414, 960)]))
             self._shade(ribbon(shifted(pocket, 3, 7), 12, (0.1, 0.3)), 2.5, HOOD_LINE, 0.5, area)
@@ -162,15 +162,15 @@ class AnimeDrawing:
         self._line(np.array([(512.0, 696.0), (512.0, 1060.0)]), 9, HOOD_LINE, taper=(0, 0))
         self._line(np.array([(512.0, 700.0), (512.0, 1060.0)]), 5, ACCENT, taper=(0, 0))
         self._line(np.array([(511.0, 700.0), (511.0, 1060.0)]), 1.6, ACCENT_LIGHT, taper=(0, 0))
-        canvas.fill(ellipse((512, 708), (6.5, 8)), HOOD_LINE)
-        canvas.fill(ellipse((512, 707), (4.5, 6)), ZIP)
+        canvas.fill(ellipse((512, 702), (8, 12)), HOOD_LINE)
+        canvas.fill(ellipse((512, 704), (4.5, 7)), ZIP)
         self._line(np.array([(512.0, 712.0), (512.0, 738.0)]), 8, HOOD_LINE, taper=(0.1, 0.1), thin=0.6)
         self._line(np.array([(512.0, 714.0), (512.0, 735.0)]), 5, ZIP, taper=(0.1, 0.1), thin=0.6)
 
     def _fold(self, curve: np.ndarray, area: np.ndarray) -> None:
         """Paint a fold of the cloth from the end at which it is deep."""
         self._shade(ribbon(shifted(curve, 0, 4), 12, (0.02, 0.98), 0), 1, HOOD_DARK, 0.8, area)
-        self.canvas.fill(ribbon(curve, 4, (0.02, 0.95), 0), HOOD_LINE, 0.9, area)
+        self.canvas.fill(ribbon(curve, 4.4, (0.02, 0.95), 0), HOOD_LINE, 0.9, area)
 
     def _arm(self, side: Side) -> None:
         canvas = self.canvas
@@ -182,16 +182,16 @@ class AnimeDrawing:
         canvas.paint(area, gradient(*edges, *((HOOD_LIGHT, HOOD_LIGHT, HOOD) if is_lit else (HOOD, HOOD, HOOD_DARK))))
         inner = side(smooth([(386, 622), (376, 680), (366, 740), (372, 800), (356, 880), (352, 960), (344, 1060)]))
         self._shade(np.vstack([inner, side([(420, 1060), (420, 622)])]), 2, HOOD_DARK, 0.6, area)
-        for fold in (((386, 662), (368, 664), (350, 676)), ((388, 726), (366, 728), (342, 742)),
-                     ((306, 764), (324, 764), (346, 754)), ((384, 812), (362, 812), (340, 802)),
-                     ((294, 884), (312, 882), (330, 874)), ((372, 930), (356, 932), (342, 940))):  # fmt: skip
+        if is_lit:
+            light = smooth([(354, 560), (338, 606), (327, 670), (314, 760), (303, 850)])
+            self._shade(ribbon(light, 8), 2, "#8fa0dc", 0.45, area)
+        for fold in (((400, 656), (368, 662), (348, 678)), ((400, 722), (366, 728), (340, 746)),
+                     ((296, 768), (322, 766), (348, 752)), ((396, 812), (362, 814), (336, 800)),
+                     ((280, 890), (308, 886), (330, 874)), ((386, 928), (358, 932), (340, 944))):  # fmt: skip
             self._fold(side(smooth(fold)), area)
         for top in (600.0, 618.0):
             stripe = side(smooth([(300, top + 16), (340, top + 12), (400, top - 12)]))
             canvas.fill(ribbon(stripe, 11, (0, 0), 1), ACCENT if is_lit else "#e8744a", 1, area)
-        if is_lit:
-            light = smooth([(354, 560), (338, 606), (327, 670), (314, 760), (303, 850)])
-            self._shade(ribbon(light, 8), 2, "#8fa0dc", 0.45, area)
         self._line(outline[-40:], 4, HOOD_LINE, taper=(0.3, 0.5))
 
     def _hood_side(self, side: Side) -> None:

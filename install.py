@@ -167,7 +167,7 @@ def run_demo(environment: Environment) -> int:
     anime = ROOT / "assets/characters" / ANIME_SAMPLE
     if code or anime not in pictures:
         return code
-    if not any((MODELS / "anime").glob("*.pt")):
+    if not all((MODELS / model.folder / model.name).is_file() for model in ANIME):
         say(f"Demo: the anime networks' weights are not there; {AGAIN} gets them, for {anime.name}")
         return 0
     return animate_sample(environment, "demo-anime.mp4", anime, motions[0], "--renderer", "anime")

@@ -159,11 +159,12 @@ def test_demo_shows_the_anime_sample_if_its_networks_have_weights(
     install: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], has_weights: bool
 ) -> None:
     names = ["assets/characters/ada.png", f"assets/characters/{install.ANIME_SAMPLE}", "assets/motions/talk.npz"]
-    for name in [*names, "models/anime/editor.pt"] if has_weights else names:
+    weights = [f"models/{model.folder}/{model.name}" for model in install.ANIME]
+    for name in [*names, *(weights if has_weights else weights[1:])]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    assert main(install, "--demo") == 0
-    animated = [run for run in install.environment.runs if "animate" in run]
+    assert install.run_demo(install.environment) == 0
+    animated = install.environment.runs
     assert len(animated) == (2 if has_weights else 1)
     assert str(tmp_path / "output" / "demo.mp4") in animated[0] and "--renderer" not in animated[0]
     last = capsys.readouterr().out.splitlines()[-1]

@@ -31,11 +31,13 @@ from draw_mira import (
     SKIN_SHADE,
 )
 from drawing import Canvas, Colour, bezier, ellipse, gradient, radial, ribbon, smooth
-from face_shape import SIZE, FaceShape, Side, as_drawn, both_halves, mirrored, shifted, write_character
+from face_shape import SIZE, AnimePlace, FaceShape, Side, as_drawn, both_halves, mirrored, shifted, write_character
 
 OUTPUT = Path(__file__).resolve().parents[1] / "characters" / "mira_anime.png"
 NAME = "Mira (anime)"
 SUPERSAMPLING = 2
+PLACE = AnimePlace((512.0, 267.0), 0.355)
+"""Found by trying: here the networks close her eyes and open her mouth best."""
 
 LASH, LASH_WIDTH = "#1c1028", 10.0
 MOUTH = "#cc4c54"
@@ -44,16 +46,16 @@ SHIRT_SHADE, ZIP = "#c4bfd8", "#d8dcec"
 
 # --- Key points ---
 MIRA_ANIME = FaceShape(
-    upper_lid=((421.7, 326.7), (426.3, 284.4), (470.9, 278.8), (486.8, 327.6)),
-    lower_lid=((421.7, 326.7), (432.8, 362.6), (473.7, 366.2), (486.8, 327.6)),
-    lid_crease=((430.0, 291.7), (441.2, 274.2), (467.2, 273.3), (480.2, 289.0)),
-    iris_centre=(457.0, 323.0),
-    iris_radius=23.5,
-    brow_top=((421.0, 265.0), (432.0, 258.0), (447.0, 253.5), (463.0, 254.0), (482.0, 260.0)),
-    brow_bottom=((421.0, 266.5), (432.0, 261.0), (447.0, 257.5), (463.0, 258.0), (480.0, 263.0)),
-    lip_seam=((487.7, 397.0), (499.9, 402.0), (524.1, 402.0), (536.3, 397.0)),
-    upper_lip=((487.7, 397.0), (494.4, 397.0), (500.5, 396.5), (506.6, 396.0), (512.0, 396.5)),
-    lower_lip=((487.7, 397.0), (494.4, 402.0), (500.5, 405.0), (506.6, 406.5), (512.0, 407.0)),
+    upper_lid=((421.5, 332.0), (424.5, 280.5), (468.0, 274.5), (483.5, 326.5)),
+    lower_lid=((421.5, 332.0), (430.0, 361.0), (473.0, 373.5), (483.5, 326.5)),
+    lid_crease=((430.0, 293.5), (441.0, 276.0), (467.0, 275.0), (480.0, 290.5)),
+    iris_centre=(453.0, 321.5),
+    iris_radius=23.0,
+    brow_top=((421.0, 271.0), (432.0, 264.0), (447.0, 259.5), (463.0, 260.0), (482.0, 266.0)),
+    brow_bottom=((421.0, 272.5), (432.0, 267.0), (447.0, 263.5), (463.0, 264.0), (480.0, 269.0)),
+    lip_seam=((487.5, 401.5), (500.0, 406.5), (524.0, 406.5), (536.5, 401.5)),
+    upper_lip=((487.5, 401.5), (494.5, 401.5), (500.5, 401.0), (506.5, 400.5), (512.0, 401.0)),
+    lower_lip=((487.5, 401.5), (494.5, 406.5), (500.5, 409.5), (506.5, 411.0), (512.0, 411.5)),
     outline=((512.0, 150.0), (452.0, 164.0), (412.0, 210.0), (401.0, 268.0), (402.0, 318.0), (407.0, 354.0),
              (420.0, 388.0), (446.0, 418.0), (478.0, 440.0), (500.0, 449.0), (512.0, 451.0)),
     jaw_top=336.0,
@@ -250,8 +252,11 @@ class AnimeDrawing:
 
     def _lashes(self, side: Side) -> None:
         upper, lower = bezier(*MIRA_ANIME.upper_lid), bezier(*MIRA_ANIME.lower_lid)
-        wing = np.vstack([[(411, 331), (416, 331)], upper])
-        self._line(side(shifted(wing, 0, -2)), LASH_WIDTH, LASH, taper=(0.28, 0.75), thin=0.08)
+        self._line(side(shifted(upper, 0, -2)), LASH_WIDTH, LASH, taper=(0.12, 0.75), thin=0.4)
+        (x, y), _, _, _ = MIRA_ANIME.upper_lid
+        above, inside = upper[9] - (5, 3), upper[6] + (2, 0)
+        wing = [tuple(above), (x - 5, y - 5), (x - 13, y - 2), (x - 13, y - 2), (x - 4, y + 3), (x + 1, y + 1)]
+        self.canvas.fill(side(smooth([*wing, tuple(inside)])), LASH)
         self._line(side(shifted(lower[2:34], 0, 0.5)), 2.4, "#7d4352", 0.9, taper=(0.05, 0.85))
         self._line(side(bezier(*MIRA_ANIME.lid_crease)), 2, "#b06a62", 0.8, taper=(0.4, 0.5))
 
@@ -270,7 +275,7 @@ def main() -> None:
     """Write the picture and its key points."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=OUTPUT)
-    write_character(parser.parse_args().output, NAME, AnimeDrawing().draw(), MIRA_ANIME)
+    write_character(parser.parse_args().output, NAME, AnimeDrawing().draw(), MIRA_ANIME, PLACE)
 
 
 if __name__ == "__main__":

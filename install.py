@@ -1,7 +1,7 @@
 """Sets Stream Motion Animator up: packages, models, sample characters, and the steps in OBS.
 
     python3 install.py           set-up; run it again at any time, it continues and repairs
-    python3 install.py --demo    set-up, then a sample character moves in output/demo.mp4 (no camera, no OBS)
+    python3 install.py --demo    set-up, then samples move in output/demo.mp4 and demo-anime.mp4 (no camera, no OBS)
     python3 install.py --test    set-up, then the tests
 
 Standard library only. This file must parse on Python 3.6, so that an older Python ends with a line, not a SyntaxError.
@@ -42,6 +42,7 @@ DISK_BYTES_CUDA = 9_000_000_000
 DOWNLOADED_SHARE = 0.4
 """Size of the downloaded packages, as a share of the installed ones."""
 DISK_BYTES_AGAIN = 200_000_000
+ANIME_SAMPLE = "mira_anime.png"
 
 
 def check_machine() -> None:
@@ -157,15 +158,27 @@ def set_up(environment: Environment, options: argparse.Namespace) -> int:
 
 
 def run_demo(environment: Environment) -> int:
-    """Animate the first sample character with the first sample motion, and print the video's path."""
+    """Animate the first sample character and the anime sample with the first sample motion; print the videos' paths."""
     pictures = sorted(p for p in (ROOT / "assets/characters").glob("*") if p.suffix in (".png", ".jpg", ".webp"))
     motions = sorted((ROOT / "assets/motions").glob("*.npz"))
     if not pictures or not motions:
         raise InstallError("assets/characters or assets/motions has no sample", "get the whole repository again")
-    video = ROOT / "output" / "demo.mp4"
+    code = animate_sample(environment, "demo.mp4", pictures[0], motions[0])
+    anime = ROOT / "assets/characters" / ANIME_SAMPLE
+    if code or anime not in pictures:
+        return code
+    if not all((MODELS / model.folder / model.name).is_file() for model in ANIME):
+        say(f"Demo: the anime networks' weights are not there; {AGAIN} gets them, for {anime.name}")
+        return 0
+    return animate_sample(environment, "demo-anime.mp4", anime, motions[0], "--renderer", "anime")
+
+
+def animate_sample(environment: Environment, video_name: str, picture: Path, motion: Path, *options: str) -> int:
+    """Write a video of a character into the folder output, print its path, and return the command's exit code."""
+    video = ROOT / "output" / video_name
     video.parent.mkdir(exist_ok=True)
-    say(f"\nDemo: {pictures[0].name} moves as in {motions[0].name}")
-    arguments = ("--character", str(pictures[0]), "--driving", str(motions[0]), "--output", str(video))
+    say(f"\nDemo: {picture.name} moves as in {motion.name}")
+    arguments = ("--character", str(picture), "--driving", str(motion), "--output", str(video), *options)
     code = environment.run("-m", "animator_core", "animate", *arguments, cwd=ROOT)
     if code == 0:
         say(f"Demo: the video is {video}")
@@ -176,7 +189,7 @@ def parse(arguments: "list[str]") -> argparse.Namespace:
     """Return the options; arguments after ``--`` are for pytest."""
     parser = argparse.ArgumentParser(prog="install.py", description="Sets Stream Motion Animator up.")
     job = parser.add_mutually_exclusive_group()
-    job.add_argument("--demo", action="store_true", help="then animate a sample into output/demo.mp4")
+    job.add_argument("--demo", action="store_true", help="then animate samples into output/demo.mp4 and demo-anime.mp4")
     job.add_argument("--test", action="store_true", help="then run the tests; arguments after -- go to pytest")
     parser.add_argument("--dev", action="store_true", help="also install the tools of development")
     parser.add_argument("--models", type=Path, metavar="DIR", help="take model files from this folder if it has them")

@@ -154,6 +154,42 @@ def test_demo_animates_a_sample_and_says_where_the_video_is(
     assert capsys.readouterr().out.splitlines()[-1] == f"Demo: the video is {tmp_path / 'output' / 'demo.mp4'}"
 
 
+@pytest.mark.parametrize("has_weights", [True, False])
+def test_demo_shows_the_anime_sample_if_its_networks_have_weights(
+    install: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], has_weights: bool
+) -> None:
+    names = ["assets/characters/ada.png", f"assets/characters/{install.ANIME_SAMPLE}", "assets/motions/talk.npz"]
+    weights = [f"models/{model.folder}/{model.name}" for model in install.ANIME]
+    for name in [*names, *(weights if has_weights else weights[1:])]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert install.run_demo(install.environment) == 0
+    animated = install.environment.runs
+    assert len(animated) == (2 if has_weights else 1)
+    assert str(tmp_path / "output" / "demo.mp4") in animated[0] and "--renderer" not in animated[0]
+    last = capsys.readouterr().out.splitlines()[-1]
+    if has_weights:
+        assert str(tmp_path / names[1]) in animated[1]
+        assert animated[1][-4:] == ("--output", str(tmp_path / "output" / "demo-anime.mp4"), "--renderer", "anime")
+        assert last == f"Demo: the video is {tmp_path / 'output' / 'demo-anime.mp4'}"
+    else:
+        assert last.startswith("Demo: the anime networks' weights are not there")
+
+
+def test_the_anime_sample_of_the_demo_is_in_the_repository(install: ModuleType) -> None:
+    assert (ROOT / "assets" / "characters" / install.ANIME_SAMPLE).is_file()
+
+
+def test_demo_whose_first_video_fails_ends_there(install: ModuleType, tmp_path: Path) -> None:
+    for name in ("characters/ada.png", f"characters/{install.ANIME_SAMPLE}", "motions/talk.npz"):
+        path = tmp_path / "assets" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    install.environment.codes["animate"] = 3
+    assert main(install, "--demo") == 3
+    assert sum("animate" in run for run in install.environment.runs) == 1
+
+
 def test_demo_without_samples_says_so(install: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(install, "--demo") == 1
     assert "has no sample; get the whole repository again" in capsys.readouterr().err

@@ -107,7 +107,9 @@ def test_irises_of_drawing_lie_where_the_key_points_say(path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("script", "name"), [("draw_mira.py", "mira"), ("draw_fox.py", "amber")])
+@pytest.mark.parametrize(
+    ("script", "name"), [("draw_mira.py", "mira"), ("draw_mira_anime.py", "mira_anime"), ("draw_fox.py", "amber")]
+)
 def test_script_reproduces_the_committed_drawing(script: str, name: str, tmp_path: Path) -> None:
     picture, committed_picture = tmp_path / f"{name}.png", ASSETS / "characters" / f"{name}.png"
     run_script(script, picture)

@@ -126,9 +126,22 @@ class FaceShape:
         return middle + (jaw[[round(200 * share) for share in JAW_SHARES]] - middle) * JAW_INSET
 
 
-def write_character(picture_path: Path, name: str, picture: np.ndarray, face: FaceShape) -> None:
+@dataclass(frozen=True)
+class AnimePlace:
+    """The head's place for the anime networks: the face's centre, and pixels of their picture per pixel of ours."""
+
+    centre: Point
+    scale: float
+
+
+def write_character(
+    picture_path: Path, name: str, picture: np.ndarray, face: FaceShape, place: AnimePlace | None = None
+) -> None:
     """Write a character's picture, (H, W, 4) uint8 RGBA, and beside it the .yaml with its name and key points."""
-    lines = [f"name: {name}", "# Pixels by MediaPipe's landmark number; written by assets/sources.", "landmarks:"]
+    lines = [f"name: {name}"]
+    if place:
+        lines += [f"anime: {{center: [{place.centre[0]}, {place.centre[1]}], scale: {place.scale}}}"]
+    lines += ["# Pixels by MediaPipe's landmark number; written by assets/sources.", "landmarks:"]
     lines += [f"  {number}: [{x}, {y}]" for number, (x, y) in face.landmarks().items()]
     picture_path.with_suffix(".yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
     picture = cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA)

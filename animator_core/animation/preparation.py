@@ -7,7 +7,7 @@ import queue
 import threading
 from typing import Callable
 
-from animator_core.animation.thread_priority import lower_thread_priority
+from animator_core.thread_priority import lower_thread_priority
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,12 @@ CELLS = SIDE // 2
 """The flow of head and body is kept at half the networks' size: it is smooth."""
 TILE = 8
 TILES = SIDE // TILE
-GRIDS = {3: (-1.0, 0.0, 1.0), 5: (-1.0, -0.5, 0.0, 0.5, 1.0), 7: tuple(-1 + step / 3 for step in range(7))}
+GRIDS = {
+    2: (-1.0, 1.0),
+    3: (-1.0, 0.0, 1.0),
+    5: (-1.0, -0.5, 0.0, 0.5, 1.0),
+    7: tuple(-1 + step / 3 for step in range(7)),
+}
 """Nodes along neck_z, head_y and head_x by their number."""
 BODY_NODES = (
     *(("body_y", value) for value in (-1.0, -0.5, 0.5, 1.0)),
@@ -38,9 +43,9 @@ BODY_NODES = (
 class HeadBasis:
     """The nodes of the head, in the order of neck_z, head_y, head_x, the last the fastest.
 
-    side: nodes along each axis, a key of `GRIDS`. flow: (N, C, 2) int16, x and y in `FLOW_UNIT`, at
-    `MotionBasis.cells`. index: (N, 64, 64) int32, each tile's number in ``tiles``, -1 for none. tiles: (T, 8, 8, 5) uint8, paint (BGRA) and
-    share.
+    side: nodes along each axis, a key of `GRIDS`. flow: (N, C, 2) int16, x and y in `FLOW_UNIT`, at the cells of
+    `MotionBasis`. index: (N, 64, 64) int32, the number of each tile in ``tiles``, -1 for none. tiles: (T, 8, 8, 5)
+    uint8, paint (BGRA) and share.
     """
 
     side: int
@@ -68,9 +73,8 @@ class MotionBasis:
     """The basis of one character.
 
     cells: (C,) int32, the places of the flow's cells in the grid of 256×256, row by row. body: (10, C, 2) int16, flows
-    of `BODY_NODES` less the neutral one. regions: by name; "lids_left", "iris_left" and so on, "mouth", "corners"; of
-    "brows_left" and "brows_right" node 0 has the skin below the brow as its patch, and in the share of node 1 the
-    opacity of the brow.
+    of `BODY_NODES` less the neutral one. regions: by name: "mouth", "corners", and with "_left" and "_right" "lids",
+    "iris" and "brows". The patch of the brows' node 0 is the skin below, the share of node 1 the opacity of the brow.
     """
 
     head: HeadBasis
@@ -93,24 +97,34 @@ def to_arrays(basis: MotionBasis) -> dict[str, AnyArray]:
     arrays: dict[str, AnyArray] = {f"head.{name}": getattr(basis.head, name) for name in _HEAD}
     arrays["head.side"] = np.array([basis.head.side], np.int32)
     arrays["cells"], arrays["body"] = basis.cells, basis.body
-    for name, region in basis.regions.items():
+    return {**arrays, **region_arrays(basis.regions)}
+
+
+def region_arrays(regions: Mapping[str, Region]) -> dict[str, AnyArray]:
+    """Return regions as arrays by name."""
+    arrays: dict[str, AnyArray] = {}
+    for name, region in regions.items():
         arrays.update({f"{name}.{part}": getattr(region, part) for part in _REGION})
         arrays[f"{name}.corner"] = np.array([region.top, region.left], np.int32)
     return arrays
 
 
-def from_arrays(arrays: Mapping[str, AnyArray]) -> MotionBasis:
-    """Return the basis from arrays as `to_arrays` gives them; raises KeyError or ValueError for others."""
-    names = sorted(name[: -len(".corner")] for name in arrays if name.endswith(".corner"))
+def regions_of(arrays: Mapping[str, AnyArray]) -> dict[str, Region]:
+    """Return the regions of `region_arrays`; raises KeyError if a part is missing."""
     regions = {}
-    for name in names:
+    for name in sorted(name[: -len(".corner")] for name in arrays if name.endswith(".corner")):
         top, left = (int(x) for x in arrays[f"{name}.corner"])
         regions[name] = Region(top, left, *(arrays[f"{name}.{part}"] for part in _REGION))
+    return regions
+
+
+def from_arrays(arrays: Mapping[str, AnyArray]) -> MotionBasis:
+    """Return the basis from arrays as `to_arrays` gives them; raises KeyError or ValueError for others."""
     side = int(arrays["head.side"][0])
     head = HeadBasis(side, *(arrays[f"head.{name}"] for name in _HEAD))
     if len(head.flow) != side**3 or len(head.index) != side**3 or head.flow.shape[1] != len(arrays["cells"]):
         raise ValueError("its parts do not fit together")
-    return MotionBasis(head, arrays["cells"], arrays["body"], regions)
+    return MotionBasis(head, arrays["cells"], arrays["body"], regions_of(arrays))
 
 
 def tensors_of(arrays: Mapping[str, AnyArray]) -> dict[str, torch.Tensor]:

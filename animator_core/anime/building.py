@@ -19,8 +19,10 @@ from animator_core.rendering.srgb import encode_srgb
 
 _VISIBLE = 0.03, 0.08
 """Differences in colour, 0 to 1, from which a patch begins to be laid on, and is laid on fully."""
-_MARGIN = 44
-"""Pixels by which the outline of a character moves at most."""
+_MARGIN = 12
+"""Pixels around all that is seen in any pose of which the flow is kept."""
+_SEEN = 0.02
+_HEAD_AXES = ("neck_z", "head_y", "head_x")
 _FACE_MARGIN = 4
 """Pixels round a region of the face within which its flow fades."""
 _OPAQUE = 0.2
@@ -35,6 +37,10 @@ _FACE_SIDE = FACE[0].stop - FACE[0].start
 _BROW_CORNER = BROWS[0].start, BROWS[1].start
 
 
+Place = tuple[float, float, float]
+"""neck_z, head_y and head_x of a node."""
+
+
 @dataclass(frozen=True)
 class Node:
     """A node of head or body: flow (C, 2) int16, see `MotionBasis`; tile numbers (K,) of 64·row + column; tiles."""
@@ -44,41 +50,63 @@ class Node:
     tiles: UInt8Array
 
 
+@dataclass(frozen=True)
+class _DrawnPose:
+    """A pose of head or body: flow (256, 256, 2) int16, tiles as in `Node`, is_seen (512, 512) bool."""
+
+    flow: Int16Array
+    tile_numbers: IntArray
+    tiles: UInt8Array
+    is_seen: BoolArray
+
+
 class BasisBuilder:
     """Computes the parts of one character's basis.
 
-    picture: of `network_picture`. networks: of `load_networks`, on any device.
+    picture: of `network_picture`. networks: of `load_networks`, on any device. cells: of an earlier builder of the same
+    character, see `MotionBasis.cells`; None to find them, which takes as long as eight nodes.
     """
 
-    def __init__(self, networks: AnimeNetworks, picture: torch.Tensor) -> None:
+    def __init__(self, networks: AnimeNetworks, picture: torch.Tensor, cells: IntArray | None = None) -> None:
         self._networks = networks
         self._device = next(networks.parameters()).device
         self._picture = picture.to(self._device)
         self._texture = _shown(self._picture)
-        near = cv2.dilate((self._texture[..., 3] > 0).astype(np.uint8), np.ones((2 * _MARGIN + 1,) * 2, np.uint8))
-        seen = cv2.resize(near, (CELLS, CELLS), interpolation=cv2.INTER_AREA)
-        self.cells: IntArray = np.flatnonzero(seen).astype(np.int32)
-        self._at_rest: Node | None = None
+        self._drawn: dict[Place, _DrawnPose] = {}
+        """The extremes, until their nodes are asked for."""
+        self.cells = self._cells_seen() if cells is None else cells
 
-    def head_node(self, place: tuple[float, float, float]) -> Node:
-        """Return the node at neck_z, head_y and head_x."""
-        return self._pose_node(dict(zip(("neck_z", "head_y", "head_x"), place)))
+    def head_node(self, place: Place) -> Node:
+        """Return the node of a place."""
+        drawn = self._drawn.pop(place, None) or self._draw(dict(zip(_HEAD_AXES, place)))
+        return Node(drawn.flow.reshape(-1, 2)[self.cells], drawn.tile_numbers, drawn.tiles)
 
     def body_nodes(self) -> Int16Array:
         """Return the flows of `BODY_NODES` less the neutral one, (10, C, 2)."""
-        if self._at_rest is None:
-            self._at_rest = self.head_node((0.0, 0.0, 0.0))
-        return np.stack([self._pose_node({name: value}).flow - self._at_rest.flow for name, value in BODY_NODES])
+        neutral, *flows = (
+            self._draw(values).flow.reshape(-1, 2)[self.cells]
+            for values in ({}, *({name: value} for name, value in BODY_NODES))
+        )
+        return np.stack([flow - neutral for flow in flows])
+
+    def _cells_seen(self) -> IntArray:
+        """Return the cells that the character covers in any pose of the head."""
+        seen = np.max(self._texture[..., 3:], axis=2) > 0
+        for place in head_places(2):
+            self._drawn[place] = drawn = self._draw(dict(zip(_HEAD_AXES, place)))
+            seen |= drawn.is_seen
+        near = cv2.dilate(seen.astype(np.uint8), np.ones((2 * _MARGIN + 1,) * 2, np.uint8))
+        return np.flatnonzero(near.reshape(CELLS, 2, CELLS, 2).any((1, 3))).astype(np.int32)
 
     @torch.inference_mode()
-    def _pose_node(self, values: Mapping[str, float]) -> Node:
+    def _draw(self, values: Mapping[str, float]) -> _DrawnPose:
         change = self._networks.change_body(self._picture, self._pose(values))
         drawn = _shown(change.apply(self._picture))
         flow = usable_flow(change.flow[0].permute(1, 2, 0).float().cpu().numpy() * (SIDE / 2), drawn[..., 3])
         kept = _whole(flow)
         sampled = _sampled(self._texture, _enlarged(kept * np.float32(FLOW_UNIT)))
         share = change.share[0].amax(0).float().cpu().numpy()
-        return Node(kept.reshape(-1, 2)[self.cells], *_tiles(*_patch(drawn, sampled, share)))
+        return _DrawnPose(kept, *_tiles(*_patch(drawn, sampled, share)), is_seen=drawn[..., 3] > _SEEN)
 
     def _pose(self, values: Mapping[str, float]) -> torch.Tensor:
         return torch.from_numpy(parameters.pose(values))[None].to(self._device)
@@ -162,7 +190,7 @@ class _FaceNode:
     lids: tuple[FloatArray, FloatArray]
 
 
-def assemble_head(nodes: Mapping[tuple[float, float, float], Node], side: int) -> HeadBasis:
+def assemble_head(nodes: Mapping[Place, Node], side: int) -> HeadBasis:
     """Return the basis of a grid with ``side`` nodes an axis; nodes: all of it by neck_z, head_y and head_x."""
     ordered = [nodes[place] for place in head_places(side)]
     index = np.full((len(ordered), TILES * TILES), -1, np.int32)
@@ -178,7 +206,7 @@ def assemble_head(nodes: Mapping[tuple[float, float, float], Node], side: int) -
     )
 
 
-def head_places(side: int) -> list[tuple[float, float, float]]:
+def head_places(side: int) -> list[Place]:
     """Return neck_z, head_y and head_x of every node of a grid, in the order of `HeadBasis`."""
     grid = GRIDS[side]
     return [(z, y, x) for z in grid for y in grid for x in grid]
@@ -296,7 +324,7 @@ def _whole_parts(mask: BoolArray) -> BoolArray:
 def _cut(
     flows: list[FloatArray], patches: list[tuple[FloatArray, FloatArray]], mask: UInt8Array, corner: tuple[int, int]
 ) -> Region:
-    """Return the nodes within a mask, beyond which they fade; corner: the mask's row and column in the whole picture."""
+    """Return the nodes within a mask, beyond which they fade; corner: row and column of the mask in the picture."""
     wide = cv2.dilate(mask, np.ones((_FACE_MARGIN * 2 + 1,) * 2, np.uint8))
     rows, columns = (np.flatnonzero(wide.any(axis)) for axis in (1, 0))
     if not len(rows):

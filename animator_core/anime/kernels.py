@@ -277,8 +277,8 @@ def paint_region(
     """Draw an expression into a rectangle of the texture; pixels that it does not change are left alone.
 
     source, texture: (H + 2, W + 2) uint32, before and after. flow: (h, w, 2) float32 in pixels of the texture. paint:
-    (h, w) uint32 and share: (h, w) uint8, 0 on the border of the region. place: x and y of the texture's pixel (0, 0) in
-    the region, from its first pixel's centre, and its pixels per pixel of the texture. box: left, top, right, bottom.
+    (h, w) uint32 and share: (h, w) uint8, 0 on the border of the region. place: x and y of the texture's first pixel
+    in the region, and its pixels per pixel of the texture. box: left, top, right, bottom.
     """
     one = 1 << _FRACTION_BITS
     for row in range(box[1], box[3]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
@@ -116,6 +117,8 @@ class BasisPlayer:
         return _Brow(region, place=place, box=box, picture=self._picture, scale=self._place.scale, side=side)
 
 
+_Patch = tuple[FloatArray, FloatArray]
+"""Share and paint, 0 to 1."""
 _Mixed = tuple[FloatArray, FloatArray, FloatArray]
 """Flow in the networks' pixels, share and paint, 0 to 1."""
 
@@ -205,7 +208,7 @@ def _mean(region: Region, weights: FloatArray) -> _Mixed:
     return np.asarray(flow), np.asarray(share), np.asarray(paint)
 
 
-def _eye(regions: dict[str, Region] | AnyArray, pose: FloatArray, side: str) -> _Mixed:
+def _eye(regions: Mapping[str, Region], pose: FloatArray, side: str) -> _Mixed:
     iris = regions[f"iris_{side}"]
     grid, small = expression.iris_weights(pose, side)
     flow, share, paint = _mean(iris, np.concatenate([grid, np.zeros_like(small)]))
@@ -218,7 +221,7 @@ def _eye(regions: dict[str, Region] | AnyArray, pose: FloatArray, side: str) -> 
     return (flow, *_laid_over(lids[1:], (share, paint)))
 
 
-def _mouth(regions: dict[str, Region] | AnyArray, pose: FloatArray) -> _Mixed:
+def _mouth(regions: Mapping[str, Region], pose: FloatArray) -> _Mixed:
     flow, share, paint = _mean(regions["mouth"], expression.mixed(expression.VOWELS, pose))
     weights = expression.added(expression.CORNERS, pose)
     if not weights.any():
@@ -235,12 +238,9 @@ def _mouth(regions: dict[str, Region] | AnyArray, pose: FloatArray) -> _Mixed:
     return (bent[0] + bend, *_laid_over((bent[1], bent[2]), below[1:]))
 
 
-def _laid_over(
-    upper: tuple[FloatArray, FloatArray], lower: tuple[FloatArray, FloatArray]
-) -> tuple[FloatArray, FloatArray]:
-    """Return share and paint of one patch over another."""
-    share = np.minimum(upper[0], 1)
-    rest = 1 - share
+def _laid_over(upper: _Patch, lower: _Patch) -> _Patch:
+    """Return the patch of one over another."""
+    rest = 1 - np.minimum(upper[0], np.float32(1))
     return 1 - rest * (1 - lower[0]), upper[1] + rest[..., None] * lower[1]
 
 

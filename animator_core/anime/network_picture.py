@@ -6,12 +6,12 @@ import numpy as np
 import torch
 
 from animator_core.anime.networks.chain import SIDE
-from animator_core.arrays import FloatArray, UInt8Array
+from animator_core.arrays import AnyArray, FloatArray, UInt8Array
 from animator_core.characters.head_place import HeadPlace
 from animator_core.rendering.srgb import decode_srgb
 
 CENTER = (256.0, 128.0)
-"""(x, y) of the face's centre in the networks' picture; the head fills about the 128×128 round it."""
+"""(x, y) of the head's middle in the networks' picture; the head fills about the 128×128 round it."""
 _LINEAR = np.asarray(decode_srgb(np.arange(256) / 255), np.float32)
 _WHOLE = slice(0, SIDE), slice(0, SIDE)
 
@@ -26,7 +26,7 @@ def network_picture(picture: UInt8Array, place: HeadPlace) -> torch.Tensor:
 
 
 def linear_light(picture: UInt8Array) -> FloatArray:
-    """Return a straight-alpha sRGB picture, (H, W, 4) uint8, as premultiplied linear light, (4, H, W) float32, 0 to 1."""
+    """Return an sRGB picture, (H, W, 4) uint8, straight alpha, as (4, H, W) float32 premultiplied linear light."""
     alpha = picture[..., 3].astype(np.float32) / 255
     return np.stack([*(_LINEAR[picture[..., channel]] * alpha for channel in range(3)), alpha])
 
@@ -56,9 +56,9 @@ def _averages(values: FloatArray, middles: FloatArray, width: float) -> FloatArr
     sums = np.zeros((len(values) + 1, values.shape[1]))
     np.cumsum(values, axis=0, out=sums[1:])
 
-    def integral(ends: FloatArray) -> FloatArray:
+    def integral(ends: AnyArray) -> AnyArray:
         ends = np.clip(ends, 0, len(values))
         first = np.minimum(ends.astype(np.int64), len(values) - 1)
-        return sums[first] + (ends - first)[:, None] * values[first]
+        return np.asarray(sums[first] + (ends - first)[:, None] * values[first])
 
-    return (integral(middles + width / 2) - integral(middles - width / 2)) / width
+    return np.asarray((integral(middles + width / 2) - integral(middles - width / 2)) / width)

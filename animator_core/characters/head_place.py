@@ -9,8 +9,9 @@ from dataclasses import dataclass
 class HeadPlace:
     """The similarity that puts a character's head where the networks expect it.
 
-    center: (x, y) of the face, between eyes and mouth, in pixels of the picture, from its corner: the first pixel's
-    middle is (0.5, 0.5). scale: pixels of the networks' picture per pixel of the character's.
+    center: (x, y) of the head's middle, hair included, so a little above the eyes; in pixels of the picture from its
+    corner, in which the first pixel's middle is (0.5, 0.5). scale: pixels of the networks' picture per pixel of the
+    character's; the head becomes about 128 high.
     """
 
     center: tuple[float, float]

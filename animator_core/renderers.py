@@ -17,6 +17,8 @@ from animator_core.motion.options import MotionOptions
 from animator_core.rendering.contract import Renderer
 
 if TYPE_CHECKING:
+    from animator_core.anime.engine import AnimeEngine
+    from animator_core.anime.renderer import AnimeRenderer
     from animator_core.liveportrait.engine import Engine
     from animator_core.liveportrait.execution.device import DeviceChoice
 
@@ -60,11 +62,13 @@ class RendererSource:
         self.settings = settings or RendererSettings()
         self._find_gpu = find_gpu
         self._engine: weakref.ref[Engine] | None = None
+        self._anime_engine: weakref.ref[AnimeEngine] | None = None
         self._failed_device = ""
         self._lock = threading.Lock()
 
     def create(self, name: str = "auto", use_motion_cache: bool | None = None) -> Renderer:
-        """Return a renderer; "auto" takes LivePortrait if its weights and a capable GPU are there, else the warp.
+        """Return a renderer; "auto" takes LivePortrait if its weights and a capable GPU are there, else the warp,
+        and for each anime character its motion basis if the networks' weights are there.
 
         use_motion_cache: overrides the settings.
 
@@ -80,6 +84,11 @@ class RendererSource:
             return self._anime()
         if name == "warp":
             return self._warp()
+        usual = self._usual(use_motion_cache)
+        return self._with_anime(usual) if self._has_anime() else usual
+
+    def _usual(self, use_motion_cache: bool | None) -> Renderer:
+        """Return the renderer of characters that are not drawn, or not for the anime networks."""
         if not self._has_weights():
             return self._warp(self._note_without_weights())
         try:
@@ -105,14 +114,43 @@ class RendererSource:
             self._failed_device = ""
         return WarpRenderer(note=note)
 
-    def _anime(self) -> Renderer:
+    def _has_anime(self) -> bool:
         folder = self.settings.anime_dir
-        if folder is None or not all((folder / model.name).is_file() for model in ANIME):
+        return folder is not None and all((folder / model.name).is_file() for model in ANIME)
+
+    def _anime(self) -> Renderer:
+        if not self._has_anime():
             raise WeightsError(
-                f"the weights of the anime networks are not in {folder}",
+                f"the weights of the anime networks are not in {self.settings.anime_dir}",
                 "run install.py to get them, or use the warp renderer",
             )
-        raise ModelError("this version cannot animate by the anime networks", "use the warp renderer")
+        return self._with_anime(self._warp(), is_forced=True)
+
+    def _with_anime(self, usual: Renderer, is_forced: bool = False) -> Renderer:
+        from animator_core.anime.background import may_be_cut_out
+        from animator_core.rendering.per_character import PerCharacterRenderer
+
+        warp = usual if usual.name == "warp" else self._warp()
+        return PerCharacterRenderer(
+            usual, self._anime_renderer, warp=warp, may_suit=may_be_cut_out, is_forced=is_forced
+        )
+
+    def _anime_renderer(self) -> AnimeRenderer:
+        with loading("torch"):
+            from animator_core.anime.engine import AnimeEngine
+            from animator_core.anime.renderer import AnimeRenderer
+            from animator_core.liveportrait.execution.device import choose_device
+
+        settings = self.settings
+        with self._lock:
+            engine = self._anime_engine() if self._anime_engine else None
+            if engine is None:
+                assert settings.anime_dir is not None
+                choice = choose_device(settings.compute.device, False)
+                cache_dir = settings.cache_dir if settings.use_feature_cache else None
+                engine = AnimeEngine(settings.anime_dir, cache_dir, choice.device)
+                self._anime_engine = weakref.ref(engine)
+        return AnimeRenderer(engine, settings.anime.live_networks)
 
     def _note_without_weights(self) -> AnimatorError | None:
         gpu = self._find_gpu()

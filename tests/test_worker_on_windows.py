@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from animator_core.animation import preparation, thread_priority
+from animator_core import thread_priority
+from animator_core.animation import preparation
 from animator_core.worker import process, process_end
 
 

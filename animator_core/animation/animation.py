@@ -65,6 +65,8 @@ class Animation:
             return f"the computer is too slow just now, so it is animated {less}", _TOO_SLOW_REMEDY
         current = self.switch.renderers.current
         problem = current.renderer_problem if current else None
+        if problem is None and self.switch.pipeline.renderer is not None:
+            problem = self.switch.pipeline.renderer.note
         return (problem.message, problem.remedy) if problem is not None else ("", "")
 
     @property

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from animator_core.arrays import AnyArray, BoolArray, UInt8Array
+from animator_core.characters.character import Character
 from animator_core.errors import CharacterError
 
 _CLOSE = 18
@@ -78,3 +79,12 @@ def _cut_out(picture: UInt8Array, background: BoolArray, *, colour: UInt8Array) 
     shown = np.where(share[:, None] < 1, own, mixed)
     cut[rim] = np.rint(np.column_stack([shown, np.clip(share, 0, 1) * 255]))
     return cut
+
+
+def may_be_cut_out(character: Character) -> bool:
+    """Return whether the character has no background, or one that can be removed; photographs have one."""
+    try:
+        without_background(character.picture)
+    except CharacterError:
+        return False
+    return True

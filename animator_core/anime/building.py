@@ -172,8 +172,8 @@ class BasisBuilder:
         found = {}
         for side, columns in _halves(opacity.shape[1]):
             mask = np.zeros(opacity.shape, np.uint8)
-            mask[:, columns] = np.greater(opacity, _LEAST_BROW)[:, columns]
-            mask = cv2.dilate(mask, np.ones((2 * _BROW_TRAVEL + 1,) * 2, np.uint8))
+            mask[:, columns] = opacity[:, columns] > _LEAST_BROW
+            mask = np.asarray(cv2.dilate(mask, np.ones((2 * _BROW_TRAVEL + 1,) * 2, np.uint8)), np.uint8)
             nothing = np.zeros_like(opacity), np.zeros((*opacity.shape, 4), np.float32)
             patches = [skin, (opacity, nothing[1]), *(nothing for _ in flows[2:])]
             found[f"brows_{side}"] = _cut([flow - flows[0] for flow in flows], patches, mask, corner=_BROW_CORNER)
@@ -264,7 +264,7 @@ def usable_flow(flow: FloatArray, alpha: FloatArray) -> FloatArray:
 
     flow: (H, W, 2) pixels. alpha: (H, W), of the picture that it draws.
     """
-    opaque = (alpha > _OPAQUE).astype(np.float32)
+    opaque = np.where(alpha > _OPAQUE, np.float32(1), np.float32(0))
     size = flow.shape[1] // 2, flow.shape[0] // 2
     weight = cv2.resize(opaque, size, interpolation=cv2.INTER_AREA)
     mean = cv2.resize(flow * opaque[..., None], size, interpolation=cv2.INTER_AREA)
@@ -280,7 +280,8 @@ def _filled(values: FloatArray, weight: FloatArray) -> FloatArray:
         return values if weight.all() else values + (1 - weight[..., None]) * values.sum((0, 1)) / max(total, 1e-6)
     size = weight.shape[1] // 2, weight.shape[0] // 2
     mean = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
-    coarse = cv2.resize(values, size, interpolation=cv2.INTER_AREA) / np.maximum(mean, 1e-6)[..., None]
+    coarse = np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
+    coarse /= np.maximum(mean, 1e-6)[..., None]
     coarse = _filled(coarse, np.minimum(1, mean * 4))
     around = cv2.resize(coarse, weight.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return np.asarray(values + around * (1 - weight[..., None]), np.float32)
@@ -315,7 +316,7 @@ def _changes(nodes: list[_FaceNode]) -> BoolArray:
 def _whole_parts(mask: BoolArray) -> BoolArray:
     """Return a mask, (H, W), without its small specks."""
     _, labels, parts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    areas = parts[:, cv2.CC_STAT_AREA].copy()
+    areas = np.array(parts)[:, cv2.CC_STAT_AREA]
     areas[0] = 0
     kept = areas >= max(_LEAST_PART * areas.max(initial=0), 1)
     return np.asarray(kept[labels])

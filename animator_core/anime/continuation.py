@@ -16,7 +16,7 @@ _MOST_PIXELS = 4096
 
 
 def continued(picture: UInt8Array, place: HeadPlace) -> tuple[UInt8Array, HeadPlace]:
-    """Return the picture with its left, right and lower edge repeated to the end of the networks', and its head's place.
+    """Return the picture with its edges, but the upper, repeated to the end of the networks', and its head's place.
 
     picture: (H, W, 4) uint8 RGBA.
     """

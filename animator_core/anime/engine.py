@@ -77,6 +77,11 @@ class AnimeEngine:
         self._users = 0
 
     @property
+    def device_name(self) -> str:
+        """The device's name for the status line."""
+        return "CPU" if self.device == "cpu" else self.device.upper()
+
+    @property
     def networks(self) -> AnimeNetworks:
         """The networks, loaded by the first use; raises WeightsError or ModelError."""
         if self._networks is None:

@@ -5,6 +5,8 @@ All of them are in this file, because Numba's disk cache does not notice changes
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 import numpy as np
 
@@ -21,7 +23,7 @@ _FRACTION_BITS = 16
 
 
 @numba.njit
-def _spread(pixel: np.uint32) -> np.uint64:
+def _spread(pixel: Any) -> Any:
     """Return a pixel with 16 bits for each channel."""
     wide = np.uint64(pixel)
     wide = (wide | (wide << _16)) & _SPREAD_2
@@ -29,13 +31,13 @@ def _spread(pixel: np.uint32) -> np.uint64:
 
 
 @numba.njit
-def _joined(wide: np.uint64) -> np.uint32:
+def _joined(wide: Any) -> Any:
     wide = (wide | (wide >> _8)) & _SPREAD_2
     return np.uint32((wide | (wide >> _16)) & np.uint64(0xFFFFFFFF))
 
 
 @numba.njit
-def _interpolated(texture: UInt32Array, x: int, y: int) -> np.uint64:
+def _interpolated(texture: UInt32Array, x: int, y: int) -> Any:
     """Return the spread pixel at a place, 16 fraction bits, from the corner of the texture."""
     column, row = x >> _FRACTION_BITS, y >> _FRACTION_BITS
     right, down = (x >> 12) & 15, (y >> 12) & 15
@@ -48,7 +50,7 @@ def _interpolated(texture: UInt32Array, x: int, y: int) -> np.uint64:
 
 
 @numba.njit
-def _share_at(shares: UInt8Array, x: int, y: int) -> int:
+def _share_at(shares: UInt8Array, x: int, y: int) -> Any:
     """Return a share at a place as `_interpolated` does, 0 to 256."""
     column, row = x >> _FRACTION_BITS, y >> _FRACTION_BITS
     right, down = (x >> 12) & 15, (y >> 12) & 15
@@ -59,7 +61,7 @@ def _share_at(shares: UInt8Array, x: int, y: int) -> int:
 
 
 @numba.njit
-def _over(paint: np.uint64, below: np.uint64, share: int) -> np.uint64:
+def _over(paint: Any, below: Any, share: Any) -> Any:
     """Return paint + (1 - share) · below, each channel at most 255."""
     total = paint + (((below * np.uint64(256 - share) + _HALF) >> _8) & _SPREAD_4)
     carry = (total >> _8) & _CARRY
@@ -87,7 +89,7 @@ def mix_flows(nodes: Int16Array, chosen: IntArray, weights: FloatArray, cells: I
 
 
 @numba.njit(error_model="numpy")
-def _between(flow: FloatArray, x: float, y: float) -> tuple[float, float]:
+def _between(flow: FloatArray, x: Any, y: Any) -> Any:
     """Return a flow, (h, w, 2), between its values at whole places; beyond the edge, that of the edge."""
     x = min(max(x, 0.0), flow.shape[1] - 1.001)
     y = min(max(y, 0.0), flow.shape[0] - 1.001)

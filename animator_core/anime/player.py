@@ -20,6 +20,18 @@ from animator_core.rendering.srgb import premultiplied_bgra
 
 _MARGIN = 40
 """Networks' pixels by which anything moves at most."""
+_UNSEEN = 0.5
+"""Pixels of the picture."""
+_LEAST_SCALE = 0.25
+"""In larger pictures than this makes, half a pixel is finer than what the networks tell."""
+_TRAVELS = (
+    (("head", "neck", "body", "breathing"), 40.0),
+    (("eye_",), 20.0),
+    (("mouth",), 14.0),
+    (("eyebrow",), 12.0),
+    (("iris",), 10.0),
+)
+"""Networks' pixels by which each parameter moves anything at most, from 0 to 1, by the beginning of its name."""
 _EYES = expression.SIDES
 _HEAD_AXES = ("neck_z", "head_y", "head_x")
 
@@ -32,6 +44,8 @@ class BasisPlayer:
 
     def __init__(self, basis: MotionBasis, picture: UInt8Array, place: HeadPlace) -> None:
         self._basis, self._place = basis, place
+        self.steps = parameter_steps(place)
+        """(45,) float32, the change of each parameter that nobody sees."""
         height, width = picture.shape[:2]
         self._side = cell_side(place.scale)
         self._frame = np.zeros((height, width), np.uint32)
@@ -172,6 +186,16 @@ class _Brow:
         texture[self._inside] = with_brows[self._inside]
 
 
+def parameter_steps(place: HeadPlace) -> FloatArray:
+    """Return the change of each parameter, (45,) float32, that moves nothing by more than half a pixel."""
+    steps = np.empty(len(parameters.NAMES), np.float32)
+    for prefixes, travel in _TRAVELS:
+        for index, name in enumerate(parameters.NAMES):
+            if name.startswith(prefixes):
+                steps[index] = _UNSEEN * max(place.scale, _LEAST_SCALE) / travel
+    return steps
+
+
 def cell_side(scale: float) -> int:
     """Return the side of the frame's cells in pixels: about the one of the flow's, two of the networks' pixels."""
     return 1 << min(max(round(math.log2(2 / scale)), 1), 4)
@@ -240,8 +264,10 @@ def _mouth(regions: Mapping[str, Region], pose: FloatArray) -> _Mixed:
 
 def _laid_over(upper: _Patch, lower: _Patch) -> _Patch:
     """Return the patch of one over another."""
-    rest = 1 - np.minimum(upper[0], np.float32(1))
-    return 1 - rest * (1 - lower[0]), upper[1] + rest[..., None] * lower[1]
+    one = np.float32(1)
+    rest = one - np.minimum(upper[0], one)
+    share, paint = one - rest * (one - lower[0]), upper[1] + rest[..., None] * lower[1]
+    return np.asarray(share, np.float32), np.asarray(paint, np.float32)
 
 
 def _bordered(layer: FloatArray) -> UInt32Array:

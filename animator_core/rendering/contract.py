@@ -75,12 +75,20 @@ class Driver(Protocol):
 class Renderer(Protocol):
     """Draws one character; `set_character` does everything that does not depend on the motion."""
 
-    name: str
-    """"warp", "liveportrait" or "anime"."""
-    device: str
-    """Where it runs, for the status line: "CPU", "NVIDIA …"."""
-    note: AnimatorError | None
-    """Why it is not the renderer or device that could be expected; None if it is."""
+    @property
+    def name(self) -> str:
+        """The renderer that draws: "warp", "liveportrait" or "anime"."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """Where it runs, for the status line: "CPU", "NVIDIA …"."""
+        ...
+
+    @property
+    def note(self) -> AnimatorError | None:
+        """Why it is not the renderer or device that could be expected; None if it is."""
+        ...
 
     def create_driver(self, estimator: MotionEstimator) -> Driver:
         """Return a driver for the person that ``estimator`` follows."""

@@ -13,8 +13,8 @@ import numba
 import numpy as np
 
 from animator_core.arrays import AnyArray, BoolArray, DoubleArray, FloatArray, IntArray, UInt8Array
-from animator_core.warp.backward_map import CellMap, map_triangles
 from animator_core.rendering.compiling import compiled
+from animator_core.warp.backward_map import CellMap, map_triangles
 from animator_core.warp.head import HeadGrid
 from animator_core.warp.painting import CLEAR, KEEP, MAP, PAINT, bordered, paint_cells, paint_map
 

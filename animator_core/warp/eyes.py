@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from animator_core.arrays import AnyArray, DoubleArray, FloatArray, UInt8Array
+from animator_core.rendering.compiling import compiled
 from animator_core.tracking.pose import HeadPose
 from animator_core.warp.canvas import Opening, alpha_blend, blend_through, opening, polygon_mask
-from animator_core.rendering.compiling import compiled
 
 _MOST_GAZE = 0.22
 _RIM_STAYS, _RIM_WIDENS = 0.05, 0.15

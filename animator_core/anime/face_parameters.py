@@ -16,7 +16,6 @@ from collections.abc import Mapping
 import numpy as np
 
 from animator_core.anime import parameters
-from animator_core.anime.lids import together
 from animator_core.arrays import FloatArray
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.rotation import euler_angles
@@ -75,11 +74,11 @@ def mouth_parameters(motion: DrivingMotion) -> Values:
     heights = [-float(shifts[corner, 1]) for corner in _CORNERS]
     width = sum(outward)
     # An opening jaw takes the corners along by a part of the way, and narrows the mouth.
-    smiles = together(
+    smiles = _together(
         *(up - 0.5 * middle + 0.1 * gap + 0.5 * max(out, 0.0) for up, out in zip(heights, outward)),
         alike=0.04,
     )
-    droops = together(*(middle + 0.12 * gap - up for up in heights), alike=0.02)
+    droops = _together(*(middle + 0.12 * gap - up for up in heights), alike=0.02)
     raised = [_ramp(smile, 0.03, 0.2) for smile in smiles]
     # A drawn mouth is small: half open already when a person begins to speak.
     opened = _ramp(gap, 0.03, 0.5) ** 0.7
@@ -97,7 +96,7 @@ def mouth_parameters(motion: DrivingMotion) -> Values:
     return {
         "mouth_aaa": opened * (1 - rounded) * (1 - sad),
         "mouth_iii": teeth * (1 - half_open),
-        "mouth_uuu": _ramp(-width, 0.1, 0.25) * (1 - opened),
+        "mouth_uuu": _ramp(-width, 0.13, 0.26) * (1 - opened),
         "mouth_eee": teeth * half_open,
         "mouth_ooo": opened * rounded * (1 - sad),
         "mouth_delta": opened * sad,
@@ -112,7 +111,7 @@ def brow_parameters(motion: DrivingMotion, smile: float) -> Values:
     values: Values = {}
     # In hundredths of a face size, up.
     inner_ups, outer_ups = (
-        together(*(-100 * float(motion.expression[points, 1].mean()) for points in ends), alike=0.3)
+        _together(*(-100 * float(motion.expression[points, 1].mean()) for points in ends), alike=0.3)
         for ends in (_INNER_BROWS, _OUTER_BROWS)
     )
     for side, inner_up, outer_up in zip(_SIDES, inner_ups, outer_ups):
@@ -165,3 +164,10 @@ def _ramp(value: float, least: float, most: float) -> float:
 
 def _shrunk(value: float, dead: float) -> float:
     return math.copysign(max(abs(value) - dead, 0.0), value)
+
+
+def _together(right: float, left: float, *, alike: float) -> tuple[float, float]:
+    """Return two sides of a face with their difference reduced by ``alike``: as much is of the tracker."""
+    middle, half = (right + left) / 2, (right - left) / 2
+    half = math.copysign(max(abs(half) - alike / 2, 0.0), half)
+    return middle + half, middle - half

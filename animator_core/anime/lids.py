@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from animator_core.arrays import FloatArray
 
-_OPEN, _CLOSED, _REOPENED = 0.88, 0.45, 0.55
+_OPEN, _CLOSED, _REOPENED = 0.88, 0.45, 0.52
 """Openness of a lid that is open, of one that closes fully, and of a closed one that opens again.
 
 At 30 frames a second the narrowest frame of a blink had 0 to 0.38; of a glance downwards, 0.43 to 0.6.
@@ -16,8 +14,8 @@ At 30 frames a second the narrowest frame of a blink had 0 to 0.38; of a glance 
 _HALF = 0.7
 """Closing shown just before a lid snaps shut."""
 _CLOSINGS_PER_SECOND = 20.0
-_ALIKE = 0.08
-"""Difference of openness of two lids that move together."""
+_APART = 0.5
+"""Difference of openness from which each lid moves by itself; the smaller it is, the more they move together."""
 
 
 class Lids:
@@ -35,17 +33,11 @@ class Lids:
         """
         seconds = min(max((now_ns - self._now_ns) * 1e-9, 0.0), 0.1)
         self._now_ns = now_ns
-        joined = np.array(together(*openness.tolist(), alike=_ALIKE))
+        middle, aside = openness.mean(), openness - openness.mean()
+        joined = middle + aside * min(2 * float(np.abs(aside).max()) / _APART, 1.0)
         self._is_closed = joined < np.where(self._is_closed, _REOPENED, _CLOSED)
         partly = np.clip((_OPEN - joined) / (_OPEN - _CLOSED), 0.0, 1.0) * _HALF
         target = np.where(self._is_closed, 1.0, partly)
         step = _CLOSINGS_PER_SECOND * seconds
         self._closing = np.clip(target, self._closing - step, self._closing + step).astype(np.float32)
         return self._closing
-
-
-def together(right: float, left: float, *, alike: float) -> tuple[float, float]:
-    """Return two sides of a face with their difference reduced by ``alike``: as much is of the tracker."""
-    middle, half = (right + left) / 2, (right - left) / 2
-    half = math.copysign(max(abs(half) - alike / 2, 0.0), half)
-    return middle + half, middle - half

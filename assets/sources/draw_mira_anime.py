@@ -36,20 +36,20 @@ from face_shape import SIZE, AnimePlace, FaceShape, Side, as_drawn, both_halves,
 OUTPUT = Path(__file__).resolve().parents[1] / "characters" / "mira_anime.png"
 NAME = "Mira (anime)"
 SUPERSAMPLING = 2
-PLACE = AnimePlace((512.0, 267.0), 0.355)
+PLACE = AnimePlace((512.0, 266.0), 0.352)
 """Found by trying: here the networks close her eyes and open her mouth best."""
 
-LASH, LASH_WIDTH = "#1c1028", 10.0
+LASH, LASH_WIDTH = "#1c1028", 9.0
 MOUTH = "#cc4c54"
 SKIN_LIGHT, SKIN = "#fff0e4", "#fde0cf"
 SHIRT_SHADE, ZIP = "#c4bfd8", "#d8dcec"
 
 # --- Key points ---
 MIRA_ANIME = FaceShape(
-    upper_lid=((421.5, 332.0), (424.5, 280.5), (468.0, 274.5), (483.5, 326.5)),
-    lower_lid=((421.5, 332.0), (430.0, 361.0), (473.0, 373.5), (483.5, 326.5)),
-    lid_crease=((430.0, 293.5), (441.0, 276.0), (467.0, 275.0), (480.0, 290.5)),
-    iris_centre=(453.0, 321.5),
+    upper_lid=((421.5, 330.0), (424.5, 278.5), (468.0, 272.5), (483.5, 324.5)),
+    lower_lid=((421.5, 330.0), (430.0, 359.0), (473.0, 371.5), (483.5, 324.5)),
+    lid_crease=((427.0, 291.0), (439.0, 273.5), (467.0, 272.5), (482.0, 288.0)),
+    iris_centre=(453.0, 319.5),
     iris_radius=23.0,
     brow_top=((421.0, 271.0), (432.0, 264.0), (447.0, 259.5), (463.0, 260.0), (482.0, 266.0)),
     brow_bottom=((421.0, 272.5), (432.0, 267.0), (447.0, 263.5), (463.0, 264.0), (480.0, 269.0)),
@@ -252,13 +252,13 @@ class AnimeDrawing:
 
     def _lashes(self, side: Side) -> None:
         upper, lower = bezier(*MIRA_ANIME.upper_lid), bezier(*MIRA_ANIME.lower_lid)
-        self._line(side(shifted(upper, 0, -2)), LASH_WIDTH, LASH, taper=(0.12, 0.75), thin=0.4)
+        self._line(side(bezier(*MIRA_ANIME.lid_crease)), 2, "#b06a62", 0.8, taper=(0.4, 0.5))
+        self._line(side(shifted(upper, 0, -1)), LASH_WIDTH, LASH, taper=(0.2, 0.75), thin=0.3)
         (x, y), _, _, _ = MIRA_ANIME.upper_lid
-        above, inside = upper[9] - (5, 3), upper[6] + (2, 0)
-        wing = [tuple(above), (x - 5, y - 5), (x - 13, y - 2), (x - 13, y - 2), (x - 4, y + 3), (x + 1, y + 1)]
+        above, inside = upper[8] - (3, 3), upper[5] + (2, 0)
+        wing = [tuple(above), (x - 4, y - 5), (x - 9, y - 3), (x - 9, y - 3), (x - 3, y + 2), (x + 1, y + 1)]
         self.canvas.fill(side(smooth([*wing, tuple(inside)])), LASH)
         self._line(side(shifted(lower[2:34], 0, 0.5)), 2.4, "#7d4352", 0.9, taper=(0.05, 0.85))
-        self._line(side(bezier(*MIRA_ANIME.lid_crease)), 2, "#b06a62", 0.8, taper=(0.4, 0.5))
 
     def _brow(self, side: Side) -> None:
         outline = smooth([*MIRA_ANIME.brow_top, MIRA_ANIME.brow_top[-1], *MIRA_ANIME.brow_bottom[::-1]], closed=True)

@@ -147,7 +147,7 @@ def set_up(environment: Environment, options: argparse.Namespace) -> int:
     interpreter = install_packages(environment, options, models.bytes_to_come)
     models.run()
     say("Characters: preparing the library")
-    is_prepared = environment.run("-m", "animator_core", "prepare", cwd=ROOT) == 0
+    is_prepared = environment.run("-m", "animator_core", "prepare", "--without-basis", cwd=ROOT) == 0
     notes = models.summary(interpreter.version)
     if not is_prepared:
         notes.append(f"The characters could not be prepared (see above): {environment.python} -m animator_core doctor")

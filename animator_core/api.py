@@ -29,6 +29,7 @@ from animator_core.liveportrait.source.features import CharacterFeatures
 from animator_core.liveportrait.source.preparation import FeaturePreparation, feature_key, unseen_features
 from animator_core.lru import CacheStatistics, LruCache
 from animator_core.renderers import RendererSettings, RendererSource
+from animator_core.rendering.per_character import PerCharacterRenderer
 from animator_core.tracking.observation import TrackedFrame
 from animator_core.tracking.trackers import create_tracker
 
@@ -129,10 +130,11 @@ class AIAnimator:
             self._shown = character_id
 
     def _cache_statistics(self) -> dict[str, float]:
-        if self._is_closed or not isinstance(self._renderer, LivePortraitRenderer):
+        renderer = self._renderer.active if isinstance(self._renderer, PerCharacterRenderer) else self._renderer
+        if self._is_closed or not isinstance(renderer, LivePortraitRenderer):
             return {}
-        scenes = self._renderer.scenes
-        return _statistics(self._renderer.motion_cache, scenes.statistics, scenes.preparation)
+        scenes = renderer.scenes
+        return _statistics(renderer.motion_cache, scenes.statistics, scenes.preparation)
 
     def _require_open(self) -> None:
         if self._is_closed:

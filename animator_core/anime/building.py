@@ -264,11 +264,11 @@ def usable_flow(flow: FloatArray, alpha: FloatArray) -> FloatArray:
 
     flow: (H, W, 2) pixels. alpha: (H, W), of the picture that it draws.
     """
-    opaque = np.where(alpha > _OPAQUE, np.float32(1), np.float32(0))
+    opaque = (alpha > _OPAQUE).astype(np.float32)
     size = flow.shape[1] // 2, flow.shape[0] // 2
-    weight = cv2.resize(opaque, size, interpolation=cv2.INTER_AREA)
-    mean = cv2.resize(flow * opaque[..., None], size, interpolation=cv2.INTER_AREA)
-    mean /= np.maximum(weight, 1e-6)[..., None]
+    weight = np.asarray(cv2.resize(opaque, size, interpolation=cv2.INTER_AREA), np.float32)
+    mean: FloatArray = cv2.resize(flow * opaque[..., None], size, interpolation=cv2.INTER_AREA)
+    mean = np.asarray(mean / np.maximum(weight, 1e-6)[..., None], np.float32)
     return _filled(mean, (weight > 0.1).astype(np.float32))
 
 

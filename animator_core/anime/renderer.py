@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Callable, Protocol
 
 import numpy as np
 
@@ -106,6 +106,12 @@ class AnimeRenderer:
         self._still = None
         if not self._is_live or self._state.fit is None:
             self._engine.want(self._state)
+
+    def settled(self, report: Callable[[float], None]) -> AnimeRenderer:
+        """Return itself with the basis of the character that is set computed; raises AnimatorError if it cannot be."""
+        if self._state is not None and not self._is_live:
+            self._engine.finish(self._state, report)
+        return self
 
     def place(self, parameters: FloatArray, captured_ns: int) -> Placement:
         """Return the character at parameters, (45,) float32, to be drawn; raises CharacterError if none is set."""

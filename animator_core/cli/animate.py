@@ -74,10 +74,11 @@ def run(options: argparse.Namespace) -> int:
     ):
         _require_fitting(options, clip)
         terminal.tell_note(renderer)
+        renderer.set_character(character)
+        renderer = terminal.settled(renderer, character)
         if isinstance(clip, TemplateClip):
             require_replaying(renderer, options.driving)
         watch = _Watch(options, clip, config)
-        renderer.set_character(character)
         times = StageTimes()
         animated = _animated(options, config, clip=clip, renderer=renderer, watch=watch, times=times)
         encoding = choose_encoding(options.output, character.has_alpha)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from animator_core import assembly
-from animator_core.cli import arguments, output_files
+from animator_core.cli import arguments, output_files, terminal
 from animator_core.config import BACKENDS, PROJECT_ROOT, Config, load_config
 from animator_core.errors import AnimatorError
 
@@ -144,7 +144,7 @@ def _measured_paths(
                     assembly.made_renderer(options.renderer, config, source, use_motion_cache=enable_optimizer)
                 )
                 renderer.set_character(character)
-                renderers.append(renderer)
+                renderers.append(terminal.settled(renderer, character))
             paths.append(MeasuredPath(renderers, enable_optimizer, lambda: assembly.make_estimator(config)))
             undo.callback(paths[-1].close)
         yield paths, renderers[0]

@@ -32,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="mark the face of this picture in a window, for drawings that no detector recognises; writes the yaml "
         "file beside it",
     )
+    parser.add_argument(
+        "--without-basis",
+        action="store_true",
+        help="leave the motion bases of anime characters, which take minutes, to the first stream",
+    )
     arguments.add_config_argument(parser)
 
 
@@ -58,6 +63,8 @@ def run(options: argparse.Namespace) -> int:
             try:
                 character = assembly.load_character(name, config)
                 _warm_up(renderer, character)
+                if not options.without_basis:
+                    terminal.settled(renderer, character)
             except AnimatorError as exc:
                 failures += 1
                 print(f"FAILED   {name}: {exc}", file=sys.stderr, flush=True)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from tqdm import tqdm
+
 if TYPE_CHECKING:
+    from animator_core.characters.character import Character
     from animator_core.rendering.contract import Renderer
 
 
@@ -13,6 +16,16 @@ def tell_note(renderer: Renderer) -> None:
     """Print the renderer's note, such as the reason for a fallback, to standard error."""
     if renderer.note:
         print(f"note: {renderer.note}", file=sys.stderr, flush=True)
+
+
+def settled(renderer: Renderer, character: Character) -> Renderer:
+    """Return the renderer that draws the character that is set, see `Renderer.settled`; shows the progress."""
+    with tqdm(total=100, unit="%", desc=f"motion basis of {character.name}", delay=0.5, leave=False) as bar:
+
+        def report(progress: float) -> None:
+            bar.update(round(progress * 100) - bar.n)
+
+        return renderer.settled(report)
 
 
 def progress_interval() -> float:

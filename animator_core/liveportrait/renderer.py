@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from typing import Callable
 
 import numpy as np
 import torch
@@ -118,6 +119,10 @@ class LivePortraitRenderer:
         keypoints = template_keypoints(template, scene.source_motion, networks=model.retargeters, options=model.options)
         frames = [keypoints[number : number + 1] for number in range(len(keypoints))]
         return [Placement(signature(each, DrivingMotion(), scene.magnification), each) for each in frames]
+
+    def settled(self, report: Callable[[float], None]) -> LivePortraitRenderer:
+        """Return itself: `set_character` computes everything."""
+        return self
 
     def warm_up(self) -> None:
         """Extract a motion, of nobody, and draw a frame; see `Renderer.warm_up`. Raises ModelError."""

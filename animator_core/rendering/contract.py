@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Callable, Protocol
 
 from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.characters.character import Character
@@ -107,6 +107,13 @@ class Renderer(Protocol):
 
         The colour is premultiplied in linear light and sRGB-encoded (`frame_ring.FORMAT_BGRA_PREMULTIPLIED`).
         The array is reused by the next call.
+        """
+        ...
+
+    def settled(self, report: Callable[[float], None]) -> Renderer:
+        """Return the renderer that draws the character that is set when nothing is left to compute in the background.
+
+        report: called with the progress, 0 to 1. Raises AnimatorError if it cannot be computed.
         """
         ...
 

@@ -43,8 +43,8 @@ class BasisRenderer(Renderer, Protocol):
 class PerCharacterRenderer:
     """Draws by ``anime`` the characters that suit it, as soon as they are computed; all else by ``usual``.
 
-    warp: for characters whose description asks for it; may be ``usual`` itself. make_anime: called in the thread that
-    prepares, for the first character that may suit it. may_suit: a quick look that spares photographs the networks.
+    warp: for characters whose description asks for it; may be ``usual`` itself. make_anime: called for the
+    first character that may suit it. may_suit: a quick look that spares photographs the networks.
     is_forced: whether every character is drawn by ``anime`` if it can be, unless its description says otherwise.
     """
 
@@ -104,17 +104,16 @@ class PerCharacterRenderer:
 
     def prepare(self, character: Character) -> None:
         """Prepare ``character`` for the renderers that may draw it; raises CharacterError if none can."""
-        if self._may_be_anime(character):
-            if self._anime is None:
-                self._anime = self._make_anime()
-            self._anime.prepare(character)
-            if character.landmarks is None and self._anime.find_head(character):
+        anime = self._anime_for(character)
+        if anime is not None:
+            anime.prepare(character)
+            if character.landmarks is None and anime.find_head(character):
                 return
         self._without_anime(character).prepare(character)
 
     def set_character(self, character: Character) -> None:
-        """Draw ``character`` from now on, after `prepare`; raises CharacterError if it cannot be drawn."""
-        anime = self._anime if self._may_be_anime(character) else None
+        """Draw ``character`` from now on; raises CharacterError if it cannot be drawn."""
+        anime = self._anime_for(character)
         other: Renderer | None = self._without_anime(character)
         if anime is not None and character.landmarks is None and anime.find_head(character):
             other = None
@@ -123,6 +122,14 @@ class PerCharacterRenderer:
         if anime is not None:
             anime.set_character(character)
         self._character, self._other, self._is_candidate = character, other, anime is not None
+
+    def settled(self, report: Callable[[float], None]) -> Renderer:
+        """Return the renderer of the character that is set, with its basis computed; raises AnimatorError."""
+        anime = self._anime
+        if anime is not None and self._character is not None and self._is_candidate:
+            if anime.find_head(self._character) and self._wants_anime(anime):
+                anime.settled(report)
+        return self.active.settled(report)
 
     def draw(self, placement: Placement) -> UInt8Array:
         """Return the character as placed by the driver: (H, W, 4) uint8 BGRA; see `Renderer.draw`."""
@@ -144,6 +151,14 @@ class PerCharacterRenderer:
         """All renderers, each once."""
         made = (self._usual, self._warp, *(() if self._anime is None else (self._anime,)))
         return tuple({id(each): each for each in made}.values())
+
+    def _anime_for(self, character: Character) -> BasisRenderer | None:
+        """Return the renderer of anime characters if it may draw this one."""
+        if not self._may_be_anime(character):
+            return None
+        if self._anime is None:
+            self._anime = self._make_anime()
+        return self._anime
 
     def _without_anime(self, character: Character) -> Renderer:
         return self._warp if character.renderer == "warp" else self._usual

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Callable
+
 import numpy as np
 
 from animator_core.arrays import FloatArray, UInt8Array
@@ -74,6 +76,10 @@ class WarpRenderer:
     def render(self, motion: DrivingMotion) -> UInt8Array:
         """Return the character in ``motion``, see `draw`."""
         return self.draw(self.place(motion))
+
+    def settled(self, report: Callable[[float], None]) -> WarpRenderer:
+        """Return itself: `set_character` computes everything."""
+        return self
 
     def warm_up(self) -> None:
         """Draw a frame; see `Renderer.warm_up`."""

@@ -43,6 +43,12 @@ class ColouredFaceNetworks:
             moved[:, channel][closes] = -1
         return _Change(moved)
 
+    def decompose(self, picture: torch.Tensor) -> None:
+        return None
+
+    def __call__(self, picture: torch.Tensor, layers: None, pose: torch.Tensor) -> torch.Tensor:
+        return self.change_face(picture, pose).moved
+
 
 def blank(height: int = 600, width: int = 500) -> np.ndarray:
     """Return a transparent picture, (H, W, 4) uint8 RGBA."""

@@ -1,7 +1,7 @@
 """Finds the head of a character for the anime networks, and says whether they will move it well.
 
 The place is that of the description, else that of the landmarks, else the networks themselves find the eyes. Except for
-the first, it is refined until the networks see the eyes where they belong.
+the first, it is refined until the networks find the eyes in their proper place.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Head = tuple[HeadPlace, Response]
 
 @dataclass(frozen=True)
 class Fit:
-    """Where the head is, and whether the anime networks suit the character.
+    """The place of the head, and whether the anime networks suit the character.
 
     source: "yaml", "landmarks", "networks" or "silhouette", the origin of the place. fits: whether the networks close
     its eyes and little else. prefers_anime: whether they move it better than the warp, so the mouth as well.
@@ -137,7 +137,7 @@ def _place_of_landmarks(landmarks: FloatArray) -> HeadPlace:
 
 
 def _refined(networks: AnimeNetworks, linear: FloatArray, place: HeadPlace) -> Head | None:
-    """Return the place near ``place`` with the eyes where they belong, and the answer there; None without a face."""
+    """Return the place near ``place`` with the eyes in theirs, and the answer there; None without a face."""
     response = respond(networks, linear, place)
     for _ in range(_REFINEMENTS):
         if response is None or not response.is_face or response.is_settled():

@@ -1,4 +1,4 @@
-"""How the face network answers at a place of the head: where it closes which eye, and whether it opens a mouth.
+"""How the face network answers at a place of the head: which eyes it closes, and whether it opens a mouth.
 
 Placed right, the winks change one eye each and nothing else; on photographs and off the head they change little, or
 something elsewhere. The eyes are found anywhere in the network's view, at 0.7 to 1.4 times the size that is best.
@@ -69,7 +69,7 @@ class Response:
         return float(np.degrees(np.arctan2(lower - upper, right - left)))
 
     def better(self, place: HeadPlace) -> HeadPlace:
-        """Return the place that has the eyes where they belong, of the ``place`` that was answered so."""
+        """Return the place that has the eyes in theirs; place: the one that was answered so."""
         (left, upper), (right, lower) = self.eyes
         distance = float(np.hypot(right - left, lower - upper))
         return place_of_eyes(
@@ -80,14 +80,14 @@ class Response:
         )
 
     def is_settled(self) -> bool:
-        """Return whether the eyes are where they belong."""
+        """Return whether the eyes are in their place."""
         (left, upper), (right, lower) = self.eyes
         away = max(abs(left + right) / 2, abs((upper + lower) / 2 - EYES_BELOW))
         return away < 2 and abs(right - left - EYE_DISTANCE) < 2
 
 
 def place_of_eyes(x: float, y: float, *, distance: float) -> HeadPlace:
-    """Return the place that puts the eyes where they belong; their middle and distance in pixels of the picture."""
+    """Return the place that puts the eyes in theirs; their middle and distance in pixels of the picture."""
     scale = EYE_DISTANCE / distance
     return HeadPlace((x, y - EYES_BELOW / scale), scale)
 

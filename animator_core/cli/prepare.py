@@ -12,6 +12,7 @@ from animator_core import assembly
 from animator_core.arrays import FloatArray
 from animator_core.characters.character import Character
 from animator_core.cli import arguments, terminal
+from animator_core.cli.anime_fit import AnimeCheck
 from animator_core.config import Config, load_config
 from animator_core.errors import AnimatorError, CharacterError
 from animator_core.ipc.character_names import list_other_pictures
@@ -51,20 +52,22 @@ def run(options: argparse.Namespace) -> int:
         _tell_other_pictures(library.directory)
     if not names:
         raise CharacterError(f"there is no picture in {library.directory}", "put a PNG, JPEG or WebP of a face there")
-    failures = 0
+    failures, anime = 0, AnimeCheck(config, options.renderer)
     with assembly.made_renderer(options.renderer, config) as renderer:
         terminal.tell_note(renderer)
         for name in names:
+            character = None
             try:
                 character = assembly.load_character(name, config)
                 _warm_up(renderer, character)
+                print(f"prepared {_describe(character)}", flush=True)
+                for warning in warnings_for(character):
+                    print(f"         note: {warning}", flush=True)
             except AnimatorError as exc:
                 failures += 1
                 print(f"FAILED   {name}: {exc}", file=sys.stderr, flush=True)
-                continue
-            print(f"prepared {_describe(character)}", flush=True)
-            for warning in warnings_for(character):
-                print(f"         note: {warning}", flush=True)
+            if character is not None:
+                anime.tell(character)
     if failures:
         print(f"{failures} of {len(names)} characters cannot be used", file=sys.stderr)
     return 1 if failures else 0

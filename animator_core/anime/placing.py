@@ -15,7 +15,7 @@ import numpy as np
 from animator_core.anime.background import without_background
 from animator_core.anime.network_picture import CENTER, linear_light, sampled
 from animator_core.anime.networks.chain import AnimeNetworks
-from animator_core.anime.response import HIGHEST_TILT_DEG, Point, Response, changes, place_of_eyes, respond, spots
+from animator_core.anime.response import HIGHEST_TILT_DEG, Point, Response, place_of_eyes, respond, spots, winks_change
 from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.characters.character import Character
 from animator_core.characters.head_place import HeadPlace
@@ -25,7 +25,6 @@ _REFINEMENTS = 4
 _LANDMARK_EYES = ((33, 133), (263, 362))
 _DRAWN_EYES = 1.13
 """Distance of drawn eyes in that of the landmarks, which sit too close together on large eyes."""
-_WINKS: tuple[dict[str, float], ...] = ({"eye_wink_right": 1.0}, {"eye_wink_left": 1.0})
 _VIEW = 320
 """Side of the search's view in network pixels; in larger ones the networks answer with nonsense at the edges."""
 _STEP = 208
@@ -37,9 +36,9 @@ _HEADS_HIGH = (130.0, 210.0, 340.0, 550.0, 880.0)
 _CANDIDATES = 6
 _LEAST_SPOT = 10.0
 _LEAST_COVER = 0.1
-_NO_HEAD = "no head found, upright and with open eyes; show its place with `prepare --pick`"
+_NO_HEAD = "no head found, upright and with open eyes; show it with `prepare --renderer anime --pick`"
 _NO_EYES = "the networks do not know its eyes: a photograph, a covered or turned face, or the wrong place"
-_NO_MOUTH = "its eyes close, but its mouth does not open: the warp suits it better"
+_NO_MOUTH = "its eyes close, but its mouth does not open"
 _HEAD_RADIUS = 72
 _HEAD_HEIGHT = 120.0
 
@@ -79,7 +78,7 @@ def find_place(character: Character, networks: AnimeNetworks) -> Fit:
         return _judged(character.head, respond(networks, linear, character.head), source="yaml", picture=picture)
     place = None if character.landmarks is None else _place_of_landmarks(character.landmarks)
     source = "landmarks"
-    found = None if place is None else _refined(networks, linear, place)
+    found = None if place is None else refined(networks, linear, place)
     # Photographs have landmarks, and a search would only take time.
     if found is None and (place is None or character.renderer == "anime"):
         source, found = "networks", next(_search(networks, linear), None)
@@ -95,8 +94,9 @@ def find_place(character: Character, networks: AnimeNetworks) -> Fit:
     if other is None:
         return fit
     (x, y), (other_x, other_y) = found[0].center, other.center
-    two = f"two heads, at ({x:.0f}, {y:.0f}) and ({other_x:.0f}, {other_y:.0f}): choose one with `prepare --pick`"
-    return replace(fit, fits=False, reason=two, prefers_anime=False)
+    two = f"two heads, at ({x:.0f}, {y:.0f}) and ({other_x:.0f}, {other_y:.0f})"
+    reason = f"{two}: choose one with `prepare --renderer anime --pick`"
+    return replace(fit, fits=False, reason=reason, prefers_anime=False)
 
 
 def _judged(place: HeadPlace, response: Response | None, *, source: str, picture: UInt8Array) -> Fit:
@@ -136,7 +136,7 @@ def _place_of_landmarks(landmarks: FloatArray) -> HeadPlace:
     return place_of_eyes(float(x), float(y), distance=distance)
 
 
-def _refined(networks: AnimeNetworks, linear: FloatArray, place: HeadPlace) -> Head | None:
+def refined(networks: AnimeNetworks, linear: FloatArray, place: HeadPlace) -> Head | None:
     """Return the place near ``place`` with the eyes in theirs, and the answer there; None without a face."""
     response = respond(networks, linear, place)
     for _ in range(_REFINEMENTS):
@@ -163,12 +163,11 @@ def _heads_in_view(networks: AnimeNetworks, linear: FloatArray, view: HeadPlace)
     seen = sampled(linear, view, (rows, columns))
     if seen[3].mean() < _LEAST_COVER:
         return
-    (change,) = changes(networks, seen, poses=_WINKS)
-    for left, right in _pairs(spots(change)):
+    for left, right in _pairs(spots(winks_change(networks, seen))):
         middle = (np.array(left) + right) / 2
         x, y = (middle - half) / view.scale + view.center
         distance = float(np.hypot(*(np.array(right) - left))) / view.scale
-        found = _refined(networks, linear, place_of_eyes(float(x), float(y), distance=distance))
+        found = refined(networks, linear, place_of_eyes(float(x), float(y), distance=distance))
         if found is not None:
             yield found
             return

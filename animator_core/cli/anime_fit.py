@@ -91,8 +91,8 @@ class AnimeCheck:
 def described(fit: Fit) -> str:
     """Return in words whether the networks suit a character, and why."""
     verdict = "fits" if fit.fits else "does not fit"
-    better = "anime" if fit.prefers_anime else "the warp"
-    return f"{verdict} ({_SOURCES[fit.source]}): {fit.reason}; better suited: {better}"
+    better = "anime" if fit.prefers_anime else "another renderer"
+    return f"{verdict} ({_SOURCES[fit.source]}): {fit.reason}; {better} suits it better"
 
 
 def _shows(path: Path, content: str) -> bool:

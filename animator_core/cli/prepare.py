@@ -13,7 +13,8 @@ from animator_core.arrays import FloatArray
 from animator_core.characters.character import Character
 from animator_core.cli import arguments, terminal
 from animator_core.cli.anime_fit import AnimeCheck
-from animator_core.config import Config, load_config
+from animator_core.cli.picker.asking import pick_face, pick_head
+from animator_core.config import load_config
 from animator_core.errors import AnimatorError, CharacterError
 from animator_core.ipc.character_names import list_other_pictures
 from animator_core.ipc.protocol import RENDERERS
@@ -30,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pick",
         metavar="FILE",
-        help="mark the face of this picture in a window, for drawings that no detector recognises; writes the yaml "
-        "file beside it",
+        help="mark the face of this picture in a window, for drawings that no detector recognises, with --renderer "
+        "anime the head, and see how it moves; writes the yaml file beside it",
     )
     arguments.add_config_argument(parser)
 
@@ -43,7 +44,8 @@ def run(options: argparse.Namespace) -> int:
     names = list(options.files)
     if options.pick is not None:
         path = assembly.picture_path(options.pick, library)
-        if not _pick(path, config):
+        pick = pick_head if (options.renderer or config.ai_model.type) == "anime" else pick_face
+        if not pick(path, config):
             print("nothing was changed", flush=True)
             return 1
         names = [str(path), *names]
@@ -78,29 +80,6 @@ def _tell_other_pictures(folder: Path) -> None:
     if others:
         text = f"{', '.join(others)} in {folder} cannot be used; save as PNG, JPEG or WebP"
         print(f"note: {text}", file=sys.stderr, flush=True)
-
-
-def _pick(path: Path, config: Config) -> bool:
-    """Let the user mark the face and write it beside the picture; return False if they cancelled."""
-    from animator_core.characters.description import read_description, write_description
-    from animator_core.characters.face_picker import FacePicker
-    from animator_core.characters.face_search import find_landmarks, over_grey
-    from animator_core.characters.library import project_detector
-    from animator_core.characters.picture import load_picture
-    from animator_core.cli.picker.controller import PickController
-    from animator_core.cli.picker.window import pick
-
-    picture = load_picture(path)
-    read_description(path)  # reports an unreadable one before the work
-    height, width = picture.shape[:2]
-    with project_detector() as detect:
-        look_closer = config.character.auto_crop
-        picker = FacePicker(width, height, lambda crop: find_landmarks(picture, detect, crop, look_closer=look_closer))
-        picked = pick(PickController(over_grey(picture), picker))
-    if picked is None:
-        return False
-    print(f"wrote {write_description(path, picked.crop, picked.key_points)}", flush=True)
-    return True
 
 
 def _warm_up(renderer: Renderer, character: Character) -> None:

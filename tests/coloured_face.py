@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -42,6 +43,9 @@ class ColouredFaceNetworks:
             closes = is_own & (pose[:, parameters.INDEX[name]] > 0.5)[:, None, None]
             moved[:, channel][closes] = -1
         return _Change(moved)
+
+    def parameters(self) -> Iterator[torch.Tensor]:
+        yield torch.zeros(())
 
     def decompose(self, picture: torch.Tensor) -> None:
         return None

@@ -57,10 +57,11 @@ def contact_sheet(
     """
     cells = []
     with torch.inference_mode():
-        seen = network_picture(picture, place)
+        device = next(networks.parameters()).device
+        seen = network_picture(picture, place).to(device)
         layers = networks.decompose(seen)
         for name, values in POSES:
-            drawn = networks(seen, layers, torch.from_numpy(parameters.pose(values))[None])
+            drawn = networks(seen, layers, torch.from_numpy(parameters.pose(values))[None].to(device))
             cells.append(_labelled(over_grey(drawn)[_SHOWN], name))
             tell(len(cells))
     rows = (cells[first : first + _IN_A_ROW] for first in range(0, len(cells), _IN_A_ROW))
@@ -69,7 +70,7 @@ def contact_sheet(
 
 def over_grey(drawn: torch.Tensor) -> UInt8Array:
     """Return a picture of the networks, (1, 4, H, W), over grey, as (H, W, 3) uint8 RGB."""
-    linear = ((drawn[0].numpy() + 1) / 2).clip(0, 1)
+    linear = ((drawn[0].cpu().numpy() + 1) / 2).clip(0, 1)
     encoded = encode_srgb(linear[:3] + (1 - linear[3]) * _GREY)
     return np.asarray(np.rint(encoded.transpose(1, 2, 0) * 255), np.uint8)
 

@@ -21,6 +21,8 @@ from animator_core.characters.character import Character
 from animator_core.characters.head_place import HeadPlace
 from animator_core.errors import AnimatorError
 
+_SEARCHED = 1080, 1080
+"""Size to which larger pictures are reduced for the search."""
 _REFINEMENTS = 4
 _LANDMARK_EYES = ((33, 133), (263, 362))
 _DRAWN_EYES = 1.13
@@ -37,6 +39,7 @@ _CANDIDATES = 6
 _LEAST_SPOT = 10.0
 _LEAST_COVER = 0.1
 _NO_HEAD = "no head found, upright and with open eyes; show it with `prepare --renderer anime --pick`"
+_TWO_HEADS = "there are two heads; choose one with `prepare --renderer anime --pick`"
 _NO_EYES = "the networks do not know its eyes: a photograph, a covered or turned face, or the wrong place"
 _NO_MOUTH = "its eyes close, but its mouth does not open"
 _HEAD_RADIUS = 72
@@ -73,6 +76,14 @@ def find_place(character: Character, networks: AnimeNetworks) -> Fit:
         picture = without_background(character.picture)
     except AnimatorError as exc:
         return _unfit(_guess(character.picture), "silhouette", str(exc), picture=character.picture)
+    reduced = replace(character, picture=picture).within(_SEARCHED)
+    fit = _found(reduced, networks)
+    x, y = (picture.shape[axis] / reduced.picture.shape[axis] for axis in (1, 0))
+    return replace(fit, place=character.head or fit.place.resized(x, y), picture=picture)
+
+
+def _found(character: Character, networks: AnimeNetworks) -> Fit:
+    picture = character.picture
     linear = linear_light(picture)
     if character.head is not None:
         return _judged(character.head, respond(networks, linear, character.head), source="yaml", picture=picture)
@@ -90,13 +101,9 @@ def find_place(character: Character, networks: AnimeNetworks) -> Fit:
             return _unfit(_guess(picture), "silhouette", _NO_HEAD, picture=picture)
         return _judged(place, None, source="landmarks", picture=picture)
     fit = _judged(*found, source=source, picture=picture)
-    other = _other_head(networks, linear, found[0])
-    if other is None:
-        return fit
-    (x, y), (other_x, other_y) = found[0].center, other.center
-    two = f"two heads, at ({x:.0f}, {y:.0f}) and ({other_x:.0f}, {other_y:.0f})"
-    reason = f"{two}: choose one with `prepare --renderer anime --pick`"
-    return replace(fit, fits=False, reason=reason, prefers_anime=False)
+    if _has_other_head(networks, linear, found[0]):
+        return replace(fit, fits=False, reason=_TWO_HEADS, prefers_anime=False)
+    return fit
 
 
 def _judged(place: HeadPlace, response: Response | None, *, source: str, picture: UInt8Array) -> Fit:
@@ -184,15 +191,15 @@ def _pairs(found: list[tuple[float, Point]]) -> list[tuple[Point, Point]]:
     return [(left, right) for _, left, right in sorted(pairs, reverse=True)[:2]]
 
 
-def _other_head(networks: AnimeNetworks, linear: FloatArray, place: HeadPlace) -> HeadPlace | None:
-    """Return the place of another head of about the same size and height, None without one."""
+def _has_other_head(networks: AnimeNetworks, linear: FloatArray, place: HeadPlace) -> bool:
+    """Return whether there is another head of about the same size and height."""
     radius = _HEAD_RADIUS / place.scale
     columns, rows = (slice(max(0, round(middle - radius)), max(0, round(middle + radius))) for middle in place.center)
     others = linear.copy()
     others[:, rows, columns] = 0
     left, _, right, _ = _bounds(others[3, rows.start : rows.stop])
     views = (HeadPlace((x, place.center[1]), place.scale) for x in _middles(left, right, _STEP / place.scale))
-    return next((head for view in views for head, _ in _heads_in_view(networks, others, view)), None)
+    return any(True for view in views for _ in _heads_in_view(networks, others, view))
 
 
 def _bounds(alpha: FloatArray) -> tuple[int, int, int, int]:

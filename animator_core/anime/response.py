@@ -120,10 +120,11 @@ def drawn_faces(networks: AnimeNetworks, face: FloatArray, *, poses: tuple[dict[
 
     face: (4, H, W) premultiplied linear light; of 192×192, or other multiples of 32.
     """
-    vectors = torch.from_numpy(np.stack([parameters.pose(each) for each in poses]))
+    device = next(networks.parameters()).device
+    vectors = torch.from_numpy(np.stack([parameters.pose(each) for each in poses])).to(device)
     with torch.inference_mode():
-        seen = as_networks_take(face).expand(len(poses), -1, -1, -1)
-        return np.asarray(networks.change_face(seen, vectors).apply(seen).numpy())
+        seen = as_networks_take(face).to(device).expand(len(poses), -1, -1, -1)
+        return np.asarray(networks.change_face(seen, vectors).apply(seen).cpu().numpy())
 
 
 def spots(change: FloatArray) -> list[tuple[float, Point]]:

@@ -12,6 +12,7 @@ from animator_core.errors import CharacterError
 
 if TYPE_CHECKING:
     from animator_core.animation.services import Services
+    from animator_core.anime.networks.chain import AnimeNetworks
     from animator_core.characters.character import Character
     from animator_core.characters.library import CharacterLibrary
     from animator_core.clips.driving_clip import DrivingClip
@@ -124,6 +125,19 @@ def make_renderer_source(config: Config) -> RendererSource:
         anime=config.anime,
     )
     return RendererSource(settings, _gpu_name)
+
+
+def load_anime_networks(config: Config) -> AnimeNetworks | None:
+    """Return the anime networks on the CPU, None without their weights; raises WeightsError for damaged ones."""
+    from animator_core.config import MODELS_DIR
+    from animator_core.installation.model_files import ANIME
+
+    folder = MODELS_DIR / "anime"
+    if not all((folder / model.name).is_file() for model in ANIME):
+        return None
+    from animator_core.anime.networks.weights import load_networks
+
+    return load_networks(folder, config.performance.cache_dir)
 
 
 def _gpu_name() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -42,6 +43,15 @@ class ColouredFaceNetworks:
             closes = is_own & (pose[:, parameters.INDEX[name]] > 0.5)[:, None, None]
             moved[:, channel][closes] = -1
         return _Change(moved)
+
+    def parameters(self) -> Iterator[torch.Tensor]:
+        yield torch.zeros(())
+
+    def decompose(self, picture: torch.Tensor) -> None:
+        return None
+
+    def __call__(self, picture: torch.Tensor, layers: None, pose: torch.Tensor) -> torch.Tensor:
+        return self.change_face(picture, pose).moved
 
 
 def blank(height: int = 600, width: int = 500) -> np.ndarray:

@@ -173,6 +173,7 @@ def put_in_place(
 
     monkeypatch.setattr(assembly, "made_renderer", made_renderer)
     monkeypatch.setattr(assembly, "make_services", services)
+    monkeypatch.setattr(assembly, "load_anime_networks", lambda config: None)
     monkeypatch.setattr(assembly, "make_tracker", lambda config: tracker)
     if shown is not None:
         monkeypatch.setattr(assembly, "load_character", lambda text, config: shown)

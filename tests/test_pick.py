@@ -298,7 +298,7 @@ def test_without_a_screen_there_is_a_remedy(
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     assert prepare(robot, "--pick", str(robot)) == 1
-    assert "write crop or landmarks" in capsys.readouterr().err
+    assert "write crop, landmarks or anime" in capsys.readouterr().err
     assert not robot.with_suffix(".yaml").exists()
 
 

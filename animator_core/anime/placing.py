@@ -1,7 +1,7 @@
 """Finds the head of a character for the anime networks, and says whether they will move it well.
 
 The place is that of the description, else that of the landmarks, else the networks themselves find the eyes. Except for
-the first, it is refined until the networks see the eyes where they belong.
+the first, it is refined until the networks find the eyes in their proper place.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ import numpy as np
 from animator_core.anime.background import without_background
 from animator_core.anime.network_picture import CENTER, linear_light, sampled
 from animator_core.anime.networks.chain import AnimeNetworks
-from animator_core.anime.response import HIGHEST_TILT_DEG, Point, Response, changes, place_of_eyes, respond, spots
+from animator_core.anime.response import HIGHEST_TILT_DEG, Point, Response, place_of_eyes, respond, spots, winks_change
 from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.characters.character import Character
 from animator_core.characters.head_place import HeadPlace
 from animator_core.errors import AnimatorError
 
+_SEARCHED = 1080, 1080
+"""Size to which larger pictures are reduced for the search."""
 _REFINEMENTS = 4
 _LANDMARK_EYES = ((33, 133), (263, 362))
 _DRAWN_EYES = 1.13
 """Distance of drawn eyes in that of the landmarks, which sit too close together on large eyes."""
-_WINKS: tuple[dict[str, float], ...] = ({"eye_wink_right": 1.0}, {"eye_wink_left": 1.0})
 _VIEW = 320
 """Side of the search's view in network pixels; in larger ones the networks answer with nonsense at the edges."""
 _STEP = 208
@@ -37,9 +38,10 @@ _HEADS_HIGH = (130.0, 210.0, 340.0, 550.0, 880.0)
 _CANDIDATES = 6
 _LEAST_SPOT = 10.0
 _LEAST_COVER = 0.1
-_NO_HEAD = "no head found, upright and with open eyes; show its place with `prepare --pick`"
+_NO_HEAD = "no head found, upright and with open eyes; show it with `prepare --renderer anime --pick`"
+_TWO_HEADS = "there are two heads; choose one with `prepare --renderer anime --pick`"
 _NO_EYES = "the networks do not know its eyes: a photograph, a covered or turned face, or the wrong place"
-_NO_MOUTH = "its eyes close, but its mouth does not open: the warp suits it better"
+_NO_MOUTH = "its eyes close, but its mouth does not open"
 _HEAD_RADIUS = 72
 _HEAD_HEIGHT = 120.0
 
@@ -49,7 +51,7 @@ Head = tuple[HeadPlace, Response]
 
 @dataclass(frozen=True)
 class Fit:
-    """Where the head is, and whether the anime networks suit the character.
+    """The place of the head, and whether the anime networks suit the character.
 
     source: "yaml", "landmarks", "networks" or "silhouette", the origin of the place. fits: whether the networks close
     its eyes and little else. prefers_anime: whether they move it better than the warp, so the mouth as well.
@@ -74,12 +76,20 @@ def find_place(character: Character, networks: AnimeNetworks) -> Fit:
         picture = without_background(character.picture)
     except AnimatorError as exc:
         return _unfit(_guess(character.picture), "silhouette", str(exc), picture=character.picture)
+    reduced = replace(character, picture=picture).within(_SEARCHED)
+    fit = _found(reduced, networks)
+    x, y = (picture.shape[axis] / reduced.picture.shape[axis] for axis in (1, 0))
+    return replace(fit, place=character.head or fit.place.resized(x, y), picture=picture)
+
+
+def _found(character: Character, networks: AnimeNetworks) -> Fit:
+    picture = character.picture
     linear = linear_light(picture)
     if character.head is not None:
         return _judged(character.head, respond(networks, linear, character.head), source="yaml", picture=picture)
     place = None if character.landmarks is None else _place_of_landmarks(character.landmarks)
     source = "landmarks"
-    found = None if place is None else _refined(networks, linear, place)
+    found = None if place is None else refined(networks, linear, place)
     # Photographs have landmarks, and a search would only take time.
     if found is None and (place is None or character.renderer == "anime"):
         source, found = "networks", next(_search(networks, linear), None)
@@ -91,12 +101,9 @@ def find_place(character: Character, networks: AnimeNetworks) -> Fit:
             return _unfit(_guess(picture), "silhouette", _NO_HEAD, picture=picture)
         return _judged(place, None, source="landmarks", picture=picture)
     fit = _judged(*found, source=source, picture=picture)
-    other = _other_head(networks, linear, found[0])
-    if other is None:
-        return fit
-    (x, y), (other_x, other_y) = found[0].center, other.center
-    two = f"two heads, at ({x:.0f}, {y:.0f}) and ({other_x:.0f}, {other_y:.0f}): choose one with `prepare --pick`"
-    return replace(fit, fits=False, reason=two, prefers_anime=False)
+    if _has_other_head(networks, linear, found[0]):
+        return replace(fit, fits=False, reason=_TWO_HEADS, prefers_anime=False)
+    return fit
 
 
 def _judged(place: HeadPlace, response: Response | None, *, source: str, picture: UInt8Array) -> Fit:
@@ -136,8 +143,8 @@ def _place_of_landmarks(landmarks: FloatArray) -> HeadPlace:
     return place_of_eyes(float(x), float(y), distance=distance)
 
 
-def _refined(networks: AnimeNetworks, linear: FloatArray, place: HeadPlace) -> Head | None:
-    """Return the place near ``place`` with the eyes where they belong, and the answer there; None without a face."""
+def refined(networks: AnimeNetworks, linear: FloatArray, place: HeadPlace) -> Head | None:
+    """Return the place near ``place`` with the eyes in theirs, and the answer there; None without a face."""
     response = respond(networks, linear, place)
     for _ in range(_REFINEMENTS):
         if response is None or not response.is_face or response.is_settled():
@@ -163,12 +170,11 @@ def _heads_in_view(networks: AnimeNetworks, linear: FloatArray, view: HeadPlace)
     seen = sampled(linear, view, (rows, columns))
     if seen[3].mean() < _LEAST_COVER:
         return
-    (change,) = changes(networks, seen, poses=_WINKS)
-    for left, right in _pairs(spots(change)):
+    for left, right in _pairs(spots(winks_change(networks, seen))):
         middle = (np.array(left) + right) / 2
         x, y = (middle - half) / view.scale + view.center
         distance = float(np.hypot(*(np.array(right) - left))) / view.scale
-        found = _refined(networks, linear, place_of_eyes(float(x), float(y), distance=distance))
+        found = refined(networks, linear, place_of_eyes(float(x), float(y), distance=distance))
         if found is not None:
             yield found
             return
@@ -185,15 +191,15 @@ def _pairs(found: list[tuple[float, Point]]) -> list[tuple[Point, Point]]:
     return [(left, right) for _, left, right in sorted(pairs, reverse=True)[:2]]
 
 
-def _other_head(networks: AnimeNetworks, linear: FloatArray, place: HeadPlace) -> HeadPlace | None:
-    """Return the place of another head of about the same size and height, None without one."""
+def _has_other_head(networks: AnimeNetworks, linear: FloatArray, place: HeadPlace) -> bool:
+    """Return whether there is another head of about the same size and height."""
     radius = _HEAD_RADIUS / place.scale
     columns, rows = (slice(max(0, round(middle - radius)), max(0, round(middle + radius))) for middle in place.center)
     others = linear.copy()
     others[:, rows, columns] = 0
     left, _, right, _ = _bounds(others[3, rows.start : rows.stop])
     views = (HeadPlace((x, place.center[1]), place.scale) for x in _middles(left, right, _STEP / place.scale))
-    return next((head for view in views for head, _ in _heads_in_view(networks, others, view)), None)
+    return any(True for view in views for _ in _heads_in_view(networks, others, view))
 
 
 def _bounds(alpha: FloatArray) -> tuple[int, int, int, int]:

@@ -1,4 +1,4 @@
-"""How the face network answers at a place of the head: where it closes which eye, and whether it opens a mouth.
+"""How the face network answers at a place of the head: which eyes it closes, and whether it opens a mouth.
 
 Placed right, the winks change one eye each and nothing else; on photographs and off the head they change little, or
 something elsewhere. The eyes are found anywhere in the network's view, at 0.7 to 1.4 times the size that is best.
@@ -27,7 +27,7 @@ _LEAST_PURITY = 0.72
 """Drawn faces have 0.79 to 0.98, photographs up to 0.65."""
 _LEAST_CHANGE = 20.0
 _LEAST_MOUTH = 8.0
-_POSES: tuple[dict[str, float], ...] = ({}, {"eye_wink_left": 1.0}, {"eye_wink_right": 1.0}, {"mouth_aaa": 1.0})
+POSES: tuple[dict[str, float], ...] = ({}, {"eye_wink_left": 1.0}, {"eye_wink_right": 1.0}, {"mouth_aaa": 1.0})
 HIGHEST_TILT_DEG = 20.0
 
 Point = tuple[float, float]
@@ -69,7 +69,7 @@ class Response:
         return float(np.degrees(np.arctan2(lower - upper, right - left)))
 
     def better(self, place: HeadPlace) -> HeadPlace:
-        """Return the place that has the eyes where they belong, of the ``place`` that was answered so."""
+        """Return the place that has the eyes in theirs; place: the one that was answered so."""
         (left, upper), (right, lower) = self.eyes
         distance = float(np.hypot(right - left, lower - upper))
         return place_of_eyes(
@@ -80,21 +80,26 @@ class Response:
         )
 
     def is_settled(self) -> bool:
-        """Return whether the eyes are where they belong."""
+        """Return whether the eyes are in their place."""
         (left, upper), (right, lower) = self.eyes
         away = max(abs(left + right) / 2, abs((upper + lower) / 2 - EYES_BELOW))
         return away < 2 and abs(right - left - EYE_DISTANCE) < 2
 
 
 def place_of_eyes(x: float, y: float, *, distance: float) -> HeadPlace:
-    """Return the place that puts the eyes where they belong; their middle and distance in pixels of the picture."""
+    """Return the place that puts the eyes in theirs; their middle and distance in pixels of the picture."""
     scale = EYE_DISTANCE / distance
     return HeadPlace((x, y - EYES_BELOW / scale), scale)
 
 
 def respond(networks: AnimeNetworks, linear: FloatArray, place: HeadPlace) -> Response | None:
     """Return the answer at a place, None if no eye closes; linear: of `network_picture.linear_light`."""
-    left_wink, right_wink, open_mouth = changes(networks, sampled(linear, place, FACE), poses=_POSES)
+    return response_of(drawn_faces(networks, sampled(linear, place, FACE), poses=POSES))
+
+
+def response_of(drawn: FloatArray) -> Response | None:
+    """Return the answer that the faces in `POSES` give, (4, 4, 192, 192) of `drawn_faces`; None if no eye closes."""
+    left_wink, right_wink, open_mouth = _changes(drawn)
     # The character's left eye is on the right.
     own = [_largest_spot(np.maximum(a - b, 0)) for a, b in ((right_wink, left_wink), (left_wink, right_wink))]
     left, right = own
@@ -105,16 +110,21 @@ def respond(networks: AnimeNetworks, linear: FloatArray, place: HeadPlace) -> Re
     return Response(eyes, purity, change=min(left[0], right[0]), mouth=_mouth_change(open_mouth, eyes))
 
 
-def changes(networks: AnimeNetworks, face: FloatArray, *, poses: tuple[dict[str, float], ...]) -> FloatArray:
-    """Return how each pose but the first changes a face compared to the first, (N - 1, H, W) float32, 0 to 2.
+def winks_change(networks: AnimeNetworks, face: FloatArray) -> FloatArray:
+    """Return how the winks of both eyes differ, (H, W) float32, 0 to 2; face: see `drawn_faces`."""
+    return np.asarray(_changes(drawn_faces(networks, face, poses=POSES[1:3]))[0])
+
+
+def drawn_faces(networks: AnimeNetworks, face: FloatArray, *, poses: tuple[dict[str, float], ...]) -> FloatArray:
+    """Return a face in each pose, (N, 4, H, W) float32, -1 to 1.
 
     face: (4, H, W) premultiplied linear light; of 192×192, or other multiples of 32.
     """
-    vectors = torch.from_numpy(np.stack([parameters.pose(each) for each in poses]))
+    device = next(networks.parameters()).device
+    vectors = torch.from_numpy(np.stack([parameters.pose(each) for each in poses])).to(device)
     with torch.inference_mode():
-        seen = as_networks_take(face).expand(len(poses), -1, -1, -1)
-        drawn = networks.change_face(seen, vectors).apply(seen).numpy()
-    return np.asarray(np.abs(drawn[1:] - drawn[:1]).max(axis=1))
+        seen = as_networks_take(face).to(device).expand(len(poses), -1, -1, -1)
+        return np.asarray(networks.change_face(seen, vectors).apply(seen).cpu().numpy())
 
 
 def spots(change: FloatArray) -> list[tuple[float, Point]]:
@@ -127,6 +137,11 @@ def spots(change: FloatArray) -> list[tuple[float, Point]]:
         np.bincount(labels, weights=each.ravel())[1:] for each in (visible, visible * columns, visible * rows)
     )
     return sorted(zip(total.tolist(), zip((x / total).tolist(), (y / total).tolist())), reverse=True)
+
+
+def _changes(drawn: FloatArray) -> FloatArray:
+    """Return how much each picture but the first differs from the first, (N - 1, H, W)."""
+    return np.asarray(np.abs(drawn[1:] - drawn[:1]).max(axis=1))
 
 
 def _largest_spot(change: FloatArray) -> tuple[float, Point] | None:

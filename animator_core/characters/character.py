@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.characters.description import description_path
 from animator_core.characters.head_place import HeadPlace
+from animator_core.characters.picture import fit_within
 from animator_core.errors import NoFaceFound
 
 
@@ -35,6 +38,20 @@ class Character:
     def has_alpha(self) -> bool:
         """Whether any pixel is not opaque."""
         return bool((self.picture[..., 3] < 255).any())
+
+    def within(self, max_size: tuple[int, int], max_pixels: int | None = None) -> Character:
+        """Return the character with its picture reduced as by `fit_within`; the content hash stays."""
+        picture = fit_within(self.picture, max_size, max_pixels)
+        if picture is self.picture:
+            return self
+        x, y = (picture.shape[axis] / self.picture.shape[axis] for axis in (1, 0))
+        landmarks = self.landmarks
+        if landmarks is not None:
+            landmarks = landmarks * np.array([x, y, (x + y) / 2], np.float32)
+            # Pixel centres, not corners, keep their place: (x + ½) · factor − ½.
+            landmarks[:, :2] += (np.array([x, y], np.float32) - 1) / 2
+        head = None if self.head is None else self.head.resized(x, y)
+        return replace(self, picture=picture, landmarks=landmarks, head=head)
 
     def require_landmarks(self) -> FloatArray:
         """Return the landmarks, for renderers that cannot do without; raises NoFaceFound if there are none."""

@@ -16,6 +16,7 @@ from animator_core.arrays import FloatArray
 from animator_core.atomic_file import written_atomically
 from animator_core.characters.head_place import HeadPlace
 from animator_core.errors import CharacterError, ConfigError
+from animator_core.ipc.protocol import RENDERERS
 from animator_core.tracking.observation import LANDMARK_COUNT
 from animator_core.yaml_reader import (
     InvalidYaml,
@@ -40,7 +41,7 @@ _NAME = Annotated[str, takes("up to 100 characters of text", max_length=100, pat
 _CROP = Annotated[tuple[_Start, _Start, _Side, _Side], takes("[x, y, width, height] in pixels of the picture")]
 _POINT = Annotated[tuple[_Pixels, _Pixels], takes("[x, y] in pixels of the picture")]
 _LANDMARK = Annotated[tuple[_Pixels, _Pixels, _Pixels], takes("[x, y, z] in pixels of the picture")]
-_RENDERER = Annotated[str, one_of("auto", "liveportrait", "anime", "warp")]
+_RENDERER = Annotated[str, one_of(*RENDERERS)]
 _HEAD_KINDS = {"center": _POINT, "scale": Annotated[float, number(0.005, 50)]}
 _HEAD_REMEDY = "write anime: {center: [x, y], scale: s}, or have `prepare --pick` write it"
 _KEYS = ("name", "crop", "landmarks", "anime", "renderer")

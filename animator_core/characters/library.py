@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from animator_core.characters.description import CharacterDescription, descripti
 from animator_core.characters.face_search import DetectFace, find_landmarks
 from animator_core.characters.head_place import HeadPlace
 from animator_core.characters.landmark_cache import LandmarkCache
-from animator_core.characters.picture import fit_within, load_picture
+from animator_core.characters.picture import load_picture
 from animator_core.errors import CharacterError
 from animator_core.ipc import character_names
 from animator_core.ipc.protocol import CharacterEntry
@@ -90,26 +91,18 @@ class CharacterLibrary:
         """Return the character in any picture file, in the library or not; as `load` otherwise."""
         picture = load_picture(path)
         description = read_description(path)
-        landmarks = self._landmarks(picture, description, path)
-        reduced = fit_within(picture, self._target_size, max_pixels)
-        factor = np.array([reduced.shape[1] / picture.shape[1], reduced.shape[0] / picture.shape[0]], np.float32)
-        scaled = None if landmarks is None else _scaled(landmarks, factor)
-        head = _head(description, picture, path)
-        head = None if head is None else head.resized(*map(float, factor))
         name = character_names.as_text(path.name)
-        digest = hashlib.sha256(repr((name, reduced.shape, head)).encode())
-        digest.update(np.ascontiguousarray(reduced).data)
-        digest.update(b"" if scaled is None else scaled.tobytes())
-        return Character(
+        character = Character(
             name=name,
             display_name=description.name or character_names.display_name(name),
-            picture=reduced,
-            landmarks=scaled,
-            content_hash=digest.hexdigest(),
-            head=head,
+            picture=picture,
+            landmarks=self._landmarks(picture, description, path),
+            content_hash="",
+            head=_head(description, picture, path),
             renderer=description.renderer,
             path=path,
-        )
+        ).within(self._target_size, max_pixels)
+        return replace(character, content_hash=_content_hash(character))
 
     def fingerprint(self, name: str) -> tuple[int, ...]:
         """Return numbers that change when the picture or its description does; zeros for a missing file."""
@@ -178,12 +171,12 @@ def project_detector() -> Iterator[DetectFace]:
         tracker.close()
 
 
-def _scaled(landmarks: FloatArray, factor: FloatArray) -> FloatArray:
-    """Return the landmarks in a picture resized by factor, (x, y)."""
-    scaled = landmarks * np.append(factor, factor.mean(dtype=np.float32))
-    # Pixel centres, not corners, keep their place: (x + ½) · factor − ½.
-    scaled[:, :2] += (factor - 1) / 2
-    return np.ascontiguousarray(scaled, np.float32)
+def _content_hash(character: Character) -> str:
+    picture, landmarks = character.picture, character.landmarks
+    digest = hashlib.sha256(repr((character.name, picture.shape, character.head, character.renderer)).encode())
+    digest.update(np.ascontiguousarray(picture).data)
+    digest.update(b"" if landmarks is None else np.ascontiguousarray(landmarks, np.float32).data)
+    return digest.hexdigest()
 
 
 def _head(description: CharacterDescription, picture: UInt8Array, path: Path) -> HeadPlace | None:

@@ -12,7 +12,9 @@ from animator_core import assembly
 from animator_core.arrays import FloatArray
 from animator_core.characters.character import Character
 from animator_core.cli import arguments, terminal
-from animator_core.config import Config, load_config
+from animator_core.cli.anime_fit import AnimeCheck
+from animator_core.cli.picker.asking import pick_face, pick_head
+from animator_core.config import load_config
 from animator_core.errors import AnimatorError, CharacterError
 from animator_core.ipc.character_names import list_other_pictures
 from animator_core.ipc.protocol import RENDERERS
@@ -29,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pick",
         metavar="FILE",
-        help="mark the face of this picture in a window, for drawings that no detector recognises; writes the yaml "
-        "file beside it",
+        help="mark the face of this picture in a window, for drawings that no detector recognises, with --renderer "
+        "anime the head, and see how it moves; writes the yaml file beside it",
     )
     parser.add_argument(
         "--without-basis",
@@ -47,7 +49,8 @@ def run(options: argparse.Namespace) -> int:
     names = list(options.files)
     if options.pick is not None:
         path = assembly.picture_path(options.pick, library)
-        if not _pick(path, config):
+        pick = pick_head if (options.renderer or config.ai_model.type) == "anime" else pick_face
+        if not pick(path, config):
             print("nothing was changed", flush=True)
             return 1
         names = [str(path), *names]
@@ -56,22 +59,24 @@ def run(options: argparse.Namespace) -> int:
         _tell_other_pictures(library.directory)
     if not names:
         raise CharacterError(f"there is no picture in {library.directory}", "put a PNG, JPEG or WebP of a face there")
-    failures = 0
+    failures, anime = 0, AnimeCheck(config, options.renderer)
     with assembly.made_renderer(options.renderer, config) as renderer:
         terminal.tell_note(renderer)
         for name in names:
+            character = None
             try:
                 character = assembly.load_character(name, config)
                 _warm_up(renderer, character)
                 if not options.without_basis:
                     terminal.settled(renderer, character)
+                print(f"prepared {_describe(character)}", flush=True)
+                for warning in warnings_for(character):
+                    print(f"         note: {warning}", flush=True)
             except AnimatorError as exc:
                 failures += 1
                 print(f"FAILED   {name}: {exc}", file=sys.stderr, flush=True)
-                continue
-            print(f"prepared {_describe(character)}", flush=True)
-            for warning in warnings_for(character):
-                print(f"         note: {warning}", flush=True)
+            if character is not None and not options.without_basis:
+                anime.tell(character)
     if failures:
         print(f"{failures} of {len(names)} characters cannot be used", file=sys.stderr)
     return 1 if failures else 0
@@ -82,29 +87,6 @@ def _tell_other_pictures(folder: Path) -> None:
     if others:
         text = f"{', '.join(others)} in {folder} cannot be used; save as PNG, JPEG or WebP"
         print(f"note: {text}", file=sys.stderr, flush=True)
-
-
-def _pick(path: Path, config: Config) -> bool:
-    """Let the user mark the face and write it beside the picture; return False if they cancelled."""
-    from animator_core.characters.description import read_description, write_description
-    from animator_core.characters.face_picker import FacePicker
-    from animator_core.characters.face_search import find_landmarks, over_grey
-    from animator_core.characters.library import project_detector
-    from animator_core.characters.picture import load_picture
-    from animator_core.cli.picker.controller import PickController
-    from animator_core.cli.picker.window import pick
-
-    picture = load_picture(path)
-    read_description(path)  # reports an unreadable one before the work
-    height, width = picture.shape[:2]
-    with project_detector() as detect:
-        look_closer = config.character.auto_crop
-        picker = FacePicker(width, height, lambda crop: find_landmarks(picture, detect, crop, look_closer=look_closer))
-        picked = pick(PickController(over_grey(picture), picker))
-    if picked is None:
-        return False
-    print(f"wrote {write_description(path, picked.crop, picked.key_points)}", flush=True)
-    return True
 
 
 def _warm_up(renderer: Renderer, character: Character) -> None:

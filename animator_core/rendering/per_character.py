@@ -125,11 +125,12 @@ class PerCharacterRenderer:
 
     def settled(self, report: Callable[[float], None]) -> Renderer:
         """Return the renderer of the character that is set, with its basis computed; raises AnimatorError."""
-        anime = self._anime
-        if anime is not None and self._character is not None and self._is_candidate:
-            if anime.find_head(self._character) and self._wants_anime(anime):
-                anime.settled(report)
-        return self.active.settled(report)
+        anime, character = self._anime, self._character
+        if anime is None or character is None or not self._is_candidate:
+            return self.active
+        if anime.find_head(character) and self._wants_anime(anime):
+            anime.settled(report)
+        return self.active
 
     def draw(self, placement: Placement) -> UInt8Array:
         """Return the character as placed by the driver: (H, W, 4) uint8 BGRA; see `Renderer.draw`."""

@@ -9,16 +9,13 @@ import numpy as np
 
 from animator_core.arrays import AnyArray, UInt8Array
 from animator_core.characters.face_picker import FacePicker, PickedFace, Step
+from animator_core.cli.picker.navigation import HELP, Navigation
 from animator_core.cli.picker.view import PickView
 from animator_core.tracking.face_model import FACE_OVAL, INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 
 WIDTH, HEIGHT = 1000, 700
-_BAR = 84
-_HELP = "U: undo   + - wheel: zoom   arrows, right mouse button: move   Esc: cancel"
+BAR = 84
 _WHITE, _GREY, _RED, _GREEN, _YELLOW = (255, 255, 255), (170, 170, 170), (80, 80, 255), (80, 220, 80), (60, 220, 255)
-_STEP = 60
-_ZOOM = 1.3
-_MOVES = {"left": (_STEP, 0), "right": (-_STEP, 0), "up": (0, _STEP), "down": (0, -_STEP)}
 
 
 class PickController:
@@ -27,10 +24,9 @@ class PickController:
     def __init__(self, picture: UInt8Array, picker: FacePicker) -> None:
         self._picture = np.ascontiguousarray(picture[..., ::-1])
         self._picker = picker
-        self._view = PickView((picture.shape[1], picture.shape[0]), (WIDTH, HEIGHT - _BAR))
+        self._view = PickView((picture.shape[1], picture.shape[0]), (WIDTH, HEIGHT - BAR))
         self._pressed: tuple[float, float] | None = None
-        self._moved_from: tuple[int, int] | None = None
-        self._mouse = (WIDTH // 2, (HEIGHT - _BAR) // 2)
+        self._navigation = Navigation(self._view, (WIDTH // 2, (HEIGHT - BAR) // 2))
         self.is_cancelled = False
         self.result: PickedFace | None = None
 
@@ -49,14 +45,13 @@ class PickController:
             self._picker.skip()
         elif key in ("u", "U", "backspace"):
             self._picker.undo()
-        elif key in ("+", "=", "-"):
-            self._view.zoom(1 / _ZOOM if key == "-" else _ZOOM, *self._mouse)
-        elif key in _MOVES:
-            self._view.move(*_MOVES[key])
+        else:
+            self._navigation.on_key(key)
 
     def on_mouse(self, event: int, position: tuple[int, int], flags: int) -> None:
         """Handle one of OpenCV's mouse events; position: x, y in window pixels."""
-        x, y = self._mouse = position[0], position[1] - _BAR
+        x, y = position[0], position[1] - BAR
+        self._navigation.on_mouse(event, (x, y), flags)
         place = self._view.to_picture(x, y)
         is_boxing = self._picker.step is Step.BOX
         # A double click is two answers: closed lips have both their edges in one place.
@@ -68,15 +63,6 @@ class PickController:
             self._picker.drag(self._pressed, place)
         elif event == cv2.EVENT_LBUTTONUP:
             self._pressed = None
-        elif event == cv2.EVENT_RBUTTONDOWN:
-            self._moved_from = (x, y)
-        elif event == cv2.EVENT_MOUSEMOVE and self._moved_from is not None:
-            self._view.move(x - self._moved_from[0], y - self._moved_from[1])
-            self._moved_from = (x, y)
-        elif event == cv2.EVENT_RBUTTONUP:
-            self._moved_from = None
-        elif event == cv2.EVENT_MOUSEWHEEL:
-            self._view.zoom(_ZOOM if flags > 0 else 1 / _ZOOM, x, y)
 
     def frame(self) -> UInt8Array:
         """Return the window's frame, (HEIGHT, WIDTH, 3) uint8 BGR."""
@@ -86,10 +72,10 @@ class PickController:
         if self._picker.box is not None and self._picker.step is not Step.POINTS:
             corners = self._in_window(np.array(self._picker.box).reshape(2, 2))
             cv2.rectangle(shown, corners[0].tolist(), corners[1].tolist(), _YELLOW, 2)
-        canvas[_BAR:] = shown
-        _write(canvas, self._picker.question, y=26, colour=_WHITE, size=0.55)
-        _write(canvas, self._picker.message, y=51, colour=_RED, size=0.55)
-        _write(canvas, _HELP, y=74, colour=_GREY, size=0.45)
+        canvas[BAR:] = shown
+        write(canvas, self._picker.question, y=26, colour=_WHITE, size=0.55)
+        write(canvas, self._picker.message, y=51, colour=_RED, size=0.55)
+        write(canvas, f"U: undo   {HELP}", y=74, colour=_GREY, size=0.45)
         return canvas
 
     def _draw_face(self, shown: UInt8Array) -> None:
@@ -107,5 +93,6 @@ class PickController:
         return np.asarray(np.rint(self._view.to_window(points)), np.int32)
 
 
-def _write(canvas: UInt8Array, text: str, *, y: int, colour: tuple[int, int, int], size: float) -> None:
+def write(canvas: UInt8Array, text: str, *, y: int, colour: tuple[int, int, int], size: float) -> None:
+    """Write a line into the window's bar."""
     cv2.putText(canvas, text, (12, y), cv2.FONT_HERSHEY_SIMPLEX, size, colour, 1, cv2.LINE_AA)

@@ -97,6 +97,9 @@ class FlatRenderer:
         self.motions.append(placement.content)
         return self._frame
 
+    def settled(self, report: Any) -> Any:
+        return self
+
     def warm_up(self) -> None:
         self.draw(self.place(DrivingMotion()))
 

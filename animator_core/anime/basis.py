@@ -124,7 +124,7 @@ def from_arrays(arrays: Mapping[str, AnyArray]) -> MotionBasis:
     head = HeadBasis(side, *(arrays[f"head.{name}"] for name in _HEAD))
     if len(head.flow) != side**3 or len(head.index) != side**3 or head.flow.shape[1] != len(arrays["cells"]):
         raise ValueError("its parts do not fit together")
-    return MotionBasis(head, arrays["cells"], arrays["body"], regions_of(arrays))
+    return MotionBasis(head, arrays["cells"], body=arrays["body"], regions=regions_of(arrays))
 
 
 def tensors_of(arrays: Mapping[str, AnyArray]) -> dict[str, torch.Tensor]:

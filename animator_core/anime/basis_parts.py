@@ -63,7 +63,7 @@ class BasisParts:
             return None
         assert self.cells is not None and self.regions is not None and self.body is not None
         side = FINE if len(self.nodes) == FINE**3 else COARSE
-        return MotionBasis(assemble_head(self.nodes, side), self.cells, self.body, self.regions)
+        return MotionBasis(assemble_head(self.nodes, side), self.cells, body=self.body, regions=self.regions)
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return the parts as tensors by name, for `tensor_file`."""

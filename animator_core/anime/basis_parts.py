@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Callable, Union
+from typing import Callable
 
 import numpy as np
 import torch
@@ -13,8 +13,6 @@ from animator_core.anime.basis import MotionBasis, Region, region_arrays, region
 from animator_core.anime.building import BasisBuilder, Node, Place, assemble_head, head_places
 from animator_core.arrays import AnyArray, Int16Array, IntArray
 
-MakeBuilder = Callable[[Union[IntArray, None]], BasisBuilder]
-"""Returns a builder, for known cells or None."""
 COARSE, FINE = 3, 5
 """Nodes along each axis of the head."""
 _REGIONS_SHARE, _BODY_SHARE = 0.1, 0.07
@@ -41,13 +39,14 @@ class BasisParts:
         has_rest = self.regions is not None and self.body is not None
         return has_rest and all(place in self.nodes for place in head_places(COARSE))
 
-    def advance(self, make_builder: MakeBuilder) -> Iterator[None]:
+    def advance(self, make_builder: Callable[[], BasisBuilder]) -> Iterator[None]:
         """Compute one part after the other, and yield after each."""
-        builder = make_builder(self.cells)
-        self.cells = builder.cells
+        builder = make_builder()
         if self.regions is None:
-            self.regions = builder.regions()
-            yield
+            self.regions = yield from builder.regions()
+        builder.begin_poses(self.regions, self.cells)
+        self.cells = builder.cells
+        yield
         for side in (COARSE, FINE):
             for place in head_places(side):
                 if place not in self.nodes:

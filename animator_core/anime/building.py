@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -63,17 +63,26 @@ class _DrawnPose:
 class BasisBuilder:
     """Computes the parts of one character's basis.
 
-    picture: of `network_picture`. networks: of `load_networks`, on any device. cells: of an earlier builder of the same
-    character, see `MotionBasis.cells`; None to find them, which takes as long as eight nodes.
+    picture: of `network_picture`. networks: of `load_networks`, on any device.
     """
 
-    def __init__(self, networks: AnimeNetworks, picture: torch.Tensor, cells: IntArray | None = None) -> None:
+    def __init__(self, networks: AnimeNetworks, picture: torch.Tensor) -> None:
         self._networks = networks
         self._device = next(networks.parameters()).device
         self._picture = picture.to(self._device)
         self._texture = _shown(self._picture)
         self._drawn: dict[Place, _DrawnPose] = {}
         """The extremes, until their nodes are asked for."""
+        self._face: FloatArray = np.zeros((SIDE, SIDE), np.float32)
+        self.cells: IntArray = np.zeros(0, np.int32)
+
+    def begin_poses(self, regions: Mapping[str, Region], cells: IntArray | None) -> None:
+        """Prepare for `head_node` and `body_nodes`; takes as long as eight nodes unless the cells are known.
+
+        regions: of `regions`; their pixels are not painted over by a pose, whose patch has the neutral expression.
+        cells: of an earlier builder of the same character, see `MotionBasis.cells`.
+        """
+        self._face = _expressive(regions)
         self.cells = self._cells_seen() if cells is None else cells
 
     def head_node(self, place: Place) -> Node:
@@ -105,27 +114,37 @@ class BasisBuilder:
         flow = usable_flow(change.flow[0].permute(1, 2, 0).float().cpu().numpy() * (SIDE / 2), drawn[..., 3])
         kept = _whole(flow)
         sampled = _sampled(self._texture, _enlarged(kept * np.float32(FLOW_UNIT)))
-        share = change.share[0].amax(0).float().cpu().numpy()
+        face = _sampled(self._face[..., None], _enlarged(kept * np.float32(FLOW_UNIT)))
+        share = change.share[0].amax(0).float().cpu().numpy() * (1 - face)
         return _DrawnPose(kept, *_tiles(*_patch(drawn, sampled, share)), is_seen=drawn[..., 3] > _SEEN)
 
     def _pose(self, values: Mapping[str, float]) -> torch.Tensor:
         return torch.from_numpy(parameters.pose(values))[None].to(self._device)
 
     @torch.inference_mode()
-    def regions(self) -> dict[str, Region]:
-        """Return the regions of the face, by name as in `MotionBasis`."""
+    def regions(self) -> Generator[None, None, dict[str, Region]]:
+        """Compute the regions of the face, by name as in `MotionBasis`; yields after each evaluation."""
         layers = self._networks.decompose(self._picture)
         face = self._networks.move_brows(self._picture, layers, self._pose({}))
         base = self._texture[FACE]
-        found = {}
-        lids = [self._face_node(face, base, values) for values in _both_sides(expression.LIDS)]
-        irises = [
-            self._face_node(face, base, {"iris_rotation_x": x, "iris_rotation_y": y})
-            for y, x in itertools.product(expression.IRIS_GRID, repeat=2)
+        irises_at = [
+            {"iris_rotation_x": x, "iris_rotation_y": y} for y, x in itertools.product(expression.IRIS_GRID, repeat=2)
         ]
-        irises += [self._face_node(face, base, values) for values in _both_sides((expression.IRIS_SMALL,))][1:]
-        mouth = [self._face_node(face, base, values) for values in _ramp_nodes(expression.VOWELS)]
-        corners = [self._face_node(face, base, values) for values in _ramp_nodes(expression.CORNERS)]
+        groups = (
+            _both_sides(expression.LIDS),
+            [*irises_at, *_both_sides((expression.IRIS_SMALL,))[1:]],
+            _ramp_nodes(expression.VOWELS),
+            _ramp_nodes(expression.CORNERS),
+        )
+        computed: list[list[_FaceNode]] = []
+        for group in groups:
+            nodes = []
+            for values in group:
+                nodes.append(self._face_node(face, base, values))
+                yield
+            computed.append(nodes)
+        lids, irises, mouth, corners = computed
+        found = {}
         moves_lids, moves_mouth = _changes(lids), _changes(mouth + corners)
         for side, columns in _halves(_FACE_SIDE):
             mask = np.zeros(moves_lids.shape, np.uint8)
@@ -305,6 +324,17 @@ def _tiles(share: FloatArray, paint: FloatArray) -> tuple[IntArray, UInt8Array]:
     tiles = both.reshape(TILES, TILE, TILES, TILE, 5).swapaxes(1, 2).reshape(TILES * TILES, TILE, TILE, 5)
     numbers = np.flatnonzero(tiles[..., 4].any((1, 2)))
     return numbers.astype(np.int32), tiles[numbers]
+
+
+def _expressive(regions: Mapping[str, Region]) -> FloatArray:
+    """Return the share, (512, 512), in which each pixel belongs to what expressions change."""
+    mask = np.zeros((SIDE, SIDE), np.float32)
+    for region in regions.values():
+        changed = (region.share.max(0) > 0) | (np.abs(region.flow).max((0, 3)) * FLOW_UNIT > 1)
+        height, width = changed.shape
+        part = mask[region.top : region.top + height, region.left : region.left + width]
+        np.maximum(part, changed, out=part)
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), 1.0), np.float32)
 
 
 def _changes(nodes: list[_FaceNode]) -> BoolArray:

@@ -22,7 +22,6 @@ from animator_core.anime.networks.chain import AnimeNetworks
 from animator_core.anime.networks.weights import load_networks
 from animator_core.anime.placing import Fit, find_place
 from animator_core.anime.store import BasisStore, FitStore, basis_key
-from animator_core.arrays import IntArray
 from animator_core.characters.character import Character
 from animator_core.errors import AnimatorError, ModelError, described
 from animator_core.lru import LruCache
@@ -31,6 +30,7 @@ from animator_core.thread_priority import lower_thread_priority
 logger = logging.getLogger(__name__)
 
 _KEPT_CHARACTERS = 8
+_LOOK_SECONDS = 0.05
 _KEEP_SECONDS = 20.0
 """How often an unfinished basis is written to disk."""
 _NICENESS = 10
@@ -104,7 +104,7 @@ class AnimeEngine:
                 self._wanted.remove(state)
             self._wanted.append(state)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="motion basis", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="motion basis")
                 self._thread.start()
 
     def find_head(self, state: CharacterBasis) -> Fit:
@@ -116,9 +116,12 @@ class AnimeEngine:
         return state.fit
 
     def finish(self, state: CharacterBasis, report: Callable[[float], None]) -> None:
-        """Compute a character's basis now; report: called with the progress. Raises AnimatorError if it cannot be."""
-        for _ in self._steps(state):
+        """Wait for the basis of a character; report: called with the progress. Raises AnimatorError if it cannot be had."""
+        self.want(state)
+        while not state.is_finished:
             report(state.progress)
+            time.sleep(_LOOK_SECONDS)
+        report(1.0)
         if state.error is not None:
             raise state.error.without_traceback()
 
@@ -146,14 +149,16 @@ class AnimeEngine:
         with self._lock:
             while self._wanted and self._wanted[-1].is_finished:
                 self._wanted.pop()
-            if not self._wanted:
+            if not self._wanted or not threading.main_thread().is_alive():
                 self._thread = None
                 return None
             return self._wanted[-1]
 
     def _is_wanted_most(self, state: CharacterBasis) -> bool:
+        # Python waits for this thread before it ends: torch does not survive being left in the middle of its work.
+        is_ending = not threading.main_thread().is_alive()
         with self._lock:
-            return bool(self._wanted) and self._wanted[-1] is state
+            return bool(self._wanted) and self._wanted[-1] is state and not is_ending
 
     def _from_disk(self, character: Character) -> CharacterBasis:
         state = CharacterBasis(character)
@@ -181,6 +186,10 @@ class AnimeEngine:
         if state.is_finished:
             return
         key = _key(fit)
+        state.basis = self._store.get(key) if self._store else None
+        if state.basis is not None:
+            state.progress = 1.0
+            return
         parts = (self._store.get_parts(key) if self._store else None) or BasisParts()
         try:
             yield from self._computed(state, parts)
@@ -194,12 +203,8 @@ class AnimeEngine:
         fit = state.fit
         assert fit is not None
         picture = network_picture(*continued(fit.picture, fit.place))
-
-        def make_builder(cells: IntArray | None) -> BasisBuilder:
-            return BasisBuilder(self.networks, picture, cells)
-
         kept_at = time.monotonic()
-        for _ in parts.advance(make_builder):
+        for _ in parts.advance(lambda: BasisBuilder(self.networks, picture)):
             if state.basis is None and parts.is_usable:
                 state.basis = parts.basis()
             state.progress = parts.progress

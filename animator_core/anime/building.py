@@ -18,7 +18,9 @@ from animator_core.arrays import BoolArray, FloatArray, Int16Array, IntArray, UI
 from animator_core.rendering.srgb import encode_srgb
 
 _VISIBLE = 0.03, 0.08
-"""Differences in colour, 0 to 1, from which a patch begins to be laid on, and is laid on fully."""
+"""Differences in colour, 0 to 1, from which the patch of a pose begins to be laid on, and is laid on fully."""
+_VISIBLE_IN_FACE = 0.01, 0.03
+"""The same for an expression: skin is plain, so that less shows."""
 _MARGIN = 12
 """Pixels around all that is seen in any pose of which the flow is kept."""
 _SEEN = 0.02
@@ -26,6 +28,8 @@ _HEAD_AXES = ("neck_z", "head_y", "head_x")
 _FACE_MARGIN = 4
 """Pixels round a region of the face within which its flow fades."""
 _OPAQUE = 0.2
+_POSE_GAP = 7
+"""Pixels round the regions of the face that a pose does not paint over: between two nodes, they lie elsewhere."""
 _LEAST_PART = 0.15
 """Area of a changed part of the face, as a share of the largest; smaller ones are noise."""
 _LEAST_BROW = 0.1
@@ -116,7 +120,9 @@ class BasisBuilder:
         sampled = _sampled(self._texture, _enlarged(kept * np.float32(FLOW_UNIT)))
         face = _sampled(self._face[..., None], _enlarged(kept * np.float32(FLOW_UNIT)))
         share = change.share[0].amax(0).float().cpu().numpy() * (1 - face)
-        return _DrawnPose(kept, *_tiles(*_patch(drawn, sampled, share)), is_seen=drawn[..., 3] > _SEEN)
+        return _DrawnPose(
+            kept, *_tiles(*_patch(drawn, sampled, share, visible=_VISIBLE)), is_seen=drawn[..., 3] > _SEEN
+        )
 
     def _pose(self, values: Mapping[str, float]) -> torch.Tensor:
         return torch.from_numpy(parameters.pose(values))[None].to(self._device)
@@ -267,12 +273,14 @@ def _sampled(texture: FloatArray, flow: FloatArray) -> FloatArray:
     return np.asarray(cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
-def _patch(drawn: FloatArray, sampled: FloatArray, share: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _patch(
+    drawn: FloatArray, sampled: FloatArray, share: FloatArray, visible: tuple[float, float] = _VISIBLE_IN_FACE
+) -> tuple[FloatArray, FloatArray]:
     """Return share, (H, W), and paint, (H, W, 4), that turn ``sampled`` into ``drawn`` where that can be seen."""
     difference = np.abs(drawn - sampled).max(-1)
-    low, high = _VISIBLE
-    visible = np.clip((cv2.dilate(difference, np.ones((3, 3), np.uint8)) - low) / (high - low), 0, 1)
-    share = np.rint(share * visible * 255).astype(np.float32) / np.float32(255)
+    low, high = visible
+    strength = np.clip((cv2.dilate(difference, np.ones((3, 3), np.uint8)) - low) / (high - low), 0, 1)
+    share = np.rint(share * strength * 255).astype(np.float32) / np.float32(255)
     paint = np.clip(drawn - (1 - share[..., None]) * sampled, 0, 1)
     paint[share == 0] = 0
     return share, paint
@@ -334,7 +342,8 @@ def _expressive(regions: Mapping[str, Region]) -> FloatArray:
         height, width = changed.shape
         part = mask[region.top : region.top + height, region.left : region.left + width]
         np.maximum(part, changed, out=part)
-    return np.asarray(cv2.GaussianBlur(mask, (0, 0), 1.0), np.float32)
+    wide = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _POSE_GAP + 1,) * 2))
+    return np.asarray(cv2.GaussianBlur(wide, (0, 0), 1.5), np.float32)
 
 
 def _changes(nodes: list[_FaceNode]) -> BoolArray:

@@ -116,7 +116,7 @@ class AnimeEngine:
         return state.fit
 
     def finish(self, state: CharacterBasis, report: Callable[[float], None]) -> None:
-        """Wait for the basis of a character; report: called with the progress. Raises AnimatorError if it cannot be had."""
+        """Wait for a basis; report: called with the progress. Raises AnimatorError if it cannot be computed."""
         self.want(state)
         while not state.is_finished:
             report(state.progress)

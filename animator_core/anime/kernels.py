@@ -278,9 +278,9 @@ def paint_region(
 ) -> None:
     """Draw an expression into a rectangle of the texture; pixels that it does not change are left alone.
 
-    source, texture: (H + 2, W + 2) uint32, before and after. flow: (h, w, 2) float32 in pixels of the texture. paint:
-    (h, w) uint32 and share: (h, w) uint8, 0 on the border of the region. place: x and y of the texture's first pixel
-    in the region, and its pixels per pixel of the texture. box: left, top, right, bottom.
+    source, texture: (H + 2, W + 2) uint32, before and after. flow: (h, w, 2) float32 of the region, in pixels of the
+    texture. place: x and y of the texture's first pixel in the region, and its pixels per pixel of the texture. box:
+    left, top, right, bottom. paint: uint32 and share: uint8, of the box, in pixels of the texture.
     """
     one = 1 << _FRACTION_BITS
     for row in range(box[1], box[3]):
@@ -288,16 +288,15 @@ def paint_region(
         for column in range(box[0], box[2]):
             x = place[0] + column * place[2]
             shift_x, shift_y = _between(flow, x, y)
-            p = int(min(max(x, 0.0), flow.shape[1] - 1.01) * one)
-            q = int(min(max(y, 0.0), flow.shape[0] - 1.01) * one)
-            opacity = _share_at(share, p, q)
+            opacity = int(share[row - box[1], column - box[0]])
             if opacity == 0 and shift_x == 0 and shift_y == 0:
                 continue
             u = min(max(column + 1 + shift_x, 0.0), source.shape[1] - 1.01)
             v = min(max(row + 1 + shift_y, 0.0), source.shape[0] - 1.01)
             pixel = _interpolated(source, int(u * one), int(v * one))
             if opacity:
-                pixel = _over(_interpolated(paint, p, q), pixel, opacity)
+                above = _spread(paint[row - box[1], column - box[0]])
+                pixel = _over(above, pixel, opacity + (opacity >> 7))
             texture[row + 1, column + 1] = _joined(pixel)
 
 

@@ -108,13 +108,13 @@ class BasisPlayer:
         y = (place[1] + np.arange(box[1], box[3]) * place[2]).astype(np.float32)
         if not (len(x) and len(y)):
             return
-        paint, share = (_enlarged(layer, x, y) for layer in (paint, share))
-        pixels = np.ascontiguousarray(paint).view(np.uint32)[..., 0]
+        pixels = np.ascontiguousarray(_enlarged(paint, x, y)).view(np.uint32)[..., 0]
+        opacity = _enlarged(share, x, y)
         flow = np.ascontiguousarray(flow / np.float32(self._place.scale), np.float32)
-        paint_region(self._with_brows, self._texture, flow, pixels, share, place, box)
+        paint_region(self._with_brows, self._texture, flow, pixels, opacity, place, box)
         inside = self._texture[box[1] + 1 : box[3] + 1, box[0] + 1 : box[2] + 1]
         drawn = np.ascontiguousarray(inside)
-        _sharpen(drawn.view(np.uint8).reshape(*drawn.shape, 4), share, 1 / self._place.scale)
+        _sharpen(drawn.view(np.uint8).reshape(*drawn.shape, 4), opacity, 1 / self._place.scale)
         inside[:] = drawn
 
     def _box(self, region: Region) -> tuple[AnyArray, AnyArray]:

@@ -70,6 +70,7 @@ class FlatRenderer:
     """Draws the picture as it is, premultiplied in linear light, and remembers the motions."""
 
     name, device, note = "flat", "nowhere", None
+    is_computing = False
 
     def __init__(self) -> None:
         self.motions: list[DrivingMotion] = []

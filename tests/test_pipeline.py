@@ -47,6 +47,7 @@ class DriverDouble(LandmarkDriver):
 
 class RendererDouble:
     name, device, note = "warp", "CPU", None
+    is_computing = False
 
     def __init__(self) -> None:
         self.driving_frame: np.ndarray | None = None

@@ -57,6 +57,7 @@ class RendererDouble:
     name = "warp"
     device = "CPU"
     note = None
+    is_computing = False
 
     def __init__(self) -> None:
         self._character: Character | None = None

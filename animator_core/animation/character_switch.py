@@ -170,7 +170,9 @@ class CharacterSwitch:
     @property
     def is_preparing(self) -> bool:
         """Whether a renderer or character is prepared, which takes time of the machine."""
-        return self.renderers.incoming is not None or self._services.preparation.is_busy
+        renderer = self.pipeline.renderer
+        is_computing = renderer is not None and renderer.is_computing
+        return self.renderers.incoming is not None or self._services.preparation.is_busy or is_computing
 
     @property
     def character_problems(self) -> dict[str, CharacterError]:

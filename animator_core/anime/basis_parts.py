@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Callable
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from animator_core.anime.basis import MotionBasis, Region, region_arrays, regions_of, tensors_of
-from animator_core.anime.building import BasisBuilder, Node, Place, assemble_head, head_places
+from animator_core.anime.building import EXPRESSION_COUNT, BasisBuilder, Node, Place, assemble_head, head_places
 from animator_core.arrays import AnyArray, Int16Array, IntArray
 
 COARSE, FINE = 3, 5
@@ -26,11 +26,13 @@ class BasisParts:
     regions: Mapping[str, Region] | None = None
     body: Int16Array | None = None
     nodes: dict[Place, Node] = field(default_factory=dict)
+    _expressions_done: int = 0
 
     @property
     def progress(self) -> float:
         """The share of the computation that is done, 0 to 1."""
-        done = _REGIONS_SHARE * (self.regions is not None) + _BODY_SHARE * (self.body is not None)
+        face = 1.0 if self.regions is not None else self._expressions_done / EXPRESSION_COUNT
+        done = _REGIONS_SHARE * face + _BODY_SHARE * (self.body is not None)
         return done + (1 - _REGIONS_SHARE - _BODY_SHARE) * len(self.nodes) / FINE**3
 
     @property
@@ -43,7 +45,7 @@ class BasisParts:
         """Compute one part after the other, and yield after each."""
         builder = make_builder()
         if self.regions is None:
-            self.regions = yield from builder.regions()
+            self.regions = yield from self._counted(builder.regions())
         builder.begin_poses(self.regions, self.cells)
         self.cells = builder.cells
         yield
@@ -55,6 +57,17 @@ class BasisParts:
             if self.body is None:
                 self.body = builder.body_nodes()
                 yield
+
+    def _counted(self, steps: Generator[None, None, dict[str, Region]]) -> Generator[None, None, dict[str, Region]]:
+        self._expressions_done = 0
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                regions: dict[str, Region] = end.value
+                return regions
+            self._expressions_done += 1
+            yield
 
     def basis(self) -> MotionBasis | None:
         """Return the finest basis that is complete, None before the coarse one is."""

@@ -133,17 +133,8 @@ class BasisBuilder:
         layers = self._networks.decompose(self._picture)
         face = self._networks.move_brows(self._picture, layers, self._pose({}))
         base = self._texture[FACE]
-        irises_at = [
-            {"iris_rotation_x": x, "iris_rotation_y": y} for y, x in itertools.product(expression.IRIS_GRID, repeat=2)
-        ]
-        groups = (
-            _both_sides(expression.LIDS),
-            [*irises_at, *_both_sides((expression.IRIS_SMALL,))[1:]],
-            _ramp_nodes(expression.VOWELS),
-            _ramp_nodes(expression.CORNERS),
-        )
         computed: list[list[_FaceNode]] = []
-        for group in groups:
+        for group in _expressions():
             nodes = []
             for values in group:
                 nodes.append(self._face_node(face, base, values))
@@ -237,6 +228,19 @@ def head_places(side: int) -> list[Place]:
     return [(z, y, x) for z in grid for y in grid for x in grid]
 
 
+def _expressions() -> tuple[list[dict[str, float]], ...]:
+    """Return the parameters of every node of lids, irises, mouth and its corners."""
+    irises = [
+        {"iris_rotation_x": x, "iris_rotation_y": y} for y, x in itertools.product(expression.IRIS_GRID, repeat=2)
+    ]
+    return (
+        _both_sides(expression.LIDS),
+        [*irises, *_both_sides((expression.IRIS_SMALL,))[1:]],
+        _ramp_nodes(expression.VOWELS),
+        _ramp_nodes(expression.CORNERS),
+    )
+
+
 def _halves(width: int) -> tuple[tuple[str, slice], ...]:
     """Return the columns of a face's sides; its left side is on the right of the picture."""
     return ("right", slice(0, width // 2)), ("left", slice(width // 2, width))
@@ -257,6 +261,10 @@ def _both_sides(ramps: Iterable[expression.Ramp]) -> list[dict[str, float]]:
         {f"{name}_{side}": value for name, value in node.items() for side in expression.SIDES}
         for node in _ramp_nodes(ramps)
     ]
+
+
+EXPRESSION_COUNT = sum(len(group) for group in _expressions())
+"""Evaluations of the face."""
 
 
 def _shown(picture: torch.Tensor) -> FloatArray:

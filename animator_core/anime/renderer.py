@@ -75,6 +75,11 @@ class AnimeRenderer:
         return state.progress
 
     @property
+    def is_computing(self) -> bool:
+        """Whether the head is searched, or the basis computed."""
+        return self._state is not None and not self._state.is_finished
+
+    @property
     def is_ready(self) -> bool:
         """Whether the character that is set can be animated now."""
         state = self._state

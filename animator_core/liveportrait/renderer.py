@@ -31,6 +31,7 @@ class LivePortraitRenderer:
     """Draws a character by the networks, see `rendering.contract.Renderer`; filters share the model."""
 
     name = "liveportrait"
+    is_computing = False
 
     def __init__(
         self,

@@ -90,6 +90,11 @@ class Renderer(Protocol):
         """Why it is not the renderer or device that could be expected; None if it is."""
         ...
 
+    @property
+    def is_computing(self) -> bool:
+        """Whether the character that is set is computed in the background, which takes time of the machine."""
+        ...
+
     def create_driver(self, estimator: MotionEstimator) -> Driver:
         """Return a driver for the person that ``estimator`` follows."""
         ...

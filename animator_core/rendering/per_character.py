@@ -92,6 +92,11 @@ class PerCharacterRenderer:
         return f"{device}, motion basis {percent} %"
 
     @property
+    def is_computing(self) -> bool:
+        """Whether the character's basis is computed."""
+        return self._anime is not None and self._is_candidate and self._anime.is_computing
+
+    @property
     def note(self) -> AnimatorError | None:
         """Why it is not the renderer that could be expected; None if it is."""
         anime = self._anime

@@ -42,6 +42,7 @@ class WarpRenderer:
     """Draws a character on the CPU (see `rendering.contract.Renderer`)."""
 
     name = "warp"
+    is_computing = False
     device = "CPU"
 
     def __init__(self, note: AnimatorError | None = None) -> None:

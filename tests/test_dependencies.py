@@ -24,7 +24,7 @@ needs_stdlib_names = pytest.mark.skipif(not STANDARD_LIBRARY, reason="Python 3.9
 LAYERS = (
     {"arrays", "errors", "lru", "thread_priority"},
     {"ipc", "atomic_file", "yaml_reader"},
-    {"disk_cache", "installation", "tensor_file"},
+    {"disk_cache", "installation", "onnx_runtime", "tensor_file"},
     {"tracking"},
     {"motion"},
     {"config"},

@@ -17,6 +17,7 @@ from animator_core.anime.basis import MotionBasis
 from animator_core.anime.basis_parts import BasisParts
 from animator_core.anime.building import BasisBuilder
 from animator_core.anime.continuation import continued
+from animator_core.anime.execution import accelerated
 from animator_core.anime.network_picture import network_picture
 from animator_core.anime.networks.chain import AnimeNetworks
 from animator_core.anime.networks.weights import load_networks
@@ -86,9 +87,10 @@ class AnimeEngine:
         """The networks, loaded by the first use; raises WeightsError or ModelError."""
         if self._networks is None:
             try:
-                self._networks = load_networks(self._weights_dir, self._cache_dir).to(self.device)
+                networks = load_networks(self._weights_dir, self._cache_dir).to(self.device)
             except RuntimeError as exc:
                 raise ModelError(f"the anime networks cannot be loaded onto {self.device} ({exc})", _REMEDY) from exc
+            self._networks = accelerated(networks) if self.device == "cpu" else networks
         return self._networks
 
     def basis_of(self, character: Character) -> CharacterBasis:

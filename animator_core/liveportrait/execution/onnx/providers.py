@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from animator_core.errors import ModelError
 from animator_core.liveportrait.execution.onnx import tensorrt
 from animator_core.liveportrait.execution.onnx.tensorrt import gpu_packages
+from animator_core.onnx_runtime import import_onnxruntime
 
 _PACKAGES = "onnxruntime-directml (Windows) and onnxruntime (Macs, and the CPU everywhere)"
 
@@ -87,10 +87,8 @@ PROVIDERS = (DIRECTML, COREML, OPENVINO, CUDA, TENSORRT, CPU)
 
 def load_onnxruntime() -> Any:
     """Return the module; raises ModelError if its package is not installed or does not load."""
-    # From version 1.29 on it sends usage data unless this is set before it is loaded.
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
-        import onnxruntime
+        return import_onnxruntime()
     except ImportError as exc:
         reason = "is not installed" if isinstance(exc, ModuleNotFoundError) else f"does not load ({exc})"
         raise ModelError(
@@ -98,9 +96,6 @@ def load_onnxruntime() -> Any:
             f"run install.py --onnx, which takes the right one of {_PACKAGES}, for "
             f"TensorRT install {TENSORRT.package}, or set compute.backend to auto",
         ) from exc
-    # On Windows it reports through the system's telemetry instead.
-    onnxruntime.disable_telemetry_events()
-    return onnxruntime
 
 
 def choose_provider(wanted: str = "auto") -> Provider:

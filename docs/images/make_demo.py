@@ -14,6 +14,7 @@ import numpy as np
 
 from animator_core import assembly
 from animator_core.animation.statistics import StageTimes
+from animator_core.cli import terminal
 from animator_core.cli.animate import DEFAULT_BACKGROUND
 from animator_core.clips.compositing import OverColour, parse_colour
 from animator_core.clips.offline import animate_moments
@@ -49,9 +50,10 @@ def cells(name: str, renderer_name: str, config: Config) -> list[np.ndarray]:
     over_background, found = OverColour(parse_colour(DEFAULT_BACKGROUND)), []
     estimator = assembly.make_estimator(config, False)
     with assembly.opened_clip(MOTION, config) as clip, assembly.made_renderer(renderer_name, config) as renderer:
-        print(f"{name}: {renderer.name} on {renderer.device}")
         renderer.set_character(character)
-        for moment, frame in animate_moments(clip.moments(StageTimes()), estimator, renderer, times=StageTimes()):
+        drawing = terminal.settled(renderer, character)
+        print(f"{name}: {drawing.name} on {drawing.device}")
+        for moment, frame in animate_moments(clip.moments(StageTimes()), estimator, drawing, times=StageTimes()):
             if moment.time >= MOMENTS_S[len(found)]:
                 found.append(part(over_background(frame), *CROPS[name]))
             if len(found) == len(MOMENTS_S):

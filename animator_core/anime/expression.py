@@ -68,13 +68,18 @@ def node_count(ramps: tuple[Ramp, ...]) -> int:
 def mixed(ramps: tuple[Ramp, ...], pose: FloatArray) -> FloatArray:
     """Return the weight of each node, (N,) float32 from 0 with the sum 1: a patch must not be laid on twice.
 
-    pose: (45,), see `parameters.NAMES`.
+    Several parameters act as the networks have them, added up: two that close an eye by half close it. So each counts
+    by its share, at the strength of all together. pose: (45,), see `parameters.NAMES`.
     """
-    weights = added(ramps, pose)
-    total = float(weights[1:].sum())
-    if total > 1:
-        weights /= total
-    weights[0] = max(0.0, 1 - total)
+    weights = np.zeros(node_count(ramps), np.float32)
+    values = [max(float(pose[parameters.INDEX[ramp.name]]), 0.0) for ramp in ramps]
+    total = sum(values)
+    first = 0
+    for ramp, value in zip(ramps, values):
+        for step, weight in ramp.weights(total) if value else ():
+            weights[first + step] = weight * value / total
+        first += ramp.steps
+    weights[0] = max(0.0, 1 - float(weights.sum()))
     return weights
 
 

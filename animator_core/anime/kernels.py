@@ -88,6 +88,33 @@ def mix_flows(nodes: Int16Array, chosen: IntArray, weights: FloatArray, cells: I
         flow[row, column, 1] = y
 
 
+@compiled(
+    "void(uint8[:,:,::1], uint8[:,:,:,::1], int64[::1], float32[::1], float32[:,::1], float32[:,:,::1])",
+    nogil=True,
+    error_model="numpy",
+)
+def mix_patches(
+    shares: UInt8Array, paints: UInt8Array, chosen: IntArray, weights: FloatArray, share: FloatArray, paint: FloatArray
+) -> None:
+    """Write the weighted sum of a region's patches, see `Region`, into ``share`` and ``paint``.
+
+    chosen: (K,) int64, nodes. weights: (K,) float32, which convert units as well.
+    """
+    count = len(chosen)
+    for row in range(share.shape[0]):
+        for column in range(share.shape[1]):
+            a = b = c = d = e = np.float32(0)
+            for k in range(count):
+                node, weight = chosen[k], weights[k]
+                a += weight * np.float32(shares[node, row, column])
+                b += weight * np.float32(paints[node, row, column, 0])
+                c += weight * np.float32(paints[node, row, column, 1])
+                d += weight * np.float32(paints[node, row, column, 2])
+                e += weight * np.float32(paints[node, row, column, 3])
+            share[row, column] = a
+            paint[row, column, 0], paint[row, column, 1], paint[row, column, 2], paint[row, column, 3] = b, c, d, e
+
+
 @numba.njit(error_model="numpy")
 def _between(flow: FloatArray, x: Any, y: Any) -> Any:
     """Return a flow, (h, w, 2), between its values at whole places; beyond the edge, that of the edge."""

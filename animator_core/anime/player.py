@@ -11,10 +11,18 @@ import numpy as np
 
 from animator_core.anime import expression, parameters
 from animator_core.anime.basis import BODY_NODES, CELLS, FLOW_UNIT, GRIDS, TILES, MotionBasis, Region
-from animator_core.anime.kernels import mix_flows, mix_tiles, paint_brow, paint_frame, paint_region, place_grid
+from animator_core.anime.kernels import (
+    mix_flows,
+    mix_patches,
+    mix_tiles,
+    paint_brow,
+    paint_frame,
+    paint_region,
+    place_grid,
+)
 from animator_core.anime.network_picture import CENTER
 from animator_core.anime.networks.chain import SIDE
-from animator_core.arrays import AnyArray, BoolArray, FloatArray, UInt8Array, UInt32Array
+from animator_core.arrays import AnyArray, BoolArray, FloatArray, Int16Array, UInt8Array, UInt32Array
 from animator_core.characters.head_place import HeadPlace
 from animator_core.rendering.srgb import premultiplied_bgra
 
@@ -187,8 +195,8 @@ class _Brow:
         self._is_moved = moves
         if moves:
             chosen = np.flatnonzero(weights)
-            flow = np.tensordot(weights[chosen] * self._unit, self._flow[chosen].astype(np.float32), 1)
-            paint_brow(self._skin, self._brow, with_brows, flow.astype(np.float32), self._place, self._box)
+            flow = _mean_flow(self._flow, chosen, (weights[chosen] * self._unit).astype(np.float32))
+            paint_brow(self._skin, self._brow, with_brows, flow, self._place, self._box)
         else:
             with_brows[self._inside] = self._at_rest
         texture[self._inside] = with_brows[self._inside]
@@ -234,10 +242,19 @@ def _mean(region: Region, weights: FloatArray) -> _Mixed:
     if not len(chosen):
         chosen = np.array([0])
     some = weights[chosen].astype(np.float32)
-    flow = np.tensordot(some * np.float32(FLOW_UNIT), region.flow[chosen].astype(np.float32), 1)
-    share = np.tensordot(some / 255, region.share[chosen].astype(np.float32), 1)
-    paint = np.tensordot(some / 255, region.paint[chosen].astype(np.float32), 1)
-    return np.asarray(flow), np.asarray(share), np.asarray(paint)
+    size = region.share.shape[1:]
+    share, paint = np.empty(size, np.float32), np.empty((*size, 4), np.float32)
+    mix_patches(region.share, region.paint, chosen, some / np.float32(255), share, paint)
+    return _mean_flow(region.flow, chosen, some * np.float32(FLOW_UNIT)), share, paint
+
+
+def _mean_flow(nodes: Int16Array, chosen: AnyArray, weights: FloatArray) -> FloatArray:
+    """Return the weighted sum of flows, (N, h, w, 2); weights: float32, which convert units as well."""
+    count, height, width = nodes.shape[:3]
+    flow = np.empty((height, width, 2), np.float32)
+    cells = np.arange(height * width, dtype=np.int32)
+    mix_flows(nodes.reshape(count, -1, 2), chosen, weights, cells, flow)
+    return flow
 
 
 def _eye(regions: Mapping[str, Region], pose: FloatArray, side: str) -> _Mixed:

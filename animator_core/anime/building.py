@@ -388,7 +388,8 @@ def _cut(
     return Region(
         corner[0] + int(rows[0]),
         corner[1] + int(columns[0]),
-        flow=np.stack([_whole(flow[box] * window) for flow in flows]),
-        share=np.stack([_bytes(share[box] * window[..., 0]) for share, _ in patches]),
-        paint=np.stack([_bytes(paint[box] * window) for _, paint in patches]),
+        # PyTorch's order of the numbers would stay.
+        flow=np.ascontiguousarray([_whole(flow[box] * window) for flow in flows]),
+        share=np.ascontiguousarray([_bytes(share[box] * window[..., 0]) for share, _ in patches]),
+        paint=np.ascontiguousarray([_bytes(paint[box] * window) for _, paint in patches]),
     )

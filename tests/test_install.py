@@ -92,7 +92,7 @@ def test_set_up_does_every_step_and_leaves_the_clicks_for_obs(
 ) -> None:
     assert main(install) == 0
     assert install.environment.installed == ["base packages", "mediapipe", "torch"]
-    assert install.environment.runs == [("-m", "animator_core", "prepare")]
+    assert install.environment.runs == [("-m", "animator_core", "prepare", "--without-basis")]
     steps = (tmp_path / "cache" / "obs-setup.txt").read_text(encoding="utf-8")
     assert str(tmp_path / "obs_plugin" / "stream_motion_animator.py") in steps
     output = capsys.readouterr().out

@@ -6,8 +6,9 @@
 The clips are tracked, and the anime driver makes parameters of the motion, from which `--frames` of each clip are
 chosen evenly. A played frame is reduced to the networks' size in linear light and compared with the networks' own
 picture, over mid grey, in rows 20 to 260 and columns 120 to 400: head and shoulders. PSNR and SSIM are median and
-worst. Frame times are of all the clips' frames in their order, drawn by one thread. Clips, bases and the networks'
-pictures are kept in ``--cache``, so that a long run can be ended and begun again; build times are added up.
+worst, once with the picture as the networks see it, and once with the original, which is sharper than they draw. Frame
+times are of every fourth frame of the clips, drawn by one thread. Clips, bases and the networks' pictures are kept in
+``--cache``, so that a long run can be ended and begun again; build times are added up.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from animator_core.anime.building import BasisBuilder, assemble_head, head_place
 from animator_core.anime.continuation import continued
 from animator_core.anime.driver import AnimeDriver
 from animator_core.anime.execution import accelerated
-from animator_core.anime.network_picture import network_picture, sampled
+from animator_core.anime.network_picture import CENTER, network_picture, sampled
 from animator_core.anime.networks.chain import AnimeNetworks
 from animator_core.anime.networks.weights import load_networks
 from animator_core.anime.placing import find_place
@@ -144,28 +145,45 @@ def figures(
     seen = network_picture(*continued(picture, place))
     parts, seconds = built(kept.folder / f"basis-{name}", networks, seen, grid)
     basis = basis_of(parts, grid)
-    player = BasisPlayer(basis, picture, place)
     inside = sampled(np.ones((1, *picture.shape[:2]), np.float32), place)[0][SEEN] > 0.999
-    levels, likenesses = [], []
-    for number, clip in enumerate(poses):
-        for frame in np.linspace(0, len(clip) - 1, options.frames).astype(int):
-            wanted = kept.array(f"full-{name}-{number}-{frame}", lambda p=clip[frame]: full(networks, seen, p))
-            found = over_grey(to_network_size(player.draw(clip[frame]), place))
-            error = np.square((found - wanted.astype(np.float32) / 65535)[inside]).mean()
-            levels.append(10 * np.log10(1 / max(float(error), 1e-10)))
-            ssim = structural_similarity(found, wanted / np.float32(65535), channel_axis=2, data_range=1, full=True)[1]
-            likenesses.append(float(ssim[inside].mean()))
-    text = (
-        f"PSNR {np.median(levels):.1f} ({min(levels):.1f}) dB, SSIM {np.median(likenesses):.3f} ({min(likenesses):.3f})"
-    )
+    text = ""
+    for label, pixels, head in (
+        ("the networks' pixels", as_picture(seen), HeadPlace(CENTER, 1.0)),
+        ("the original pixels", picture, place),
+    ):
+        player = BasisPlayer(basis, pixels, head)
+        levels, likenesses = [], []
+        for number, clip in enumerate(poses):
+            for frame in np.linspace(0, len(clip) - 1, options.frames).astype(int):
+                wanted = kept.array(f"full-{name}-{number}-{frame}", lambda p=clip[frame]: full(networks, seen, p))
+                level, likeness = closeness(over_grey(to_network_size(player.draw(clip[frame]), head)), wanted, inside)
+                levels.append(level)
+                likenesses.append(likeness)
+        text += f"{label} PSNR {np.median(levels):.1f} ({min(levels):.1f}) dB, SSIM {np.median(likenesses):.3f} "
+        text += f"({min(likenesses):.3f}); "
     shares = [array.nbytes / 1e6 for array in (basis.head.flow, basis.head.tiles, basis.body)]
     size = basis.nbytes / 1e6
-    text += f", {size:.1f} MB (flow {shares[0]:.1f}, patches {shares[1]:.1f}, body {shares[2]:.1f})"
+    text += f"{size:.1f} MB (flow {shares[0]:.1f}, patches {shares[1]:.1f}, body {shares[2]:.1f})"
     text += f", {len(parts.nodes)} nodes; usable after {seconds['usable']:.0f} s, all after {seconds[str(grid)]:.0f} s"
     for side in SIDES:
         p50, p95 = frame_times(basis, picture, place, side=side, poses=poses)
         text += f"; {side}²: {p50:.1f} ({p95:.1f}) ms"
     return text
+
+
+def closeness(found: np.ndarray, wanted: np.ndarray, inside: np.ndarray) -> tuple[float, float]:
+    """Return PSNR and SSIM within a mask; found: (h, w, 3) in 0 to 1. wanted: the same in 0 to 65535."""
+    exact = wanted / np.float32(65535)
+    ssim = structural_similarity(found, exact, channel_axis=2, data_range=1, full=True)[1]
+    error = float(np.square((found - exact)[inside]).mean())
+    return float(10 * np.log10(1 / max(error, 1e-10))), float(ssim[inside].mean())
+
+
+def as_picture(seen: torch.Tensor) -> np.ndarray:
+    """Return the networks' picture as (512, 512, 4) uint8 RGBA, straight alpha."""
+    values = ((seen[0].numpy() + 1) / 2).clip(0, 1)
+    colour = encode_srgb((values[:3] / np.maximum(values[3:], 1e-6)).clip(0, 1))
+    return np.ascontiguousarray(np.rint(np.concatenate([colour, values[3:]]).transpose(1, 2, 0) * 255), np.uint8)
 
 
 def built(path: Path, networks: AnimeNetworks, seen: torch.Tensor, grid: int) -> tuple[BasisParts, dict[str, float]]:
@@ -252,7 +270,7 @@ def frame_times(basis: MotionBasis, picture: np.ndarray, place: HeadPlace, *, si
     player = BasisPlayer(basis, resized, HeadPlace((x * factor, y * factor), place.scale / factor))
     player.draw(parameters.pose())
     found = []
-    for pose in np.concatenate(poses):
+    for pose in np.concatenate(poses)[::4]:
         started = time.perf_counter()
         player.draw(pose)
         found.append(1e3 * (time.perf_counter() - started))

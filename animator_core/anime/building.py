@@ -19,6 +19,8 @@ from animator_core.rendering.srgb import encode_srgb
 
 _VISIBLE = 0.03, 0.08
 """Differences in colour, 0 to 1, from which the patch of a pose begins to be laid on, and is laid on fully."""
+_LEAST_WIDTH = 3
+"""Pixels of a pose's patch: thinner ones correct an outline by a pixel, and stand beside it between two nodes."""
 _VISIBLE_IN_FACE = 0.01, 0.03
 """The same for an expression: skin is plain, so that less shows."""
 _MARGIN = 12
@@ -121,7 +123,9 @@ class BasisBuilder:
         face = _sampled(self._face[..., None], _enlarged(kept * np.float32(FLOW_UNIT)))
         share = change.share[0].amax(0).float().cpu().numpy() * (1 - face)
         return _DrawnPose(
-            kept, *_tiles(*_patch(drawn, sampled, share, visible=_VISIBLE)), is_seen=drawn[..., 3] > _SEEN
+            kept,
+            *_tiles(*_patch(drawn, sampled, share, visible=_VISIBLE, least_width=_LEAST_WIDTH)),
+            is_seen=drawn[..., 3] > _SEEN,
         )
 
     def _pose(self, values: Mapping[str, float]) -> torch.Tensor:
@@ -282,11 +286,22 @@ def _sampled(texture: FloatArray, flow: FloatArray) -> FloatArray:
 
 
 def _patch(
-    drawn: FloatArray, sampled: FloatArray, share: FloatArray, visible: tuple[float, float] = _VISIBLE_IN_FACE
+    drawn: FloatArray,
+    sampled: FloatArray,
+    share: FloatArray,
+    *,
+    visible: tuple[float, float] = _VISIBLE_IN_FACE,
+    least_width: int = 1,
 ) -> tuple[FloatArray, FloatArray]:
-    """Return share, (H, W), and paint, (H, W, 4), that turn ``sampled`` into ``drawn`` where that can be seen."""
+    """Return share, (H, W), and paint, (H, W, 4), that turn ``sampled`` into ``drawn`` where that can be seen.
+
+    least_width: pixels; thinner differences are left as they are.
+    """
     difference = np.abs(drawn - sampled).max(-1)
     low, high = visible
+    if least_width > 1:
+        around = np.ones((least_width, least_width), np.uint8)
+        difference = cv2.dilate(cv2.morphologyEx(difference, cv2.MORPH_OPEN, around), around)
     strength = np.clip((cv2.dilate(difference, np.ones((3, 3), np.uint8)) - low) / (high - low), 0, 1)
     share = np.rint(share * strength * 255).astype(np.float32) / np.float32(255)
     paint = np.clip(drawn - (1 - share[..., None]) * sampled, 0, 1)

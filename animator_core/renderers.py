@@ -84,8 +84,7 @@ class RendererSource:
             return self._anime()
         if name == "warp":
             return self._warp()
-        usual = self._usual(use_motion_cache)
-        return self._with_anime(usual) if self._has_anime() else usual
+        return self._with_anime(self._usual(use_motion_cache))
 
     def _usual(self, use_motion_cache: bool | None) -> Renderer:
         """Return the renderer of characters that are not drawn, or not for the anime networks."""
@@ -119,12 +118,15 @@ class RendererSource:
         return folder is not None and all((folder / model.name).is_file() for model in ANIME)
 
     def _anime(self) -> Renderer:
+        self._require_anime()
+        return self._with_anime(self._warp(), is_forced=True)
+
+    def _require_anime(self) -> None:
         if not self._has_anime():
             raise WeightsError(
                 f"the weights of the anime networks are not in {self.settings.anime_dir}",
                 "run install.py to get them, or use the warp renderer",
             )
-        return self._with_anime(self._warp(), is_forced=True)
 
     def _with_anime(self, usual: Renderer, is_forced: bool = False) -> Renderer:
         from animator_core.anime.background import may_be_cut_out
@@ -132,10 +134,15 @@ class RendererSource:
 
         warp = usual if usual.name == "warp" else self._warp()
         return PerCharacterRenderer(
-            usual, self._anime_renderer, warp=warp, may_suit=may_be_cut_out, is_forced=is_forced
+            usual,
+            lambda: self._anime_renderer(is_forced),
+            warp=warp,
+            may_suit=may_be_cut_out if self._has_anime() else lambda character: False,
+            is_forced=is_forced,
         )
 
-    def _anime_renderer(self) -> AnimeRenderer:
+    def _anime_renderer(self, is_forced: bool) -> AnimeRenderer:
+        self._require_anime()
         with loading("torch"):
             from animator_core.anime.engine import AnimeEngine
             from animator_core.anime.renderer import AnimeRenderer
@@ -150,7 +157,7 @@ class RendererSource:
                 cache_dir = settings.cache_dir if settings.use_feature_cache else None
                 engine = AnimeEngine(settings.anime_dir, cache_dir, choice.device)
                 self._anime_engine = weakref.ref(engine)
-        return AnimeRenderer(engine, settings.anime.live_networks)
+        return AnimeRenderer(engine, live_networks=settings.anime.live_networks, is_forced=is_forced)
 
     def _note_without_weights(self) -> AnimatorError | None:
         gpu = self._find_gpu()

@@ -67,7 +67,7 @@ def test_auto_is_liveportrait_where_weights_and_a_gpu_are(settings, loads, choic
 
 def test_all_renderers_share_one_model_and_its_characters(settings, loads, choice):
     source = RendererSource(settings)
-    one, other = source.create("liveportrait"), source.create("auto")
+    one, other = source.create("liveportrait"), source.create("auto").active
     assert loads.count == 1
     one.prepare(face_character())
     other.prepare(face_character())

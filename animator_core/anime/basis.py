@@ -7,7 +7,7 @@ networks' pixels (512×512, the head in its box, see `network_picture`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,6 +90,7 @@ class MotionBasis:
 
 _HEAD = ("flow", "index", "tiles")
 _REGION = ("flow", "share", "paint")
+_REGIONS = ("mouth", "corners", *(f"{part}_{side}" for part in ("lids", "iris", "brows") for side in ("left", "right")))
 
 
 def to_arrays(basis: MotionBasis) -> dict[str, AnyArray]:
@@ -122,9 +123,29 @@ def from_arrays(arrays: Mapping[str, AnyArray]) -> MotionBasis:
     """Return the basis from arrays as `to_arrays` gives them; raises KeyError or ValueError for others."""
     side = int(arrays["head.side"][0])
     head = HeadBasis(side, *(arrays[f"head.{name}"] for name in _HEAD))
-    if len(head.flow) != side**3 or len(head.index) != side**3 or head.flow.shape[1] != len(arrays["cells"]):
+    basis = MotionBasis(head, arrays["cells"], body=arrays["body"], regions=regions_of(arrays))
+    if side not in GRIDS or not all(_parts_fit(basis)):
         raise ValueError("its parts do not fit together")
-    return MotionBasis(head, arrays["cells"], body=arrays["body"], regions=regions_of(arrays))
+    return basis
+
+
+def _parts_fit(basis: MotionBasis) -> Iterator[bool]:
+    """Yield whether shapes and types are those that compiled code takes without looking."""
+    head, cells = basis.head, basis.cells
+    nodes, count = head.side**3, len(cells)
+    yield _is(cells, np.int32, (count,)) and bool(((cells >= 0) & (cells < CELLS * CELLS)).all())
+    yield _is(head.flow, np.int16, (nodes, count, 2)) and _is(basis.body, np.int16, (len(BODY_NODES), count, 2))
+    yield _is(head.index, np.int32, (nodes, TILES, TILES)) and bool((head.index < len(head.tiles)).all())
+    yield _is(head.tiles, np.uint8, (len(head.tiles), TILE, TILE, 5))
+    yield basis.regions.keys() == set(_REGIONS)
+    for region in basis.regions.values():
+        shape = region.share.shape
+        yield region.share.dtype == np.uint8
+        yield _is(region.flow, np.int16, (*shape, 2)) and _is(region.paint, np.uint8, (*shape, 4))
+
+
+def _is(array: AnyArray, dtype: type, shape: tuple[int, ...]) -> bool:
+    return array.dtype == dtype and array.shape == shape
 
 
 def tensors_of(arrays: Mapping[str, AnyArray]) -> dict[str, torch.Tensor]:

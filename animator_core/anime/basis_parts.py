@@ -36,6 +36,11 @@ class BasisParts:
         return done + (1 - _REGIONS_SHARE - _BODY_SHARE) * len(self.nodes) / FINE**3
 
     @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to compute."""
+        return self.is_usable and len(self.nodes) == FINE**3
+
+    @property
     def is_usable(self) -> bool:
         """Whether the coarse basis is complete."""
         has_rest = self.regions is not None and self.body is not None

@@ -24,7 +24,7 @@ from animator_core.anime.networks.weights import load_networks
 from animator_core.anime.placing import Fit, find_place
 from animator_core.anime.store import BasisStore, FitStore, basis_key
 from animator_core.characters.character import Character
-from animator_core.errors import AnimatorError, ModelError, described
+from animator_core.errors import AnimatorError, ModelError, described, first_line
 from animator_core.lru import LruCache
 from animator_core.thread_priority import lower_thread_priority
 
@@ -43,7 +43,8 @@ class CharacterBasis:
     """A character's way to its basis; written by the thread that computes, read by any.
 
     fit: None before the head was searched. basis: None before the coarse one; the fine one replaces it. progress: of
-    the basis, 0 to 1. error: why there will be none.
+    the basis, 0 to 1. error: why nothing more is computed. is_forced: whether the basis is wanted even if the warp
+    suits the character better.
     """
 
     character: Character
@@ -51,11 +52,17 @@ class CharacterBasis:
     basis: MotionBasis | None = None
     progress: float = 0.0
     error: AnimatorError | None = None
+    is_forced: bool = False
+
+    @property
+    def may_have_basis(self) -> bool:
+        """Whether there is or will be a basis, as far as it is known."""
+        return self.fit is None or (self.fit.fits and (self.is_forced or self.fit.prefers_anime))
 
     @property
     def is_finished(self) -> bool:
         """Whether nothing is left to compute."""
-        return self.error is not None or self.progress >= 1 or (self.fit is not None and not self.fit.fits)
+        return self.error is not None or self.progress >= 1 or not self.may_have_basis
 
 
 class AnimeEngine:
@@ -74,6 +81,7 @@ class AnimeEngine:
         self._known: LruCache[str, CharacterBasis] = LruCache(_KEPT_CHARACTERS)
         self._wanted: list[CharacterBasis] = []
         self._lock = threading.Lock()
+        self._loading = threading.Lock()
         self._thread: threading.Thread | None = None
         self._users = 0
 
@@ -85,13 +93,10 @@ class AnimeEngine:
     @property
     def networks(self) -> AnimeNetworks:
         """The networks, loaded by the first use; raises WeightsError or ModelError."""
-        if self._networks is None:
-            try:
-                networks = load_networks(self._weights_dir, self._cache_dir).to(self.device)
-            except RuntimeError as exc:
-                raise ModelError(f"the anime networks cannot be loaded onto {self.device} ({exc})", _REMEDY) from exc
-            self._networks = accelerated(networks) if self.device == "cpu" else networks
-        return self._networks
+        with self._loading:
+            if self._networks is None:
+                self._networks = self._load_networks()
+            return self._networks
 
     def basis_of(self, character: Character) -> CharacterBasis:
         """Return what is known of a character, with all that lies on disk."""
@@ -121,6 +126,8 @@ class AnimeEngine:
         """Wait for a basis; report: called with the progress. Raises AnimatorError if it cannot be computed."""
         self.want(state)
         while not state.is_finished:
+            if not self._is_wanted(state):
+                raise ModelError(f"no renderer waits for the motion basis of {state.character.name} any more")
             report(state.progress)
             time.sleep(_LOOK_SECONDS)
         report(1.0)
@@ -139,6 +146,14 @@ class AnimeEngine:
             if self._users <= 0:
                 self._wanted.clear()
 
+    def _load_networks(self) -> AnimeNetworks:
+        try:
+            networks = load_networks(self._weights_dir, self._cache_dir).to(self.device)
+        except RuntimeError as exc:
+            problem = f"the anime networks cannot be loaded onto {self.device} ({first_line(exc, 160)})"
+            raise ModelError(problem, _REMEDY) from exc
+        return accelerated(networks) if self.device == "cpu" else networks
+
     def _run(self) -> None:
         lower_thread_priority(_NICENESS)
         while (state := self._next()) is not None:
@@ -155,6 +170,10 @@ class AnimeEngine:
                 self._thread = None
                 return None
             return self._wanted[-1]
+
+    def _is_wanted(self, state: CharacterBasis) -> bool:
+        with self._lock:
+            return state in self._wanted or state.is_finished
 
     def _is_wanted_most(self, state: CharacterBasis) -> bool:
         # Python waits for this thread before it ends: torch does not survive being left in the middle of its work.
@@ -193,13 +212,17 @@ class AnimeEngine:
             state.progress = 1.0
             return
         parts = (self._store.get_parts(key) if self._store else None) or BasisParts()
+        state.basis = parts.basis()
         try:
             yield from self._computed(state, parts)
         finally:
-            if self._store and state.progress < 1 and parts.cells is not None:
+            if self._store and not parts.is_complete and parts.regions is not None:
                 self._store.put_parts(key, parts)
-        if self._store and state.basis is not None:
-            self._store.put(key, state.basis)
+        state.basis = basis = parts.basis()
+        if self._store and basis is not None:
+            self._store.put(key, basis)
+        # Last: whoever waits for it takes the fine basis, and may end the process.
+        state.progress = 1.0
 
     def _computed(self, state: CharacterBasis, parts: BasisParts) -> Iterator[None]:
         fit = state.fit
@@ -207,14 +230,15 @@ class AnimeEngine:
         picture = network_picture(*continued(fit.picture, fit.place))
         kept_at = time.monotonic()
         for _ in parts.advance(lambda: BasisBuilder(self.networks, picture)):
-            if state.basis is None and parts.is_usable:
+            if parts.is_complete:
+                return
+            if state.basis is None:
                 state.basis = parts.basis()
             state.progress = parts.progress
-            if self._store and time.monotonic() - kept_at > _KEEP_SECONDS and state.progress < 1:
+            if self._store and time.monotonic() - kept_at > _KEEP_SECONDS:
                 self._store.put_parts(_key(fit), parts)
                 kept_at = time.monotonic()
             yield
-        state.basis, state.progress = parts.basis(), 1.0
 
 
 def _key(fit: Fit) -> str:

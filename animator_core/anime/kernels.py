@@ -141,11 +141,11 @@ def place_grid(
 
     head, body: (256, 256, 2) float32 flows in the networks' pixels. active: (rows, columns), cells that show anything.
     frame: center x and y and scale of `HeadPlace`, the cell's side, and the frame's width and height, all in pixels.
-    grid: (rows + 1, columns + 1, 4) float32: x and y in the texture, x and y in the patches, both with a border of 1.
+    grid: (rows + 1, columns + 1, 4) float32: x and y in the texture, x and y in the patches, both from a border of 1.
     """
     center_x, center_y, scale, side, width, height = frame[0], frame[1], frame[2], frame[3], frame[4], frame[5]
     inverse, half, one = np.float32(1) / scale, np.float32(0.5), np.float32(1)
-    edge, fading = np.float32(512), np.float32(1 / 64)
+    edge, fading, last = np.float32(512), np.float32(1 / 64), np.float32(0.96)
     rows, columns = active.shape
     for row in range(rows + 1):
         for column in range(columns + 1):
@@ -168,10 +168,10 @@ def place_grid(
             source_x = (patch_x + share * flow_x - np.float32(256)) * inverse + center_x
             source_y = (patch_y + share * flow_y - np.float32(128)) * inverse + center_y
             # From pixel corners to pixel centres, and to the texture's border.
-            grid[row, column, 0] = min(max(source_x + half, np.float32(0)), width + np.float32(0.99))
-            grid[row, column, 1] = min(max(source_y + half, np.float32(0)), height + np.float32(0.99))
-            grid[row, column, 2] = min(max(patch_x + half, np.float32(0)), edge + np.float32(0.99))
-            grid[row, column, 3] = min(max(patch_y + half, np.float32(0)), edge + np.float32(0.99))
+            grid[row, column, 0] = min(max(source_x + half, np.float32(0)), width + side + last)
+            grid[row, column, 1] = min(max(source_y + half, np.float32(0)), height + side + last)
+            grid[row, column, 2] = min(max(patch_x + half, np.float32(0)), edge + last)
+            grid[row, column, 3] = min(max(patch_y + half, np.float32(0)), edge + last)
 
 
 @compiled(
@@ -241,10 +241,13 @@ def paint_frame(
 ) -> None:
     """Draw the frame, (H, W) uint32: the texture sampled by the grid, the patch laid over it.
 
-    texture: (H + 2, W + 2) uint32. grid, active: see `place_grid`. paint, share, is_used: see `mix_tiles`.
+    texture: uint32, with a border of 1, and of a cell more at the right and the bottom, of which the corners lie beyond
+    the picture. grid, active: see `place_grid`. paint, share, is_used: see `mix_tiles`.
     """
     height, width = frame.shape
     one = np.float32(1 << _FRACTION_BITS)
+    # To the nearest sixteenth of a pixel.
+    rounding = np.float32(1 << (_FRACTION_BITS - 5))
     step = np.float32(1) / np.float32(side)
     last = is_used.shape[0] - 1
     for row in range(active.shape[0]):
@@ -265,7 +268,7 @@ def paint_frame(
                 y0 = (start[1] + (below_start[1] - start[1]) * down) * one
                 step_x = int(((end[0] + (below_end[0] - end[0]) * down) * one - x0) * step)
                 step_y = int(((end[1] + (below_end[1] - end[1]) * down) * one - y0) * step)
-                u, v = int(x0), int(y0)
+                u, v = int(x0 + rounding), int(y0 + rounding)
                 if not has_patch:
                     for x in range(column * side, min((column + 1) * side, width)):
                         frame[y, x] = _joined(_interpolated(texture, u, v))
@@ -276,7 +279,7 @@ def paint_frame(
                 y0 = (start[3] + (below_start[3] - start[3]) * down) * one
                 patch_step_x = int(((end[2] + (below_end[2] - end[2]) * down) * one - x0) * step)
                 patch_step_y = int(((end[3] + (below_end[3] - end[3]) * down) * one - y0) * step)
-                p, q = int(x0), int(y0)
+                p, q = int(x0 + rounding), int(y0 + rounding)
                 for x in range(column * side, min((column + 1) * side, width)):
                     pixel = _interpolated(texture, u, v)
                     opacity = _share_at(share, p, q)
@@ -305,9 +308,9 @@ def paint_region(
 ) -> None:
     """Draw an expression into a rectangle of the texture; pixels that it does not change are left alone.
 
-    source, texture: (H + 2, W + 2) uint32, before and after. flow: (h, w, 2) float32 of the region, in pixels of the
-    texture. place: x and y of the texture's first pixel in the region, and its pixels per pixel of the texture. box:
-    left, top, right, bottom. paint: uint32 and share: uint8, of the box, in pixels of the texture.
+    source, texture: uint32, with a border of 1, before and after. flow: (h, w, 2) float32 of the region, in pixels of
+    the texture. place: x and y of the texture's first pixel in the region, and its pixels per pixel of the texture.
+    box: left, top, right, bottom. paint: uint32 and share: uint8, of the box, in pixels of the texture.
     """
     one = 1 << _FRACTION_BITS
     for row in range(box[1], box[3]):
@@ -338,6 +341,7 @@ def paint_brow(
     """Draw a brow over the skin into a rectangle of the texture.
 
     skin, brow: (h + 2, w + 2) uint32 of the rectangle, the brow transparent around it. The rest as in `paint_region`.
+    Pixels without a brow, at rest and now, are left alone: the other brow may be there.
     """
     one = 1 << _FRACTION_BITS
     for row in range(box[1], box[3]):
@@ -348,6 +352,8 @@ def paint_brow(
             u = min(max(column - box[0] + 1 + shift_x, 0.0), brow.shape[1] - 1.01)
             v = min(max(row - box[1] + 1 + shift_y, 0.0), brow.shape[0] - 1.01)
             pixel = _interpolated(brow, int(u * one), int(v * one))
+            if pixel == 0 and brow[row - box[1] + 1, column - box[0] + 1] == 0:
+                continue
             opacity = int(pixel >> np.uint64(48))
             below = _spread(skin[row - box[1] + 1, column - box[0] + 1])
             texture[row + 1, column + 1] = _joined(_over(pixel, below, opacity + (opacity >> 7)))

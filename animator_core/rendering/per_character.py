@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Callable, Protocol
 
 from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.characters.character import Character
-from animator_core.errors import AnimatorError
+from animator_core.errors import AnimatorError, ModelError
 from animator_core.ipc.face_settings import FaceSettings
+from animator_core.lru import LruCache
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.rendering.contract import Driver, Placement, Renderer
 from animator_core.tracking.observation import TrackedFrame
 
+logger = logging.getLogger(__name__)
+
+_KNOWN_CHARACTERS = 64
 _PROGRESS_STEP = 5
 """Percent: the status is not news at each of them."""
 
@@ -60,7 +65,10 @@ class PerCharacterRenderer:
         self._usual, self._warp = usual, warp
         self._make_anime, self._may_suit = make_anime, may_suit
         self._is_forced = is_forced
+        self._suits: LruCache[str, bool] = LruCache(_KNOWN_CHARACTERS)
         self._anime: BasisRenderer | None = None
+        self._anime_error: AnimatorError | None = None
+        """Why ``make_anime`` failed; it is not called again."""
         self._character: Character | None = None
         self._other: Renderer | None = usual
         """Draws until the basis is there, or altogether; None for a character without a face that it would need."""
@@ -99,8 +107,13 @@ class PerCharacterRenderer:
     @property
     def note(self) -> AnimatorError | None:
         """Why it is not the renderer that could be expected; None if it is."""
-        anime = self._anime
-        reason = anime.note if anime is not None and self._is_candidate and self._must_be_anime() else None
+        reason: AnimatorError | None = None
+        if self._must_be_anime():
+            anime = self._anime
+            reason = anime.note if anime is not None and self._is_candidate else self._anime_error
+        elif self._character is not None and self._character.renderer == "liveportrait" != self._usual.name:
+            problem = f"{self._character.name} asks for LivePortrait, but the {self._usual.name} renderer draws"
+            reason = AnimatorError(problem, "choose liveportrait to have it, or to be told what it lacks")
         return reason or self._usual.note
 
     def create_driver(self, estimator: MotionEstimator) -> PerCharacterDriver:
@@ -162,8 +175,12 @@ class PerCharacterRenderer:
         """Return the renderer of anime characters if it may draw this one."""
         if not self._may_be_anime(character):
             return None
-        if self._anime is None:
-            self._anime = self._make_anime()
+        if self._anime is None and self._anime_error is None:
+            try:
+                self._anime = self._make_anime()
+            except ModelError as exc:
+                logger.warning("%s", exc)
+                self._anime_error = exc.without_traceback()
         return self._anime
 
     def _without_anime(self, character: Character) -> Renderer:
@@ -171,7 +188,9 @@ class PerCharacterRenderer:
 
     def _may_be_anime(self, character: Character) -> bool:
         asked = character.renderer
-        return asked == "anime" or (asked == "auto" and (self._is_forced or self._may_suit(character)))
+        if asked != "auto" or self._is_forced:
+            return asked in ("anime", "auto")
+        return self._suits.get_or_make(character.content_hash, lambda: self._may_suit(character))
 
     def _must_be_anime(self) -> bool:
         asked = self._character.renderer if self._character is not None else "auto"

@@ -18,7 +18,6 @@ from animator_core.anime.player import BasisPlayer
 from animator_core.anime.store import BasisStore
 from animator_core.characters.head_place import HeadPlace
 
-
 COARSE, FINE = 2, 3
 """Smaller grids than the real ones take less time."""
 

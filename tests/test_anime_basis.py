@@ -44,7 +44,12 @@ def test_expressions_that_meet_are_a_mean_and_flows_add_up() -> None:
     pose = parameters.pose({"mouth_aaa": 0.8, "mouth_ooo": 0.8, "mouth_iii": 0.4})
     weights = expression.mixed(expression.VOWELS, pose)
     assert (weights.sum(), weights[0]) == pytest.approx((1.0, 0.0))
-    assert weights.max() == pytest.approx(1 / 3)
+    # Each by its share of 0.8 + 0.8 + 0.4, fully open.
+    assert sorted(weights[weights > 0]) == pytest.approx([0.2, 0.4, 0.4])
+    assert weights[5] == pytest.approx(0.4)
+    lids = expression.named(expression.LIDS, "left")
+    closed = expression.mixed(lids, parameters.pose({"eye_wink_left": 0.25, "eye_happy_wink_left": 0.75}))
+    assert closed[[8, 16]] == pytest.approx([0.25, 0.75]), "two that close an eye by a part close it together"
     assert expression.added(expression.VOWELS, pose).sum() == pytest.approx(3.0)
     few = expression.mixed(expression.VOWELS, parameters.pose({"mouth_aaa": 0.3}))
     assert few.sum() == pytest.approx(1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 from dataclasses import replace
 
@@ -218,9 +219,11 @@ def test_drawing_leaves_no_memory_behind() -> None:
     try:
         for pose in poses:
             player.draw(pose)
+        gc.collect()
         before, _ = tracemalloc.get_traced_memory()
         for pose in (*poses, *poses):
             player.draw(pose)
+        gc.collect()
         after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

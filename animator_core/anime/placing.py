@@ -38,6 +38,9 @@ _HEADS_HIGH = (130.0, 210.0, 340.0, 550.0, 880.0)
 _CANDIDATES = 6
 _LEAST_SPOT = 10.0
 _LEAST_COVER = 0.1
+_LEAST_SCALE = 0.3
+"""Below it lids and mouth, which the networks paint in their own resolution, look blurred in the picture's."""
+_TOO_LARGE = "its eyes close and its mouth opens, but the head is so large that both would be blurred"
 _NO_HEAD = "no head found, upright and with open eyes; show it with `prepare --renderer anime --pick`"
 _TWO_HEADS = "there are two heads; choose one with `prepare --renderer anime --pick`"
 _NO_EYES = "the networks do not know its eyes: a photograph, a covered or turned face, or the wrong place"
@@ -113,6 +116,8 @@ def _judged(place: HeadPlace, response: Response | None, *, source: str, picture
         return _unfit(place, source, _tilted(response.tilt_deg), picture=picture)
     moves = response.has_mouth
     reason = "its eyes close and its mouth opens" if moves else _NO_MOUTH
+    if moves and place.scale < _LEAST_SCALE:
+        moves, reason = False, _TOO_LARGE
     return Fit(place, source, True, reason=reason, prefers_anime=moves, picture=picture)
 
 

@@ -146,8 +146,13 @@ class PerCharacterRenderer:
         anime, character = self._anime, self._character
         if anime is None or character is None or not self._is_candidate:
             return self.active
-        if anime.find_head(character) and self._wants_anime(anime):
-            anime.settled(report)
+        try:
+            if anime.find_head(character) and self._wants_anime(anime):
+                anime.settled(report)
+        except ModelError as exc:
+            if self._must_be_anime() or self._other is None:
+                raise
+            logger.warning("%s", exc)
         return self.active
 
     def draw(self, placement: Placement) -> UInt8Array:

@@ -14,6 +14,7 @@ from animator_core.anime import parameters
 from animator_core.anime.basis import BODY_NODES, MotionBasis
 from animator_core.anime.player import BasisPlayer, body_weights, cell_side, head_weights
 from animator_core.characters.head_place import HeadPlace
+from animator_core.rendering import bands
 from animator_core.rendering.srgb import premultiplied_bgra
 
 REST = parameters.pose()
@@ -210,6 +211,16 @@ def test_a_picture_cut_by_its_edge_is_continued() -> None:
     basis.head.flow[:] = (0, whole(10))
     frame = drawn(basis, picture, place=HeadPlace((200.0, 160.0), 1.0))
     assert (frame[90:] == premultiplied_bgra(picture)[-1, 0]).all()
+
+
+def test_bands_painted_by_several_threads_show_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = drawn(expressive_basis(), noise(300, 300), mouth_aaa=0.7, breathing=0.5)
+    monkeypatch.setattr(bands, "BAND_PIXELS", 1000)
+    monkeypatch.setattr(bands, "MOST_BANDS", 3)
+    bands._helpers.cache_clear()
+    together = drawn(expressive_basis(), noise(300, 300), mouth_aaa=0.7, breathing=0.5)
+    np.testing.assert_array_equal(together, alone)
+    bands._helpers.cache_clear()
 
 
 def test_drawing_leaves_no_memory_behind() -> None:

@@ -10,10 +10,10 @@ from animator_core.characters.character import Character
 from animator_core.errors import CharacterError
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.rotation import euler_angles, rotation_from_euler
+from animator_core.rendering import bands
 from animator_core.rendering.srgb import premultiplied_bgra
 from animator_core.tracking.face_model import INNER_LIPS, LEFT_EYE, RIGHT_EYE, face_model
 from animator_core.tracking.pose import HeadPose, with_true_depth
-from animator_core.warp import canvas
 from animator_core.warp.backward_map import EMPTY, CellMap, grid_triangles, map_triangles
 from animator_core.warp.head import HeadLimits, moved_pose, soft_limit
 from animator_core.warp.painting import PAINT, bordered, paint_cells
@@ -244,12 +244,12 @@ def test_bands_painted_by_several_threads_show_the_same(monkeypatch: pytest.Monk
         return [renderer.render(motion).copy() for motion in SEQUENCE]
 
     alone = frames()
-    monkeypatch.setattr(canvas, "_BAND_PIXELS", 1000)
-    monkeypatch.setattr(canvas, "_MOST_BANDS", 3)
-    canvas._helpers.cache_clear()
+    monkeypatch.setattr(bands, "BAND_PIXELS", 1000)
+    monkeypatch.setattr(bands, "MOST_BANDS", 3)
+    bands._helpers.cache_clear()
     for together, expected in zip(frames(), alone):
         np.testing.assert_array_equal(together, expected)
-    canvas._helpers.cache_clear()
+    bands._helpers.cache_clear()
 
 
 def remapped(puppet: _Puppet, character: Character, motion: DrivingMotion) -> tuple[np.ndarray, np.ndarray]:

@@ -225,7 +225,7 @@ def mix_tiles(
 
 @compiled(
     "void(uint32[:,::1], float32[:,:,::1], boolean[:,::1], uint32[:,::1], uint8[:,::1], boolean[:,::1], int64,"
-    " uint32[:,::1])",
+    " uint32[:,::1], int64, int64)",
     nogil=True,
     error_model="numpy",
 )
@@ -238,8 +238,10 @@ def paint_frame(
     is_used: BoolArray,
     side: int,
     frame: UInt32Array,
+    first_row: int,
+    end_row: int,
 ) -> None:
-    """Draw the frame, (H, W) uint32: the texture sampled by the grid, the patch laid over it.
+    """Draw rows of cells of the frame, (H, W) uint32: the texture sampled by the grid, the patch laid over it.
 
     texture: uint32, with a border of 1, and of a cell more at the right and the bottom, of which the corners lie beyond
     the picture. grid, active: see `place_grid`. paint, share, is_used: see `mix_tiles`.
@@ -250,7 +252,7 @@ def paint_frame(
     rounding = np.float32(1 << (_FRACTION_BITS - 5))
     step = np.float32(1) / np.float32(side)
     last = is_used.shape[0] - 1
-    for row in range(active.shape[0]):
+    for row in range(first_row, end_row):
         for column in range(active.shape[1]):
             if not active[row, column]:
                 continue

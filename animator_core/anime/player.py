@@ -24,6 +24,7 @@ from animator_core.anime.network_picture import CENTER
 from animator_core.anime.networks.chain import SIDE
 from animator_core.arrays import AnyArray, BoolArray, FloatArray, Int16Array, UInt8Array, UInt32Array
 from animator_core.characters.head_place import HeadPlace
+from animator_core.rendering.bands import equal_bands, in_bands
 from animator_core.rendering.srgb import premultiplied_bgra
 
 _MARGIN = 40
@@ -63,6 +64,7 @@ class BasisPlayer:
         self._with_brows, self._texture = self._picture.copy(), self._picture.copy()
         rows, columns = -(-height // self._side), -(-width // self._side)
         self._active = _near_opaque(picture[..., 3], place.scale, self._side)
+        self._bands = equal_bands(self._active.sum(1) * self._side**2)
         self._grid = np.zeros((rows + 1, columns + 1, 4), np.float32)
         self._head, self._body = (np.zeros((CELLS, CELLS, 2), np.float32) for _ in range(2))
         self._paint, self._share = np.zeros((SIDE + 2, SIDE + 2), np.uint32), np.zeros((SIDE + 2, SIDE + 2), np.uint8)
@@ -80,9 +82,12 @@ class BasisPlayer:
         """
         self._draw_face(pose)
         self._move(pose)
-        paint_frame(
-            self._texture, self._grid, self._active, self._paint, self._share, self._is_used, self._side, self._frame
-        )
+        patch = self._paint, self._share, self._is_used
+
+        def paint_rows(begin: int, end: int) -> None:
+            paint_frame(self._texture, self._grid, self._active, *patch, self._side, self._frame, begin, end)
+
+        in_bands(paint_rows, self._bands)
         return self._frame.view(np.uint8).reshape(*self._frame.shape, 4)
 
     def refine(self, basis: MotionBasis) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-import os
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Callable
 
 import cv2
 import numba
 import numpy as np
 
 from animator_core.arrays import AnyArray, BoolArray, DoubleArray, FloatArray, IntArray, UInt8Array
+from animator_core.rendering.bands import equal_bands, in_bands
 from animator_core.rendering.compiling import compiled
 from animator_core.warp.backward_map import CellMap, map_triangles
 from animator_core.warp.head import HeadGrid
@@ -20,10 +17,6 @@ from animator_core.warp.painting import CLEAR, KEEP, MAP, PAINT, bordered, paint
 
 _MARGIN = 8
 """Pixels around the face's points that belong to its window: the reach of the soft edges of mouth and eyes."""
-
-_MOST_BANDS = max(2, min(4, os.cpu_count() or 2))
-_BAND_PIXELS = 150_000
-"""Pixels to paint per thread: about a millisecond."""
 
 _SUBPIXEL_BITS = 4
 
@@ -89,7 +82,7 @@ class WarpCanvas:
             map_triangles(map_x, map_y, *face, first, last)
             paint_map(self._frame, self._texture, map_x, map_y, *at, first, last)
 
-        _in_bands(paint_rows, self._bands())
+        in_bands(paint_rows, equal_bands((self._actions != KEEP).sum(1) * self._cells.side**2))
         return window
 
     def _window(self, corners: AnyArray) -> MappedWindow:
@@ -114,31 +107,6 @@ class WarpCanvas:
         first_row, first_column = window.top // side, window.left // side
         in_window[first_row : first_row + rows, first_column : first_column + columns] = True
         plan_cells(self._actions, self._state, self._painted, self._cells.places, self._shown_before, side, in_window)
-
-    def _bands(self) -> list[tuple[int, int]]:
-        """Return the rows of cells as ranges of equal work, one for each thread that is worth starting."""
-        pixels = ((self._actions != KEEP).sum(1) * self._cells.side**2).cumsum()
-        count = int(min(_MOST_BANDS, max(1, pixels[-1] // _BAND_PIXELS)))
-        cuts = [int(np.searchsorted(pixels, pixels[-1] * share / count)) for share in range(1, count)]
-        return list(zip([0, *cuts], [*cuts, len(pixels)]))
-
-
-def _in_bands(paint_rows: Callable[[int, int], None], bands: list[tuple[int, int]]) -> None:
-    """Call ``paint_rows`` for every band, for the first one on this thread."""
-    others = [_helpers().submit(paint_rows, begin, end) for begin, end in bands[1:]]
-    begin, end = bands[0]
-    try:
-        paint_rows(begin, end)
-    finally:
-        wait(others)
-    for other in others:
-        other.result()
-
-
-@functools.lru_cache(maxsize=1)
-def _helpers() -> ThreadPoolExecutor:
-    """Return the thread pool that all canvases share."""
-    return ThreadPoolExecutor(_MOST_BANDS - 1, thread_name_prefix="warp")
 
 
 def _shown_before(texture: UInt8Array, side: int) -> IntArray:

@@ -16,7 +16,7 @@ import torch
 from animator_core.anime.networks.chain import SIDE
 from animator_core.arrays import AnyArray, Int16Array, IntArray, UInt8Array
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 """Raised when the content of a file changes."""
 FLOW_UNIT = 1 / 64
 """Pixels of a flow's whole numbers: finer than is seen, and up to 512 pixels."""

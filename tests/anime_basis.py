@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
@@ -11,7 +12,15 @@ from torch import nn
 
 from animator_core.anime import expression, parameters
 from animator_core.anime.basis import BODY_NODES, CELLS, FLOW_UNIT, GRIDS, TILES, HeadBasis, MotionBasis, Region
-from animator_core.anime.networks.chain import BROWS, FACE, SIDE, Layers
+from animator_core.anime.basis_parts import BasisParts
+from animator_core.anime.building import BasisBuilder
+from animator_core.anime.continuation import continued
+from animator_core.anime.network_picture import network_picture
+from animator_core.anime.networks.chain import BROWS, FACE, SIDE, AnimeNetworks, Layers
+from animator_core.anime.networks.layers import sample
+from animator_core.anime.placing import Fit
+from animator_core.anime.store import BasisStore
+from animator_core.config import PROJECT_ROOT
 
 REGION_NODES = {
     "lids": expression.node_count(expression.LIDS),
@@ -86,7 +95,7 @@ class _FaceChange:
     eye_colour: torch.Tensor
 
     def apply(self, face: torch.Tensor) -> torch.Tensor:
-        flowed = sampled(face, self.flow)
+        flowed = sample(face, self.flow)
         below = self.mouth_share * self.mouth_colour + (1 - self.mouth_share) * flowed
         return self.eye_share * self.eye_colour + (1 - self.eye_share) * below
 
@@ -98,13 +107,7 @@ class _BodyChange:
     colour: torch.Tensor
 
     def apply(self, picture: torch.Tensor) -> torch.Tensor:
-        return self.share * self.colour + (1 - self.share) * sampled(picture, self.flow)
-
-
-def sampled(picture: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
-    from animator_core.anime.networks.layers import sample
-
-    return sample(picture, flow)
+        return self.share * self.colour + (1 - self.share) * sample(picture, self.flow)
 
 
 def _disk(side: int, rows: tuple[int, int], columns: tuple[int, int]) -> torch.Tensor:
@@ -188,3 +191,26 @@ def smooth_picture() -> torch.Tensor:
         picture[0, channel][inside] = wave[inside].float()
     picture[0, 3][inside] = 1
     return picture
+
+
+def coarse_basis(networks: AnimeNetworks, fit: Fit) -> MotionBasis:
+    """Return the coarse basis of a character by the real networks; kept in the cache folder while the code is the same.
+
+    Takes about a minute.
+    """
+    code = hashlib.sha256()
+    for path in sorted((PROJECT_ROOT / "animator_core" / "anime").rglob("*.py")):
+        code.update(path.read_bytes())
+    store = BasisStore(PROJECT_ROOT / "cache" / "test-bases")
+    key = hashlib.sha256(f"{code.hexdigest()} {fit.picture.tobytes()!r} {fit.place}".encode()).hexdigest()
+    basis = store.get(key)
+    if basis is None:
+        parts = BasisParts()
+        picture = network_picture(*continued(fit.picture, fit.place))
+        for _ in parts.advance(lambda: BasisBuilder(networks, picture)):
+            basis = parts.basis()
+            if basis is not None:
+                break
+        assert basis is not None
+        store.put(key, basis)
+    return basis

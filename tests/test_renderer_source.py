@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 from stand_in_model import StandInModel, face_character
+from stand_ins import character, face_landmarks
 
+from animator_core.anime.engine import AnimeEngine
+from animator_core.characters.character import Character
 from animator_core.config import ComputeConfig
 from animator_core.errors import AnimatorError, ModelError, WeightsError
 from animator_core.installation.model_files import ANIME
@@ -181,3 +184,63 @@ def test_the_setting_decides_whether_the_networks_are_compiled(settings, monkeyp
     monkeypatch.setattr(engine.PortraitModel, "load", load)
     RendererSource(dataclasses.replace(settings, compute=ComputeConfig(compile=use_compile))).create("liveportrait")
     assert given == [use_compile]
+
+
+@pytest.fixture
+def anime_dir(tmp_path: Path) -> Path:
+    folder = tmp_path / "anime"
+    folder.mkdir()
+    for model in ANIME:
+        (folder / model.name).touch()
+    return folder
+
+
+def asking_for(renderer: str, *, is_transparent: bool = True) -> Character:
+    return dataclasses.replace(
+        character(320, 240, is_transparent),
+        landmarks=face_landmarks(),
+        renderer=renderer,
+        content_hash=f"{renderer} {is_transparent}",
+    )
+
+
+def test_auto_follows_the_description_with_and_without_anime_weights(settings, loads, choice, anime_dir):
+    for given in (settings, dataclasses.replace(settings, anime_dir=anime_dir)):
+        renderer = RendererSource(given).create("auto")
+        renderer.set_character(asking_for("warp"))
+        assert (renderer.name, renderer.note) == ("warp", None)
+        renderer.close()
+
+
+def test_auto_makes_the_anime_renderer_for_drawn_characters_alone(anime_dir, choice, monkeypatch):
+    made = []
+    monkeypatch.setattr(AnimeEngine, "want", lambda engine, state: made.append(state))
+    source = RendererSource(RendererSettings(anime_dir=anime_dir))
+    renderer, other = source.create("auto"), source.create("anime")
+    renderer.set_character(asking_for("auto", is_transparent=False))
+    assert (renderer.name, made) == ("warp", [])
+    renderer.set_character(asking_for("auto"))
+    other.set_character(asking_for("auto"))
+    assert (renderer.name, other.name, len(made)) == ("warp", "warp", 2)
+    assert made[0] is made[1], "both renderers share the engine"
+    assert made[0].is_forced
+    renderer.close()
+    other.close()
+
+
+def test_without_anime_weights_only_a_character_that_asks_is_told(choice, tmp_path):
+    renderer = RendererSource(RendererSettings(anime_dir=tmp_path)).create("auto")
+    renderer.set_character(asking_for("auto"))
+    assert (renderer.name, renderer.note) == ("warp", None)
+    renderer.set_character(asking_for("anime"))
+    assert (renderer.name, type(renderer.note)) == ("warp", WeightsError)
+    assert "anime networks are not in" in str(renderer.note)
+
+
+def test_damaged_anime_weights_are_told_and_the_warp_draws(anime_dir, choice):
+    renderer = RendererSource(RendererSettings(anime_dir=anime_dir)).create("anime")
+    renderer.set_character(asking_for("auto"))
+    with pytest.raises(WeightsError, match=r"is damaged or no checkpoint.*run install\.py again"):
+        renderer.settled(lambda progress: None)
+    assert renderer.name == "warp"
+    renderer.close()

@@ -19,6 +19,7 @@ from test_obs_lifecycle import STATUS  # noqa: E402
 
 SCRIPT = CHECKOUT / "obs_plugin" / "stream_motion_animator.py"
 CHARACTER = CHECKOUT / "assets" / "characters" / "astronaut.png"
+ANIME = CHECKOUT / "assets" / "characters" / "mira_anime.png"
 DRIVING = CHECKOUT.parent / "shared" / "faces" / "driving" / "d3.mp4"
 SHOWN = CANVAS[1]
 """The clip and the picture are square: both are shown this high and wide."""
@@ -26,7 +27,7 @@ SHOWN = CANVAS[1]
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory, display: str) -> Iterator[ObsSession]:
-    for path in (DRIVING, CHARACTER):
+    for path in (DRIVING, CHARACTER, ANIME):
         if not path.exists():
             pytest.skip(f"{path.name} is not there")
     folder = tmp_path_factory.mktemp("end")
@@ -80,4 +81,29 @@ def test_the_person_on_camera_drives_the_character(session: ObsSession, tmp_path
     assert all(a > b + 0.2 for a, b in zip(to_character, to_camera)), f"and the driver is not: {to_camera}"
     movement = np.mean([np.abs(later - earlier).mean() for earlier, later in zip(shots, shots[1:])])
     assert movement > 0.3, "the character moves"
+    print(session.call(STATUS))
+
+
+def test_an_anime_character_is_warped_until_its_basis_is_there(session: ObsSession) -> None:
+    weights = CHECKOUT / "assets" / "models" / "anime"
+    if not any(weights.glob("*.pt")):
+        pytest.skip("the anime networks' weights are not installed")
+    seen: list[str] = []
+
+    def is_anime() -> bool:
+        seen.append(session.call(STATUS)[0])
+        return " · anime on CPU" in seen[-1]
+
+    session.set_filter("Camera", character=ANIME.name)
+    wait_for(is_anime, "the motion basis is played", 300)
+    # Unless it was kept from before.
+    assert all("anime" in line or " · warp on CPU" in line or line.startswith("Loading") for line in seen), seen
+    shots = []
+    for _ in range(8):
+        shots.append(gray(session))
+        time.sleep(0.25)
+    movement = np.mean([np.abs(later - earlier).mean() for earlier, later in zip(shots, shots[1:])])
+    assert movement > 0.2, "the character moves"
+    hair = session.screenshot()[30:48, SHOWN // 2 - 15 : SHOWN // 2 + 15, :3].astype(float).mean((0, 1))
+    assert hair[2] > hair[1] + 25, f"violet hair, not {hair}"
     print(session.call(STATUS))

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from conftest import shared_file
 
 from animator_core.anime.driver import AnimeDriver
 from animator_core.anime.face_parameters import face_parameters
@@ -22,6 +21,7 @@ from animator_core.rendering.contract import Driver, Placement
 from animator_core.tracking.face_model import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS, face_model
 from animator_core.tracking.observation import FaceObservation, TrackedFrame
 from animator_core.tracking.pose import DEPTH_SCALE, HeadPose, with_true_depth
+from tests.conftest import shared_file
 
 FRAME_NS = 33_333_333
 MOUTH_WIDTH = 0.28

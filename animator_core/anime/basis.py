@@ -30,7 +30,8 @@ GRIDS = {
     5: (-1.0, -0.5, 0.0, 0.5, 1.0),
     7: tuple(-1 + step / 3 for step in range(7)),
 }
-"""Nodes along neck_z, head_y and head_x by their number."""
+"""Nodes along each of `HEAD_AXES` by their number."""
+HEAD_AXES = ("neck_z", "head_y", "head_x")
 BODY_NODES = (
     *(("body_y", value) for value in (-1.0, -0.5, 0.5, 1.0)),
     *(("body_z", value) for value in (-1.0, -0.5, 0.5, 1.0)),

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from animator_core.anime import expression, parameters
-from animator_core.anime.basis import BODY_NODES, CELLS, FLOW_UNIT, GRIDS, TILE, TILES, HeadBasis, Region
+from animator_core.anime.basis import BODY_NODES, CELLS, FLOW_UNIT, GRIDS, HEAD_AXES, TILE, TILES, HeadBasis, Region
+from animator_core.anime.network_picture import shown
 from animator_core.anime.networks.chain import BROWS, FACE, SIDE, AnimeNetworks, Layers
 from animator_core.anime.networks.layers import sample
 from animator_core.arrays import BoolArray, FloatArray, Int16Array, IntArray, UInt8Array
-from animator_core.rendering.srgb import encode_srgb
 
 _VISIBLE = 0.03, 0.08
 """Differences in colour, 0 to 1, from which the patch of a pose begins to be laid on, and is laid on fully."""
@@ -26,7 +26,6 @@ _VISIBLE_IN_FACE = 0.01, 0.03
 _MARGIN = 12
 """Pixels around all that is seen in any pose of which the flow is kept."""
 _SEEN = 0.02
-_HEAD_AXES = ("neck_z", "head_y", "head_x")
 _FACE_MARGIN = 4
 """Pixels round a region of the face within which its flow fades."""
 _OPAQUE = 0.2
@@ -76,7 +75,7 @@ class BasisBuilder:
         self._networks = networks
         self._device = next(networks.parameters()).device
         self._picture = picture.to(self._device)
-        self._texture = _shown(self._picture)
+        self._texture = shown(self._picture)
         self._drawn: dict[Place, _DrawnPose] = {}
         """The extremes, until their nodes are asked for."""
         self._face: FloatArray = np.zeros((SIDE, SIDE), np.float32)
@@ -93,7 +92,7 @@ class BasisBuilder:
 
     def head_node(self, place: Place) -> Node:
         """Return the node of a place."""
-        drawn = self._drawn.pop(place, None) or self._draw(dict(zip(_HEAD_AXES, place)))
+        drawn = self._drawn.pop(place, None) or self._draw(dict(zip(HEAD_AXES, place)))
         return Node(drawn.flow.reshape(-1, 2)[self.cells], drawn.tile_numbers, drawn.tiles)
 
     def body_nodes(self) -> Int16Array:
@@ -108,7 +107,7 @@ class BasisBuilder:
         """Return the cells that the character covers in any pose of the head."""
         seen = np.max(self._texture[..., 3:], axis=2) > 0
         for place in head_places(2):
-            self._drawn[place] = drawn = self._draw(dict(zip(_HEAD_AXES, place)))
+            self._drawn[place] = drawn = self._draw(dict(zip(HEAD_AXES, place)))
             seen |= drawn.is_seen
         near = cv2.dilate(seen.astype(np.uint8), np.ones((2 * _MARGIN + 1,) * 2, np.uint8))
         return np.flatnonzero(near.reshape(CELLS, 2, CELLS, 2).any((1, 3))).astype(np.int32)
@@ -116,7 +115,7 @@ class BasisBuilder:
     @torch.inference_mode()
     def _draw(self, values: Mapping[str, float]) -> _DrawnPose:
         change = self._networks.change_body(self._picture, self._pose(values))
-        drawn = _shown(change.apply(self._picture))
+        drawn = shown(change.apply(self._picture))
         flow = usable_flow(change.flow[0].permute(1, 2, 0).float().cpu().numpy() * (SIDE / 2), drawn[..., 3])
         kept = _whole(flow)
         sampled = _sampled(self._texture, _enlarged(kept * np.float32(FLOW_UNIT)))
@@ -170,12 +169,12 @@ class BasisBuilder:
         flow = change.flow[0].permute(1, 2, 0).float().cpu().numpy() * (_FACE_SIDE / 2)
         shares = (share[0, 0].float().cpu().numpy() for share in (change.mouth_share, change.eye_share))
         mouth_share, eye_share = shares
-        shown_below = _shown(below)
+        shown_below = shown(below)
         return _FaceNode(
-            drawn=_shown(drawn),
+            drawn=shown(drawn),
             flow=flow,
             mouth=_patch(shown_below, _sampled(base, flow), _firm(mouth_share)),
-            lids=_patch(_shown(drawn), shown_below, _firm(eye_share)),
+            lids=_patch(shown(drawn), shown_below, _firm(eye_share)),
         )
 
     def _brows(self, layers: Layers) -> dict[str, Region]:
@@ -188,7 +187,7 @@ class BasisBuilder:
             flow = combiner.morphed_eyebrow_layer_grid_change(features)[0].permute(1, 2, 0)
             flows.append(flow.float().cpu().numpy() * (flow.shape[0] / 2))
         opacity = ((layers.brows[0, 3] + 1) / 2).float().cpu().numpy()
-        skin = _patch(_shown(layers.background), self._texture[BROWS], np.ones_like(opacity))
+        skin = _patch(shown(layers.background), self._texture[BROWS], np.ones_like(opacity))
         found = {}
         for side, columns in _halves(opacity.shape[1]):
             mask = np.zeros(opacity.shape, np.uint8)
@@ -269,13 +268,6 @@ def _both_sides(ramps: Iterable[expression.Ramp]) -> list[dict[str, float]]:
 
 EXPRESSION_COUNT = sum(len(group) for group in _expressions())
 """Evaluations of the face."""
-
-
-def _shown(picture: torch.Tensor) -> FloatArray:
-    """Return a networks' picture, (1, 4, H, W), as it is shown: (H, W, 4) float32 BGRA, premultiplied and encoded."""
-    values = ((picture[0].float().cpu().numpy() + 1) / 2).clip(0, 1)
-    encoded = np.concatenate([encode_srgb(values[2::-1]), values[3:]])
-    return np.ascontiguousarray(encoded.transpose(1, 2, 0), np.float32)
 
 
 def _sampled(texture: FloatArray, flow: FloatArray) -> FloatArray:

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 
 from animator_core.anime.continuation import continued
-from animator_core.anime.network_picture import CENTER, network_picture
+from animator_core.anime.network_picture import CENTER, network_picture, shown
 from animator_core.anime.networks.chain import SIDE, AnimeNetworks
 from animator_core.anime.player import parameter_steps
 from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.characters.head_place import HeadPlace
-from animator_core.rendering.srgb import encode_srgb, premultiplied_bgra
+from animator_core.rendering.srgb import premultiplied_bgra
 
 
 class NetworkPlayer:
@@ -42,9 +42,7 @@ class NetworkPlayer:
     def draw(self, pose: FloatArray) -> UInt8Array:
         """Return the character in a pose, (H, W, 4) uint8 BGRA, premultiplied; the next call changes it."""
         drawn = self._networks(self._picture, self._layers, torch.from_numpy(pose)[None].to(self._device))
-        values = ((drawn[0].float().cpu().numpy() + 1) / 2).clip(0, 1)
-        shown = np.concatenate([encode_srgb(values[2::-1]), values[3:]]).transpose(1, 2, 0)
-        small = np.rint(np.ascontiguousarray(shown) * 255).astype(np.uint8)
+        small = np.rint(shown(drawn) * 255).astype(np.uint8)
         enlarged = cv2.remap(small, self._x, self._y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         self._frame[self._rows, self._columns] = enlarged
         return self._frame

@@ -8,7 +8,7 @@ import torch
 from animator_core.anime.networks.chain import SIDE
 from animator_core.arrays import AnyArray, FloatArray, UInt8Array
 from animator_core.characters.head_place import HeadPlace
-from animator_core.rendering.srgb import decode_srgb
+from animator_core.rendering.srgb import decode_srgb, encode_srgb
 
 CENTER = (256.0, 128.0)
 """(x, y) of the head's middle in the networks' picture; the head fills about the 128×128 round it."""
@@ -49,6 +49,13 @@ def sampled(linear: FloatArray, place: HeadPlace, box: tuple[slice, slice] = _WH
 def as_networks_take(linear: FloatArray) -> torch.Tensor:
     """Return premultiplied linear light, (4, H, W) in 0 to 1, as a tensor (1, 4, H, W) in [-1, 1]."""
     return torch.from_numpy(linear * 2 - 1)[None]
+
+
+def shown(picture: torch.Tensor) -> FloatArray:
+    """Return a networks' picture, (1, 4, H, W), as it is shown: (H, W, 4) float32 BGRA, premultiplied and encoded."""
+    values = ((picture[0].float().cpu().numpy() + 1) / 2).clip(0, 1)
+    encoded = np.concatenate([encode_srgb(values[2::-1]), values[3:]])
+    return np.ascontiguousarray(encoded.transpose(1, 2, 0), np.float32)
 
 
 def _averages(values: FloatArray, middles: FloatArray, width: float) -> FloatArray:

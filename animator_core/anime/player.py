@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from animator_core.anime import expression, parameters
-from animator_core.anime.basis import BODY_NODES, CELLS, FLOW_UNIT, GRIDS, TILE, TILES, MotionBasis, Region
+from animator_core.anime.basis import BODY_NODES, CELLS, FLOW_UNIT, GRIDS, HEAD_AXES, TILE, TILES, MotionBasis, Region
 from animator_core.anime.kernels import (
     mix_flows,
     mix_patches,
@@ -43,7 +43,6 @@ _TRAVELS = (
 )
 """Networks' pixels by which each parameter moves anything at most, from 0 to 1, by the beginning of its name."""
 _EYES = expression.SIDES
-_HEAD_AXES = ("neck_z", "head_y", "head_x")
 
 
 class BasisPlayer:
@@ -234,7 +233,7 @@ def cell_side(scale: float) -> int:
 
 def head_weights(pose: FloatArray, side: int) -> tuple[AnyArray, FloatArray]:
     """Return the nodes round a pose of the head, (K,) int64, and their weights, (K,) float32: trilinear."""
-    lines = [expression.line_weights(GRIDS[side], float(pose[parameters.INDEX[name]])) for name in _HEAD_AXES]
+    lines = [expression.line_weights(GRIDS[side], float(pose[parameters.INDEX[name]])) for name in HEAD_AXES]
     weights = np.einsum("z,y,x->zyx", *lines).ravel()
     chosen = np.flatnonzero(weights)
     return chosen, np.asarray(weights[chosen], np.float32)

@@ -7,7 +7,7 @@ The clips are tracked, and the anime driver makes parameters of the motion, from
 chosen evenly. A played frame is reduced to the networks' size in linear light and compared with the networks' own
 picture, over mid grey, in rows 20 to 260 and columns 120 to 400: head and shoulders. PSNR and SSIM are median and
 worst, once with the picture as the networks see it, and once with the original, which is sharper than they draw. Frame
-times are of every fourth frame of the clips, drawn by one thread. Clips, bases and the networks' pictures are kept in
+times are of every fourth frame of the clips, drawn as live. Clips, bases and the networks' pictures are kept in
 ``--cache``, so that a long run can be ended and begun again; build times are added up.
 """
 

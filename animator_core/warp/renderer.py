@@ -29,7 +29,8 @@ from animator_core.tracking.pose import fit_pose, with_true_depth
 from animator_core.warp.canvas import WarpCanvas
 from animator_core.warp.driver import LandmarkDriver
 from animator_core.warp.eyes import Eyeball, Eyelid
-from animator_core.warp.head import FaceShape, HeadGrid, moved_pose
+from animator_core.warp.face_shape import FaceShape
+from animator_core.warp.head import HeadGrid, moved_pose
 from animator_core.warp.mouth import Mouth
 
 _KEPT_CHARACTERS = 32

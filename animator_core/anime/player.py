@@ -11,6 +11,7 @@ import numpy as np
 
 from animator_core.anime import expression, parameters
 from animator_core.anime.basis import BODY_NODES, CELLS, FLOW_UNIT, GRIDS, HEAD_AXES, TILE, TILES, MotionBasis, Region
+from animator_core.anime.footprint import Footprint
 from animator_core.anime.kernels import (
     mix_flows,
     mix_patches,
@@ -69,8 +70,7 @@ class BasisPlayer:
         self._paint, self._share = np.zeros((SIDE + 2, SIDE + 2), np.uint32), np.zeros((SIDE + 2, SIDE + 2), np.uint8)
         self._is_used = np.zeros((TILES, TILES), np.bool_)
         self._brows = [self._brow(side) for side in _EYES]
-        boxes = [self._box(basis.regions[name])[1] for name in ("lids_left", "lids_right", "mouth")]
-        self._face_boxes = [(slice(y + 1, end_y + 1), slice(x + 1, end_x + 1)) for x, y, end_x, end_y in boxes]
+        self._footprints = {name: self._footprint(name) for name in ("lids_left", "lids_right", "mouth")}
         numbers = (*place.center, place.scale, self._side, width, height)
         self._numbers = np.array(numbers, np.float32)
 
@@ -115,30 +115,28 @@ class BasisPlayer:
         for brow in self._brows:
             self._texture[brow.inside] = self._with_brows[brow.inside]
         regions = self._basis.regions
-        for inside in self._face_boxes:
-            self._texture[inside] = self._with_brows[inside]
+        for footprint in self._footprints.values():
+            self._texture[footprint.inside] = self._with_brows[footprint.inside]
         for side in _EYES:
-            self._draw_region(regions[f"lids_{side}"], _eye(regions, pose, side))
-        self._draw_region(regions["mouth"], _mouth(regions, pose))
+            self._draw_region(f"lids_{side}", _eye(regions, pose, side))
+        self._draw_region("mouth", _mouth(regions, pose))
 
-    def _draw_region(self, region: Region, mixed: _Mixed) -> None:
+    def _draw_region(self, name: str, mixed: _Mixed) -> None:
         flow, share, paint = mixed
-        place, box = self._box(region)
-        x = (place[0] + np.arange(box[0], box[2]) * place[2]).astype(np.float32)
-        y = (place[1] + np.arange(box[1], box[3]) * place[2]).astype(np.float32)
-        if not (len(x) and len(y)):
+        footprint = self._footprints[name]
+        if not footprint.columns.size:
             return
-        pixels = np.ascontiguousarray(_enlarged(paint, x, y)).view(np.uint32)[..., 0]
-        opacity = _enlarged(share, x, y)
+        pixels = np.ascontiguousarray(footprint.enlarged(paint)).view(np.uint32)[..., 0]
+        opacity = footprint.enlarged(share)
         flow = np.ascontiguousarray(flow / np.float32(self._place.scale), np.float32)
-        paint_region(self._with_brows, self._texture, flow, pixels, opacity, place, box)
-        inside = self._texture[box[1] + 1 : box[3] + 1, box[0] + 1 : box[2] + 1]
-        drawn = np.ascontiguousarray(inside)
+        paint_region(self._with_brows, self._texture, flow, pixels, opacity, footprint.place, footprint.box)
+        drawn = np.ascontiguousarray(self._texture[footprint.inside])
         _sharpen(drawn.view(np.uint8).reshape(*drawn.shape, 4), opacity, 1 / self._place.scale)
-        inside[:] = drawn
+        self._texture[footprint.inside] = drawn
 
-    def _box(self, region: Region) -> tuple[AnyArray, AnyArray]:
-        """Return a region's place and box as `paint_region` takes them."""
+    def _footprint(self, name: str) -> Footprint:
+        """Return the pixels of the picture that a region covers."""
+        region = self._basis.regions[name]
         (x, y), scale = self._place.center, self._place.scale
         height, width = region.share.shape[1:]
         place = np.array(
@@ -151,12 +149,11 @@ class BasisPlayer:
         left, top = (max(math.ceil(-start / scale), 0) for start in place[:2])
         right = min(math.floor((width - 1 - place[0]) / scale) + 1, self._frame.shape[1])
         bottom = min(math.floor((height - 1 - place[1]) / scale) + 1, self._frame.shape[0])
-        return place, np.array([left, top, max(right, left), max(bottom, top)], np.int64)
+        return Footprint(place, np.array([left, top, max(right, left), max(bottom, top)], np.int64))
 
     def _brow(self, side: str) -> _Brow:
-        region = self._basis.regions[f"brows_{side}"]
-        place, box = self._box(region)
-        return _Brow(region, place=place, box=box, picture=self._picture, scale=self._place.scale, side=side)
+        name = f"brows_{side}"
+        return _Brow(self._basis.regions[name], footprint=self._footprint(name), picture=self._picture, side=side)
 
 
 _Patch = tuple[FloatArray, FloatArray]
@@ -168,25 +165,19 @@ _Mixed = tuple[FloatArray, FloatArray, FloatArray]
 class _Brow:
     """A brow as a layer of its own over the skin, at the size of the picture."""
 
-    def __init__(
-        self, region: Region, *, place: AnyArray, box: AnyArray, picture: UInt32Array, scale: float, side: str
-    ) -> None:
+    def __init__(self, region: Region, *, footprint: Footprint, picture: UInt32Array, side: str) -> None:
         self._flow = region.flow
         self._ramps = expression.named(expression.BROWS, side)
-        self._place, self._box = place, box
-        self._unit = np.float32(FLOW_UNIT / scale)
+        self._place, self._box = footprint.place, footprint.box
+        self._unit = np.float32(FLOW_UNIT / footprint.place[2])
         self._is_moved = False
-        left, top, right, bottom = box
-        self.inside = slice(top + 1, bottom + 1), slice(left + 1, right + 1)
+        self.inside = footprint.inside
         pixels = np.ascontiguousarray(picture[self.inside])
         self._at_rest = pixels
         below = pixels.view(np.uint8).reshape(*pixels.shape, 4) / np.float32(255)
-        steps_x = (place[0] + np.arange(left, right) * scale).astype(np.float32)
-        steps_y = (place[1] + np.arange(top, bottom) * scale).astype(np.float32)
-        x, y = np.meshgrid(steps_x, steps_y)
 
         def enlarged(values: UInt8Array) -> FloatArray:
-            return np.asarray(cv2.remap(values, x, y, cv2.INTER_LINEAR), np.float32) / np.float32(255)
+            return np.asarray(footprint.sampled(values), np.float32) / np.float32(255)
 
         if not pixels.size:
             self._skin = self._brow = np.zeros((2, 2), np.uint32)
@@ -299,12 +290,6 @@ def _mouth(regions: Mapping[str, Region], pose: FloatArray) -> _Mixed:
         cv2.remap(each, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR) for each in (flow, share, paint)
     ]
     return (bent[0] + bend, *_laid_over((bent[1], bent[2]), below[1:]))
-
-
-def _enlarged(layer: FloatArray, x: FloatArray, y: FloatArray) -> UInt8Array:
-    """Return a layer, 0 to 1, at columns ``x`` and rows ``y`` as (len(y), len(x), …) uint8."""
-    columns, rows = np.meshgrid(x, y)
-    return np.asarray(cv2.remap(np.rint(np.clip(layer, 0, 1) * 255).astype(np.uint8), columns, rows, cv2.INTER_LINEAR))
 
 
 def _sharpen(drawn: UInt8Array, where: UInt8Array, magnification: float) -> None:

@@ -17,7 +17,8 @@ from animator_core.characters.description import read_description
 from animator_core.characters.face_picker import FacePicker, Step
 from animator_core.characters.library import CharacterLibrary
 from animator_core.cli.picker import window as pick_window
-from animator_core.cli.picker.controller import HEIGHT, WIDTH, PickController
+from animator_core.cli.picker.controller import HEIGHT, WIDTH
+from animator_core.cli.picker.face_controller import FacePickController
 from animator_core.cli.picker.view import PickView
 from animator_core.errors import NoFaceFound
 from animator_core.tracking.face_model import NAMED_POINTS, REQUIRED_POINTS, face_model
@@ -26,9 +27,11 @@ SIZE = (600, 640)
 BAR = HEIGHT - 616
 
 
-def controller(detect: Callable[..., np.ndarray | None] | None = None, size: tuple[int, int] = SIZE) -> PickController:
+def controller(
+    detect: Callable[..., np.ndarray | None] | None = None, size: tuple[int, int] = SIZE
+) -> FacePickController:
     picture = np.full((size[1], size[0], 3), 90, np.uint8)
-    return PickController(picture, FacePicker(*size, detect or (lambda crop: None)))
+    return FacePickController(picture, FacePicker(*size, detect or (lambda crop: None)))
 
 
 def window(point: tuple[float, float], size: tuple[int, int] = SIZE) -> tuple[int, int]:
@@ -38,18 +41,18 @@ def window(point: tuple[float, float], size: tuple[int, int] = SIZE) -> tuple[in
     return round(x), round(y) + BAR
 
 
-def click(shown: PickController, *points: tuple[float, float], event: int = cv2.EVENT_LBUTTONDOWN) -> None:
+def click(shown: FacePickController, *points: tuple[float, float], event: int = cv2.EVENT_LBUTTONDOWN) -> None:
     for point in points:
         shown.on_mouse(event, window(point), 0)
         shown.on_mouse(cv2.EVENT_LBUTTONUP, window(point), 0)
 
 
-def drag(shown: PickController, start: tuple[float, float], end: tuple[float, float]) -> None:
+def drag(shown: FacePickController, start: tuple[float, float], end: tuple[float, float]) -> None:
     for event, point in ((cv2.EVENT_LBUTTONDOWN, start), (cv2.EVENT_MOUSEMOVE, end), (cv2.EVENT_LBUTTONUP, end)):
         shown.on_mouse(event, window(point), 0)
 
 
-def press(shown: PickController, *keys: str) -> None:
+def press(shown: FacePickController, *keys: str) -> None:
     for key in keys:
         shown.on_key(key)
 
@@ -225,7 +228,7 @@ def test_the_preview_shows_the_face_as_soon_as_it_can_be_told() -> None:
 def answers(monkeypatch: pytest.MonkeyPatch, *keys: str, clicks: bool = True) -> None:
     """Have the window answered by clicks on the drawn face's points, then by ``keys``."""
 
-    def pick(shown: PickController) -> object:
+    def pick(shown: FacePickController) -> object:
         press(shown, "space")
         click(shown, *POINTS.values() if clicks else ())
         press(shown, *keys)

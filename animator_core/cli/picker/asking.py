@@ -17,7 +17,7 @@ def pick_face(path: Path, config: Config) -> bool:
     from animator_core.characters.face_search import find_landmarks, over_grey
     from animator_core.characters.library import project_detector
     from animator_core.characters.picture import load_picture
-    from animator_core.cli.picker.controller import PickController
+    from animator_core.cli.picker.face_controller import FacePickController
     from animator_core.cli.picker.window import pick
 
     picture = load_picture(path)
@@ -26,7 +26,7 @@ def pick_face(path: Path, config: Config) -> bool:
     with project_detector() as detect:
         look_closer = config.character.auto_crop
         picker = FacePicker(width, height, lambda crop: find_landmarks(picture, detect, crop, look_closer=look_closer))
-        picked = pick(PickController(over_grey(picture), picker))
+        picked = pick(FacePickController(over_grey(picture), picker))
     if picked is None:
         return False
     print(f"wrote {write_description(path, picked.crop, picked.key_points)}", flush=True)

@@ -2,43 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
-
 import cv2
 
-from animator_core.arrays import UInt8Array
+from animator_core.cli.picker.controller import Controller, Marked
 from animator_core.live.outputs import key_name, open_window
 
 TITLE = "Where is the face?"
 _NO_WINDOW = "use a computer with a screen, or write crop, landmarks or anime into the character's yaml yourself"
-
-Marked = TypeVar("Marked", covariant=True)
-
-
-class Controller(Protocol[Marked]):
-    """Takes input and draws frames; `PickController` and `HeadPickController` are ones."""
-
-    @property
-    def result(self) -> Marked | None:
-        """The user's answer, None before there is one."""
-        ...
-
-    @property
-    def is_over(self) -> bool:
-        """Whether there is an answer, or the user cancelled."""
-        ...
-
-    def on_key(self, key: str) -> None:
-        """Handle a key, named as by `live.outputs.key_name`."""
-        ...
-
-    def on_mouse(self, event: int, position: tuple[int, int], flags: int) -> None:
-        """Handle one of OpenCV's mouse events; position: x, y in window pixels."""
-        ...
-
-    def frame(self) -> UInt8Array:
-        """Return the window's frame, (H, W, 3) uint8 BGR."""
-        ...
 
 
 def pick(controller: Controller[Marked]) -> Marked | None:
@@ -61,7 +31,7 @@ def pick(controller: Controller[Marked]) -> Marked | None:
         cv2.destroyAllWindows()
 
 
-def _on_mouse(controller: Controller[object], event: int, place: tuple[int, int], *, flags: int) -> None:
+def _on_mouse(controller: Controller[Marked], event: int, place: tuple[int, int], *, flags: int) -> None:
     # OpenCV's Qt windows zoom by the wheel themselves, and still report unzoomed pixels.
     if event != cv2.EVENT_MOUSEWHEEL or not cv2.currentUIFramework().startswith("QT"):
         controller.on_mouse(event, place, flags)

@@ -1,171 +1,225 @@
-"""The inside of the mouth: the picture's own if its mouth is open, else drawn in the picture's colours."""
+"""The mouth's inside: rows of teeth fixed in skull and jaw, tongue and cavity, seen through the opening of the lips."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from animator_core.arrays import AnyArray, DoubleArray, FloatArray, UInt8Array
-from animator_core.tracking.face_model import INNER_LIPS, OUTER_LIPS
+from animator_core.arrays import DoubleArray, FloatArray, IntArray, UInt8Array
+from animator_core.tracking.face_model import INNER_LIPS
 from animator_core.tracking.pose import HeadPose
-from animator_core.warp.canvas import Opening, alpha_blend, blend_through, opening, polygon_mask
+from animator_core.warp.canvas import opening
+from animator_core.warp.mouth_colours import MouthColours, mouth_colours
+from animator_core.warp.mouth_layers import paint_layers, view_rays
+from animator_core.warp.own_interior import OwnInterior, own_interior
+from animator_core.warp.teeth import Sheet, lower_crowns, row_texture, sheet_for, tongue_texture, upper_crowns
 
-_SIZE = 192
-"""Side of the drawn textures in pixels; the mouth is two thirds of it wide."""
-_UPPER, _LOWER = 13, 14
-_OPEN_RATIO = 0.12
+UPPER_LIP, LOWER_LIP = 13, 14
+"""The middles of the lips' inner rims."""
+_UPPER_RIM, _LOWER_RIM = np.array(INNER_LIPS[:11]), np.array((INNER_LIPS[0], *INNER_LIPS[:9:-1]))
+_JAW = (152, 175, 199)
+"""Landmarks of the chin, which moves with the jaw."""
+_MEAN_WIDTH = 0.318
+"""Between the corners of the mean face's mouth, 61 and 291."""
+_BEHIND_LIPS = 0.022
+_EDGE_BELOW_LIP = 0.018
+"""At rest the upper incisors end a little below the rim of the upper lip."""
+_OVERBITE = 0.012
+_LOWER_BEHIND = 0.018
+_LOWER_SHOWN = 0.016
+"""The most of the lower incisors that is seen above the lower lip."""
+_TONGUE_BELOW, _TONGUE_DEPTH = 0.02, 0.05
+_FADE = 0.075
+"""Growth of the gap between the lips, by the mouth's width, over which the picture's own line gives way."""
+_SLIT = 0.05
+"""Standard deviation of the lips' shadow in the opening, by the mouth's width."""
+_SAMPLES = 4
+_OPEN_GAP = 0.14
+"""Gap between the lips, by the mouth's width, from which the picture's own interior is used."""
+_OWN_FADE, _OWN_TURN = 0.05, 0.12
+
+
+def closing_triangles() -> IntArray:
+    """Return (20, 3) int32 triangles between the inner rims of the lips, clockwise on the screen."""
+    upper, lower = _UPPER_RIM, _LOWER_RIM
+    found = []
+    for i in range(10):
+        found += [(upper[i], upper[i + 1], lower[i + 1]), (upper[i], lower[i + 1], lower[i])]
+    return np.array([each for each in found if len(set(each)) == 3], np.int32)
 
 
 class Mouth:
-    """The mouth of one character."""
+    """The mouth of one character. At rest it leaves the picture as it is: `closing_triangles` show its own lips."""
 
     def __init__(self, picture: UInt8Array, landmarks: FloatArray, pose: HeadPose) -> None:
-        """picture: (H, W, 3) uint8 BGR. landmarks: (478, 3) pixels."""
-        self._ring = np.array(INNER_LIPS)
-        self._units_from_picture = np.linalg.inv(pose.frontal_plane)
-        self._corners = [INNER_LIPS[0], INNER_LIPS[10]]
-        self._width = float(np.linalg.norm(landmarks[61, :2] - landmarks[291, :2]))
-        self._upper_anchor = landmarks[_UPPER, :2].astype(np.float64)
-        lips, light = _lip_colour(picture, landmarks), _skin_light(picture, landmarks)
-        self._cavity = _cavity(lips)
-        self._teeth = _teeth(light, rows=0.30)
-        self._lower = _tongue_and_lower_teeth(lips, light)
-        polygon = landmarks[self._ring, :2]
-        gap = float(np.linalg.norm(landmarks[_UPPER, :2] - landmarks[_LOWER, :2]))
-        self._own = _own_interior(picture, polygon) if gap > _OPEN_RATIO * self._width else None
+        """picture: (H, W, 3) uint8 BGR. landmarks: (478, 3) pixels, `pose.with_true_depth`."""
+        self._shape = pose.to_head(landmarks)
+        width = float(np.linalg.norm(self._shape[61] - self._shape[291]))
+        scale = self._scale = float(np.clip(width / _MEAN_WIDTH, 0.6, 1.2))
+        self._width = max(width, 1e-3)
+        self._rest_gaps = self._gaps(self._shape)
+        self._rotation = pose.rotation
+        self._middle = float((self._shape[61, 0] + self._shape[291, 0]) / 2)
+        self._smooth = _smoothing()
+        colours = mouth_colours(picture, landmarks)
+        sheet = sheet_for(pose.scale, scale)
+        lip = self._shape[UPPER_LIP].astype(np.float64)
+        self._edge, self._crown = float(lip[1]) + _EDGE_BELOW_LIP * scale, 0.058 * scale
+        front = float(lip[2]) + _BEHIND_LIPS * scale
+        own = None
+        if float(self._rest_gaps.max()) > _OPEN_GAP:
+            surface = self._surface(sheet, lip_y=float(lip[1]), front=front)
+            own = own_interior(picture, landmarks, surface, pose=pose, sheet=sheet, colours=colours)
+        self._sheets = self._layers(sheet, front=front, colours=colours)
+        self._textures = _textures(sheet, scale, colours=colours, own=own)
+        self._behind = np.array([*colours.cavity, 1 - 0.6 * colours.relief])
+        self._has_own = own is not None
+        self._own_lower = own is not None and own.lower is not None
+        if own is not None:
+            self._take_own(own, lip_y=float(lip[1]))
 
-    def draw(self, frame: UInt8Array, points: FloatArray, pose: HeadPose, rest: FloatArray) -> None:
+    def _layers(self, sheet: Sheet, *, front: float, colours: MouthColours) -> DoubleArray:
+        """Return the sheets of upper teeth, lower teeth and tongue at rest; see `paint_layers`."""
+        scale, relief = self._scale, colours.relief
+        rows = (
+            (front, upper_crowns(scale).arch, 0.1, 1.0),
+            (front + _LOWER_BEHIND * scale, lower_crowns(scale).arch, 0.04, relief),
+            (front + _TONGUE_DEPTH * scale, 1.0, 0.1, 1.0),
+        )
+        origin = -sheet.half_width, -sheet.above
+        return np.array(
+            [
+                [*origin, depth, arch, sheet.density, 1 - relief * (1 - kept), opacity, colours.balance]
+                for depth, arch, kept, opacity in rows
+            ]
+        )
+
+    def _surface(self, sheet: Sheet, *, lip_y: float, front: float) -> FloatArray:
+        """Return the upper sheet's texels, (rows, columns, 3) float32 face units, with its origin at the upper lip."""
+        x, y = sheet.grid(1)
+        depth = front + upper_crowns(self._scale).arch * x**2
+        texels: FloatArray = np.stack([x + self._middle, y + lip_y, depth], axis=-1).astype(np.float32)
+        return texels
+
+    def _take_own(self, own: OwnInterior, *, lip_y: float) -> None:
+        """Have the picture's own interior drawn as it is lit already."""
+        if own.edge > 0:
+            self._edge, self._crown = lip_y + own.edge, max(own.edge + 0.02, 0.045)
+            self._sheets[0, [1, 5, 7]] = self._sheets[0, 1] - own.edge, 0.8, 0
+        else:
+            self._edge = lip_y - 0.004
+        if own.lower is not None:
+            self._sheets[1] = self._sheets[0]
+            self._sheets[1, [1, 5, 6, 7]] = self._sheets[2, 1], 0.8, 1, 0
+            self._sheets[2, 6] = 0
+
+    def draw(self, frame: UInt8Array, points: FloatArray, *, pose: HeadPose, bent: FloatArray) -> None:
         """Draw the mouth's inside into ``frame``, (H, W, 4) BGRA, behind the lips.
 
-        points: (478, 2) pixels of the frame. rest: the same landmarks without expression; the upper teeth follow them.
+        points: (478, 2) pixels of the frame. pose: of the head in the frame. bent: (478, 3), see `FaceShape.bent`.
         """
-        seen = opening(points[self._ring], frame.shape, 0.5 + 0.004 * self._width)
+        share = self._open_share(bent, pose)
+        width = self._width * pose.scale
+        polygon = np.asarray(self._smooth @ points[list(INNER_LIPS)], np.float32)
+        seen = opening(polygon, frame.shape, 0.5 + 0.004 * width) if share > 0.002 else None
         if seen is None:
             return
-        blend_through(frame, seen, self._layer(seen, points=points, pose=pose, rest=rest))
+        inside = _inside(seen.mask, _SLIT * width)
+        alpha = seen.mask * _ramp(inside, 0.06, 0.36) * np.float32(share)
+        light = _ramp(inside, 0.2, 0.8)
+        rays = view_rays(pose, seen.left, seen.top)
+        rays[0, 0] -= self._middle
+        paint_layers(seen.region(frame), alpha, light, rays, self._placed(bent), self._textures, self._behind)
 
-    def _layer(self, seen: Opening, *, points: FloatArray, pose: HeadPose, rest: FloatArray) -> UInt8Array:
-        upright = pose.frontal_plane / pose.scale
-        width, rest_width = (float(np.linalg.norm(p[61] - p[291])) for p in (points, rest))
-        middle = points[self._corners].mean(0)
-        centre = (points[_UPPER] + points[_LOWER]) / 2
-        layer = _warped(self._cavity, seen, upright, anchor=centre, width=width * 1.3)
-        # The lower jaw follows the lower lip.
-        lower_at = points[_LOWER] * np.array([0.5, 1]) + np.array([0.5 * middle[0], 0])
-        _over(layer, _warped(self._lower, seen, upright, anchor=lower_at, width=rest_width))
-        teeth_at = rest[_UPPER] * 0.75 + points[_UPPER] * 0.25
-        _over(layer, _warped(self._teeth, seen, upright, anchor=teeth_at, width=rest_width))
-        if self._own is not None:
-            texture, origin = self._own
-            linear = pose.frontal_plane @ self._units_from_picture
-            target = rest[_UPPER] + linear @ (origin - self._upper_anchor)
-            matrix = seen.affine_from(np.column_stack([linear, target]))
-            own: AnyArray = cv2.warpAffine(texture, matrix, seen.mask.shape[::-1], flags=cv2.INTER_LINEAR)
-            _over(layer, own)
-        return _shaded(layer, seen, width)
+    def _gaps(self, shape: FloatArray) -> FloatArray:
+        """Return (5,) float32, the gaps between the lips' rims in their middle, by the mouth's width."""
+        gaps: FloatArray = np.linalg.norm(shape[_LOWER_RIM[3:8]] - shape[_UPPER_RIM[3:8]], axis=1) / self._width
+        return gaps
+
+    def _open_share(self, bent: FloatArray, pose: HeadPose) -> float:
+        """Return how much of the picture's own lips has given way, 0 to 1."""
+        growth = float((self._gaps(bent) - self._rest_gaps).max()) / _FADE
+        if self._has_own:
+            # Lips that move in any way move over their own teeth, and so does a head that turns.
+            rim = list(INNER_LIPS)
+            shift = float(np.abs(bent[rim] - self._shape[rim]).max()) / self._width
+            turn = float(np.abs(pose.rotation - self._rotation).max())
+            growth = max(growth, shift / _OWN_FADE, turn / _OWN_TURN)
+        share = min(max(growth, 0.0), 1.0)
+        return share * share * (3 - 2 * share)
+
+    def _placed(self, bent: FloatArray) -> DoubleArray:
+        """Return the sheets where the jaw has them now; see `paint_layers`."""
+        scale = self._scale
+        sheets = self._sheets.copy()
+        upper_lip, lower_lip = float(bent[UPPER_LIP, 1]), float(bent[LOWER_LIP, 1])
+        drop = float((bent[list(_JAW), 1] - self._shape[list(_JAW), 1]).mean())
+        # A lip that rises past the gum takes the row along: gums stay hidden.
+        upper = self._edge - _soft_excess(self._edge - upper_lip - self._crown, 0.012 * scale)
+        lower = self._edge - _OVERBITE * scale + 0.9 * drop
+        lower += _soft_excess(lower_lip - _LOWER_SHOWN * scale - lower, 0.012 * scale)
+        tongue = lower - _TONGUE_BELOW * scale - 0.45 * max(drop, 0.0)
+        if self._own_lower:
+            lower = float(self._shape[UPPER_LIP, 1]) + lower_lip - float(self._shape[LOWER_LIP, 1])
+        sheets[:, 1] += (upper, lower, tongue)
+        # The jaw turns about joints that lie far behind, so that it goes back as it drops.
+        sheets[1:, 2] += 0.2 * max(drop, 0.0)
+        return sheets
 
 
-def _warped(texture: UInt8Array, seen: Opening, upright: DoubleArray, *, anchor: AnyArray, width: float) -> AnyArray:
-    """Return ``texture`` in the opening's region, (h, w, 4) uint8, with its centre at ``anchor``.
-
-    width: the mouth's, two thirds of the texture's.
-    """
-    scaled = upright * (width / (_SIZE * 2 / 3))
-    matrix = np.column_stack([scaled, anchor - scaled @ np.array([_SIZE / 2, _SIZE / 2])])
-    size = seen.mask.shape[::-1]
-    return cv2.warpAffine(
-        texture, seen.affine_from(matrix), size, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE
+def _textures(sheet: Sheet, scale: float, *, colours: MouthColours, own: OwnInterior | None) -> UInt8Array:
+    """Return the textures of upper teeth, lower teeth and tongue, (3, rows, columns, 4) uint8 BGRA."""
+    tooth = colours.tooth if own is None or own.tooth is None else own.tooth
+    upper, lower = (
+        row_texture(sheet, crowns, ivory=ivory, gum=colours.gum, relief=colours.relief)
+        for crowns, ivory in ((upper_crowns(scale), tooth), (lower_crowns(scale), tooth * 0.8))
     )
+    if own is not None and own.edge > 0:
+        upper = own.beside(upper, round(own.edge * sheet.density))
+    if own is not None and own.lower is not None:
+        lower = own.lower
+    return np.stack([upper, lower, tongue_texture(sheet, scale, flesh=colours.tongue, relief=colours.relief)])
 
 
-def _over(below: UInt8Array, layer: UInt8Array) -> None:
-    """Blend a straight-alpha (h, w, 4) layer over (h, w, 4), in place."""
-    alpha_blend(below, layer, layer[..., 3].astype(np.float32) / np.float32(255))
+def _soft_excess(excess: float, knee: float) -> float:
+    """Return max(excess, 0) with a smooth corner of width ``knee``."""
+    return 0.5 * (excess + float(np.hypot(excess, knee)))
 
 
-def _shaded(layer: UInt8Array, seen: Opening, width: float) -> UInt8Array:
-    """Return the layer's colour, (h, w, 3) uint8, darkened by the shadow of the lips, most by the upper one."""
-    depth = cv2.GaussianBlur(seen.mask, (0, 0), max(0.8, 0.045 * width))
-    shift = max(1, round(0.02 * width))
-    light = np.minimum(depth, np.roll(depth, shift, axis=0))
-    light = np.clip(np.float32(0.45) + np.float32(0.62) * light, 0, 1)
-    return np.asarray(layer[..., :3] * light[..., None]).astype(np.uint8)
+def _ramp(value: FloatArray, low: float, high: float) -> FloatArray:
+    share: FloatArray = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
+    return share * share * (3 - 2 * share)
 
 
-def _lip_colour(picture: UInt8Array, landmarks: FloatArray) -> DoubleArray:
-    """Return the lips' mean BGR colour, (3,) float64."""
-    mask = np.zeros(picture.shape[:2], np.uint8)
-    cv2.fillPoly(mask, [np.rint(landmarks[list(OUTER_LIPS), :2]).astype(np.int32)], (255,))
-    cv2.fillPoly(mask, [np.rint(landmarks[list(INNER_LIPS), :2]).astype(np.int32)], (0,))
-    return np.array(cv2.mean(picture, mask)[:3]) if mask.any() else np.array([90.0, 90.0, 160.0])
+def _inside(mask: FloatArray, deviation: float) -> FloatArray:
+    """Return the mask blurred by ``deviation`` pixels, at a lower resolution if that is enough."""
+    step = max(1, int(deviation / 2))
+    height, width = mask.shape
+    if step == 1:
+        return np.asarray(cv2.GaussianBlur(mask, (0, 0), deviation, borderType=cv2.BORDER_CONSTANT), np.float32)
+    size = max(2, -(-width // step)), max(2, -(-height // step))
+    small = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), deviation / step, borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def _skin_light(picture: UInt8Array, landmarks: FloatArray) -> DoubleArray:
-    """Return the BGR colour of well-lit skin, (3,) float64, the reference for the teeth's white."""
-    cheeks = np.rint(landmarks[[50, 280, 205, 425, 151, 9], :2]).astype(int)
-    height, width = picture.shape[:2]
-    samples = [picture[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)] for x, y in cheeks]
-    return np.asarray(np.percentile(np.array(samples, float), 75, axis=0))
+def _smoothing() -> FloatArray:
+    """Return (40 · _SAMPLES / 2, 20) float32, weights that round the ring of the inner lips, with sharp corners.
 
-
-def _grid() -> tuple[FloatArray, FloatArray]:
-    """Return x and y of the texture's pixels, (S, S) float32 each, in mouth widths from its centre."""
-    axis = (np.arange(_SIZE, dtype=np.float32) - _SIZE / 2) / (_SIZE * 2 / 3)
-    x, y = np.meshgrid(axis, axis)
-    return x, y
-
-
-def _cavity(lips: DoubleArray) -> UInt8Array:
-    """Return the cavity, (S, S, 4) uint8 BGRA: dark, a little red, lighter towards the rim."""
-    x, y = _grid()
-    rim = np.clip(np.hypot(x / 0.5, y / 0.45), 0, 1)[..., None]
-    dark = lips * np.array([0.16, 0.13, 0.26])
-    flesh = lips * np.array([0.42, 0.38, 0.55])
-    return _texture(dark + (flesh - dark) * rim**2.5, np.ones_like(x))
-
-
-def _teeth(light: DoubleArray, rows: float) -> UInt8Array:
-    """Return the upper teeth, (S, S, 4) uint8 BGRA, with their lower edge a little below the texture's centre."""
-    x, y = _grid()
-    edge = 0.075 - 0.28 * x**2
-    ivory = np.clip(0.35 * light + 0.65 * light.max() * np.array([0.86, 0.93, 0.97]) * 1.08, 0, 245)
-    # Darker towards the sides: the dental arch turns away from the light.
-    shade = (1 - 1.5 * x**2).clip(0.25, 1)[..., None]
-    pitch = 0.105
-    seams = 1 - 0.16 * np.exp(-((np.abs((x / pitch + 0.0) - np.rint(x / pitch)) * pitch / 0.008) ** 2))
-    scallop = 0.012 * np.abs(np.sin(np.pi * x / pitch))
-    alpha = np.clip((edge - 0.012 + scallop - y) / 0.012, 0, 1) * np.clip((0.44 - np.abs(x)) / 0.1, 0, 1)
-    alpha *= np.clip((y + rows + 0.2) / 0.02, 0, 1)
-    return _texture(ivory * shade * seams[..., None], alpha)
-
-
-def _tongue_and_lower_teeth(lips: DoubleArray, light: DoubleArray) -> UInt8Array:
-    """Return the tongue behind the lower teeth, (S, S, 4) uint8 BGRA, with the lower lip's rim at its centre."""
-    x, y = _grid()
-    top = -0.17 + 0.35 * x**2
-    tongue = np.clip((y - top) / 0.05, 0, 1) * np.clip((0.36 - np.abs(x)) / 0.1, 0, 1)
-    groove = 1 - 0.18 * np.exp(-((x / 0.025) ** 2))
-    rise = np.clip((y - top) / 0.2, 0, 1)
-    flesh = np.clip(lips * np.array([0.72, 0.66, 0.86]), 0, 255) * (0.62 + 0.38 * rise[..., None]) * groove[..., None]
-    ivory = np.clip(0.5 * light + 0.4 * light.max(), 0, 225) * 0.8
-    teeth_top = -0.045 + 0.22 * x**2
-    teeth = np.clip((y - teeth_top) / 0.015, 0, 1) * np.clip((0.34 - np.abs(x)) / 0.06, 0, 1)
-    shade = (1 - 2.2 * x**2).clip(0.2, 1)[..., None]
-    pitch = 0.075
-    seams = 1 - 0.18 * np.exp(-(((x / pitch - np.rint(x / pitch)) * pitch / 0.007) ** 2))
-    colour = flesh + teeth[..., None] * (ivory * shade * seams[..., None] - flesh)
-    return _texture(colour, np.maximum(tongue, teeth))
-
-
-def _texture(colour: AnyArray, alpha: AnyArray) -> UInt8Array:
-    return np.dstack([np.clip(colour, 0, 255), 255 * alpha]).astype(np.uint8)
-
-
-def _own_interior(picture: UInt8Array, polygon: FloatArray) -> tuple[UInt8Array, DoubleArray]:
-    """Return the picture's open mouth, (h, w, 4) uint8 BGRA with a soft rim, and its corner, (2,) float64 pixels."""
-    pad = 4
-    low = np.maximum(np.floor(polygon.min(0)).astype(int) - pad, 0)
-    high = np.ceil(polygon.max(0)).astype(int) + pad
-    patch = picture[low[1] : high[1], low[0] : high[0]]
-    mask = cv2.GaussianBlur(polygon_mask(polygon - low, patch.shape), (0, 0), 1.0)
-    return np.dstack([patch, mask]), low.astype(np.float64)
+    Catmull-Rom splines (Catmull & Rom 1974), one along each lip.
+    """
+    rows = []
+    for lip in (list(range(11)), [*range(10, 20), 0]):
+        for i in range(10):
+            before, one, other, after = lip[max(i - 1, 0)], lip[i], lip[i + 1], lip[min(i + 2, 10)]
+            for t in np.arange(_SAMPLES) / _SAMPLES:
+                row = np.zeros(20)
+                for place, weight in (
+                    (before, -t + 2 * t**2 - t**3),
+                    (one, 2 - 5 * t**2 + 3 * t**3),
+                    (other, t + 4 * t**2 - 3 * t**3),
+                    (after, -(t**2) + t**3),
+                ):
+                    row[place] += weight / 2
+                rows.append(row)
+    return np.array(rows, np.float32)

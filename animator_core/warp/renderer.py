@@ -25,13 +25,13 @@ from animator_core.tracking.face_model import (
     RIGHT_IRIS,
     face_model,
 )
-from animator_core.tracking.pose import fit_pose, with_true_depth
+from animator_core.tracking.pose import HeadPose, fit_pose, with_true_depth
 from animator_core.warp.canvas import WarpCanvas
 from animator_core.warp.driver import LandmarkDriver
 from animator_core.warp.eyes import Eyeball, Eyelid
 from animator_core.warp.face_shape import FaceShape
 from animator_core.warp.head import HeadGrid, moved_pose
-from animator_core.warp.mouth import Mouth
+from animator_core.warp.mouth import Mouth, closing_triangles
 
 _KEPT_CHARACTERS = 32
 _MIN_FACE_PIXELS = 24
@@ -110,7 +110,7 @@ class _Puppet:
         shape = self._pose.to_head(landmarks)
         self._shape = FaceShape(shape)
         self._head_grid = HeadGrid(character.picture[..., 3], landmarks, shape=shape, pose=self._pose)
-        self._triangles = face_model().triangles
+        self._triangles = np.concatenate([face_model().triangles, closing_triangles()])
         opaque = np.ascontiguousarray(character.picture[..., 2::-1])
         self._eyes = [
             Eyeball(opaque, landmarks, ring=ring, iris=iris, pose=self._pose)
@@ -143,8 +143,8 @@ class _Puppet:
         # Everything else is drawn in the window's own pixels, and so cannot leave it.
         corner = np.array([window.left, window.top], np.float32)
         points -= corner
-        rest = pose.to_frame(self._shape.shape)[:, :2] - corner
-        self._mouth.draw(window.frame, points, pose=pose, rest=rest)
+        shifted = HeadPose(pose.rotation, pose.translation - np.array([*corner, 0], np.float32), pose.scale)
+        self._mouth.draw(window.frame, points, pose=shifted, bent=bent)
         for eye, lid, gaze, openness in zip(self._eyes, self._lids, motion.gaze, motion.eye_openness):
             closed = 1 - float(openness)
             lid.cover(window.frame, window.map_x, window.map_y, points=points, closed=closed)

@@ -1,0 +1,202 @@
+"""The colours of a mouth's inside, all derived from the picture's own skin and lips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from animator_core.arrays import AnyArray, DoubleArray, FloatArray, UInt8Array
+from animator_core.tracking.face_model import CHIN, FACE_OVAL, FOREHEAD, INNER_LIPS, OUTER_LIPS
+from animator_core.warp.canvas import polygon_mask
+
+_FACE_PIXELS = 160
+"""Height of the face at which it is told whether it is drawn."""
+_PHOTO_CONTRAST, _DRAWN_CONTRAST = 17.0, 27.0
+"""Strong over usual detail below the eyes. Photographs and paintings have 4 to 15, drawings 29 to 220, saved as JPEG
+too: between lines a drawing has no detail at all."""
+_GREY_SPREAD, _COLOUR_SPREAD = 0.8, 2.2
+"""Spread of chroma, in grey levels, that lightness does not explain: toned photographs have 0.1 to 0.5, coloured ones
+from 1.6 upwards, measured over the face."""
+_IVORY = np.array([0.80, 0.94, 1.0])
+"""Blue, green and red of enamel in white light."""
+_OWN_CAST = 0.35
+"""Share of the skin's own colour in the teeth of a coloured picture: the light's colour shows in both."""
+
+
+_BARE_SKIN = (
+    (50, 101, 36, 205, 187, 147), (280, 330, 266, 425, 411, 376), (9, 107, 66, 10, 296, 336), (199, 200, 201, 421),
+)  # fmt: skip
+"""Rings on cheeks, forehead and chin."""
+
+
+@dataclass(frozen=True)
+class MouthColours:
+    """BGR colours, (3,) float64 each, 0 to 255.
+
+    relief: 1 for photographs and paintings, 0 for drawings, between for what is between. balance: the light's
+    logarithmic slope across the mouth, by a face unit to the right.
+    """
+
+    tooth: DoubleArray
+    gum: DoubleArray
+    tongue: DoubleArray
+    cavity: DoubleArray
+    line: DoubleArray
+    relief: float
+    balance: float
+
+
+def mouth_colours(picture: UInt8Array, landmarks: FloatArray) -> MouthColours:
+    """Return the colours for a picture, (H, W, 3) uint8 BGR, with landmarks, (478, 3) pixels."""
+    relief = 1 - drawn_share(picture, landmarks)
+    colourfulness = colour_share(picture, landmarks)
+    skin, brightest = _skin(picture, landmarks)
+    lips = _lips(picture, landmarks, skin)
+    cast = 1 - (1 - _OWN_CAST) * colourfulness
+    tooth = np.maximum(skin, 1) ** cast * (_IVORY * skin.max()) ** (1 - cast)
+    tooth *= min(1.04 * brightness(skin), brightest) / max(brightness(tooth), 1.0)
+    flat_tooth = 0.2 * skin + 0.8 * max(float(skin.max()), brightest)
+    flat_tooth = np.minimum(skin + colourfulness * (flat_tooth - skin), 252)
+    tooth = np.clip(flat_tooth + relief * (tooth - flat_tooth), 0, 250)
+    red = np.array([0.82, 0.78, 1.0]) ** colourfulness
+    flesh = lips * red
+    line = _line(picture, landmarks, lips)
+    flat_cavity = 0.55 * line + 0.25 * flesh
+    flat_cavity *= min(1.0, 0.25 * brightness(skin) / max(brightness(flat_cavity), 1.0))
+    return MouthColours(
+        tooth=tooth,
+        gum=flesh * 0.66,
+        tongue=flesh * (0.98 - 0.1 * relief),
+        cavity=flat_cavity + relief * (flesh * red * 0.3 - flat_cavity),
+        line=line,
+        relief=relief,
+        balance=_balance(picture, landmarks),
+    )
+
+
+def drawn_share(picture: UInt8Array, landmarks: FloatArray) -> float:
+    """Return how much a face looks drawn, 0 to 1, by strong detail over usual detail in its lower half."""
+    points = landmarks[:, :2]
+    height = float(np.linalg.norm(points[CHIN] - points[FOREHEAD]))
+    grey, outline, factor, low = _face_crop(picture, points, _FACE_PIXELS / max(height, 1.0))
+    eroded = np.asarray(cv2.erode(polygon_mask(outline, grey.shape), np.ones((7, 7), np.uint8)))
+    below_eyes = (points[[145, 374], 1].max() + 0.04 * height - low[1]) * factor
+    eroded[: max(int(below_eyes), 0)] = 0
+    detail = np.abs(grey - cv2.GaussianBlur(grey, (0, 0), 1.0))[eroded == 255]
+    if len(detail) < 50:
+        return 0.0
+    usual, strong = np.percentile(detail, [50, 95])
+    contrast = float(strong) / max(float(usual), 0.05)
+    share = np.log(max(contrast, 1e-3) / _PHOTO_CONTRAST) / np.log(_DRAWN_CONTRAST / _PHOTO_CONTRAST)
+    return _smooth(float(share))
+
+
+def colour_share(picture: UInt8Array, landmarks: FloatArray) -> float:
+    """Return 0 for a grey or toned face, 1 for a coloured one, by the chroma that lightness does not explain."""
+    points = landmarks[:, :2]
+    height = float(np.linalg.norm(points[CHIN] - points[FOREHEAD]))
+    low, high = _bounds(points[:468], picture.shape)
+    crop = picture[low[1] : high[1], low[0] : high[0]]
+    if crop.size == 0:
+        return 0.0
+    factor = min(1.0, 64 / max(height, 1.0))
+    crop = np.asarray(cv2.resize(crop, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA))
+    levels = np.asarray(cv2.cvtColor(crop.astype(np.float32) / np.float32(255), cv2.COLOR_BGR2YCrCb)).reshape(-1, 3)
+    light = levels[:, 0].astype(np.float64)
+    terms = np.stack([np.ones_like(light), light, light**2, light**3], 1)
+    chroma = 255 * levels[:, 1:].astype(np.float64)
+    rest = chroma - terms @ np.linalg.lstsq(terms, chroma, rcond=None)[0]
+    # A dark picture has little chroma, whatever its colours.
+    spread = float(np.linalg.norm(rest.std(0))) / max(float(np.percentile(light, 90)), 0.1)
+    return _smooth((spread - _GREY_SPREAD) / (_COLOUR_SPREAD - _GREY_SPREAD))
+
+
+def _face_crop(
+    picture: UInt8Array, points: FloatArray, factor: float
+) -> tuple[FloatArray, FloatArray, float, AnyArray]:
+    """Return the face in grey, at most as large as it is; its outline there, the factor, and its place."""
+    low, high = _bounds(points[:468], picture.shape)
+    crop = picture[low[1] : max(high[1], low[1] + 1), low[0] : max(high[0], low[0] + 1)]
+    grey = np.asarray(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)).astype(np.float32)
+    factor = min(factor, 1.0)
+    if factor < 1:
+        grey = np.asarray(cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA))
+    outline: FloatArray = (points[list(FACE_OVAL)] - low) * factor
+    return grey, outline, factor, low
+
+
+def _bounds(points: FloatArray, shape: tuple[int, ...]) -> tuple[AnyArray, AnyArray]:
+    """Return the corners of the points' box within a picture, (2,) int each."""
+    size = np.array([shape[1], shape[0]])
+    low = np.clip(np.floor(points.min(0)).astype(int), 0, size - 1)
+    return low, np.clip(np.ceil(points.max(0)).astype(int) + 1, low + 1, size)
+
+
+def _skin(picture: UInt8Array, landmarks: FloatArray) -> tuple[DoubleArray, float]:
+    """Return well-lit skin's BGR colour, (3,) float64, and the luminance that no tooth exceeds."""
+    mask = np.zeros(picture.shape[:2], np.uint8)
+    for ring in (
+        (50, 101, 36, 205, 187, 147),
+        (280, 330, 266, 425, 411, 376),
+        (9, 107, 66, 10, 296, 336),
+        (199, 200, 201, 421),
+    ):
+        cv2.fillPoly(mask, [np.rint(landmarks[list(ring), :2]).astype(np.int32)], (255,))
+    pixels = picture[mask > 0].astype(np.float64)
+    if len(pixels) < 8:
+        return np.array([150.0, 165.0, 190.0]), 180.0
+    light = luminance(pixels)
+    low, high = np.percentile(light, [55, 92])
+    return np.asarray(np.median(pixels[(light >= low) & (light <= high)], axis=0)), float(high)
+
+
+def _lips(picture: UInt8Array, landmarks: FloatArray, skin: DoubleArray) -> DoubleArray:
+    """Return the lips' mean BGR colour, (3,) float64, or skin's in shade if the picture shows none."""
+    outer, inner = (polygon_mask(landmarks[list(ring), :2], picture.shape) for ring in (OUTER_LIPS, INNER_LIPS))
+    mask = np.where(inner == 0, outer, 0).astype(np.uint8)
+    lips = np.array(cv2.mean(picture, mask)[:3]) if mask.any() else skin
+    return np.asarray(lips * min(1.0, 0.72 * brightness(skin) / max(brightness(lips), 1.0)))
+
+
+def _line(picture: UInt8Array, landmarks: FloatArray, lips: DoubleArray) -> DoubleArray:
+    """Return the BGR colour of the line between the lips: the darkest along it."""
+    seam = (landmarks[list(INNER_LIPS[1:10]), :2] + landmarks[list(INNER_LIPS[:10:-1]), :2]) / 2
+    steps = np.arange(-2, 3)[:, None] * (landmarks[CHIN, :2] - landmarks[FOREHEAD, :2])[None] / 150
+    places = np.rint(seam[:, None] + steps[None]).astype(int)
+    inside = ((places >= 0) & (places < [picture.shape[1], picture.shape[0]])).all(2)
+    if not inside.any(1).all():
+        return np.asarray(0.35 * lips)
+    x, y = np.clip(places, 0, [picture.shape[1] - 1, picture.shape[0] - 1]).transpose(2, 0, 1)
+    column = picture[y, x].astype(np.float64)
+    light = luminance(column)
+    darkest = np.take_along_axis(column, light.argmin(1)[:, None, None], 1)[:, 0]
+    return np.asarray(np.median(darkest, axis=0))
+
+
+def _balance(picture: UInt8Array, landmarks: FloatArray) -> float:
+    """Return the logarithm of the right side's brightness over the left one's, by a face unit."""
+    sides = []
+    for ring in ((205, 187, 214, 212, 216), (425, 411, 434, 432, 436)):
+        mask = polygon_mask(landmarks[list(ring), :2], picture.shape)
+        if np.count_nonzero(mask) < 4:
+            return 0.0
+        sides.append(brightness(np.array(cv2.mean(picture, mask)[:3])))
+    # The patches lie about 0.36 face units apart.
+    return float(np.clip(np.log(max(sides[1], 4.0) / max(sides[0], 4.0)) / 0.36, -3, 3))
+
+
+def brightness(colour: DoubleArray) -> float:
+    """Return the luma of one BGR colour, (3,)."""
+    return float(luminance(colour))
+
+
+def luminance(colour: AnyArray) -> AnyArray:
+    """Return the luma of BGR colours, (..., 3) → (...) (Rec. 601)."""
+    return np.asarray(colour @ np.array([0.114, 0.587, 0.299]))
+
+
+def _smooth(share: float) -> float:
+    share = min(max(share, 0.0), 1.0)
+    return share * share * (3 - 2 * share)

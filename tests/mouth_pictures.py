@@ -1,0 +1,60 @@
+"""Faces for tests of the mouth: photograph-like with noise, grey, toned, dark, and one that shows its teeth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from test_warp import face_picture
+
+from animator_core.characters.character import Character
+from animator_core.motion.driving import DrivingMotion
+from animator_core.motion.rotation import rotation_from_euler
+from animator_core.tracking.face_model import INNER_LIPS
+
+Toning = Callable[[np.ndarray], np.ndarray]
+LOWER = [14, 17, 87, 317, 178, 402, 88, 318, 95, 324, 84, 314, 181, 405, 91, 321, 152, 175, 199, 200, 18]
+"""Landmarks that a jaw moves."""
+TOOTH = (228, 214, 176)
+
+
+def photo(name: str, toning: Toning = lambda levels: levels, *, gap: float = 0.0, has_teeth: bool = False) -> Character:
+    """Return a face with the detail of a photograph; toning: (H, W, 3) float RGB to another; gap: of its lips."""
+    plain = face_picture(has_alpha=False)
+    landmarks = plain.landmarks.copy()
+    scale = 180
+    upper, lower = np.array(INNER_LIPS[1:10]), np.array(INNER_LIPS[:10:-1])
+    middle = (landmarks[upper] + landmarks[lower]) / 2
+    arc = 1 - (np.linspace(-1, 1, 9)[:, None] * 0.9) ** 2
+    half = np.array([0, 0.5 * gap * scale, 0]) * arc
+    landmarks[upper], landmarks[lower] = middle - half, middle + half
+    levels = plain.picture[..., :3].astype(np.float32)
+    if gap:
+        inside = [np.rint(landmarks[list(INNER_LIPS), :2] * 16).astype(np.int32)]
+        cv2.fillPoly(levels, inside, TOOTH if has_teeth else (40, 12, 14), cv2.LINE_AA, 4)
+    noise = np.random.default_rng(7).normal(0, 1, levels.shape[:2]).astype(np.float32)
+    light = 1 + 0.06 * cv2.GaussianBlur(noise, (0, 0), 1.0)[..., None]
+    toned = np.clip(toning(levels * light), 0, 255).astype(np.uint8)
+    return Character(name, name, np.dstack([toned, plain.picture[..., 3]]), landmarks.astype(np.float32), name)
+
+
+def grey(levels: np.ndarray) -> np.ndarray:
+    light = np.rint(levels @ np.array([0.299, 0.587, 0.114]))
+    return np.dstack([light] * 3)
+
+
+def sepia(levels: np.ndarray) -> np.ndarray:
+    return grey(levels) * np.array([0.98, 0.84, 0.66])
+
+
+def dark(levels: np.ndarray) -> np.ndarray:
+    return levels * 0.3
+
+
+def opened(gap: float, yaw: float = 0.0, pitch: float = 0.0) -> DrivingMotion:
+    """Return a motion with the jaw dropped by ``gap`` face sizes; angles in degrees."""
+    expression = np.zeros((478, 3), np.float32)
+    expression[LOWER, 1] = gap
+    expression[[78, 308, 61, 291], 1] = gap / 2
+    return DrivingMotion(rotation=rotation_from_euler(yaw, pitch, 0), expression=expression, mouth_width=0.318)

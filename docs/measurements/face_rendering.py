@@ -17,6 +17,7 @@ from animator_core.cli.animate import DEFAULT_BACKGROUND
 from animator_core.clips.compositing import OverColour, parse_colour
 from animator_core.clips.driving_clip import DrivingMoment, open_clip
 from animator_core.clips.offline import animate_moments
+from animator_core.tracking.observation import TrackedFrame
 from animator_core.warp.renderer import WarpRenderer
 from docs.measurements.face_signals import Sight, Watcher, signals
 
@@ -27,7 +28,7 @@ SIZE = 512
 class Clip:
     """A clip's frames, (H, W, 3) uint8 RGB, as the product's tracker and as a watcher of its own saw them.
 
-    measures: (N, 20) the watcher's signals.
+    measures: (N, 20) the watcher's signals. faces: those that `animate` finds the neutral pose in.
     """
 
     name: str
@@ -35,19 +36,22 @@ class Clip:
     pictures: Sequence[np.ndarray]
     sights: Sequence[Sight | None]
     measures: np.ndarray
+    faces: Sequence[TrackedFrame]
 
 
 def read_clip(path: Path, config: Any, frames: int) -> Clip:
     """Return the first ``frames`` of a clip."""
     clip = open_clip(path, lambda: assembly.make_tracker(config))
     moments = list(itertools.islice(clip.moments(StageTimes()), frames))
+    # A revision to compare with may calibrate on the clip's first second alone.
+    faces = clip.look_through(frames) if hasattr(clip, "look_through") else ()
     clip.close()
     pictures = [moment.picture for moment in moments if moment.picture is not None]
     watcher = Watcher()
     sights = [watcher.look(picture) for picture in pictures]
     watcher.close()
     measures = np.array([signals(sight) for sight in sights])
-    return Clip(path.stem, moments, pictures=pictures, sights=sights, measures=measures)
+    return Clip(path.stem, moments, pictures=pictures, sights=sights, measures=measures, faces=faces)
 
 
 def load(names: Iterable[str], config: Any, size: int = SIZE) -> list[Character]:
@@ -62,11 +66,12 @@ def make_renderer(name: str, config: Any) -> Any:
     return WarpRenderer() if name == "warp" else assembly.make_renderer_source(config).create(name)
 
 
-def rendered(moments: Iterable[DrivingMoment], renderer: Any, config: Any) -> Iterator[np.ndarray]:
-    """Yield (H, W, 3) uint8 RGB of each moment as the command `animate` makes it, which calibrates on the beginning."""
+def rendered(clip: Clip, renderer: Any, config: Any) -> Iterator[np.ndarray]:
+    """Yield (H, W, 3) uint8 RGB of each frame of a clip as the command `animate` makes it."""
     over = OverColour(parse_colour(DEFAULT_BACKGROUND))
     estimator = assembly.make_estimator(config)
-    for _, frame in animate_moments(iter(moments), estimator, renderer, times=StageTimes()):
+    calibration = {"faces": clip.faces} if clip.faces else {}
+    for _, frame in animate_moments(iter(clip.moments), estimator, renderer, times=StageTimes(), **calibration):
         yield np.ascontiguousarray(over(frame))
 
 

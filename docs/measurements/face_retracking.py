@@ -41,7 +41,7 @@ def main(options: argparse.Namespace) -> None:
         renderer.set_character(character)
         for clip in clips:
             produced, watcher = [], Watcher()
-            for picture in rendered(clip.moments, renderer, config):
+            for picture in rendered(clip, renderer, config):
                 produced.append(signals(watcher.look(picture)))
             watcher.close()
             rows.append({"character": character.name, "clip": clip.name, **compared(clip.measures, np.array(produced))})

@@ -6,18 +6,17 @@ import numpy as np
 
 from animator_core.arrays import FloatArray
 from animator_core.motion.driving import DrivingMotion
-from animator_core.tracking.face_model import INNER_LIPS, LEFT_EYE, RIGHT_EYE
+from animator_core.tracking.face_model import LEFT_EYE, RIGHT_EYE
+from animator_core.warp.expression_limits import PictureExpression
+from animator_core.warp.lip_contact import keep_lips_apart
+from animator_core.warp.unfolding import Unfolding
 
 EYES = (RIGHT_EYE, LEFT_EYE)
-_LIPS_UPPER = np.array(INNER_LIPS[1:10])
-_LIPS_LOWER = np.array(INNER_LIPS[:10:-1])
 _LID_REACH = 0.085
 """Distance from the lids' rims within which skin moves with them, in face units: up to the brow's lower edge."""
 _MEET_SHARE = 0.2
 """Closing lids meet this share of the opening above the lower lid."""
 _CLOSING_CURVE, _WIDENING = 0.8, 1.6
-_MOUTH_GAIN = 1.15
-"""A tracker sees drawn mouths a little less open than they are drawn."""
 _EYE_CALM = 0.05
 
 
@@ -27,35 +26,23 @@ class FaceShape:
     def __init__(self, shape: FloatArray) -> None:
         self.shape = shape.astype(np.float32)
         self._eyes = [_Eye(self.shape, ring) for ring in EYES]
-        self._mouth_width = float(np.linalg.norm(self.shape[61] - self.shape[291]))
-        distance = np.linalg.norm(self.shape[:, :2] - self.shape[[61, 291], :2].mean(0), axis=1)
-        self._around_mouth = np.clip(1.2 - distance / self._mouth_width, 0, 1)[:, None].astype(np.float32)
+        self._expression = PictureExpression(self.shape)
+        self._unfolding = Unfolding(self.shape)
         self._calm = np.maximum(self._eyes[0].calm, self._eyes[1].calm)[:, None]
 
     def bent(self, motion: DrivingMotion) -> FloatArray:
         """Return the (478, 3) float32 shape with the motion's expression and lids."""
-        expression = motion.expression * self._mouth_scale(motion.mouth_width)
+        expression = self._expression.carried(motion)
         # Around the eyes the eye openness replaces the tracker's lids: it is more exact and closes fully.
         around_eyes = np.where(self.shape[:, :1] < 0, *(expression[eye.corners].mean(0)[None] for eye in self._eyes))
         bent = self.shape + expression + self._calm * (around_eyes - expression)
+        keep_lips_apart(bent)
+        bent = self.shape + self._unfolding.evened(bent - self.shape)
         for eye, openness in zip(self._eyes, motion.eye_openness):
             bent += eye.lid_shift(float(openness))
-        self._keep_lips_apart(bent)
+        keep_lips_apart(bent)
         shape: FloatArray = bent.astype(np.float32)
         return shape
-
-    def _mouth_scale(self, driving_width: float) -> FloatArray:
-        """Return (478, 1), the gain that opens a mouth wider than the driving one in the same shape."""
-        ratio = _MOUTH_GAIN * float(np.clip(self._mouth_width / max(driving_width, 1e-3), 0.75, 1.5))
-        gain: FloatArray = 1 + self._around_mouth * (ratio - 1)
-        return gain
-
-    def _keep_lips_apart(self, bent: FloatArray) -> None:
-        """Have lips that would pass through each other meet halfway, in place."""
-        gap = bent[_LIPS_LOWER, 1] - bent[_LIPS_UPPER, 1]
-        overlap = np.maximum(-gap, 0.0)
-        bent[_LIPS_UPPER, 1] -= overlap / 2
-        bent[_LIPS_LOWER, 1] += overlap / 2
 
 
 class _Eye:

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 VENDOR = "stream-motion-animator"
 LONGEST_REQUEST = 4096
 """Bytes of a request as JSON; a longer one is refused unread, as reading it would keep the interpreter from OBS."""
+_LONGEST_ANSWER_SECONDS = 1.0
 
 
 class _CallData(ctypes.Structure):
@@ -66,6 +67,8 @@ class Vendor:
         # Held during an event: after `close`, OBS may unload obs-websocket at any time. Sending an event waits for
         # nothing, as obs-websocket queues it for threads of its own.
         self._lock = threading.Lock()
+        self._answering = 0
+        self._answered = threading.Condition()
 
     def open(self, requests: Mapping[str, Callable[[Content], Content]]) -> None:
         """Register the requests, each with the function that answers it; without obs-websocket nothing happens.
@@ -74,19 +77,24 @@ class Vendor:
         """
         if self._is_open or not self._find_vendor():
             return
-        self._requests = list(requests.items())
+        self._requests, self._is_open = list(requests.items()), True
         address = ctypes.cast(self._callback, c_void_p).value
         for place, (name, _) in enumerate(self._requests, 1):
             callback = _RequestCallback(address, place)
             self._call_vendor(b"vendor_request_register", type=name.encode(), callback=ctypes.addressof(callback))
-        self._is_open = True
 
     def close(self) -> None:
-        """Take the requests away, and send no more events; the vendor's name stays ours. User interface thread only."""
+        """Take the requests away, and send no more events; the vendor's name stays ours. User interface thread only.
+
+        Waits for requests that are being answered, as Python may end at any time afterwards: for moments, as they wait
+        for nothing.
+        """
         with self._lock:
             is_open, self._is_open = self._is_open, False
         for name, _ in self._requests if is_open else ():
             self._call_vendor(b"vendor_request_unregister", type=name.encode())
+        with self._answered:
+            self._answered.wait_for(lambda: not self._answering, _LONGEST_ANSWER_SECONDS)
 
     def emit(self, event: str, content: Content) -> None:
         """Send an event to all clients; any thread."""
@@ -144,20 +152,27 @@ class Vendor:
     # --- requests ---
 
     def _on_request(self, request: int, response: int, place: int) -> None:
-        name = "a request"
+        with self._answered:
+            self._answering += 1
         try:
-            name, answer = self._requests[place - 1]
-            content = answer(self._read(request))
-        except RequestError as exc:
-            content = {"error": exc.message, "remedy": exc.remedy}
-        except Exception:
-            logger.exception("%s from obs-websocket failed", name)
-            content = {"error": "The request failed", "remedy": "Tools → Scripts → Script Log says why"}
-        try:
-            with self._data(content) as data:
+            with self._data(self._answer(request, place)) as data:
                 self._lib.obs_data_apply(response, data)
         except Exception:
-            logger.exception("%s from obs-websocket is not answered", name)
+            logger.exception("a request from obs-websocket is not answered")
+        finally:
+            with self._answered:
+                self._answering -= 1
+                self._answered.notify_all()
+
+    def _answer(self, request: int, place: int) -> Content:
+        name, answer = self._requests[place - 1]
+        try:
+            return answer(self._read(request))
+        except RequestError as exc:
+            return {"error": exc.message, "remedy": exc.remedy}
+        except Exception:
+            logger.exception("%s from obs-websocket failed", name)
+            return {"error": "The request failed", "remedy": "Tools → Scripts → Script Log says why"}
 
     def _read(self, request: int) -> Content:
         address = self._lib.obs_data_get_json(request)

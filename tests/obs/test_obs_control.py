@@ -200,6 +200,31 @@ def test_an_event_is_over_before_the_vendor_is_closed() -> None:
     assert [name for name, _ in lib.events] == ["StatusChanged"]
 
 
+def test_python_does_not_end_while_a_request_is_answered() -> None:
+    lib: Any = WebsocketLibObs()
+    vendor = Vendor(lib)
+    is_asked, may_go_on = threading.Event(), threading.Event()
+
+    def answer(_: Any) -> dict[str, Any]:
+        is_asked.set()
+        may_go_on.wait(5)
+        return {"done": True}
+
+    vendor.open({"Slow": answer})
+    answers: list[dict[str, Any]] = []
+    client = threading.Thread(target=lambda: answers.append(lib.request("Slow")))
+    client.start()
+    assert is_asked.wait(5)
+    closer = threading.Thread(target=vendor.close)
+    closer.start()
+    closer.join(0.1)
+    assert closer.is_alive() and lib.requests == {}
+    may_go_on.set()
+    for thread in (closer, client):
+        thread.join(5)
+    assert answers == [{"done": True}]
+
+
 # --- hostile data ---
 
 

@@ -25,8 +25,9 @@ STORM = ("GetStatus", "Hide", "ListFilters", "Freeze", "ListCharacters", "Hide",
 
 def ask_without_pause(port: int, stop: threading.Event, answers: list[dict[str, Any]]) -> None:
     """Make requests from a client of its own until told to stop, or until OBS hangs up."""
-    hung_up = (OSError, obsws_python.error.OBSSDKError, websocket.WebSocketException, ValueError)
-    with contextlib.suppress(*hung_up), obsws_python.ReqClient(host="127.0.0.1", port=port, timeout=5) as client:
+    client = obsws_python.ReqClient(host="127.0.0.1", port=port, timeout=5)
+    hung_up = (OSError, obsws_python.error.OBSSDKTimeoutError, websocket.WebSocketException, ValueError)
+    with contextlib.suppress(*hung_up), contextlib.closing(client.base_client.ws.sock):
         for name in itertools.cycle(STORM):
             if stop.is_set():
                 break

@@ -7,7 +7,7 @@ if not __package__:
 
 import contextlib
 import threading
-from typing import Callable, Iterator
+from typing import Callable, Iterator, Mapping
 
 from obs_plugin import properties
 from obs_plugin.libobs import LibObs
@@ -43,6 +43,38 @@ class FilterSource:
                 name = choose(properties.read_settings(self._lib, data).character)
                 self._lib.obs_data_set_string(data, b"character", name.encode())
                 self._lib.obs_source_update(source, None)
+
+    def change_face(self, values: Mapping[str, float | bool]) -> None:
+        """Set face settings by their keys, each within its range; user interface thread only."""
+        with self._settings() as (source, data):
+            if source:
+                for key, value in values.items():
+                    is_flag = isinstance(value, bool)
+                    change = self._lib.obs_data_set_bool if is_flag else self._lib.obs_data_set_double
+                    change(data, key.encode(), value)
+                self._lib.obs_source_update(source, None)
+
+    def name(self) -> str:
+        """Return the name of the filter, "" without a source; any thread."""
+        with self._reference() as source:
+            return self._name(source).decode("utf-8", "replace") if source else ""
+
+    def is_on(self, parent_name: str) -> bool:
+        """Return whether the source of this name has the filter; any thread."""
+        lib = self._lib
+        with self._reference() as source:
+            parent = lib.obs_get_source_by_name(parent_name.encode("utf-8", "replace")) if source else 0
+            if not parent:
+                return False
+            found = lib.obs_source_get_filter_by_name(parent, self._name(source))
+            for each in (found, parent):
+                if each:
+                    lib.obs_source_release(each)
+            return bool(found == source)
+
+    def _name(self, source: int) -> bytes:
+        # libobs keeps all former names as long as the source lives.
+        return self._lib.obs_source_get_name(source) or b""
 
     def keep_frame_size(self, size: tuple[int, int]) -> None:
         """Save the camera's size in the settings; user interface thread only."""

@@ -38,17 +38,11 @@ def _calibrate(session: Session) -> None:
 
 
 def _toggle_freeze(session: Session) -> None:
-    instances = session.filters()
-    is_frozen = not any(instance.is_frozen for instance in instances)
-    for instance in instances:
-        session.set_frozen(instance, is_frozen)
+    session.freeze(session.filters())
 
 
 def _toggle_hidden(session: Session) -> None:
-    instances = session.filters()
-    is_hidden = not any(instance.is_hidden for instance in instances)
-    for instance in instances:
-        instance.is_hidden = is_hidden
+    session.hide(session.filters())
 
 
 def _hotkey(name: str, description: str, press: Callable[[Session], None]) -> Hotkey:

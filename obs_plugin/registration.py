@@ -20,11 +20,13 @@ from ctypes import CFUNCTYPE, c_bool, c_float, c_int, c_size_t, c_uint32, c_void
 from typing import Any, Callable
 
 from obs_plugin import libobs, panel, properties, revival
+from obs_plugin.control import Control
 from obs_plugin.filter import AnimatorFilter
 from obs_plugin.libobs import LibObs, SourceInfo
 from obs_plugin.panel_state import PanelView
 from obs_plugin.session import Session
 from obs_plugin.status_line import StatusLine
+from obs_plugin.websocket_vendor import Vendor
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +77,9 @@ class Registration:
         self.info = self._make_info()
         self._on_press = self._keep(self._press, c_void_p, c_void_p, c_void_p, result=c_bool, default=False)
         self._on_panel_gone = self._keep(self._note_panel_closed, c_void_p)
+        self._vendor = Vendor(lib)
+        self._control = Control(session, ask=self._vendor.ask, emit=self._vendor.emit)
+        session.on_news = guarded(None)(self._control.tell)
 
     def _keep(self, function: Callable[..., Any], *arguments: Any, result: Any = None, default: Any = None) -> int:
         """Return the address of a C callback for ``function``, valid for the life of the process.
@@ -111,6 +116,16 @@ class Registration:
                 default=libobs.GS_CS_SRGB,
             ),
         )
+
+    @guarded(None)
+    def open_control(self) -> None:
+        """Let other programs make requests, through obs-websocket; user interface thread only."""
+        self._vendor.open(self._control.requests)
+
+    @guarded(None)
+    def close_control(self) -> None:
+        """Take no more requests and send no more events; user interface thread only."""
+        self._vendor.close()
 
     # --- callbacks ---
 
@@ -202,12 +217,14 @@ def register(lib: LibObs) -> Session | None:
     if _registration is None:
         return None
     guarded(None)(revival.revive)(lib, TYPE_ID)
+    _registration.open_control()
     return _registration.session
 
 
 def hide() -> None:
-    """Remove the type from OBS's menus; existing filters stay."""
+    """Remove the type from OBS's menus, and the requests from obs-websocket; existing filters stay."""
     if _registration is not None:
+        _registration.close_control()
         _registration._lib.obs_enable_source_type(TYPE_ID, False)
 
 

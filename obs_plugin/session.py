@@ -10,7 +10,7 @@ if not __package__:
 
 import logging
 from functools import partial
-from typing import Callable
+from typing import Callable, Iterable, Mapping
 
 from animator_core.ipc.protocol import CharacterEntry
 from obs_plugin import character_list
@@ -20,7 +20,7 @@ from obs_plugin.installation import Installation, find_installation
 from obs_plugin.libobs import LibObs
 from obs_plugin.panel_state import PanelView, Section
 from obs_plugin.roster import Roster
-from obs_plugin.status_line import StatusLine, describe
+from obs_plugin.status_line import Condition, StatusLine, describe
 from obs_plugin.still_picture import StillLoader, StillRequest
 from obs_plugin.supervisor import Supervisor
 from obs_plugin.ui_thread import UiThread
@@ -41,12 +41,19 @@ class Session:
         self._supervisor = self._new_supervisor()
         self._loader = self._new_loader()
         self.roster = Roster(self._list_characters)
+        self.on_news: Callable[[AnimatorFilter | None], None] = lambda _: None
+        """Called with a filter of which anything may be new, None if the characters are; not on the graphics thread."""
 
     def _new_supervisor(self) -> Supervisor:
         return Supervisor(self._installation, self._on_change)
 
     def _new_loader(self) -> StillLoader:
         return StillLoader(self._lib, str(self._installation.characters))
+
+    @property
+    def folder(self) -> str:
+        """The folder of the installation, relative to which the user is told paths."""
+        return str(self._installation.root)
 
     def start(self) -> None:
         """Start the threads and open every live filter."""
@@ -100,9 +107,23 @@ class Session:
         """Send one of `protocol.ACTIONS` to the worker."""
         self._supervisor.act(instance.filter_id, action)
 
-    def set_frozen(self, instance: AnimatorFilter, is_frozen: bool) -> None:
-        instance.is_frozen = is_frozen
-        self.act(instance, "freeze" if is_frozen else "unfreeze")
+    def freeze(self, instances: Iterable[AnimatorFilter], is_frozen: bool | None = None) -> None:
+        """Freeze the characters of these filters or let them move; None: let them move if any is frozen."""
+        chosen = list(instances)
+        if is_frozen is None:
+            is_frozen = not any(instance.is_frozen for instance in chosen)
+        for instance in chosen:
+            instance.is_frozen = is_frozen
+            self.act(instance, "freeze" if is_frozen else "unfreeze")
+
+    def hide(self, instances: Iterable[AnimatorFilter], is_hidden: bool | None = None) -> None:
+        """Hide the characters of these filters or show them; None: show them if any is hidden."""
+        chosen = list(instances)
+        if is_hidden is None:
+            is_hidden = not any(instance.is_hidden for instance in chosen)
+        for instance in chosen:
+            instance.is_hidden = is_hidden
+            self._supervisor.announce(instance.filter_id)
 
     def retire(self, rings: FilterRings) -> None:
         """Close rings on another thread than the graphics thread."""
@@ -136,6 +157,7 @@ class Session:
             for instance in self.filters():
                 self.request_still(instance)
                 instance.panel.is_outdated = True
+            self.on_news(None)
 
     def request_still(self, instance: AnimatorFilter) -> None:
         """Have the filter's still picture decoded; it arrives in ``instance.stills``."""
@@ -156,15 +178,22 @@ class Session:
         default = None if name else character_list.find(characters, instance.default_character)
         return default or character_list.find(characters, name)
 
-    def step(self, places: int) -> None:
-        """Give every filter the next character that can be shown, in the direction of ``places`` (1 or -1)."""
+    def shown_character(self, instance: AnimatorFilter) -> CharacterEntry | None:
+        """Return the character of a filter, None if there is none of that name."""
+        return self._find_picture(instance, instance.settings.character)
+
+    def step(self, places: int, instances: Iterable[AnimatorFilter] | None = None) -> None:
+        """Give filters the next character that can be shown, in the direction of ``places`` (1 or -1).
+
+        instances: None for every filter.
+        """
         characters = self.characters()
 
         def choose(current: str) -> str:
             entry = character_list.neighbour(characters, current, places)
             return entry.file if entry is not None else current
 
-        self._choose_everywhere(choose)
+        self._change_characters(choose, instances)
 
     def select_number(self, number: int) -> None:
         """Give every filter the character of this number (from 1), unless there is none or it cannot be shown."""
@@ -172,29 +201,46 @@ class Session:
         if entry is None or entry.problem:
             logger.info("character %d cannot be shown: %s", number, entry.problem if entry else "there is none")
             return
-        name = entry.file
-        self._choose_everywhere(lambda _: name)
+        self.select(entry)
 
-    def _choose_everywhere(self, choose: Callable[[str], str]) -> None:
-        for instance in self.filters():
+    def select(self, entry: CharacterEntry, instances: Iterable[AnimatorFilter] | None = None) -> None:
+        """Give filters a character; instances: None for every filter."""
+        self._change_characters(lambda _: entry.file, instances)
+
+    def _change_characters(self, choose: Callable[[str], str], instances: Iterable[AnimatorFilter] | None) -> None:
+        for instance in self.filters() if instances is None else instances:
             self._ui_thread.run(partial(self._choose, instance, choose))
 
     def _choose(self, instance: AnimatorFilter, choose: Callable[[str], str]) -> None:
         instance.obs_source.change_character(choose)
         self._reload_panel(instance)
 
+    def change_face(self, instance: AnimatorFilter, values: Mapping[str, float | bool]) -> None:
+        """Set face settings of a filter by their keys, each within its range."""
+        self._ui_thread.run(partial(self._change_face, instance, values))
+
+    def _change_face(self, instance: AnimatorFilter, values: Mapping[str, float | bool]) -> None:
+        instance.obs_source.change_face(values)
+        if instance.panel.open_count:
+            # Also while Advanced is open: its sliders are wrong now.
+            instance.obs_source.reload_panel()
+
     # --- the panel ---
 
-    def status_line(self, instance: AnimatorFilter) -> StatusLine:
-        """Return the status line of a filter."""
-        return describe(
+    def condition(self, instance: AnimatorFilter) -> Condition:
+        """Return how a filter is doing; any thread."""
+        return Condition(
             problem=self._supervisor.problem,
             notice=self._supervisor.notice,
             status=self._supervisor.statuses.get(instance.filter_id),
             still_problem=instance.still_problem,
             is_hidden=instance.is_hidden,
-            folder=str(self._installation.root),
+            folder=self.folder,
         )
+
+    def status_line(self, instance: AnimatorFilter) -> StatusLine:
+        """Return the status line of a filter."""
+        return describe(self.condition(instance))
 
     def panel_view(self, instance: AnimatorFilter) -> PanelView:
         """Return the content of a filter's panel, which the caller shows at once."""
@@ -223,6 +269,7 @@ class Session:
                     self._ui_thread.run(partial(self._reload_panel, instance))
                 # The frame rate of OBS may have changed; settings that did not change are not sent.
                 self.update(instance)
+                self.on_news(instance)
 
     def _follow_status(self, instance: AnimatorFilter) -> None:
         """Note whether the animation has failed, and which character the worker takes as the default."""

@@ -45,25 +45,42 @@ class StatusLine:
         return any(abs(now - before) > max(least, 0.1 * before) for before, now, least in numbers)
 
 
-def describe(
-    *,
-    problem: Problem | None = None,
-    notice: Problem | None = None,
-    status: FilterStatus | None = None,
-    still_problem: Problem | None = None,
-    is_hidden: bool = False,
-    folder: str = "",
-) -> StatusLine:
-    """Return the status line of a filter.
+@dataclass(frozen=True)
+class Condition:
+    """All that tells how a filter is doing.
 
     problem: why the worker does not run. notice: its last complaint while it runs. status: the filter's last one, None
     before the first. still_problem: why the character's picture cannot be shown. is_hidden: whether a hotkey hides the
     character. folder: the installation's; paths are told relative to it.
     """
-    failure = problem or still_problem
-    if failure is not None:
-        words = sentences(failure.message, failure.remedy, folder)
-        return StatusLine(f"Problem: {words}", is_problem=True, kind=words, is_urgent=problem is not None)
+
+    problem: Problem | None = None
+    notice: Problem | None = None
+    status: FilterStatus | None = None
+    still_problem: Problem | None = None
+    is_hidden: bool = False
+    folder: str = ""
+
+    @property
+    def failure(self) -> Problem | None:
+        """Why there is no animation, or None."""
+        return self.problem or self.still_problem
+
+    @property
+    def complaint(self) -> Problem | None:
+        """The failure, else the worker's complaint about this filter or in general, or None."""
+        if self.failure is not None or self.status is None:
+            return self.failure
+        return Problem(self.status.message, self.status.remedy) if self.status.message else self.notice
+
+
+def describe(condition: Condition) -> StatusLine:
+    """Return the status line of a filter."""
+    status, complaint = condition.status, condition.complaint
+    words = sentences(complaint.message, complaint.remedy, condition.folder) if complaint is not None else ""
+    if condition.failure is not None:
+        is_urgent = condition.problem is not None
+        return StatusLine(f"Problem: {words}", is_problem=True, kind=words, is_urgent=is_urgent)
     if status is None:
         return StatusLine("Starting the animation …", kind="starting")
     text = _STATE_TEXTS.get(status.state, status.state)
@@ -71,16 +88,14 @@ def describe(
         text += f" · {status.fps:.0f} fps · {status.latency_ms:.0f} ms"
     if status.renderer:
         text += f" · {status.renderer} on {status.device}" if status.device else f" · {status.renderer}"
-    if is_hidden:
+    if condition.is_hidden:
         text += " · hidden by hotkey"
-    complaint = Problem(status.message, status.remedy) if status.message else notice
-    words = sentences(complaint.message, complaint.remedy, folder) if complaint is not None else ""
     if words:
         text += f"\n{words}"
     return StatusLine(
         text,
         is_problem=status.state == "error" or complaint is not None,
-        kind=f"{status.state} {status.renderer} {status.device} {status.fps > 0} {is_hidden} {words}",
+        kind=f"{status.state} {status.renderer} {status.device} {status.fps > 0} {condition.is_hidden} {words}",
         fps=status.fps,
         latency_ms=status.latency_ms,
     )

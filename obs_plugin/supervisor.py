@@ -97,6 +97,10 @@ class Supervisor:
         """Send one of `protocol.ACTIONS`."""
         self._request(lambda: self._send(FilterAction(filter_id, action)))
 
+    def announce(self, filter_id: str) -> None:
+        """Call ``on_change`` for a filter, after the requests that were made before."""
+        self._request(lambda: self._on_change(filter_id))
+
     def refresh(self) -> None:
         """Ask for the characters again, and start a worker at once that waits for its next start."""
         self._request(self._refresh)
@@ -153,6 +157,7 @@ class Supervisor:
             served.settings = settings
             if served.rings is not None:
                 self._send(UpdateFilter(filter_id, settings))
+            self._on_change(filter_id)
 
     def _close(self, filter_id: str) -> None:
         served = self._filters.pop(filter_id, None)

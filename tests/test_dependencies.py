@@ -42,15 +42,15 @@ LAYERS = (
 )
 # The same for the modules of the OBS side; every one imports wrong_script.
 OBS_LAYERS = (
-    {"filter_rings", "installation", "libobs", "picture_header", "plain_copy", "problem", "restart_policy"}
-    | {"script_log", "thread_mailbox", "timing", "wording", "wrong_script"},
+    {"filter_rings", "installation", "libobs", "picture_header", "plain_copy", "problem", "request_data"}
+    | {"restart_policy", "script_log", "thread_mailbox", "timing", "wording", "wrong_script"},
     {"character_list", "properties", "revival", "served_filter", "status_line", "texture", "ui_thread"}
-    | {"worker_process"},
-    {"drawing", "filter_source", "panel_state", "still_picture", "supervisor"},
-    {"capture", "downscaling", "roster"},
+    | {"websocket_vendor", "worker_process"},
+    {"drawing", "filter_report", "filter_source", "panel_state", "still_picture", "supervisor"},
+    {"capture", "downscaling", "filter_places", "roster"},
     {"filter"},
     {"session"},
-    {"hotkeys", "panel"},
+    {"control", "hotkeys", "panel"},
     {"registration"},
     {"stream_motion_animator"},
 )

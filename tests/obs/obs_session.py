@@ -245,7 +245,7 @@ class ObsSession:
         self.commands = folder / "commands"
         self._display = display
         self._environment = environment
-        self._port = _free_port()
+        self.port = _free_port()
         self._script_settings = script_settings or {}
         self._write_settings(scripts, collections or {}, frame_rate)
         self.process: subprocess.Popen[bytes] | None = None
@@ -260,7 +260,7 @@ class ObsSession:
         scenes.mkdir(parents=True, exist_ok=True)
         self.runtime.mkdir(mode=0o700, exist_ok=True)
         # OBS 31 and later make user.ini of it at their first start; 32.2 does not start with one that only has this.
-        (config / "global.ini").write_text(_GLOBAL_INI.format(port=self._port))
+        (config / "global.ini").write_text(_GLOBAL_INI.format(port=self.port))
         (profile / "basic.ini").write_text(_BASIC_INI.format(*CANVAS, self.folder, frame_rate))
         for name, paths in {"Untitled": scripts, **collections}.items():
             path = scenes / f"{name}.json"
@@ -318,8 +318,8 @@ class ObsSession:
     def _connect(self) -> Any:
         assert self.process is not None and self.process.poll() is None, f"OBS ended at start:\n{self.log()[-3000:]}"
         with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", self._port), 1).close()
-            client = obsws_python.ReqClient(host="127.0.0.1", port=self._port, timeout=10)
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+            client = obsws_python.ReqClient(host="127.0.0.1", port=self.port, timeout=10)
             # Checked in pure Python, a screenshot's text would take a second.
             socket_ = client.base_client.ws
             socket_.frame_buffer.skip_utf8_validation = socket_.cont_frame.skip_utf8_validation = True

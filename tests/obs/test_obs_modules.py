@@ -19,7 +19,7 @@ from obs_plugin import character_list, picture_header, properties, script_log, s
 from obs_plugin.capture import tracking_size
 from obs_plugin.drawing import fit_picture
 from obs_plugin.problem import Problem
-from obs_plugin.status_line import describe
+from obs_plugin.status_line import Condition, describe
 from obs_plugin.thread_mailbox import Mailbox
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -179,13 +179,13 @@ def test_settings_out_of_range_become_sound() -> None:
 
 def test_the_panel_line_names_the_most_important_thing_first() -> None:
     status = FilterStatus("1", "tracking", 29.6, 41.2, "warp", "CPU", "a.png")
-    assert describe(status=status).text == "Live · 30 fps · 41 ms · warp on CPU"
+    assert describe(Condition(status=status)).text == "Live · 30 fps · 41 ms · warp on CPU"
     problem = Problem("The worker is gone", "Run install.py")
     damaged = Problem("a.png is damaged", "save it again as PNG")
-    line = describe(problem=problem, status=status, still_problem=damaged)
+    line = describe(Condition(problem=problem, status=status, still_problem=damaged))
     assert line.text == "Problem: The worker is gone. Run install.py." and line.is_problem
-    assert "a.png is damaged" in describe(status=status, still_problem=damaged).text
-    assert not describe().is_problem
+    assert "a.png is damaged" in describe(Condition(status=status, still_problem=damaged)).text
+    assert not describe(Condition()).is_problem
 
 
 def test_a_flood_of_log_lines_loses_the_oldest_and_says_so() -> None:

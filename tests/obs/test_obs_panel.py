@@ -18,7 +18,7 @@ from obs_plugin import hotkeys, registration, still_picture
 from obs_plugin.installation import Installation
 from obs_plugin.problem import Problem
 from obs_plugin.session import Session
-from obs_plugin.status_line import describe
+from obs_plugin.status_line import Condition, describe
 
 _POINTER = ctypes.c_void_p
 
@@ -369,5 +369,5 @@ def test_the_hotkeys_carry_the_names_of_their_characters(desk: Desk) -> None:
 
 def test_the_line_of_a_panel_is_sentences_without_paths() -> None:
     problem = Problem("/opt/an imator/.venv/bin/python is missing", "run install.py")
-    line = describe(problem=problem, folder="/opt/an imator")
+    line = describe(Condition(problem=problem, folder="/opt/an imator"))
     assert line.text == "Problem: The file .venv/bin/python is missing. Run install.py."

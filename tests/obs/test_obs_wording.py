@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from obs_plugin.problem import Problem
-from obs_plugin.status_line import _STATE_TEXTS, describe
+from obs_plugin.status_line import _STATE_TEXTS, Condition, describe
 from obs_plugin.wording import sentences
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -118,4 +118,4 @@ def test_a_text_is_worded_for_the_panel(message: str, remedy: str, expected: str
 def test_the_line_of_every_state_begins_with_a_capital_letter() -> None:
     assert all(text[0].isupper() for text in _STATE_TEXTS.values())
     problem = Problem(f"{FOLDER}/.venv/bin/python is missing", "Run install.py")
-    assert describe(problem=problem, folder=FOLDER).text.startswith("Problem: The file .venv")
+    assert describe(Condition(problem=problem, folder=FOLDER)).text.startswith("Problem: The file .venv")

@@ -54,7 +54,7 @@ def paint_layers(
     first texel, the sheet's depth z at x = 0, its curvature (z rises by curvature · x²), texels in a face unit, the
     share of light that a shaded place keeps, opacity, slope of the logarithm of the light by x.
     textures: (N, rows, columns, 4) uint8 BGRA, straight alpha. behind: (4,) float64, the colour behind all of them and
-    the share of light that it keeps in the shade.
+    its light beside the lips: more than 1 for cheeks that are nearer than the throat.
     """
     colour = np.empty(3)
     for y in range(alpha.shape[0]):

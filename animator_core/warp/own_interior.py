@@ -16,7 +16,9 @@ from animator_core.warp.teeth import Sheet
 
 _TALLEST = 0.075
 """Height of the upper teeth, in face units: what lies below are the lower ones, closed upon them."""
-_SHADE_BESIDE = 0.6
+_SHADE_BESIDE = 0.5
+_MELTING = 0.4
+"""Share of what lies below the upper teeth over which it fades in, from the top."""
 _LOWER_SEEN = 0.025
 """Height of what lies below the upper teeth from which it is used as the jaw's, in face units."""
 
@@ -75,14 +77,17 @@ def own_interior(
     above = np.clip((edge[None] - line) / soft + 0.5, 0, 1)
     # The corners are in shade, and would be drawn out.
     is_own = cv2.erode((bottom - top > 2.5).astype(np.uint8)[None] * inside.any(0), np.ones((1, 3), np.uint8))
-    is_own = cv2.blur(is_own.astype(np.float32), (2 * max(1, round(0.008 * sheet.density)) + 1, 1))[0]
+    is_own = cv2.blur(is_own.astype(np.float32), (2 * max(1, round(0.012 * sheet.density)) + 1, 1))[0]
     deep = float((bottom - edge)[middle].mean()) / sheet.density
     lower = None
     if deep > _LOWER_SEEN:
-        below = np.clip((line - edge[None]) / (3 * soft) + 0.5, 0, 1)
-        lower = _texture(continued, below * is_own[None])
+        # What hangs from above would drop with the jaw: it melts into the cavity.
+        reach = np.maximum(_MELTING * (bottom - edge), 3 * soft)
+        below = np.clip((line - edge[None]) / reach[None] - 0.15, 0, 1)
+        lower = _texture(continued, below * below * (3 - 2 * below) * is_own[None])
     edge_y = float(edge[middle].mean()) / sheet.density - sheet.above
-    tooth = np.median(seen[teeth].astype(np.float64), axis=0) if teeth.sum() > 20 else None
+    has_row = edge_y > 0 and teeth.sum() > 20
+    tooth = np.median(seen[teeth].astype(np.float64), axis=0) if has_row else None
     upper = _texture(continued, above)
     return OwnInterior(upper, lower, edge=edge_y, tooth=tooth, is_own=np.asarray(is_own, np.float32))
 

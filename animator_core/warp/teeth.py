@@ -20,7 +20,7 @@ _ARCH = 6.0
 """Depth of the upper arch by the square of the distance from its middle, in face units: canines lie 11 mm behind the
 incisors, second premolars 20 mm."""
 _FINEST = 520.0
-_SHADE_DEPTH = 0.125
+_SHADE_DEPTH = 0.105
 """Depth behind the incisors, in face units, at which half of the light is left."""
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from animator_core.arrays import DoubleArray, FloatArray, IntArray, UInt8Array
 from animator_core.tracking.face_model import INNER_LIPS
 from animator_core.tracking.pose import HeadPose
-from animator_core.warp.canvas import Opening, alpha_blend, opening
+from animator_core.warp.canvas import Opening, alpha_blend, opening, polygon_mask
 from animator_core.warp.mouth_colours import MouthColours, mouth_colours
 from animator_core.warp.mouth_layers import paint_layers, view_rays
 from animator_core.warp.own_interior import OwnInterior, own_interior
@@ -119,12 +119,12 @@ class Mouth:
         """Have the picture's own interior drawn as it is lit already."""
         if own.edge > 0:
             self._edge, self._crown = lip_y + own.edge, max(own.edge + 0.02, 0.045)
-            self._sheets[0, [1, 5, 7]] = self._sheets[0, 1] - own.edge, 0.8, 0
+            self._sheets[0, [1, 5, 7]] = self._sheets[0, 1] - own.edge, 0.6, 0
         else:
             self._edge = lip_y - 0.004
         if own.lower is not None:
             self._sheets[1] = self._sheets[0]
-            self._sheets[1, [1, 5, 6, 7]] = self._sheets[2, 1], 0.8, 1, 0
+            self._sheets[1, [1, 5, 6, 7]] = self._sheets[2, 1], 0.7, 1, 0
             self._sheets[2, 6] = 0
 
     def draw(self, frame: UInt8Array, points: FloatArray, *, pose: HeadPose, bent: FloatArray) -> None:
@@ -134,13 +134,18 @@ class Mouth:
         """
         share = self._open_share(bent, pose)
         width = self._width * pose.scale
-        polygon = np.asarray(self._smooth @ points[list(INNER_LIPS)], np.float32)
+        ring = list(INNER_LIPS)
+        polygon = np.asarray(self._smooth @ points[ring], np.float32)
         stroke = pose.scale * min(self._line_width, _LINE_SHARE * self._width * float(self._gaps(bent).max()))
         seen = opening(polygon, frame.shape, 0.5 + 0.004 * width, margin=stroke) if share > 0.002 else None
         if seen is None:
             return
         inside = _inside(seen.mask, _SLIT * width)
-        alpha = seen.mask * _ramp(inside, 0.06, 0.36) * np.float32(share)
+        # The rounded ring may leave out a sliver of the mesh's own opening, whose pixels are all or nothing.
+        own = polygon_mask(points[ring] - (seen.left, seen.top), seen.mask.shape).astype(np.float32)
+        alpha: FloatArray = np.minimum(2 * np.maximum(seen.mask, own / np.float32(255)), np.float32(1))
+        # A slit keeps the picture's line between the lips; of an open mouth it would be stretched teeth.
+        alpha *= np.float32(share) * (np.float32(1) if self._has_own else _ramp(inside, 0.06, 0.36))
         light = _ramp(inside, 0.2, 0.8)
         rays = view_rays(pose, seen.left, seen.top)
         rays[0, 0] -= self._middle
@@ -196,7 +201,7 @@ def _textures(sheet: Sheet, scale: float, *, colours: MouthColours, own: OwnInte
     """Return the textures of upper teeth, lower teeth and tongue, (3, rows, columns, 4) uint8 BGRA."""
     tooth = colours.tooth if own is None or own.tooth is None else own.tooth
     upper, lower = (
-        row_texture(sheet, crowns, ivory=ivory, gum=colours.gum, relief=colours.relief)
+        row_texture(sheet, crowns, ivory=ivory, gum=colours.gum, shade=colours.cavity, relief=colours.relief)
         for crowns, ivory in ((upper_crowns(scale), tooth), (lower_crowns(scale), tooth * 0.8))
     )
     if own is not None and own.edge > 0:

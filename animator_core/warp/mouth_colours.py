@@ -21,7 +21,7 @@ _GREY_SPREAD, _COLOUR_SPREAD = 0.8, 2.2
 from 1.6 upwards, measured over the face."""
 _IVORY = np.array([0.80, 0.94, 1.0])
 """Blue, green and red of enamel in white light."""
-_OWN_CAST = 0.35
+_OWN_CAST = 0.22
 """Share of the skin's own colour in the teeth of a coloured picture: the light's colour shows in both."""
 
 

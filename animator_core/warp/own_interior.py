@@ -16,7 +16,7 @@ from animator_core.warp.teeth import Sheet
 
 _TALLEST = 0.075
 """Height of the upper teeth, in face units: what lies below are the lower ones, closed upon them."""
-_SHADE_BESIDE = 0.5
+_SHADE_BESIDE = 0.8
 _MELTING = 0.4
 """Share of what lies below the upper teeth over which it fades in, from the top."""
 _LOWER_SEEN = 0.025
@@ -77,7 +77,7 @@ def own_interior(
     above = np.clip((edge[None] - line) / soft + 0.5, 0, 1)
     # The corners are in shade, and would be drawn out.
     is_own = cv2.erode((bottom - top > 2.5).astype(np.uint8)[None] * inside.any(0), np.ones((1, 3), np.uint8))
-    is_own = cv2.blur(is_own.astype(np.float32), (2 * max(1, round(0.012 * sheet.density)) + 1, 1))[0]
+    is_own = cv2.blur(is_own.astype(np.float32), (2 * max(1, round(0.015 * sheet.density)) + 1, 1))[0]
     deep = float((bottom - edge)[middle].mean()) / sheet.density
     lower = None
     if deep > _LOWER_SEEN:

@@ -29,7 +29,7 @@ class OwnInterior:
 
     lower: None if the picture shows too little of it. edge: y of the upper teeth's edge in the middle, in face units
     below the lip's rim; 0 or less if the picture shows none. tooth: (3,) BGR of the picture's teeth, or None.
-    is_own: (columns,) float32, 1 between the corners of the picture's own opening, 0 well beside them.
+    is_own: (columns,) float32, 1 between the outermost teeth that the picture shows, 0 well beside them.
     """
 
     upper: UInt8Array
@@ -70,13 +70,13 @@ def own_interior(
     continued = _continued(seen, inside)
     teeth = _is_tooth(seen, colours) & inside
     top, bottom = _ends(inside)
-    edge = _upper_edge(teeth, top=top, bottom=bottom, tallest=round(_TALLEST * sheet.density))
+    edge, has_tooth = _upper_edge(teeth, top=top, bottom=bottom, tallest=round(_TALLEST * sheet.density))
     line = np.arange(rows)[:, None]
     middle = slice(columns // 2 - columns // 12, columns // 2 + columns // 12 + 1)
     soft = max(1.0, 0.006 * sheet.density)
     above = np.clip((edge[None] - line) / soft + 0.5, 0, 1)
     # The corners are in shade, and would be drawn out.
-    is_own = cv2.erode((bottom - top > 2.5).astype(np.uint8)[None] * inside.any(0), np.ones((1, 3), np.uint8))
+    is_own: AnyArray = cv2.erode((has_tooth & (bottom - top > 2.5)).astype(np.uint8)[None], np.ones((1, 3), np.uint8))
     is_own = cv2.blur(is_own.astype(np.float32), (2 * max(1, round(0.015 * sheet.density)) + 1, 1))[0]
     deep = float((bottom - edge)[middle].mean()) / sheet.density
     lower = None
@@ -132,8 +132,13 @@ def _ends(inside: BoolArray) -> tuple[DoubleArray, DoubleArray]:
     return np.interp(every, has, first[has]), np.interp(every, has, last[has])
 
 
-def _upper_edge(teeth: BoolArray, *, top: DoubleArray, bottom: DoubleArray, tallest: int) -> DoubleArray:
-    """Return the row at which the upper teeth end in each column, (columns,) float64; just above ``top`` if none do."""
+def _upper_edge(
+    teeth: BoolArray, *, top: DoubleArray, bottom: DoubleArray, tallest: int
+) -> tuple[DoubleArray, BoolArray]:
+    """Return the row at which the upper teeth end in each column, (columns,) float64, and which columns have some.
+
+    Without teeth these are just above ``top``, and all columns of the opening.
+    """
     rows, columns = teeth.shape
     line = np.arange(rows)[:, None]
     height = np.maximum(bottom - top, 1)
@@ -147,12 +152,14 @@ def _upper_edge(teeth: BoolArray, *, top: DoubleArray, bottom: DoubleArray, tall
     known = np.flatnonzero(starts_high & (ends - begins >= 2))
     wide = np.flatnonzero(height > 2)
     if len(known) < 0.35 * max(len(wide), 1):
-        return np.asarray(top - 2.0)
+        return np.asarray(top - 2.0), np.isin(np.arange(columns), wide)
     edge = np.interp(np.arange(columns), known, ends[known])
     size = 2 * max(1, columns // 40) + 1
     padded = np.pad(edge, size // 2, mode="edge")
     edge = np.median(np.lib.stride_tricks.sliding_window_view(padded, size), axis=1)
-    return np.asarray(cv2.GaussianBlur(edge[None], (0, 0), max(0.8, columns / 150)), np.float64).ravel()
+    smooth = np.asarray(cv2.GaussianBlur(edge[None], (0, 0), max(0.8, columns / 150)), np.float64).ravel()
+    every = np.arange(columns)
+    return smooth, (every >= known[0]) & (every <= known[-1])
 
 
 def _texture(colour: AnyArray, alpha: AnyArray) -> UInt8Array:

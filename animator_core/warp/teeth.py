@@ -91,7 +91,8 @@ def row_texture(
 ) -> UInt8Array:
     """Return a row of teeth with its gum, (rows, columns, 4) uint8 BGRA, straight alpha.
 
-    ivory, gum, shade: (3,) BGR, the last of what gets no light. relief: 1 for crowns with all their shading, 0 for a plain band.
+    ivory, gum, shade: (3,) BGR, the last of what gets no light. relief: 1 for crowns with all their shading, 0 for a
+    plain band.
     """
     times = 3 if sheet.density < 300 else 2
     x, y = sheet.grid(times)

@@ -16,6 +16,8 @@ _FACE_PIXELS = 160
 _PHOTO_CONTRAST, _DRAWN_CONTRAST = 17.0, 27.0
 """Strong over usual detail below the eyes. Photographs and paintings have 4 to 15, drawings 29 to 220, saved as JPEG
 too: between lines a drawing has no detail at all."""
+_PHOTO_DETAIL, _FLAT_DETAIL = 0.0018, 0.0008
+"""Usual detail over skin's lightness. Photographs have 0.003 to 0.02; a drawing with few lines only this to tell it."""
 _GREY_SPREAD, _COLOUR_SPREAD = 0.8, 2.2
 """Spread of chroma, in grey levels, that lightness does not explain: toned photographs have 0.1 to 0.5, coloured ones
 from 1.6 upwards, measured over the face."""
@@ -87,7 +89,7 @@ def mouth_colours(picture: UInt8Array, landmarks: FloatArray) -> MouthColours:
 
 
 def drawn_share(picture: UInt8Array, landmarks: FloatArray) -> float:
-    """Return how much a face looks drawn, 0 to 1, by strong detail over usual detail in its lower half."""
+    """Return how much a face looks drawn, 0 to 1, by the detail below its eyes: strong over usual, or hardly any."""
     points = landmarks[:, :2]
     height = float(np.linalg.norm(points[CHIN] - points[FOREHEAD]))
     grey, outline, factor, low = _face_crop(picture, points, _FACE_PIXELS / max(height, 1.0))
@@ -99,8 +101,10 @@ def drawn_share(picture: UInt8Array, landmarks: FloatArray) -> float:
         return 0.0
     usual, strong = np.percentile(detail, [50, 95])
     contrast = float(strong) / max(float(usual), 0.05)
-    share = np.log(max(contrast, 1e-3) / _PHOTO_CONTRAST) / np.log(_DRAWN_CONTRAST / _PHOTO_CONTRAST)
-    return _smooth(float(share))
+    lines = np.log(max(contrast, 1e-3) / _PHOTO_CONTRAST) / np.log(_DRAWN_CONTRAST / _PHOTO_CONTRAST)
+    light = max(float(np.median(grey[eroded == 255])), 1.0)
+    flat = (_PHOTO_DETAIL - float(usual) / light) / (_PHOTO_DETAIL - _FLAT_DETAIL)
+    return _smooth(max(float(lines), flat))
 
 
 def colour_share(picture: UInt8Array, landmarks: FloatArray) -> float:

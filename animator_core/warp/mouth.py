@@ -86,7 +86,7 @@ class Mouth:
         self._line = np.rint(colours.line).astype(np.uint8)
         # Half of the line goes with each lip.
         self._line_width = colours.line_width / 2
-        self._line_share = 1 - colours.relief
+        self._line_share = max(0.0, 1 - 2 * colours.relief)
         self._has_own = own is not None
         self._own_lower = own is not None and own.lower is not None
         if own is not None:

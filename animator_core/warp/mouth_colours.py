@@ -201,8 +201,11 @@ def _redness(colour: DoubleArray) -> float:
 
 
 def _line(picture: UInt8Array, landmarks: FloatArray, lips: DoubleArray) -> tuple[DoubleArray, float]:
-    """Return the line between the lips: the darkest BGR colour along it, (3,) float64, and its width in face units."""
-    seam = (landmarks[list(INNER_LIPS[2:9]), :2] + landmarks[list(INNER_LIPS[-2:11:-1]), :2]) / 2
+    """Return the line below the upper lip: the darkest BGR colour along it, (3,) float64, and its width in face units.
+
+    That is the line between closed lips; an open mouth of a drawing has it around.
+    """
+    seam = landmarks[list(INNER_LIPS[2:9]), :2]
     down = landmarks[CHIN, :2] - landmarks[FOREHEAD, :2]
     steps = np.linspace(-_LINE_REACH, _LINE_REACH, 41)
     places = seam[:, None] + steps[None, :, None] * down
@@ -211,7 +214,7 @@ def _line(picture: UInt8Array, landmarks: FloatArray, lips: DoubleArray) -> tupl
         return np.asarray(0.35 * lips), _LINE_WIDTHS[0]
     at = places.astype(np.float32)
     profile = np.asarray(cv2.remap(picture, at[..., 0], at[..., 1], cv2.INTER_LINEAR)).astype(np.float64)
-    middle = profile[:, 12:29]
+    middle = profile[:, 13:28]
     darkest = np.take_along_axis(middle, luminance(middle).argmin(1)[:, None, None], 1)[:, 0]
     line = np.asarray(np.median(darkest, axis=0))
     # Equivalent width: how many steps are like the line rather than like the lips around it.

@@ -30,6 +30,7 @@ class OwnInterior:
     lower: None if the picture shows too little of it. edge: y of the upper teeth's edge in the middle, in face units
     below the lip's rim; 0 or less if the picture shows none. tooth: (3,) BGR of the picture's teeth, or None.
     is_own: (columns,) float32, 1 between the outermost teeth that the picture shows, 0 well beside them.
+    relief: see `MouthColours`.
     """
 
     upper: UInt8Array
@@ -37,13 +38,14 @@ class OwnInterior:
     edge: float
     tooth: DoubleArray | None
     is_own: FloatArray
+    relief: float
 
     def beside(self, row: UInt8Array, down: int) -> UInt8Array:
         """Return the upper teeth, completed at the sides with a drawn row that lies ``down`` texels lower."""
         moved = np.pad(row, ((down, 0), (0, 0), (0, 0)), mode="edge")[: len(row)].astype(np.float32)
         share = self.is_own[None, :, None]
         # The picture's own row ends in the shade of the corners.
-        moved[..., :3] *= _SHADE_BESIDE
+        moved[..., :3] *= 1 - self.relief * (1 - _SHADE_BESIDE)
         return np.asarray(np.rint(moved + share * (self.upper - moved))).astype(np.uint8)
 
 
@@ -62,8 +64,10 @@ def own_interior(
     """
     rows, columns = sheet.shape
     at = pose.to_frame(surface.reshape(-1, 3))[:, :2].reshape(rows, columns, 2)
-    # The rim's own anti-aliased pixels are lips, and would be drawn out with the teeth.
-    mask = cv2.erode(polygon_mask(landmarks[list(INNER_LIPS), :2], picture.shape), np.ones((3, 3), np.uint8))
+    # The rim's own anti-aliased pixels are lips, and would be drawn out with the teeth; so would a drawing's line.
+    rim = 1 + round((1 - colours.relief) * 0.7 * colours.line_width * pose.scale)
+    polygon = polygon_mask(landmarks[list(INNER_LIPS), :2], picture.shape)
+    mask = cv2.erode(polygon, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1)))
     x, y = np.ascontiguousarray(at[..., 0]), np.ascontiguousarray(at[..., 1])
     seen: AnyArray = cv2.remap(picture, x, y, interpolation=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     inside = np.asarray(cv2.remap(mask, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)) > 200
@@ -89,7 +93,9 @@ def own_interior(
     has_row = edge_y > 0 and teeth.sum() > 20
     tooth = np.median(seen[teeth].astype(np.float64), axis=0) if has_row else None
     upper = _texture(continued, above)
-    return OwnInterior(upper, lower, edge=edge_y, tooth=tooth, is_own=np.asarray(is_own, np.float32))
+    return OwnInterior(
+        upper, lower, edge=edge_y, tooth=tooth, is_own=np.asarray(is_own, np.float32), relief=colours.relief
+    )
 
 
 def _continued(seen: UInt8Array, inside: BoolArray) -> AnyArray:

@@ -11,15 +11,23 @@ from test_warp import face_picture
 from animator_core.characters.character import Character
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.rotation import rotation_from_euler
-from animator_core.tracking.face_model import INNER_LIPS
+from animator_core.tracking.face_model import INNER_LIPS, OUTER_LIPS
 
 Toning = Callable[[np.ndarray], np.ndarray]
 LOWER = [14, 17, 87, 317, 178, 402, 88, 318, 95, 324, 84, 314, 181, 405, 91, 321, 152, 175, 199, 200, 18]
 """Landmarks that a jaw moves."""
-TOOTH = (228, 214, 176)
+TOOTH, SKIN = (228, 214, 176), (220, 180, 150)
+LINE = (60, 20, 30)
 
 
-def photo(name: str, toning: Toning = lambda levels: levels, *, gap: float = 0.0, has_teeth: bool = False) -> Character:
+def photo(
+    name: str,
+    toning: Toning = lambda levels: levels,
+    *,
+    gap: float = 0.0,
+    has_teeth: bool = False,
+    has_lips: bool = True,
+) -> Character:
     """Return a face with the detail of a photograph; toning: (H, W, 3) float RGB to another; gap: of its lips."""
     plain = face_picture(has_alpha=False)
     landmarks = plain.landmarks.copy()
@@ -30,6 +38,10 @@ def photo(name: str, toning: Toning = lambda levels: levels, *, gap: float = 0.0
     half = np.array([0, 0.5 * gap * scale, 0]) * arc
     landmarks[upper], landmarks[lower] = middle - half, middle + half
     levels = plain.picture[..., :3].astype(np.float32)
+    if not has_lips:
+        ring = [np.rint(landmarks[list(OUTER_LIPS), :2]).astype(np.int32)]
+        cv2.polylines(levels, ring, True, SKIN, 5)
+        cv2.fillPoly(levels, ring, SKIN)
     if gap:
         inside = [np.rint(landmarks[list(INNER_LIPS), :2] * 16).astype(np.int32)]
         cv2.fillPoly(levels, inside, TOOTH if has_teeth else (40, 12, 14), cv2.LINE_AA, 4)
@@ -50,6 +62,20 @@ def sepia(levels: np.ndarray) -> np.ndarray:
 
 def dark(levels: np.ndarray) -> np.ndarray:
     return levels * 0.3
+
+
+def lined() -> Character:
+    """Return a drawn face without lips, its mouth a dark line."""
+    plain = face_picture(has_alpha=False)
+    landmarks, picture = plain.landmarks.copy(), plain.picture.copy()
+    upper, lower = np.array(INNER_LIPS[1:10]), np.array(INNER_LIPS[:10:-1])
+    landmarks[upper] = landmarks[lower] = (landmarks[upper] + landmarks[lower]) / 2
+    ring = [np.rint(landmarks[list(OUTER_LIPS), :2]).astype(np.int32)]
+    cv2.polylines(picture, ring, True, (*SKIN, 255), 5)
+    cv2.fillPoly(picture, ring, (*SKIN, 255))
+    seam = [np.rint(landmarks[list(INNER_LIPS[:11]), :2] * 16).astype(np.int32)]
+    cv2.polylines(picture, seam, False, (*LINE, 255), 2, cv2.LINE_AA, 4)
+    return Character("lined", "Lined", picture, landmarks, "lined")
 
 
 def opened(gap: float, yaw: float = 0.0, pitch: float = 0.0) -> DrivingMotion:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from mouth_pictures import dark, grey, opened, photo, sepia
+from mouth_pictures import LINE, dark, grey, lined, opened, photo, sepia
 from test_warp import face_picture
 
 from animator_core.characters.character import Character
@@ -193,6 +193,44 @@ def test_a_picture_with_teeth_keeps_them_in_place_as_the_jaw_drops() -> None:
     assert np.abs(frame[own] - rest[own]).mean() < 26, "its own teeth stay"
     below = frame[bottom + 4 : bottom + 10, x - 12 : x + 13]
     assert below.max() < 140, "the cavity opens below them, and no second row of upper teeth"
+
+
+def test_an_open_mouth_without_teeth_shows_its_own_inside_once() -> None:
+    """What the picture has between the lips goes with the jaw, and does not hang below the upper lip too."""
+    character = photo("agape", gap=0.15)
+    renderer = renderer_of(character)
+    rim = character.landmarks[list(INNER_LIPS), :2]
+    x, bottom = int(rim[5, 0]), int(rim[15, 1])
+    frame = renderer.render(opened(0.08))[..., :3].astype(int)
+    drop = round(0.08 * 180 * 0.9)
+    assert frame[bottom + drop - 8 : bottom + drop - 3, x - 8 : x + 9].max() < 90, "dark as in the picture"
+    assert frame[int(rim[5, 1]) + 8 : bottom + drop - 8, x - 8 : x + 9].max() < 140
+
+
+def light_inside(character: Character, gap: float) -> float:
+    """Return the share of the opening that is as light as teeth."""
+    renderer, motion = renderer_of(character), opened(gap)
+    frame = renderer.render(motion)[..., :3].astype(float)
+    inside = frame[opening_mask(placed(renderer, motion)[1], frame.shape, -1)] @ np.array([0.114, 0.587, 0.299])
+    return float((inside > 95).mean())
+
+
+def test_a_muzzle_without_lips_gets_hardly_any_teeth() -> None:
+    lipped, bare = (light_inside(photo(f"lips {has}", has_lips=has), 0.1) for has in (True, False))
+    assert lipped > 0.08
+    assert bare < 0.4 * lipped
+
+
+def test_a_mouth_that_is_a_line_opens_within_its_line() -> None:
+    renderer, motion = renderer_of(lined()), opened(0.14)
+    frame = renderer.render(motion)[..., 2::-1].astype(int)
+    _, rim = placed(renderer, motion)
+    for index in (4, 5, 6, 14, 15, 16):
+        x, y = (round(float(v)) for v in rim[index])
+        around = frame[y - 1 : y + 2, x]
+        assert np.abs(around - np.array(LINE)).sum(1).min() < 45
+    edge = opening_mask(rim, frame.shape, 1) & ~opening_mask(rim, frame.shape, -1)
+    assert (np.abs(frame[edge] - np.array(LINE)).sum(1) < 120).mean() > 0.4
 
 
 def test_drawings_get_flat_colours_and_photographs_shaded_ones() -> None:

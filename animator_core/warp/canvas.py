@@ -199,12 +199,14 @@ class Opening:
         return matrix
 
 
-def opening(polygon: FloatArray, frame_shape: tuple[int, ...], softness: float) -> Opening | None:
+def opening(
+    polygon: FloatArray, frame_shape: tuple[int, ...], softness: float, *, margin: float = 0.0
+) -> Opening | None:
     """Return the opening that ``polygon``, (N, 2) float32 pixels, cuts into a frame, or None if it is shut.
 
-    softness: standard deviation of the edge's blur in pixels, on top of anti-aliasing.
+    softness: standard deviation of the edge's blur in pixels, on top of anti-aliasing. margin: more pixels around it.
     """
-    pad = 2 + int(2 * softness)
+    pad = 2 + int(2 * softness + margin)
     low = np.maximum(np.floor(polygon.min(0)).astype(int) - pad, 0)
     high = np.minimum(np.ceil(polygon.max(0)).astype(int) + pad + 1, [frame_shape[1], frame_shape[0]])
     width, height = int(high[0] - low[0]), int(high[1] - low[1])

@@ -8,14 +8,14 @@ import numpy as np
 from animator_core.arrays import DoubleArray, FloatArray, IntArray, UInt8Array
 from animator_core.tracking.face_model import INNER_LIPS
 from animator_core.tracking.pose import HeadPose
-from animator_core.warp.canvas import opening
+from animator_core.warp.canvas import Opening, alpha_blend, opening, polygon_mask
 from animator_core.warp.mouth_colours import MouthColours, mouth_colours
 from animator_core.warp.mouth_layers import paint_layers, view_rays
 from animator_core.warp.own_interior import OwnInterior, own_interior
 from animator_core.warp.teeth import Sheet, lower_crowns, row_texture, sheet_for, tongue_texture, upper_crowns
 
-UPPER_LIP, LOWER_LIP = 13, 14
-"""The middles of the lips' inner rims."""
+UPPER_LIP, LOWER_LIP, NOSE_BOTTOM = 13, 14, 2
+"""The middles of the lips' inner rims, and the point above them."""
 _UPPER_RIM, _LOWER_RIM = np.array(INNER_LIPS[:11]), np.array((INNER_LIPS[0], *INNER_LIPS[:9:-1]))
 _JAW = (152, 175, 199)
 """Landmarks of the chin, which moves with the jaw."""
@@ -24,15 +24,20 @@ _MEAN_WIDTH = 0.318
 _BEHIND_LIPS = 0.022
 _EDGE_BELOW_LIP = 0.018
 """At rest the upper incisors end a little below the rim of the upper lip."""
+_HIDDEN_WITHOUT_LIPS = 0.012
 _OVERBITE = 0.012
 _LOWER_BEHIND = 0.018
 _LOWER_SHOWN = 0.016
 """The most of the lower incisors that is seen above the lower lip."""
+_LOWER_SHARE = 0.15
+"""The most of the opening that they take."""
 _TONGUE_BELOW, _TONGUE_DEPTH = 0.02, 0.05
-_FADE = 0.075
+_FADE = 0.055
 """Growth of the gap between the lips, by the mouth's width, over which the picture's own line gives way."""
 _SLIT = 0.05
 """Standard deviation of the lips' shadow in the opening, by the mouth's width."""
+_LINE_SHARE = 0.1
+"""The most of an opening's height that a drawing's line around it takes."""
 _SAMPLES = 4
 _OPEN_GAP = 0.14
 """Gap between the lips, by the mouth's width, from which the picture's own interior is used."""
@@ -59,12 +64,17 @@ class Mouth:
         self._width = max(width, 1e-3)
         self._rest_gaps = self._gaps(self._shape)
         self._rotation = pose.rotation
-        self._middle = float((self._shape[61, 0] + self._shape[291, 0]) / 2)
+        self._middle = float(
+            np.median([self._shape[[61, 291], 0].mean(), self._shape[UPPER_LIP, 0], self._shape[2, 0]])
+        )
         self._smooth = _smoothing()
         colours = mouth_colours(picture, landmarks)
         sheet = sheet_for(pose.scale, scale)
         lip = self._shape[UPPER_LIP].astype(np.float64)
-        self._edge, self._crown = float(lip[1]) + _EDGE_BELOW_LIP * scale, 0.058 * scale
+        # Without lips it is no human mouth: few teeth are seen.
+        self._edge = float(lip[1]) + (_EDGE_BELOW_LIP - _HIDDEN_WITHOUT_LIPS * (1 - colours.lips)) * scale
+        self._crown = (0.058 - 0.045 * (1 - colours.lips)) * scale
+        self._lower_shown = (_LOWER_SHOWN - 0.02 * (1 - colours.lips)) * scale
         front = float(lip[2]) + _BEHIND_LIPS * scale
         own = None
         if float(self._rest_gaps.max()) > _OPEN_GAP:
@@ -72,7 +82,11 @@ class Mouth:
             own = own_interior(picture, landmarks, surface, pose=pose, sheet=sheet, colours=colours)
         self._sheets = self._layers(sheet, front=front, colours=colours)
         self._textures = _textures(sheet, scale, colours=colours, own=own)
-        self._behind = np.array([*colours.cavity, 1 - 0.6 * colours.relief])
+        self._behind = np.array([*colours.cavity, 1 + 0.8 * colours.relief])
+        self._line = np.rint(colours.line).astype(np.uint8)
+        # Half of the line goes with each lip.
+        self._line_width = colours.line_width / 2
+        self._line_share = max(0.0, 1 - 2 * colours.relief)
         self._has_own = own is not None
         self._own_lower = own is not None and own.lower is not None
         if own is not None:
@@ -105,12 +119,12 @@ class Mouth:
         """Have the picture's own interior drawn as it is lit already."""
         if own.edge > 0:
             self._edge, self._crown = lip_y + own.edge, max(own.edge + 0.02, 0.045)
-            self._sheets[0, [1, 5, 7]] = self._sheets[0, 1] - own.edge, 0.8, 0
+            self._sheets[0, [1, 5, 7]] = self._sheets[0, 1] - own.edge, 0.6, 0
         else:
             self._edge = lip_y - 0.004
         if own.lower is not None:
             self._sheets[1] = self._sheets[0]
-            self._sheets[1, [1, 5, 6, 7]] = self._sheets[2, 1], 0.8, 1, 0
+            self._sheets[1, [1, 5, 6, 7]] = self._sheets[2, 1], 0.7, 1, 0
             self._sheets[2, 6] = 0
 
     def draw(self, frame: UInt8Array, points: FloatArray, *, pose: HeadPose, bent: FloatArray) -> None:
@@ -120,16 +134,31 @@ class Mouth:
         """
         share = self._open_share(bent, pose)
         width = self._width * pose.scale
-        polygon = np.asarray(self._smooth @ points[list(INNER_LIPS)], np.float32)
-        seen = opening(polygon, frame.shape, 0.5 + 0.004 * width) if share > 0.002 else None
+        ring = list(INNER_LIPS)
+        polygon = np.asarray(self._smooth @ points[ring], np.float32)
+        stroke = pose.scale * min(self._line_width, _LINE_SHARE * self._width * float(self._gaps(bent).max()))
+        seen = opening(polygon, frame.shape, 0.5 + 0.004 * width, margin=stroke) if share > 0.002 else None
         if seen is None:
             return
         inside = _inside(seen.mask, _SLIT * width)
-        alpha = seen.mask * _ramp(inside, 0.06, 0.36) * np.float32(share)
+        # The rounded ring may leave out a sliver of the mesh's own opening, whose pixels are all or nothing.
+        own = polygon_mask(points[ring] - (seen.left, seen.top), seen.mask.shape).astype(np.float32)
+        alpha: FloatArray = np.minimum(2 * np.maximum(seen.mask, own / np.float32(255)), np.float32(1))
+        # A slit keeps the picture's line between the lips; of an open mouth it would be stretched teeth.
+        alpha *= np.float32(share) * (np.float32(1) if self._has_own else _ramp(inside, 0.06, 0.36))
         light = _ramp(inside, 0.2, 0.8)
         rays = view_rays(pose, seen.left, seen.top)
         rays[0, 0] -= self._middle
         paint_layers(seen.region(frame), alpha, light, rays, self._placed(bent), self._textures, self._behind)
+        if self._line_share > 0:
+            self._draw_line(seen, frame, polygon=polygon, width=stroke, share=share)
+
+    def _draw_line(self, seen: Opening, frame: UInt8Array, *, polygon: FloatArray, width: float, share: float) -> None:
+        """Draw the line of a drawing around its opened mouth."""
+        region = seen.region(frame)
+        outline = _outline(polygon - (seen.left, seen.top), seen.mask.shape, width)
+        outline *= region[..., 3] * np.float32(share * self._line_share / 255)
+        alpha_blend(region, np.full((*outline.shape, 3), self._line), outline)
 
     def _gaps(self, shape: FloatArray) -> FloatArray:
         """Return (5,) float32, the gaps between the lips' rims in their middle, by the mouth's width."""
@@ -157,7 +186,8 @@ class Mouth:
         # A lip that rises past the gum takes the row along: gums stay hidden.
         upper = self._edge - _soft_excess(self._edge - upper_lip - self._crown, 0.012 * scale)
         lower = self._edge - _OVERBITE * scale + 0.9 * drop
-        lower += _soft_excess(lower_lip - _LOWER_SHOWN * scale - lower, 0.012 * scale)
+        shown = min(self._lower_shown, _LOWER_SHARE * (lower_lip - upper_lip))
+        lower += _soft_excess(lower_lip - shown - lower, 0.012 * scale)
         tongue = lower - _TONGUE_BELOW * scale - 0.45 * max(drop, 0.0)
         if self._own_lower:
             lower = float(self._shape[UPPER_LIP, 1]) + lower_lip - float(self._shape[LOWER_LIP, 1])
@@ -171,7 +201,7 @@ def _textures(sheet: Sheet, scale: float, *, colours: MouthColours, own: OwnInte
     """Return the textures of upper teeth, lower teeth and tongue, (3, rows, columns, 4) uint8 BGRA."""
     tooth = colours.tooth if own is None or own.tooth is None else own.tooth
     upper, lower = (
-        row_texture(sheet, crowns, ivory=ivory, gum=colours.gum, relief=colours.relief)
+        row_texture(sheet, crowns, ivory=ivory, gum=colours.gum, shade=colours.cavity, relief=colours.relief)
         for crowns, ivory in ((upper_crowns(scale), tooth), (lower_crowns(scale), tooth * 0.8))
     )
     if own is not None and own.edge > 0:
@@ -179,6 +209,18 @@ def _textures(sheet: Sheet, scale: float, *, colours: MouthColours, own: OwnInte
     if own is not None and own.lower is not None:
         lower = own.lower
     return np.stack([upper, lower, tongue_texture(sheet, scale, flesh=colours.tongue, relief=colours.relief)])
+
+
+def _outline(polygon: FloatArray, shape: tuple[int, ...], width: float) -> FloatArray:
+    """Return (h, w) float32, 0 to 1, a closed line of any width, at least one pixel, along a polygon."""
+    points = [np.rint(polygon * 16).astype(np.int32)]
+    thin = max(1, int(width))
+    lines = np.zeros((2, *shape), np.uint8)
+    for line, thickness in zip(lines, (thin, thin + 1)):
+        cv2.polylines(line, points, True, (255,), thickness, cv2.LINE_AA, 4)
+    more = np.float32(max(width, 1.0) - thin)
+    outline: FloatArray = (lines[0] * (1 - more) + lines[1] * more) / np.float32(255)
+    return outline.astype(np.float32)
 
 
 def _soft_excess(excess: float, knee: float) -> float:

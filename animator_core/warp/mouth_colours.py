@@ -16,15 +16,21 @@ _FACE_PIXELS = 160
 _PHOTO_CONTRAST, _DRAWN_CONTRAST = 17.0, 27.0
 """Strong over usual detail below the eyes. Photographs and paintings have 4 to 15, drawings 29 to 220, saved as JPEG
 too: between lines a drawing has no detail at all."""
+_PHOTO_DETAIL, _FLAT_DETAIL = 0.0018, 0.0008
+"""Usual detail over skin's lightness. Photographs have 0.003 to 0.02; a drawing with few lines only this to tell it."""
 _GREY_SPREAD, _COLOUR_SPREAD = 0.8, 2.2
 """Spread of chroma, in grey levels, that lightness does not explain: toned photographs have 0.1 to 0.5, coloured ones
 from 1.6 upwards, measured over the face."""
 _IVORY = np.array([0.80, 0.94, 1.0])
 """Blue, green and red of enamel in white light."""
-_OWN_CAST = 0.35
+_OWN_CAST = 0.22
 """Share of the skin's own colour in the teeth of a coloured picture: the light's colour shows in both."""
 
 
+_NO_LIPS, _CLEAR_LIPS = 0.06, 0.1
+"""Logarithm of red over green of lips less that of skin. People's lips have 0.1 to 0.5, pale
+men's included; a cat's muzzle 0.07, a terracotta statue's mouth 0.05."""
+_LINE_REACH, _LINE_WIDTHS = 0.035, (0.006, 0.02)
 _BARE_SKIN = (
     (50, 101, 36, 205, 187, 147), (280, 330, 266, 425, 411, 376), (9, 107, 66, 10, 296, 336), (199, 200, 201, 421),
 )  # fmt: skip
@@ -36,7 +42,9 @@ class MouthColours:
     """BGR colours, (3,) float64 each, 0 to 255.
 
     relief: 1 for photographs and paintings, 0 for drawings, between for what is between. balance: the light's
-    logarithmic slope across the mouth, by a face unit to the right.
+    logarithmic slope across the mouth, by a face unit to the right. lips: how clearly lips stand out by their colour,
+    0 to 1; muzzles and statues have none, and no human teeth behind them. line_width: of the line between the lips, in
+    face units.
     """
 
     tooth: DoubleArray
@@ -46,6 +54,8 @@ class MouthColours:
     line: DoubleArray
     relief: float
     balance: float
+    lips: float
+    line_width: float
 
 
 def mouth_colours(picture: UInt8Array, landmarks: FloatArray) -> MouthColours:
@@ -62,7 +72,7 @@ def mouth_colours(picture: UInt8Array, landmarks: FloatArray) -> MouthColours:
     tooth = np.clip(flat_tooth + relief * (tooth - flat_tooth), 0, 250)
     red = np.array([0.82, 0.78, 1.0]) ** colourfulness
     flesh = lips * red
-    line = _line(picture, landmarks, lips)
+    line, line_width = _line(picture, landmarks, lips)
     flat_cavity = 0.55 * line + 0.25 * flesh
     flat_cavity *= min(1.0, 0.25 * brightness(skin) / max(brightness(flat_cavity), 1.0))
     return MouthColours(
@@ -73,11 +83,13 @@ def mouth_colours(picture: UInt8Array, landmarks: FloatArray) -> MouthColours:
         line=line,
         relief=relief,
         balance=_balance(picture, landmarks),
+        lips=_lip_share(picture, landmarks) if min(relief, colourfulness) > 0.5 else 1.0,
+        line_width=line_width,
     )
 
 
 def drawn_share(picture: UInt8Array, landmarks: FloatArray) -> float:
-    """Return how much a face looks drawn, 0 to 1, by strong detail over usual detail in its lower half."""
+    """Return how much a face looks drawn, 0 to 1, by the detail below its eyes: strong over usual, or hardly any."""
     points = landmarks[:, :2]
     height = float(np.linalg.norm(points[CHIN] - points[FOREHEAD]))
     grey, outline, factor, low = _face_crop(picture, points, _FACE_PIXELS / max(height, 1.0))
@@ -89,8 +101,10 @@ def drawn_share(picture: UInt8Array, landmarks: FloatArray) -> float:
         return 0.0
     usual, strong = np.percentile(detail, [50, 95])
     contrast = float(strong) / max(float(usual), 0.05)
-    share = np.log(max(contrast, 1e-3) / _PHOTO_CONTRAST) / np.log(_DRAWN_CONTRAST / _PHOTO_CONTRAST)
-    return _smooth(float(share))
+    lines = np.log(max(contrast, 1e-3) / _PHOTO_CONTRAST) / np.log(_DRAWN_CONTRAST / _PHOTO_CONTRAST)
+    light = max(float(np.median(grey[eroded == 255])), 1.0)
+    flat = (_PHOTO_DETAIL - float(usual) / light) / (_PHOTO_DETAIL - _FLAT_DETAIL)
+    return _smooth(max(float(lines), flat))
 
 
 def colour_share(picture: UInt8Array, landmarks: FloatArray) -> float:
@@ -134,6 +148,13 @@ def _bounds(points: FloatArray, shape: tuple[int, ...]) -> tuple[AnyArray, AnyAr
     return low, np.clip(np.ceil(points.max(0)).astype(int) + 1, low + 1, size)
 
 
+def _bare_skin(picture: UInt8Array, landmarks: FloatArray) -> DoubleArray:
+    """Return the pixels of cheeks, forehead and chin, (N, 3) float64 BGR."""
+    masks = [polygon_mask(landmarks[list(ring), :2], picture.shape) == 255 for ring in _BARE_SKIN]
+    pixels: DoubleArray = picture[np.logical_or.reduce(masks)].astype(np.float64)
+    return pixels
+
+
 def _skin(picture: UInt8Array, landmarks: FloatArray) -> tuple[DoubleArray, float]:
     """Return well-lit skin's BGR colour, (3,) float64, and the luminance that no tooth exceeds."""
     mask = np.zeros(picture.shape[:2], np.uint8)
@@ -160,19 +181,48 @@ def _lips(picture: UInt8Array, landmarks: FloatArray, skin: DoubleArray) -> Doub
     return np.asarray(lips * min(1.0, 0.72 * brightness(skin) / max(brightness(lips), 1.0)))
 
 
-def _line(picture: UInt8Array, landmarks: FloatArray, lips: DoubleArray) -> DoubleArray:
-    """Return the BGR colour of the line between the lips: the darkest along it."""
-    seam = (landmarks[list(INNER_LIPS[1:10]), :2] + landmarks[list(INNER_LIPS[:10:-1]), :2]) / 2
-    steps = np.arange(-2, 3)[:, None] * (landmarks[CHIN, :2] - landmarks[FOREHEAD, :2])[None] / 150
-    places = np.rint(seam[:, None] + steps[None]).astype(int)
-    inside = ((places >= 0) & (places < [picture.shape[1], picture.shape[0]])).all(2)
-    if not inside.any(1).all():
-        return np.asarray(0.35 * lips)
-    x, y = np.clip(places, 0, [picture.shape[1] - 1, picture.shape[0] - 1]).transpose(2, 0, 1)
-    column = picture[y, x].astype(np.float64)
-    light = luminance(column)
-    darkest = np.take_along_axis(column, light.argmin(1)[:, None, None], 1)[:, 0]
-    return np.asarray(np.median(darkest, axis=0))
+def _lip_share(picture: UInt8Array, landmarks: FloatArray) -> float:
+    """Return how clearly the lips are redder than skin, 0 to 1."""
+    ring, inner = (landmarks[list(each), :2] for each in (OUTER_LIPS, INNER_LIPS))
+    middle = ring.mean(0)
+    rings = (ring, inner, middle + 1.5 * (ring - middle), middle + 1.15 * (ring - middle))
+    lips, hole, around, between = (polygon_mask(each, picture.shape) for each in rings)
+    areas = [picture[mask] for mask in ((lips == 255) & (hole == 0), (around == 255) & (between == 0))]
+    areas.append(_bare_skin(picture, landmarks))
+    if min(len(each) for each in areas) < 8:
+        return 1.0
+    lip, *others = (_redness(np.median(each.astype(np.float64), axis=0)) for each in areas)
+    more = lip - min(others)
+    return _smooth((more - _NO_LIPS) / (_CLEAR_LIPS - _NO_LIPS))
+
+
+def _redness(colour: DoubleArray) -> float:
+    return float(np.log((colour[2] + 1) / (colour[1] + 1)))
+
+
+def _line(picture: UInt8Array, landmarks: FloatArray, lips: DoubleArray) -> tuple[DoubleArray, float]:
+    """Return the line below the upper lip: the darkest BGR colour along it, (3,) float64, and its width in face units.
+
+    That is the line between closed lips; an open mouth of a drawing has it around.
+    """
+    seam = landmarks[list(INNER_LIPS[2:9]), :2]
+    down = landmarks[CHIN, :2] - landmarks[FOREHEAD, :2]
+    steps = np.linspace(-_LINE_REACH, _LINE_REACH, 41)
+    places = seam[:, None] + steps[None, :, None] * down
+    inside = ((places >= 0) & (places < [picture.shape[1] - 1, picture.shape[0] - 1])).all()
+    if not inside:
+        return np.asarray(0.35 * lips), _LINE_WIDTHS[0]
+    at = places.astype(np.float32)
+    profile = np.asarray(cv2.remap(picture, at[..., 0], at[..., 1], cv2.INTER_LINEAR)).astype(np.float64)
+    middle = profile[:, 13:28]
+    darkest = np.take_along_axis(middle, luminance(middle).argmin(1)[:, None, None], 1)[:, 0]
+    line = np.asarray(np.median(darkest, axis=0))
+    # Equivalent width: how many steps are like the line rather than like the lips around it.
+    around = (profile[:, :4].mean(1) + profile[:, -4:].mean(1)) / 2
+    axis = line - around
+    likeness = ((profile - around[:, None]) * axis[:, None]).sum(2) / np.maximum((axis * axis).sum(1), 1)[:, None]
+    width = float(np.median(np.clip(likeness, 0, 1).sum(1))) * (steps[1] - steps[0])
+    return line, float(np.clip(width, *_LINE_WIDTHS))
 
 
 def _balance(picture: UInt8Array, landmarks: FloatArray) -> float:

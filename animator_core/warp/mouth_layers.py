@@ -54,7 +54,7 @@ def paint_layers(
     first texel, the sheet's depth z at x = 0, its curvature (z rises by curvature · x²), texels in a face unit, the
     share of light that a shaded place keeps, opacity, slope of the logarithm of the light by x.
     textures: (N, rows, columns, 4) uint8 BGRA, straight alpha. behind: (4,) float64, the colour behind all of them and
-    the share of light that it keeps in the shade.
+    its light beside the lips: more than 1 for cheeks that are nearer than the throat.
     """
     colour = np.empty(3)
     for y in range(alpha.shape[0]):
@@ -85,9 +85,12 @@ def paint_layers(
                 opacity = _texel(textures[layer], column, row, 3) * (sheet[6] / 255.0) * left
                 if opacity <= 0.002:
                     continue
-                lit = opacity * (sheet[5] + (1 - sheet[5]) * light[y, x]) * (1 + sheet[7] * min(max(at_x, -0.2), 0.2))
+                kept = sheet[5] + (1 - sheet[5]) * light[y, x]
+                lit = opacity * kept * (1 + sheet[7] * min(max(at_x, -0.2), 0.2))
+                # Light in the shade comes from the flesh around, and has its colour.
+                unlit = opacity * (1 - kept)
                 for channel in range(3):
-                    colour[channel] += lit * _texel(textures[layer], column, row, channel)
+                    colour[channel] += lit * _texel(textures[layer], column, row, channel) + unlit * behind[channel]
                 left -= opacity
             rest = left * (behind[3] + (1 - behind[3]) * light[y, x])
             for channel in range(3):

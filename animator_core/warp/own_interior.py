@@ -16,7 +16,9 @@ from animator_core.warp.teeth import Sheet
 
 _TALLEST = 0.075
 """Height of the upper teeth, in face units: what lies below are the lower ones, closed upon them."""
-_SHADE_BESIDE = 0.6
+_SHADE_BESIDE = 0.8
+_MELTING = 0.4
+"""Share of what lies below the upper teeth over which it fades in, from the top."""
 _LOWER_SEEN = 0.025
 """Height of what lies below the upper teeth from which it is used as the jaw's, in face units."""
 
@@ -27,7 +29,8 @@ class OwnInterior:
 
     lower: None if the picture shows too little of it. edge: y of the upper teeth's edge in the middle, in face units
     below the lip's rim; 0 or less if the picture shows none. tooth: (3,) BGR of the picture's teeth, or None.
-    is_own: (columns,) float32, 1 between the corners of the picture's own opening, 0 well beside them.
+    is_own: (columns,) float32, 1 between the outermost teeth that the picture shows, 0 well beside them.
+    relief: see `MouthColours`.
     """
 
     upper: UInt8Array
@@ -35,13 +38,14 @@ class OwnInterior:
     edge: float
     tooth: DoubleArray | None
     is_own: FloatArray
+    relief: float
 
     def beside(self, row: UInt8Array, down: int) -> UInt8Array:
         """Return the upper teeth, completed at the sides with a drawn row that lies ``down`` texels lower."""
         moved = np.pad(row, ((down, 0), (0, 0), (0, 0)), mode="edge")[: len(row)].astype(np.float32)
         share = self.is_own[None, :, None]
         # The picture's own row ends in the shade of the corners.
-        moved[..., :3] *= _SHADE_BESIDE
+        moved[..., :3] *= 1 - self.relief * (1 - _SHADE_BESIDE)
         return np.asarray(np.rint(moved + share * (self.upper - moved))).astype(np.uint8)
 
 
@@ -60,31 +64,38 @@ def own_interior(
     """
     rows, columns = sheet.shape
     at = pose.to_frame(surface.reshape(-1, 3))[:, :2].reshape(rows, columns, 2)
-    # The rim's own anti-aliased pixels are lips, and would be drawn out with the teeth.
-    mask = cv2.erode(polygon_mask(landmarks[list(INNER_LIPS), :2], picture.shape), np.ones((3, 3), np.uint8))
+    # The rim's own anti-aliased pixels are lips, and would be drawn out with the teeth; so would a drawing's line.
+    rim = 1 + round((1 - colours.relief) * 0.7 * colours.line_width * pose.scale)
+    polygon = polygon_mask(landmarks[list(INNER_LIPS), :2], picture.shape)
+    mask = cv2.erode(polygon, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1)))
     x, y = np.ascontiguousarray(at[..., 0]), np.ascontiguousarray(at[..., 1])
     seen: AnyArray = cv2.remap(picture, x, y, interpolation=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     inside = np.asarray(cv2.remap(mask, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)) > 200
     continued = _continued(seen, inside)
     teeth = _is_tooth(seen, colours) & inside
     top, bottom = _ends(inside)
-    edge = _upper_edge(teeth, top=top, bottom=bottom, tallest=round(_TALLEST * sheet.density))
+    edge, has_tooth = _upper_edge(teeth, top=top, bottom=bottom, tallest=round(_TALLEST * sheet.density))
     line = np.arange(rows)[:, None]
     middle = slice(columns // 2 - columns // 12, columns // 2 + columns // 12 + 1)
     soft = max(1.0, 0.006 * sheet.density)
     above = np.clip((edge[None] - line) / soft + 0.5, 0, 1)
     # The corners are in shade, and would be drawn out.
-    is_own = cv2.erode((bottom - top > 2.5).astype(np.uint8)[None] * inside.any(0), np.ones((1, 3), np.uint8))
-    is_own = cv2.blur(is_own.astype(np.float32), (2 * max(1, round(0.008 * sheet.density)) + 1, 1))[0]
+    is_own: AnyArray = cv2.erode((has_tooth & (bottom - top > 2.5)).astype(np.uint8)[None], np.ones((1, 3), np.uint8))
+    is_own = cv2.blur(is_own.astype(np.float32), (2 * max(1, round(0.015 * sheet.density)) + 1, 1))[0]
     deep = float((bottom - edge)[middle].mean()) / sheet.density
     lower = None
     if deep > _LOWER_SEEN:
-        below = np.clip((line - edge[None]) / (3 * soft) + 0.5, 0, 1)
-        lower = _texture(continued, below * is_own[None])
+        # What hangs from above would drop with the jaw: it melts into the cavity.
+        reach = np.maximum(_MELTING * (bottom - edge), 3 * soft)
+        below = np.clip((line - edge[None]) / reach[None] - 0.15, 0, 1)
+        lower = _texture(continued, below * below * (3 - 2 * below) * is_own[None])
     edge_y = float(edge[middle].mean()) / sheet.density - sheet.above
-    tooth = np.median(seen[teeth].astype(np.float64), axis=0) if teeth.sum() > 20 else None
+    has_row = edge_y > 0 and teeth.sum() > 20
+    tooth = np.median(seen[teeth].astype(np.float64), axis=0) if has_row else None
     upper = _texture(continued, above)
-    return OwnInterior(upper, lower, edge=edge_y, tooth=tooth, is_own=np.asarray(is_own, np.float32))
+    return OwnInterior(
+        upper, lower, edge=edge_y, tooth=tooth, is_own=np.asarray(is_own, np.float32), relief=colours.relief
+    )
 
 
 def _continued(seen: UInt8Array, inside: BoolArray) -> AnyArray:
@@ -127,8 +138,13 @@ def _ends(inside: BoolArray) -> tuple[DoubleArray, DoubleArray]:
     return np.interp(every, has, first[has]), np.interp(every, has, last[has])
 
 
-def _upper_edge(teeth: BoolArray, *, top: DoubleArray, bottom: DoubleArray, tallest: int) -> DoubleArray:
-    """Return the row at which the upper teeth end in each column, (columns,) float64; just above ``top`` if none do."""
+def _upper_edge(
+    teeth: BoolArray, *, top: DoubleArray, bottom: DoubleArray, tallest: int
+) -> tuple[DoubleArray, BoolArray]:
+    """Return the row at which the upper teeth end in each column, (columns,) float64, and which columns have some.
+
+    Without teeth these are just above ``top``, and all columns of the opening.
+    """
     rows, columns = teeth.shape
     line = np.arange(rows)[:, None]
     height = np.maximum(bottom - top, 1)
@@ -142,12 +158,14 @@ def _upper_edge(teeth: BoolArray, *, top: DoubleArray, bottom: DoubleArray, tall
     known = np.flatnonzero(starts_high & (ends - begins >= 2))
     wide = np.flatnonzero(height > 2)
     if len(known) < 0.35 * max(len(wide), 1):
-        return np.asarray(top - 2.0)
+        return np.asarray(top - 2.0), np.isin(np.arange(columns), wide)
     edge = np.interp(np.arange(columns), known, ends[known])
     size = 2 * max(1, columns // 40) + 1
     padded = np.pad(edge, size // 2, mode="edge")
     edge = np.median(np.lib.stride_tricks.sliding_window_view(padded, size), axis=1)
-    return np.asarray(cv2.GaussianBlur(edge[None], (0, 0), max(0.8, columns / 150)), np.float64).ravel()
+    smooth = np.asarray(cv2.GaussianBlur(edge[None], (0, 0), max(0.8, columns / 150)), np.float64).ravel()
+    every = np.arange(columns)
+    return smooth, (every >= known[0]) & (every <= known[-1])
 
 
 def _texture(colour: AnyArray, alpha: AnyArray) -> UInt8Array:

@@ -135,7 +135,10 @@ class _Puppet:
         bent = self._shape.bent(motion)
         placed = pose.to_frame(bent)
         # Far triangles first, so that the nose covers the cheek behind it.
-        order = np.argsort(-placed[self._triangles, 2].sum(1), kind="stable")
+        depth = placed[self._triangles, 2].sum(1)
+        # What closes the mouth lies behind its lips, however they fold.
+        depth[len(face_model().triangles) :] = np.inf
+        order = np.argsort(-depth, kind="stable")
         points = np.ascontiguousarray(placed[:, :2])
         moved = self._head_grid.moved(pose, bent, motion)
         lids = [bound for lid in self._lids for bound in lid.bounds(points)]

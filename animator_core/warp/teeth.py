@@ -20,7 +20,7 @@ _ARCH = 6.0
 """Depth of the upper arch by the square of the distance from its middle, in face units: canines lie 11 mm behind the
 incisors, second premolars 20 mm."""
 _FINEST = 520.0
-_SHADE_DEPTH = 0.125
+_SHADE_DEPTH = 0.105
 """Depth behind the incisors, in face units, at which half of the light is left."""
 
 
@@ -86,10 +86,13 @@ def lower_crowns(scale: float) -> Crowns:
     return Crowns(widths, heights, arch=1.15 * _ARCH / scale, direction=-1, curve=0.25 / scale)
 
 
-def row_texture(sheet: Sheet, crowns: Crowns, *, ivory: DoubleArray, gum: DoubleArray, relief: float) -> UInt8Array:
+def row_texture(
+    sheet: Sheet, crowns: Crowns, *, ivory: DoubleArray, gum: DoubleArray, shade: DoubleArray, relief: float
+) -> UInt8Array:
     """Return a row of teeth with its gum, (rows, columns, 4) uint8 BGRA, straight alpha.
 
-    ivory, gum: (3,) BGR. relief: 1 for crowns with all their shading, 0 for a plain band.
+    ivory, gum, shade: (3,) BGR, the last of what gets no light. relief: 1 for crowns with all their shading, 0 for a
+    plain band.
     """
     times = 3 if sheet.density < 300 else 2
     x, y = sheet.grid(times)
@@ -116,9 +119,9 @@ def row_texture(sheet: Sheet, crowns: Crowns, *, ivory: DoubleArray, gum: Double
     # Enamel is a little darker at the gum, and bluish and dim at its edge.
     rise = np.clip(off_edge / height[None] + 1, 0, 1)
     enamel = 1 - relief * (0.16 * (1 - rise) ** 2 + 0.12 * np.clip((rise - 0.82) / 0.18, 0, 1))
-    light = enamel * (fall * seam * round_side)[None]
-    under = gum * (0.35 + 0.65 * fall)[None, :, None]
-    colour = under + is_crown[..., None] * (ivory * light[..., None] - under)
+    light = (enamel * (fall * seam * round_side)[None])[..., None]
+    under = shade + fall[None, :, None] * (gum - shade)
+    colour = under + is_crown[..., None] * (shade + light * (ivory - shade) - under)
     ends_at = _ramp(ends[-1] - along, 2 * soft)
     return _reduced(colour, is_on_row * ends_at[None], sheet)
 

@@ -12,10 +12,9 @@ from animator_core.characters.character import Character
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.rotation import rotation_from_euler
 from animator_core.tracking.face_model import INNER_LIPS, OUTER_LIPS
+from animator_core.warp.expression_coordinates import INDEX, NAMES, coordinates
 
 Toning = Callable[[np.ndarray], np.ndarray]
-LOWER = [14, 17, 87, 317, 178, 402, 88, 318, 95, 324, 84, 314, 181, 405, 91, 321, 152, 175, 199, 200, 18]
-"""Landmarks that a jaw moves."""
 TOOTH, SKIN = (228, 214, 176), (220, 180, 150)
 LINE = (60, 20, 30)
 
@@ -78,9 +77,12 @@ def lined() -> Character:
     return Character("lined", "Lined", picture, landmarks, "lined")
 
 
-def opened(gap: float, yaw: float = 0.0, pitch: float = 0.0) -> DrivingMotion:
-    """Return a motion with the jaw dropped by ``gap`` face sizes; angles in degrees."""
-    expression = np.zeros((478, 3), np.float32)
-    expression[LOWER, 1] = gap
-    expression[[78, 308, 61, 291], 1] = gap / 2
+def opened(gap: float, yaw: float = 0.0, pitch: float = 0.0, *, lift: float = 0.0) -> DrivingMotion:
+    """Return a motion with the jaw dropped by ``gap`` face sizes and the upper lip lifted; angles in degrees."""
+    layout = coordinates()
+    movements = np.zeros(len(NAMES), np.float32)
+    movements[[INDEX["chin"], INDEX["lower_lip"]]] = gap
+    movements[[INDEX["corner_down_right"], INDEX["corner_down_left"]]] = 0.35 * gap
+    movements[INDEX["upper_lip"]] = -lift
+    expression = (layout.spread @ movements).reshape(-1, 3)
     return DrivingMotion(rotation=rotation_from_euler(yaw, pitch, 0), expression=expression, mouth_width=0.318)

@@ -129,7 +129,7 @@ def test_both_halves_of_the_teeth_show_by_the_width_that_is_seen() -> None:
     marked(renderer)
     shares = {}
     for yaw in (-25, 0, 25):
-        motion = opened(0.15, yaw=yaw)
+        motion = opened(0.06, yaw=yaw, lift=0.03)
         frame = renderer.render(motion).astype(int)
         # The irises are blue too.
         inside = frame[opening_mask(placed(renderer, motion)[1], frame.shape, 1)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Union
@@ -16,7 +17,7 @@ from typing import Annotated, Any, Union
 from animator_core.errors import ConfigError
 from animator_core.ipc.face_settings import SMOOTHING, FaceSettings
 from animator_core.ipc.protocol import RENDERERS
-from animator_core.motion.options import MotionOptions, within
+from animator_core.motion.options import MotionOptions, options_from, within
 from animator_core.yaml_reader import (
     InvalidYaml,
     checked,
@@ -197,6 +198,15 @@ class Config:
     liveportrait: MotionOptions = field(default_factory=MotionOptions)
     anime: AnimeConfig = field(default_factory=AnimeConfig)
     hotkeys: HotkeyConfig = field(default_factory=HotkeyConfig)
+
+    def with_options(self, given: Mapping[str, Any]) -> Config:
+        """Return the settings with other motion options, by name; raises ConfigError for an unknown name or value."""
+        options = options_from(
+            {**dataclasses.asdict(self.liveportrait), "smoothing": self.tracking.smoothing}
+            | {name.replace("-", "_"): value for name, value in given.items()}
+        )
+        tracking = dataclasses.replace(self.tracking, smoothing=options.smoothing)
+        return dataclasses.replace(self, liveportrait=options, tracking=tracking)
 
     def face(self, mirror: bool = False) -> FaceSettings:
         """Return the face settings of the commands, which have no panel."""

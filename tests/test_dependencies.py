@@ -24,7 +24,7 @@ needs_stdlib_names = pytest.mark.skipif(not STANDARD_LIBRARY, reason="Python 3.9
 LAYERS = (
     {"arrays", "errors", "lru", "thread_priority"},
     {"ipc", "atomic_file", "yaml_reader"},
-    {"disk_cache", "installation", "onnx_runtime", "tensor_file"},
+    {"disk_cache", "installation", "onnx_runtime", "output_files", "tensor_file"},
     {"tracking"},
     {"motion"},
     {"config"},
@@ -35,6 +35,7 @@ LAYERS = (
     {"animation"},
     {"clips"},
     {"assembly"},
+    {"clip_animation"},
     {"api", "live", "worker"},
     {"diagnostics"},
     {"cli"},

@@ -11,7 +11,7 @@ from typing import Any
 from animator_core.config import Config
 from animator_core.errors import ConfigError
 from animator_core.ipc.protocol import RENDERERS
-from animator_core.motion.options import MotionOptions, options_from
+from animator_core.motion.options import MotionOptions
 
 
 def positive_int(text: str) -> int:
@@ -52,14 +52,11 @@ def with_options(config: Config, texts: Sequence[str]) -> Config:
         name, separator, value = text.partition("=")
         if not separator:
             raise ConfigError(f"--option {text} is not of the form NAME=VALUE", "use for example --option region=eyes")
-        given[name.strip().replace("-", "_")] = _value(value.strip())
+        given[name.strip()] = _value(value.strip())
     try:
-        settings = {**dataclasses.asdict(config.liveportrait), "smoothing": config.tracking.smoothing}
-        options = options_from({**settings, **given})
+        return config.with_options(given)
     except ConfigError as exc:
         raise exc.about("--option") from exc
-    tracking = dataclasses.replace(config.tracking, smoothing=options.smoothing)
-    return dataclasses.replace(config, liveportrait=options, tracking=tracking)
 
 
 def _value(text: str) -> Any:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from animator_core import assembly
-from animator_core.cli import arguments, output_files, terminal
+from animator_core import assembly, output_files
+from animator_core.cli import arguments, terminal
 from animator_core.config import BACKENDS, PROJECT_ROOT, Config, load_config
 from animator_core.errors import AnimatorError
 

@@ -7,9 +7,8 @@ import contextlib
 from pathlib import Path
 from typing import Callable
 
-from animator_core import assembly
+from animator_core import assembly, output_files
 from animator_core.arrays import UInt8Array
-from animator_core.cli import output_files
 from animator_core.clips.recording import LandmarkRecorder, TemplateRecorder
 from animator_core.config import Config
 from animator_core.errors import AnimatorError, CharacterError

@@ -13,6 +13,9 @@ from animator_core.arrays import AnyArray, DoubleArray, UInt8Array
 from animator_core.errors import AnimatorError
 from animator_core.rendering.srgb import decode_srgb, encode_srgb
 
+DEFAULT_BACKGROUND = "#2b2d31"
+"""A dark, neutral grey, behind transparent characters in files without alpha."""
+
 _NAMED_COLOURS = {
     "black": (0, 0, 0),
     "white": (255, 255, 255),

@@ -15,7 +15,7 @@ from fractions import Fraction
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Callable
 
 import av
 import numpy as np
@@ -204,7 +204,8 @@ class VideoWriter:
 
     Used as a context manager: leaving it normally finishes the file, leaving it by an exception removes it.
     path: the final file; another name beside it if another program has the old file open, see ``notice``.
-    rate: frames a second. time_base: unit of the frames' times, in seconds.
+    unfinished: its name until then. rate: frames a second. time_base: unit of the frames' times, in seconds.
+    verify: called with the complete file before it appears; whatever it raises removes the file.
     """
 
     def __init__(
@@ -215,12 +216,13 @@ class VideoWriter:
         *,
         time_base: Fraction,
         soundtrack: Soundtrack | None = None,
+        verify: Callable[[Path], None] | None = None,
     ) -> None:
         self.path, self.notice = path, ""
         self._encoding = encoding
         self._rate, self._time_base = rate, time_base
-        self._soundtrack = soundtrack
-        self._unfinished = unfinished_file(path)
+        self._soundtrack, self._verify = soundtrack, verify
+        self.unfinished = unfinished_file(path)
         self._last_time = Fraction(0)
         self._stream: Any = None
         self._container: Any = None
@@ -232,9 +234,9 @@ class VideoWriter:
         # Created here and not in the constructor: a signal between the two would leave the file behind.
         try:
             # PyAV opens the file only at the first frame; a wrong folder is reported before the work.
-            self._unfinished.touch()
+            self.unfinished.touch()
             self._container = av.open(
-                media_url(self._unfinished),
+                media_url(self.unfinished),
                 "w",
                 format=self._encoding.container,
                 options=self._encoding.container_options,
@@ -308,6 +310,8 @@ class VideoWriter:
                 self._soundtrack.copy_until(self._last_time + 1 / self._rate)
                 self._soundtrack.finish()
             self._container.close()
+            if self._verify is not None:
+                self._verify(self.unfinished)
             self._appear()
         except (av.FFmpegError, OSError) as exc:
             raise self._unwritable(exc) from exc
@@ -315,15 +319,15 @@ class VideoWriter:
     def _appear(self) -> None:
         """Rename the finished file; an hour's rendering is not lost to a player that has the old file open."""
         try:
-            replace_file(self._unfinished, link_target(self.path))
+            replace_file(self.unfinished, link_target(self.path))
         except PermissionError:
-            wanted, beside = self.path, self._unfinished.with_name
+            wanted, beside = self.path, self.unfinished.with_name
             self.path = next(
                 each
                 for each in (beside(f"{wanted.stem} ({number}){wanted.suffix}") for number in count(2))
                 if not each.exists()
             )
-            replace_file(self._unfinished, self.path)
+            replace_file(self.unfinished, self.path)
             self.notice = f"{wanted} is open in another program; the video is in {self.path}"
 
     def _discard(self) -> None:
@@ -331,7 +335,7 @@ class VideoWriter:
             with contextlib.suppress(av.FFmpegError, OSError, ValueError):
                 self._container.close()
         with contextlib.suppress(OSError):
-            self._unfinished.unlink()
+            self.unfinished.unlink()
 
     def _unwritable(self, exc: Exception) -> AnimatorError:
         return AnimatorError(

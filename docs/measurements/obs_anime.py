@@ -12,17 +12,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from obs_session import HELPER_SCRIPT, ObsSession, wait_for, why_not, xvfb
+from obs_session import HELPER_SCRIPT, STATUS, ObsSession, wait_for, why_not, xvfb
 
 from animator_core.config import PROJECT_ROOT
 
 CAMERA = "Camera"
 CHARACTER = "mira_anime.png"
 SCRIPT = PROJECT_ROOT / "obs_plugin" / "stream_motion_animator.py"
-STATUS = (
-    "s = __import__('obs_plugin.registration').registration._registration.session\n"
-    "result = [s.status_line(f).text for f in s.filters()]"
-)
 
 
 def main(clip: Path, seconds: float) -> None:

@@ -71,6 +71,11 @@ RecQuality=Stream
 StreamEncoder=x264
 VBitrate=6000
 """
+STATUS = (
+    "s = __import__('obs_plugin.registration').registration._registration.session\n"
+    "result = [s.status_line(f).text for f in s.filters()]"
+)
+"""For `ObsSession.call`: the first line of each filter's panel."""
 
 
 def why_not() -> str:

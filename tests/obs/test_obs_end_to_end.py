@@ -14,8 +14,7 @@ pytestmark = [pytest.mark.requires_obs, pytest.mark.slow]
 pytest.importorskip("obsws_python")
 pytest.importorskip("mediapipe")
 
-from obs_session import CANVAS, CHECKOUT, HELPER_SCRIPT, SCENE, ObsSession, wait_for  # noqa: E402
-from test_obs_lifecycle import STATUS  # noqa: E402
+from obs_session import CANVAS, CHECKOUT, HELPER_SCRIPT, SCENE, STATUS, ObsSession, wait_for  # noqa: E402
 
 SCRIPT = CHECKOUT / "obs_plugin" / "stream_motion_animator.py"
 CHARACTER = CHECKOUT / "assets" / "characters" / "astronaut.png"

@@ -20,6 +20,7 @@ from obs_session import (  # noqa: E402
     CAMERA,
     CANVAS,
     HELPER_SCRIPT,
+    STATUS,
     Installation,
     ObsSession,
     camera_frames,
@@ -30,10 +31,6 @@ from obs_session import (  # noqa: E402
 )
 
 WORKER_FRAME = noise(*CANVAS, seed=1)
-STATUS = (
-    "s = __import__('obs_plugin.registration').registration._registration.session\n"
-    "result = [s.status_line(f).text for f in s.filters()]"
-)
 
 Starter = Callable[..., ObsSession]
 

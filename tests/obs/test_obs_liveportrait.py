@@ -19,11 +19,10 @@ pytestmark = [pytest.mark.requires_obs, pytest.mark.slow]
 pytest.importorskip("obsws_python")
 pytest.importorskip("mediapipe")
 
-from obs_session import CHECKOUT, HELPER_SCRIPT, ObsSession, wait_for  # noqa: E402
+from obs_session import CHECKOUT, HELPER_SCRIPT, STATUS, ObsSession, wait_for  # noqa: E402
 from person_clip import write_person  # noqa: E402
 from test_obs_end_to_end import SCRIPT, add_scaled, gray  # noqa: E402
 from test_obs_end_to_end import likeness as likeness_of_pictures  # noqa: E402
-from test_obs_lifecycle import STATUS  # noqa: E402
 
 CHARACTER = CHECKOUT / "assets" / "characters" / "mira.png"
 LONGEST_SECONDS = 540

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Union
 
 from animator_core.errors import ConfigError
-from animator_core.ipc.face_settings import SMOOTHING, FaceSettings
+from animator_core.ipc.face_settings import SMOOTHING, STRENGTHS, FaceSettings
 from animator_core.ipc.protocol import RENDERERS
 from animator_core.motion.options import MotionOptions, options_from, within
 from animator_core.yaml_reader import (
@@ -212,9 +212,8 @@ class Config:
         """Return the face settings of the commands, which have no panel."""
         return FaceSettings(
             mirror=mirror,
-            sensitivity_expression=self.liveportrait.sensitivity_expression,
-            sensitivity_pose=self.liveportrait.sensitivity_pose,
             smoothing=self.tracking.smoothing,
+            **{name: getattr(self.liveportrait, name) for name in STRENGTHS},
         )
 
 

@@ -8,6 +8,7 @@ if not __package__:
 from dataclasses import dataclass
 from typing import Callable
 
+from animator_core.ipc.face_settings import PRESETS
 from obs_plugin.character_list import NUMBERS
 from obs_plugin.session import Session
 
@@ -45,6 +46,14 @@ def _toggle_hidden(session: Session) -> None:
     session.hide(session.filters())
 
 
+def _take_preset(name: str) -> Callable[[Session], None]:
+    def press(session: Session) -> None:
+        for instance in session.filters():
+            session.change_face(instance, PRESETS[name])
+
+    return press
+
+
 def _hotkey(name: str, description: str, press: Callable[[Session], None]) -> Hotkey:
     return Hotkey(f"stream_motion_animator.{name}", f"Stream Motion Animator: {description}", press)
 
@@ -55,6 +64,7 @@ HOTKEYS = (
     *(_hotkey(f"character_{number}", f"Character {number}", _select(number)) for number in range(1, NUMBERS + 1)),
     _hotkey("calibrate", "Calibrate: this is my neutral face", _calibrate),
     _hotkey("freeze", "Freeze the character, or let it move again", _toggle_freeze),
+    *(_hotkey(f"preset_{name}", f"{name.capitalize()} movements", _take_preset(name)) for name in PRESETS),
     _hotkey("show_hide", "Show or hide the character", _toggle_hidden),
 )
 

@@ -13,7 +13,7 @@ if not __package__:
 from pathlib import Path
 
 import animator_core
-from animator_core.ipc.face_settings import RANGES
+from animator_core.ipc.face_settings import PRESETS, RANGES
 from animator_core.ipc.protocol import RENDERERS, CharacterEntry
 from obs_plugin import libobs
 from obs_plugin.filter import AnimatorFilter
@@ -27,13 +27,35 @@ _FIT_LABELS = ("Whole character in the frame", "Fill the frame", "The character'
 _PROBLEM_LABELS = ("The still character (private)", "The camera", "Nothing")
 _RENDERER_LABELS = ("Automatic", "LivePortrait (GPU)", "Anime characters (any computer)", "Warp (any computer)")
 _FACE_LABELS = {
-    "sensitivity_expression": "Expression strength",
-    "sensitivity_pose": "Head movement strength",
+    "sensitivity_pose": "Head movement",
+    "sensitivity_expression": "Expression",
+    "sensitivity_brows": "Brows",
+    "sensitivity_eyes": "Eyelids",
+    "sensitivity_mouth": "Mouth",
+    "sensitivity_gaze": "Gaze",
     "smoothing": "Smoothing",
+}
+_TOOLTIPS = {
+    "mirror": "The character moves like your image in a mirror.",
+    "calibrate": "Look straight at the camera with a calm face, then press.",
+    "refresh": "Looks again for pictures in the characters folder, and starts an animation that has stopped.",
+    "renderer": "Automatic takes the best that this computer can do.",
+    "fit": "How large the character is in the camera's frame.",
+    "on_problem": "Shown while the animation starts, and if it fails.",
+    "sensitivity_pose": "How far the head turns and shifts: 0 not at all, 1 as far as yours.",
+    "sensitivity_expression": "How strongly the whole face moves: 0 not at all, 1 as strongly as yours.",
+    "sensitivity_brows": "Of the brows alone, on top of the expression.",
+    "sensitivity_eyes": "Of blinks and wide eyes alone, on top of the expression.",
+    "sensitivity_mouth": "Of mouth and jaw alone, on top of the expression.",
+    "sensitivity_gaze": "Of the looking direction alone, on top of the expression.",
+    "smoothing": "Higher is calmer, and follows a little later.",
+    "preset:subtle": "Smaller and calmer movements.",
+    "preset:natural": "Everything as your camera sees it.",
+    "preset:lively": "Larger and quicker movements.",
 }
 _LONGEST_LABEL = 48
 """Characters of a button: a longer one makes the panel wider than OBS's window, which then cuts its right edge off."""
-_CHOICE = "character:"
+_CHOICE, _PRESET = "character:", "preset:"
 _CREDIT = "Anime networks: Talking Head Anime 3 by Pramook Khungurn, CC BY 4.0"
 _HELP = Path(__file__).resolve().parents[1] / "README.md"
 
@@ -51,9 +73,12 @@ def build(lib: LibObs, view: PanelView, on_press: int) -> int:
     lib.obs_properties_add_bool(panel, b"mirror", b"Mirror my movements")
     lib.obs_properties_add_button(panel, b"refresh", b"Refresh characters and status", on_press)
     lib.obs_properties_add_button(panel, b"unfold", b" ", on_press)
-    lib.obs_properties_add_group(panel, b"advanced", b"Advanced", libobs.GROUP_NORMAL, _advanced(lib))
+    lib.obs_properties_add_group(panel, b"advanced", b"Advanced", libobs.GROUP_NORMAL, _advanced(lib, on_press))
     about = f'Stream Motion Animator {animator_core.__version__} · <a href="{_HELP.as_uri()}">Help</a><br>{_CREDIT}'
     lib.obs_properties_add_text(panel, b"about", about.encode(), libobs.TEXT_INFO)
+    for name, text in _TOOLTIPS.items():
+        # Searches groups as well.
+        lib.obs_property_set_long_description(lib.obs_properties_get(panel, name.encode()), text.encode())
     arrange(lib, panel, view)
     return int(panel)
 
@@ -93,6 +118,10 @@ def press(session: Session, instance: AnimatorFilter, button: str) -> bool:
     elif button == "calibrate":
         session.act(instance, "calibrate")
         return False
+    elif button.startswith(_PRESET):
+        # The sliders follow as soon as OBS has the values.
+        session.change_face(instance, PRESETS[button[len(_PRESET) :]])
+        return False
     else:
         # The panel follows by itself as soon as the worker has answered.
         session.refresh()
@@ -100,7 +129,7 @@ def press(session: Session, instance: AnimatorFilter, button: str) -> bool:
     return True
 
 
-def _advanced(lib: LibObs) -> int:
+def _advanced(lib: LibObs, on_press: int) -> int:
     panel = lib.obs_properties_create()
     for key, label, values, labels in (
         ("renderer", "Renderer", RENDERERS, _RENDERER_LABELS),
@@ -112,6 +141,9 @@ def _advanced(lib: LibObs) -> int:
         )
         for value, value_label in zip(values, labels):
             lib.obs_property_list_add_string(choices, value_label.encode(), value.encode())
+    for preset in PRESETS:
+        label = f"{preset.capitalize()} movements"
+        lib.obs_properties_add_button(panel, f"{_PRESET}{preset}".encode(), label.encode(), on_press)
     for key, limits in RANGES.items():
         name, text = key.encode(), _FACE_LABELS[key].encode()
         lib.obs_properties_add_float_slider(panel, name, text, limits.least, limits.most, 0.05)

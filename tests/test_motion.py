@@ -16,6 +16,7 @@ from animator_core.motion.face_state import StateComparison, face_state, mirrore
 from animator_core.motion.filters import OneEuroFilter
 from animator_core.motion.kept_neutral import from_text, neutral_of_arrays, to_text
 from animator_core.motion.rotation import euler_angles, rotation_from_euler
+from animator_core.motion.strengths import strengthened
 from animator_core.tracking.face_model import LEFT_EYE, RIGHT_EYE, face_model
 from animator_core.tracking.observation import FaceObservation
 from animator_core.tracking.pose import DEPTH_SCALE, HeadPose, with_true_depth
@@ -163,6 +164,47 @@ def test_sensitivities_scale_pose_and_expression_apart() -> None:
     assert euler_angles(calm_head.rotation)[0] == pytest.approx(euler_angles(plain.rotation)[0] / 2, abs=0.2)
     np.testing.assert_allclose(calm_head.expression, plain.expression, atol=1e-3)
     np.testing.assert_allclose(calm_face.expression, plain.expression / 2, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("part", "points"),
+    [("sensitivity_brows", (70, 105, 107, 336)), ("sensitivity_mouth", (13, 14, 61, 291, 152))],
+)
+def test_the_strength_of_a_part_is_that_of_its_landmarks_alone(part: str, points: tuple[int, ...]) -> None:
+    expression = np.random.default_rng(1).normal(0, 0.02, (478, 3)).astype(np.float32)
+    motion = DrivingMotion(expression=expression, eye_openness=np.array([0.2, 1.3], np.float32))
+    half = strengthened(motion, FaceSettings(**{part: 0.5}))
+    np.testing.assert_allclose(half.expression[list(points)], 0.5 * expression[list(points)], rtol=1e-5)
+    kept = [*RIGHT_EYE, *LEFT_EYE]
+    np.testing.assert_allclose(half.expression[kept], expression[kept], rtol=1e-5)
+    np.testing.assert_allclose(half.eye_openness, motion.eye_openness, rtol=1e-6)
+
+
+def test_the_strengths_of_eyes_gaze_and_head() -> None:
+    motion = DrivingMotion(
+        rotation=rotation_from_euler(20.0, -10.0, 6.0),
+        translation=np.array([0.2, -0.1], np.float32),
+        scale=1.21,
+        eye_openness=np.array([0.2, 1.3], np.float32),
+        gaze=np.array([[0.1, 0.05], [0.12, 0.05]], np.float32),
+    )
+    eyes = strengthened(motion, FaceSettings(sensitivity_eyes=2.0))
+    np.testing.assert_allclose(eyes.eye_openness, [0, 1.6], atol=1e-6)
+    np.testing.assert_array_equal(eyes.gaze, motion.gaze)
+    still = strengthened(motion, FaceSettings(sensitivity_gaze=0.0))
+    assert not still.gaze.any()
+    np.testing.assert_allclose(still.eye_openness, motion.eye_openness, rtol=1e-6)
+    head = strengthened(motion, FaceSettings(sensitivity_pose=0.5))
+    np.testing.assert_allclose(euler_angles(head.rotation), (10, -5, 3), atol=1e-3)
+    np.testing.assert_allclose(head.translation, [0.1, -0.05], atol=1e-6)
+    assert head.scale == pytest.approx(1.1)
+    both = strengthened(motion, FaceSettings(sensitivity_expression=0.5, sensitivity_gaze=0.5))
+    np.testing.assert_allclose(both.gaze, motion.gaze / 4, rtol=1e-6)
+
+
+def test_natural_strengths_leave_the_motion_alone() -> None:
+    motion = DrivingMotion(scale=1.1)
+    assert strengthened(motion, FaceSettings(smoothing=0.1, mirror=True)) is motion
 
 
 def test_closed_eyes_are_closed_and_a_half_closed_eye_is_between() -> None:

@@ -29,21 +29,41 @@ STRENGTH = Range(default=1.0, least=0.0, most=2.0)
 """Factor of a motion: 0 still, 1 as seen."""
 SMOOTHING = Range(default=0.5, least=0.0, most=1.0)
 """0 none, 1 strongest."""
-RANGES = {"sensitivity_expression": STRENGTH, "sensitivity_pose": STRENGTH, "smoothing": SMOOTHING}
+STRENGTHS = (
+    "sensitivity_pose",
+    "sensitivity_expression",
+    "sensitivity_brows",
+    "sensitivity_eyes",
+    "sensitivity_mouth",
+    "sensitivity_gaze",
+)
+RANGES = {**dict.fromkeys(STRENGTHS, STRENGTH), "smoothing": SMOOTHING}
 """The numbers of `FaceSettings` by name."""
+_NATURAL = {name: limits.default for name, limits in RANGES.items()}
+PRESETS = {
+    "subtle": {**_NATURAL, "sensitivity_pose": 0.7, "sensitivity_expression": 0.7, "smoothing": 0.7},
+    "natural": _NATURAL,
+    "lively": {**_NATURAL, "sensitivity_pose": 1.2, "sensitivity_expression": 1.3, "smoothing": 0.35},
+}
+"""Values of all those numbers by the preset's name."""
 
 
 @dataclass(frozen=True)
 class FaceSettings:
     """How a face drives the character. Raises ValueError for a number out of its range.
 
-    mirror: animate like a mirror image. sensitivity_expression, sensitivity_pose: `STRENGTH` of the expression and of
-    the head's movement. smoothing: `SMOOTHING` of the motion.
+    mirror: animate like a mirror image. sensitivity_pose, sensitivity_expression: `STRENGTH` of the head's movement and
+    of the expression. sensitivity_brows, sensitivity_eyes, sensitivity_mouth, sensitivity_gaze: of its parts, on top of
+    that. smoothing: `SMOOTHING` of the motion.
     """
 
     mirror: bool = False
-    sensitivity_expression: float = STRENGTH.default
     sensitivity_pose: float = STRENGTH.default
+    sensitivity_expression: float = STRENGTH.default
+    sensitivity_brows: float = STRENGTH.default
+    sensitivity_eyes: float = STRENGTH.default
+    sensitivity_mouth: float = STRENGTH.default
+    sensitivity_gaze: float = STRENGTH.default
     smoothing: float = SMOOTHING.default
 
     def __post_init__(self) -> None:
@@ -51,3 +71,8 @@ class FaceSettings:
             value = getattr(self, name)
             if not limits.least <= value <= limits.most:
                 raise ValueError(f"{name} is {value}, expected {limits}")
+
+    @property
+    def has_natural_strengths(self) -> bool:
+        """Whether every part of the motion is as strong as seen."""
+        return all(getattr(self, name) == 1 for name in STRENGTHS)

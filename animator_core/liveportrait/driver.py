@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from animator_core.arrays import FloatArray, UInt8Array
-from animator_core.ipc.face_settings import FaceSettings
+from animator_core.ipc.face_settings import STRENGTHS, FaceSettings
 from animator_core.liveportrait.model import to_tensor
 from animator_core.liveportrait.motion.crop import DrivingView, DrivingViews, RecentViews
 from animator_core.liveportrait.motion.face_motion import FaceMotion, face_motion
@@ -215,7 +215,6 @@ def signature(keypoints: torch.Tensor, motion: DrivingMotion, magnification: flo
 def _with_settings(options: MotionOptions, settings: FaceSettings) -> MotionOptions:
     return replace(
         options,
-        sensitivity_expression=settings.sensitivity_expression,
-        sensitivity_pose=settings.sensitivity_pose,
         smoothing=settings.smoothing,
+        **{name: getattr(settings, name) for name in STRENGTHS},
     )

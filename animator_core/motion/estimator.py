@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from animator_core.motion.face_state import FaceState, NeutralPose, StateCompari
 from animator_core.motion.filters import Ease, OneEuroFilter, resting_cutoff_hz
 from animator_core.motion.idle import IdleMotion
 from animator_core.motion.rotation import euler_angles, rotation_from_euler, rotation_from_vector, vector_from_rotation
+from animator_core.motion.strengths import strengthened
 from animator_core.tracking.observation import FaceObservation, TrackedFrame
 
 _CLOSED_RATIO = 0.15
@@ -136,22 +138,23 @@ class MotionEstimator:
         turn = np.radians(np.subtract(euler_angles(state.pose.rotation), euler_angles(neutral.pose.rotation)))
         shift = (state.pose.translation - neutral.pose.translation)[:2] / neutral.pose.scale
         size = math.log(state.pose.scale / neutral.pose.scale)
-        pose = self._pose_filter(np.array([*turn, *shift, size], np.float32), seconds) * settings.sensitivity_pose
+        pose = self._pose_filter(np.array([*turn, *shift, size], np.float32), seconds)
         expression = self._expression_filter(state.shape - neutral.shape, seconds)
         closed = _CLOSED_RATIO
         openness = (state.eye_ratio / np.maximum(neutral.eye_ratio, 0.05) - closed) / (1 - closed)
         openness = self._eye_filter(np.clip(openness, 0.0, _MOST_OPENNESS), seconds)
-        strength = settings.sensitivity_expression
-        return DrivingMotion(
+        motion = DrivingMotion(
             rotation=rotation_from_euler(*np.degrees(pose[:3])),
             translation=pose[3:5],
             scale=float(np.exp(pose[5])),
-            expression=expression * strength,
-            eye_openness=_softened(np.maximum(1 + (openness - 1) * strength, 0.0)),
-            gaze=self._gaze_filter(state.gaze - neutral.gaze, seconds) * strength,
+            expression=expression,
+            eye_openness=openness,
+            gaze=self._gaze_filter(state.gaze - neutral.gaze, seconds),
             mouth_width=float(np.linalg.norm(neutral.shape[_MOUTH_CORNERS[0]] - neutral.shape[_MOUTH_CORNERS[1]])),
             captured_ns=state.captured_ns,
         )
+        strong = strengthened(motion, settings)
+        return replace(strong, eye_openness=_softened(strong.eye_openness))
 
     def _take_neutral(self, neutral: NeutralPose) -> None:
         self._neutral, self.is_calibrated = neutral, True

@@ -38,8 +38,8 @@ class MotionOptions:
     source_video_eye_retargeting: hold the eyes of a source video open as in its first frame.
     smooth_observation_variance: of the smoother over a whole clip, for a source video; 1e-10 to 1.
     sensitivity_expression, sensitivity_pose: `STRENGTH` of each against the neutral pose.
-    sensitivity_eyes, sensitivity_mouth, sensitivity_gaze: `STRENGTH` of the eyes', the lips' and the eyes' sideways
-    part of the expression, multiplied by sensitivity_expression.
+    sensitivity_brows, sensitivity_eyes, sensitivity_mouth, sensitivity_gaze: `STRENGTH` of the brows', the eyes', the
+    lips' and the eyes' sideways part of the expression, multiplied by sensitivity_expression.
     gaze_x, gaze_y: added to the gaze, -25 to 25 each; the official editor's units, y up.
     smoothing: `SMOOTHING` of live motion.
     """
@@ -58,6 +58,7 @@ class MotionOptions:
     smooth_observation_variance: Annotated[float, number(1e-10, 1.0)] = 3e-7
     sensitivity_expression: Annotated[float, within(STRENGTH)] = STRENGTH.default
     sensitivity_pose: Annotated[float, within(STRENGTH)] = STRENGTH.default
+    sensitivity_brows: Annotated[float, within(STRENGTH)] = STRENGTH.default
     sensitivity_eyes: Annotated[float, within(STRENGTH)] = STRENGTH.default
     sensitivity_mouth: Annotated[float, within(STRENGTH)] = STRENGTH.default
     sensitivity_gaze: Annotated[float, within(STRENGTH)] = STRENGTH.default

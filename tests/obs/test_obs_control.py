@@ -15,6 +15,7 @@ from fake_websocket import WebsocketLibObs
 from PIL import Image
 from test_obs_panel import StandInSupervisor
 
+from animator_core.ipc.face_settings import RANGES
 from animator_core.ipc.protocol import STATES, FilterStatus
 from obs_plugin import libobs, registration
 from obs_plugin.control import EVENTS
@@ -454,7 +455,8 @@ def test_the_status_has_numbers_words_and_strengths(studio: Studio) -> None:
         "hidden": False,
         "message": "",
         "remedy": "",
-        "strengths": {"mirror": False, "sensitivity_expression": 0.0, "sensitivity_pose": 1.5, "smoothing": 0.25},
+        # A number that the stand-in for OBS does not know is 0.
+        "strengths": {"mirror": False, **dict.fromkeys(RANGES, 0.0), "sensitivity_pose": 1.5, "smoothing": 0.25},
     }
     assert studio.request("GetStatus")["filters"][1]["state"] == "starting"
 

@@ -521,7 +521,7 @@ pressed.append(press("character:b.png"))
 chosen = text("characters")
 pressed.append(press("unfold"))
 unfolded += [visible("choices"), visible("advanced")]
-names = "renderer fit on_problem sensitivity_expression sensitivity_pose smoothing mirror".split()
+names = "renderer fit on_problem sensitivity_expression sensitivity_gaze smoothing preset:lively mirror".split()
 has_all = all(get(name) for name in names)
 native("obs_properties_destroy", panel, result=None)
 native("obs_source_release", found, result=None)

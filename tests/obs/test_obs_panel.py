@@ -13,6 +13,7 @@ from fake_libobs import FakeLibObs
 from PIL import Image
 
 from animator_core import __version__
+from animator_core.ipc.face_settings import PRESETS, RANGES
 from animator_core.ipc.protocol import RENDERERS, CharacterEntry, FilterStatus
 from obs_plugin import hotkeys, registration, still_picture
 from obs_plugin.installation import Installation
@@ -40,6 +41,9 @@ class PanelLibObs(FakeLibObs):
 
     def obs_data_set_string(self, _data: int, key: bytes, value: bytes) -> None:
         self.settings[key.decode()] = value.decode()
+
+    def obs_data_set_double(self, _data: int, key: bytes, value: float) -> None:
+        self.settings[key.decode()] = value
 
     def obs_source_update_properties(self, _source: int) -> None:
         self.reload_count += 1
@@ -101,6 +105,9 @@ class PanelLibObs(FakeLibObs):
 
     def obs_property_set_description(self, handle: int, text: bytes) -> None:
         self.properties[handle]["text"] = text.decode()
+
+    def obs_property_set_long_description(self, handle: int, text: bytes) -> None:
+        self.properties[handle]["tooltip"] = text.decode()
 
     def obs_property_set_visible(self, handle: int, is_visible: bool) -> None:
         self.properties[handle]["visible"] = is_visible
@@ -209,6 +216,25 @@ def test_every_renderer_can_be_chosen_and_its_authors_are_named(desk: Desk) -> N
     assert ("Anime characters (any computer)", "anime") in renderer["items"]
     (about,) = [each["text"] for each in desk.shown() if each["name"] == "about"]
     assert "Talking Head Anime 3 by Pramook Khungurn, CC BY 4.0" in about
+
+
+def test_a_preset_sets_every_number_and_moves_the_sliders(desk: Desk) -> None:
+    desk.open()
+    desk.press("unfold")
+    for name, values in PRESETS.items():
+        before = desk.lib.reload_count
+        desk.press(f"preset:{name}")
+        assert {key: desk.lib.settings[key] for key in RANGES} == values
+        assert desk.lib.reload_count == before + 1, "the open sliders are made anew"
+
+
+def test_every_control_has_a_tooltip(desk: Desk) -> None:
+    desk.open()
+    desk.press("unfold")
+    controls = [each for each in desk.shown() if each["kind"] != "text"]
+    own_words = ("characters", "unfold", "choices", "advanced")
+    missing = [each["name"] for each in controls if not each.get("tooltip") and each["name"] not in own_words]
+    assert not missing
 
 
 def test_the_numbers_follow_within_a_second(desk: Desk) -> None:

@@ -88,12 +88,12 @@ def opening_correction(
     still = MotionOptions(region="pose", normalize_lips=options.normalize_lips and options.is_relative)
     still = replace(still, lip_normalize_threshold=options.lip_normalize_threshold)
     moves = options.moves_whole_expression
-    openness = (1 + options.sensitivity_eyes * (motion.eye_openness - 1)).clamp(0, _MAX_OPENNESS)
+    openness = motion.eye_openness.clamp(0, _MAX_OPENNESS)
     if (moves or options.region == "eyes") and source.eye_ratios is not None and bool((openness != 1).any()):
         ones = torch.ones_like(source.eye_ratios)
         neutral, seen = replace(source, eye_ratios=ones), replace(source, eye_ratios=ones * openness)
         delta = delta + eye_correction(networks, source, driving=seen, neutral=neutral, options=still)
-    change = options.sensitivity_mouth * motion.lip_opening
+    change = motion.lip_opening
     if (moves or options.region == "lips") and source.lip_ratio is not None and change != 0:
         is_closed = still.normalize_lips and float(source.lip_ratio) >= options.lip_normalize_threshold
         start = torch.zeros_like(source.lip_ratio) if is_closed else source.lip_ratio

@@ -12,6 +12,7 @@ from animator_core.motion.options import MotionOptions
 
 LIP_KEYPOINTS = (6, 12, 14, 17, 19, 20)
 EYE_KEYPOINTS = (11, 13, 15, 16, 18)
+BROW_KEYPOINTS = (1, 2)
 _ONE_EYE, _OTHER_EYE = (11, 13), (15, 16)
 _MAX_OPENNESS = 1.6
 

@@ -15,6 +15,7 @@ from animator_core.liveportrait.motion.face_motion import (
 from animator_core.liveportrait.motion.landmark_motion import LandmarkMotion, opening_correction
 from animator_core.liveportrait.motion.neutral_face import new_calibration
 from animator_core.liveportrait.motion.retargeting import (
+    BROW_KEYPOINTS,
     EYE_KEYPOINTS,
     LIP_KEYPOINTS,
     Retargeters,
@@ -97,8 +98,8 @@ class MotionTransfer:
     def posed(self, motion: LandmarkMotion) -> torch.Tensor:
         """Return the driving keypoints, (1, 21, 3), of landmarks alone."""
         source, options = self.source, self.options
-        # The strength of expression and pose is in the landmarks' motion already.
-        weights = expression_weights(replace(options, is_relative=True, sensitivity_expression=1.0))
+        # The strength of each part is in the landmarks' motion already.
+        weights = _region_weights(replace(options, is_relative=True))
         expression = source.expression + weights.to(self._gaze.device) * motion.expression + self._gaze
         rotation, scale, translation = source.rotation, source.scale, source.translation
         if self._moves_pose:
@@ -162,6 +163,16 @@ def expressive_mask() -> torch.Tensor:
 
 def expression_weights(options: MotionOptions) -> torch.Tensor:
     """Return how much of the driver's expression each coordinate takes, (21, 3) float32."""
+    weights = _region_weights(options) * options.sensitivity_expression
+    weights[list(BROW_KEYPOINTS)] *= options.sensitivity_brows
+    weights[list(EYE_KEYPOINTS)] *= options.sensitivity_eyes
+    weights[list(LIP_KEYPOINTS)] *= options.sensitivity_mouth
+    weights[list(_GAZE_KEYPOINTS), 0] *= options.sensitivity_gaze
+    return weights
+
+
+def _region_weights(options: MotionOptions) -> torch.Tensor:
+    """Return which coordinates of the driver's expression the region takes, (21, 3) float32 of 0 and 1."""
     weights = torch.zeros(KEYPOINT_COUNT, 3)
     if options.moves_whole_expression:
         weights = torch.ones_like(weights) if options.is_relative else expressive_mask().float()
@@ -169,10 +180,6 @@ def expression_weights(options: MotionOptions) -> torch.Tensor:
         weights[list(LIP_KEYPOINTS)] = 1
     elif options.region == "eyes":
         weights[list(EYE_KEYPOINTS)] = 1
-    weights *= options.sensitivity_expression
-    weights[list(EYE_KEYPOINTS)] *= options.sensitivity_eyes
-    weights[list(LIP_KEYPOINTS)] *= options.sensitivity_mouth
-    weights[list(_GAZE_KEYPOINTS), 0] *= options.sensitivity_gaze
     return weights
 
 

@@ -13,6 +13,7 @@ from animator_core.rendering.bands import equal_bands, in_bands
 from animator_core.rendering.compiling import compiled
 from animator_core.warp.backward_map import CellMap, map_triangles
 from animator_core.warp.head import HeadGrid
+from animator_core.warp.layers import Layers, lay_over
 from animator_core.warp.painting import CLEAR, KEEP, MAP, PAINT, bordered, paint_cells, paint_map
 
 _MARGIN = 8
@@ -39,18 +40,19 @@ class MappedWindow:
 class WarpCanvas:
     """Keeps the last frame of a character and repaints only the cells whose content changes."""
 
-    def __init__(self, texture: UInt8Array, head_grid: HeadGrid, landmarks: FloatArray, weight: FloatArray) -> None:
-        """texture: (H, W, 4) uint8 premultiplied BGRA. landmarks: (478, 2) float32 pixels of the picture. weight:
-        (478,) float32, see `backward_map.map_triangles`."""
-        height, width = texture.shape[:2]
-        self._texture = bordered(texture)
+    def __init__(self, layers: Layers, head_grid: HeadGrid, landmarks: FloatArray, weight: FloatArray) -> None:
+        """landmarks: (478, 2) float32 pixels of the picture. weight: (478,) float32, see
+        `backward_map.map_triangles`."""
+        height, width = layers.person.shape[:2]
+        self._texture = bordered(layers.person)
+        self._plate = None if layers.plate is None else layers.plate.view(np.uint32)[..., 0]
         self._cells = CellMap(head_grid, (height, width))
         self._landmarks, self._weight = landmarks, weight
         self._actions = np.empty(self._cells.shape, np.uint8)
         self._state = np.full(self._cells.shape, CLEAR, np.uint8)
         self._painted = np.zeros((*self._cells.shape, 2, 4), np.float32)
-        self._shown_before = _shown_before(texture, self._cells.side)
-        self._frame = np.zeros((height, width), np.uint32)
+        self._shown_before = _shown_before(layers.person, self._cells.side)
+        self._frame = np.zeros((height, width), np.uint32) if self._plate is None else self._plate.copy()
         self._maps = np.empty((2, 0), np.float32)
         self._pixels = self._frame.view(np.uint8).reshape(height, width, 4)
         # Read-only to others: the next frame builds on this one.
@@ -81,6 +83,8 @@ class WarpCanvas:
             map_triangles(map_x, map_y, *curved, first, last)
             map_triangles(map_x, map_y, *face, first, last)
             paint_map(self._frame, self._texture, map_x, map_y, *at, first, last)
+            if self._plate is not None:
+                lay_over(self._frame, self._plate, self._actions, cells.side, begin, end)
 
         in_bands(paint_rows, equal_bands((self._actions != KEEP).sum(1) * self._cells.side**2))
         return window

@@ -14,7 +14,6 @@ from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.visible_change import signature
 from animator_core.rendering.contract import Placement
-from animator_core.rendering.srgb import premultiplied_bgra
 from animator_core.tracking.face_model import (
     FACE_OVAL,
     LEFT_BROW,
@@ -31,6 +30,7 @@ from animator_core.warp.driver import LandmarkDriver
 from animator_core.warp.eyes import Eyeball, Eyelid
 from animator_core.warp.face_shape import FaceShape
 from animator_core.warp.head import HeadGrid, moved_pose
+from animator_core.warp.layers import separate
 from animator_core.warp.mouth import Mouth, closing_triangles
 
 _KEPT_CHARACTERS = 32
@@ -106,7 +106,7 @@ class _Puppet:
             raise CharacterError(
                 f"the face in {character.name} is only {self._pose.scale:.0f} pixels high", "use a larger picture"
             )
-        texture = premultiplied_bgra(character.picture)
+        layers = separate(character.picture, landmarks, self._pose.scale)
         shape = self._pose.to_head(landmarks)
         self._shape = FaceShape(shape)
         self._head_grid = HeadGrid(character.picture[..., 3], landmarks, shape=shape, pose=self._pose)
@@ -122,7 +122,7 @@ class _Puppet:
         ]
         self._mouth = Mouth(opaque, landmarks, self._pose)
         self._canvas = WarpCanvas(
-            texture, self._head_grid, landmarks=np.ascontiguousarray(landmarks[:, :2]), weight=_feather(shape)
+            layers, self._head_grid, landmarks=np.ascontiguousarray(landmarks[:, :2]), weight=_feather(shape)
         )
 
     @property

@@ -18,6 +18,7 @@ from animator_core.ipc.frame_ring import RingError
 
 COMMANDS = {
     "animate": "write a video of a character driven by a video or a recorded motion",
+    "batch": "animate many clips that a manifest lists",
     "run": "animate a character live without OBS, in a window or as a virtual camera",
     "prepare": "check characters and fill the caches before the stream",
     "doctor": "check the installation and print remedies",

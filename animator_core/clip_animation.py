@@ -32,8 +32,8 @@ class ClipRequest:
 
     character: a picture file, or a name from the library. driving: a video, a landmark motion or a LivePortrait
     template. output: .mp4, .webm or .mov. renderer: None for the settings' one. max_frames: None for the whole clip.
-    background: the colour behind a transparent character in .mp4 files. is_verified: read the finished file before it
-    gets its name.
+    background: the colour behind a transparent character in .mp4 files. unfinished: the file's name while it is being
+    written, None for one that nobody knows. is_verified: read the finished file before it gets its name.
     """
 
     character: str
@@ -43,6 +43,7 @@ class ClipRequest:
     mirror: bool = False
     max_frames: int | None = None
     background: str = DEFAULT_BACKGROUND
+    unfinished: Path | None = None
     is_verified: bool = False
 
 
@@ -93,8 +94,8 @@ class ClipListener:
         """Return `Renderer.settled`, with its progress shown if wanted."""
         return renderer.settled(lambda progress: None)
 
-    def begun(self, unfinished: Path, frame_count: int | None) -> None:
-        """The file is about to be made, under the name ``unfinished``; frame_count: an estimate, or None."""
+    def begun(self, frame_count: int | None) -> None:
+        """The file is about to be made; frame_count: an estimate, or None."""
 
     def seen(self, moment: DrivingMoment, times: StageTimes) -> None:
         """A driving frame was tracked."""
@@ -192,16 +193,20 @@ class _Work:
         to_pixels: Callable[[UInt8Array], UInt8Array],
     ) -> VideoWriter:
         """Write the video and return its writer."""
-        clip, output = self._clip, self._request.output
+        clip, request = self._clip, self._request
         first = next(frames, None)
         if first is None:
-            raise AnimatorError(f"{self._request.driving} has no frames", "give another clip")
-        verify = self._verify if self._request.is_verified else None
-        writer = VideoWriter(
-            output, encoding, clip.rate, time_base=clip.time_base, soundtrack=clip.soundtrack(), verify=verify
-        )
-        self._listener.begun(writer.unfinished, self._expected())
-        with writer:
+            raise AnimatorError(f"{request.driving} has no frames", "give another clip")
+        self._listener.begun(self._expected())
+        with VideoWriter(
+            request.output,
+            encoding,
+            clip.rate,
+            time_base=clip.time_base,
+            soundtrack=clip.soundtrack(),
+            unfinished=request.unfinished,
+            verify=self._verify if request.is_verified else None,
+        ) as writer:
             for moment, frame in chain((first,), frames):
                 with self.times.measure("write"):
                     writer.write(to_pixels(frame), moment.time)

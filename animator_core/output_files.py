@@ -48,16 +48,18 @@ def require_apart(outputs: Mapping[str, Path | None], inputs: Mapping[str, Path 
         if path is None:
             continue
         for other, taken in (*inputs.items(), *written.items()):
-            if taken is not None and _is_same_file(path, taken):
+            if taken is not None and identity(path) == identity(taken):
                 raise AnimatorError(f"cannot write {path}: {option} and {other} are the same file", "give another name")
         written[option] = path
 
 
-def _is_same_file(one: Path, other: Path) -> bool:
+def identity(path: Path) -> object:
+    """Return what is equal for all names of one file, existing or not, and for no other file's."""
     try:
-        return os.path.samefile(one, other)
+        found = os.stat(path)
+        return found.st_dev, found.st_ino
     except (OSError, ValueError):
-        return os.path.normcase(os.path.realpath(one)) == os.path.normcase(os.path.realpath(other))
+        return os.path.normcase(os.path.realpath(path))
 
 
 def write_json(path: Path, content: Any) -> None:

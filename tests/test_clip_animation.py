@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,21 +64,21 @@ def test_a_file_that_was_cut_off_is_not_whole(tmp_path: Path, share: float) -> N
         require_frames(clip, 25)
 
 
-def test_the_unfinished_files_name_is_told_and_an_interruption_removes_it(
-    request_of_five: ClipRequest, tmp_path: Path
-) -> None:
+def test_an_interruption_removes_the_unfinished_file(request_of_five: ClipRequest, tmp_path: Path) -> None:
+    unfinished = tmp_path / "out.mp4.1.part"
+
     class Impatient(ClipListener):
-        def begun(self, unfinished: Path, frame_count: int | None) -> None:
-            self.told, self.expected, self.count = unfinished, frame_count, 0
+        def begun(self, frame_count: int | None) -> None:
+            self.expected, self.count = frame_count, 0
 
         def written(self) -> None:
-            assert self.told.exists()
+            assert unfinished.exists()
             self.count += 1
             if self.count == 3:
                 raise KeyboardInterrupt
 
     listener = Impatient()
     with pytest.raises(KeyboardInterrupt):
-        animate_clip(request_of_five, Config(), listener=listener)
+        animate_clip(replace(request_of_five, unfinished=unfinished), Config(), listener=listener)
     assert listener.expected == 5
     assert [entry.name for entry in tmp_path.iterdir()] == ["sway.npz"]

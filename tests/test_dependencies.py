@@ -37,6 +37,7 @@ LAYERS = (
     {"assembly"},
     {"clip_animation"},
     {"api", "live", "worker"},
+    {"batch"},
     {"diagnostics"},
     {"cli"},
     {"__main__"},

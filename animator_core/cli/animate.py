@@ -121,7 +121,7 @@ class _Terminal(ClipListener):
     def settled(self, renderer: Renderer, character: Character) -> Renderer:
         return terminal.settled(renderer, character)
 
-    def begun(self, unfinished: Path, frame_count: int | None) -> None:
+    def begun(self, frame_count: int | None) -> None:
         self._bar = _progress_bar(self._options, frame_count, self._options.output.name)
 
     def seen(self, moment: DrivingMoment, times: StageTimes) -> None:

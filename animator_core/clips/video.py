@@ -204,8 +204,8 @@ class VideoWriter:
 
     Used as a context manager: leaving it normally finishes the file, leaving it by an exception removes it.
     path: the final file; another name beside it if another program has the old file open, see ``notice``.
-    unfinished: its name until then. rate: frames a second. time_base: unit of the frames' times, in seconds.
-    verify: called with the complete file before it appears; whatever it raises removes the file.
+    rate: frames a second. time_base: unit of the frames' times, in seconds. unfinished: the file's name until then, by
+    default one of its own. verify: called with the complete file before it appears; its exceptions remove the file.
     """
 
     def __init__(
@@ -216,13 +216,14 @@ class VideoWriter:
         *,
         time_base: Fraction,
         soundtrack: Soundtrack | None = None,
+        unfinished: Path | None = None,
         verify: Callable[[Path], None] | None = None,
     ) -> None:
         self.path, self.notice = path, ""
         self._encoding = encoding
         self._rate, self._time_base = rate, time_base
         self._soundtrack, self._verify = soundtrack, verify
-        self.unfinished = unfinished_file(path)
+        self._unfinished = unfinished or unfinished_file(path)
         self._last_time = Fraction(0)
         self._stream: Any = None
         self._container: Any = None
@@ -234,9 +235,9 @@ class VideoWriter:
         # Created here and not in the constructor: a signal between the two would leave the file behind.
         try:
             # PyAV opens the file only at the first frame; a wrong folder is reported before the work.
-            self.unfinished.touch()
+            self._unfinished.touch()
             self._container = av.open(
-                media_url(self.unfinished),
+                media_url(self._unfinished),
                 "w",
                 format=self._encoding.container,
                 options=self._encoding.container_options,
@@ -311,7 +312,7 @@ class VideoWriter:
                 self._soundtrack.finish()
             self._container.close()
             if self._verify is not None:
-                self._verify(self.unfinished)
+                self._verify(self._unfinished)
             self._appear()
         except (av.FFmpegError, OSError) as exc:
             raise self._unwritable(exc) from exc
@@ -319,15 +320,15 @@ class VideoWriter:
     def _appear(self) -> None:
         """Rename the finished file; an hour's rendering is not lost to a player that has the old file open."""
         try:
-            replace_file(self.unfinished, link_target(self.path))
+            replace_file(self._unfinished, link_target(self.path))
         except PermissionError:
-            wanted, beside = self.path, self.unfinished.with_name
+            wanted, beside = self.path, self._unfinished.with_name
             self.path = next(
                 each
                 for each in (beside(f"{wanted.stem} ({number}){wanted.suffix}") for number in count(2))
                 if not each.exists()
             )
-            replace_file(self.unfinished, self.path)
+            replace_file(self._unfinished, self.path)
             self.notice = f"{wanted} is open in another program; the video is in {self.path}"
 
     def _discard(self) -> None:
@@ -335,7 +336,7 @@ class VideoWriter:
             with contextlib.suppress(av.FFmpegError, OSError, ValueError):
                 self._container.close()
         with contextlib.suppress(OSError):
-            self.unfinished.unlink()
+            self._unfinished.unlink()
 
     def _unwritable(self, exc: Exception) -> AnimatorError:
         return AnimatorError(

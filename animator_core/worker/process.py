@@ -16,10 +16,14 @@ _NICENESS = 5
 _MOST_THREADS = 4
 
 
-def limit_threads() -> int:
-    """Keep the number libraries from taking every core; to be called before they are imported. Returns the limit."""
-    cores = os.cpu_count() or 1
-    threads = min(_MOST_THREADS, cores if cores <= 2 else cores // 2)
+def limit_threads(threads: int | None = None) -> int:
+    """Keep the number libraries from taking every core; to be called before they are imported. Returns the limit.
+
+    threads: None for what OBS leaves to the worker.
+    """
+    if threads is None:
+        cores = os.cpu_count() or 1
+        threads = min(_MOST_THREADS, cores if cores <= 2 else cores // 2)
     for variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, str(threads))
     # MediaPipe's C++ log: errors only.

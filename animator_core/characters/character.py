@@ -9,6 +9,7 @@ import numpy as np
 
 from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.characters.description import description_path
+from animator_core.characters.face_quality import FaceWarning
 from animator_core.characters.head_place import HeadPlace
 from animator_core.characters.picture import fit_within
 from animator_core.errors import NoFaceFound
@@ -23,6 +24,7 @@ class Character:
     `FaceObservation.landmarks`; None if no face was found. content_hash: hex digest of all that determines how it is
     drawn, for caches. head: its place for the anime networks, None if the description has none.
     renderer: the one that the description asks for, or "auto". path: its file, if it has one.
+    warnings: what will look wrong when the face is animated, the worst first.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Character:
     head: HeadPlace | None = None
     renderer: str = "auto"
     path: Path | None = None
+    warnings: tuple[FaceWarning, ...] = ()
 
     @property
     def has_alpha(self) -> bool:

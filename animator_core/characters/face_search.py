@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Callable
 
 import cv2
@@ -13,25 +14,71 @@ from animator_core.arrays import FloatArray, UInt8Array
 DetectFace = Callable[[UInt8Array], "FloatArray | None"]
 """(H, W, 3) uint8 RGB → (478, 3) float32 landmarks in its pixels, or None; `tracking.detect.detect_face` is one."""
 
+LookAgain = Callable[[UInt8Array, FloatArray], FloatArray]
+"""(H, W, 3) uint8 RGB and landmarks → shifts in ascending order, see `tracking.detect.shifts_between_looks`."""
+
 _GREY = 128
 _SMALLEST_REGION = 16
+_STEADY, _CONFIRMED = 0.03, 0.06
+"""Shifts in heights of the face: photographed faces move by .002 to .02, drawn ones by up to .04, patterns by more."""
+_STEADY_LOOKS, _CONFIRMING_LOOKS = 3, 2
 
 
-def find_landmarks(
-    picture: UInt8Array, detect: DetectFace, crop: tuple[int, int, int, int] | None = None, look_closer: bool = True
-) -> FloatArray | None:
-    """Return the landmarks of the face in ``picture``, (478, 3) float32 in its pixels, or None if no face is found.
+@dataclass(frozen=True)
+class FoundFace:
+    """A face that was found in a picture.
+
+    landmarks: (478, 3) float32 in pixels of the picture. shifts: ascending, see `shifts_between_looks`; empty if nobody
+    looked again.
+    """
+
+    landmarks: FloatArray
+    shifts: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether nearly all second looks found the face at exactly the same place."""
+        return bool((self.shifts[:_STEADY_LOOKS] < _STEADY).all())
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether second looks found this face at all; if not, a pattern or an animal's eye was taken for one."""
+        return bool((self.shifts[:_CONFIRMING_LOOKS] < _CONFIRMED).all())
+
+
+@dataclass(frozen=True)
+class PictureDetector:
+    """Finds faces in still pictures; look_again: None to trust every face."""
+
+    detect: DetectFace
+    look_again: LookAgain | None = None
+
+    def checked(self, rgb: UInt8Array, landmarks: FloatArray) -> FoundFace:
+        """Return the face with what second looks say of it."""
+        return (
+            FoundFace(landmarks) if self.look_again is None else FoundFace(landmarks, self.look_again(rgb, landmarks))
+        )
+
+
+def find_face(
+    picture: UInt8Array,
+    detector: PictureDetector,
+    crop: tuple[int, int, int, int] | None = None,
+    look_closer: bool = True,
+) -> FoundFace | None:
+    """Return the face in ``picture``, or None if no face is found that second looks confirm.
 
     picture: (H, W, 4) uint8 RGBA. crop: (x, y, width, height), the only region to look at.
     look_closer: if nothing is found, search again with a wide margin and in parts of the region.
     """
     rgb = over_grey(picture)
     region = crop or (0, 0, rgb.shape[1], rgb.shape[0])
-    candidates = [region, *(_closer_looks(region) if look_closer else ())]
-    for candidate in candidates:
-        landmarks = _detect_in(rgb, candidate, detect)
+    for candidate in [region, *(_closer_looks(region) if look_closer else ())]:
+        landmarks = _detect_in(rgb, candidate, detector.detect)
         if landmarks is not None:
-            return landmarks
+            face = detector.checked(rgb, landmarks)
+            if face.is_confirmed:
+                return face
     return None
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.characters.character import Character
 from animator_core.characters.description import CharacterDescription, description_path, read_description
-from animator_core.characters.face_search import DetectFace, find_landmarks
+from animator_core.characters.face_quality import face_warnings
+from animator_core.characters.face_search import DetectFace, FoundFace, PictureDetector, find_face
 from animator_core.characters.head_place import HeadPlace
 from animator_core.characters.landmark_cache import LandmarkCache
 from animator_core.characters.picture import load_picture
@@ -26,15 +27,16 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_TARGET_SIZE = (1080, 1080)
 _DETECTION_CONFIDENCE = 0.3
-_SEARCH_VERSION = 1
+_SEARCH_VERSION = 2
 """Raised when face search changes, so that older entries of the landmark cache are not used."""
 
 
 class CharacterLibrary:
     """The pictures of one folder; the face of each is searched once, then kept in the disk cache.
 
-    target_size: (width, height) that larger pictures are reduced to fit. auto_crop: see `find_landmarks`.
-    cache_dir: keeps landmarks in its folder ``landmarks``; None keeps none. detect: None for the project's detector.
+    target_size: (width, height) that larger pictures are reduced to fit. auto_crop: see `find_face`.
+    cache_dir: keeps landmarks in its folder ``landmarks``; None keeps none. detect: None for the project's detector,
+    which looks again at every face that it finds.
     """
 
     def __init__(
@@ -92,16 +94,22 @@ class CharacterLibrary:
         picture = load_picture(path)
         description = read_description(path)
         name = character_names.as_text(path.name)
+        face = self._face(picture, description, path)
         character = Character(
             name=name,
             display_name=description.name or character_names.display_name(name),
             picture=picture,
-            landmarks=self._landmarks(picture, description, path),
+            landmarks=None if face is None else face.landmarks,
             content_hash="",
             head=_head(description, picture, path),
             renderer=description.renderer,
             path=path,
-        ).within(self._target_size, max_pixels)
+        ).within(self._target_size)
+        if face is not None and character.landmarks is not None:
+            # In the size in which it is shown, but not in the smaller one of a slow computer.
+            shown = replace(face, landmarks=character.landmarks)
+            character = replace(character, warnings=face_warnings(character.picture, shown, path.name))
+        character = character.within(self._target_size, max_pixels)
         return replace(character, content_hash=_content_hash(character))
 
     def fingerprint(self, name: str) -> tuple[int, ...]:
@@ -129,44 +137,48 @@ class CharacterLibrary:
             name, display_name or character_names.display_name(name), character_names.as_text(path.resolve())
         )
 
-    def _landmarks(self, picture: UInt8Array, description: CharacterDescription, path: Path) -> FloatArray | None:
+    def _face(self, picture: UInt8Array, description: CharacterDescription, path: Path) -> FoundFace | None:
         height, width = picture.shape[:2]
         if description.key_points or description.landmarks is not None:
             landmarks = _given_landmarks(description, description_path(path))
             _check_on_picture(landmarks, picture, description_path(path))
-            return landmarks
+            return FoundFace(landmarks)
         if description.crop and (description.crop[0] >= width or description.crop[1] >= height):
             raise CharacterError(
                 f"{description_path(path)}: crop {list(description.crop)} lies outside the picture of {width}x{height}",
                 "write [x, y, width, height] in its pixels",
             )
-        return self._detected_landmarks(picture, description.crop)
+        return self._detected_face(picture, description.crop)
 
-    def _detected_landmarks(self, picture: UInt8Array, crop: tuple[int, int, int, int] | None) -> FloatArray | None:
+    def _detected_face(self, picture: UInt8Array, crop: tuple[int, int, int, int] | None) -> FoundFace | None:
         digest = hashlib.sha256(repr((_SEARCH_VERSION, picture.shape, crop, self._auto_crop)).encode())
         digest.update(np.ascontiguousarray(picture).data)
         key = digest.hexdigest()
-        landmarks = self._cache.get(key) if self._cache else None
-        if landmarks is not None:
-            return landmarks
-        with contextlib.nullcontext(self._detect) if self._detect else project_detector() as detect:
-            landmarks = find_landmarks(picture, detect, crop, look_closer=self._auto_crop)
-        if landmarks is not None and self._cache:
-            self._cache.put(key, landmarks)
-        return landmarks
+        face = self._cache.get(key) if self._cache else None
+        if face is not None:
+            return face
+        given = None if self._detect is None else PictureDetector(self._detect)
+        with contextlib.nullcontext(given) if given else project_detector() as detector:
+            face = find_face(picture, detector, crop, look_closer=self._auto_crop)
+        if face is not None and self._cache:
+            self._cache.put(key, face)
+        return face
 
 
 @contextlib.contextmanager
-def project_detector() -> Iterator[DetectFace]:
+def project_detector() -> Iterator[PictureDetector]:
     """Give a detector with this machine's tracker, loaded once for all searches of a picture."""
     # mediapipe takes a second to import, and listing a library does not need it.
     from animator_core.config import MODELS_DIR
-    from animator_core.tracking.detect import detect_face
+    from animator_core.tracking.detect import detect_face, shifts_between_looks
     from animator_core.tracking.trackers import create_tracker
 
     tracker = create_tracker(MODELS_DIR, _DETECTION_CONFIDENCE, is_static=True)
     try:
-        yield lambda rgb: detect_face(rgb, tracker)
+        yield PictureDetector(
+            lambda rgb: detect_face(rgb, tracker),
+            look_again=lambda rgb, landmarks: shifts_between_looks(rgb, landmarks, tracker),
+        )
     finally:
         tracker.close()
 

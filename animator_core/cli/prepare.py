@@ -6,11 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from animator_core import assembly
-from animator_core.arrays import FloatArray
 from animator_core.characters.character import Character
+from animator_core.characters.face_quality import face_height
 from animator_core.cli import arguments, terminal
 from animator_core.cli.anime_fit import AnimeCheck
 from animator_core.cli.picker.asking import pick_face, pick_head
@@ -20,7 +18,6 @@ from animator_core.ipc.character_names import list_other_pictures
 from animator_core.ipc.protocol import RENDERERS
 from animator_core.rendering.contract import Renderer
 
-SMALL_FACE_PIXELS = 120
 _WARM_UP_FRAMES = 2
 
 
@@ -70,8 +67,8 @@ def run(options: argparse.Namespace) -> int:
                 if not options.without_basis:
                     terminal.settled(renderer, character)
                 print(f"prepared {_describe(character)}", flush=True)
-                for warning in warnings_for(character):
-                    print(f"         note: {warning}", flush=True)
+                for warning in character.warnings:
+                    print(f"         warning: {warning}", flush=True)
             except AnimatorError as exc:
                 failures += 1
                 print(f"FAILED   {name}: {exc}", file=sys.stderr, flush=True)
@@ -100,29 +97,5 @@ def _warm_up(renderer: Renderer, character: Character) -> None:
 def _describe(character: Character) -> str:
     height, width = character.picture.shape[:2]
     alpha = "transparent background" if character.has_alpha else "opaque"
-    face = "no face seen" if character.landmarks is None else f"face {_face_height(character.landmarks)} px"
+    face = "no face seen" if character.landmarks is None else f"face {face_height(character.landmarks)} px"
     return f"{character.name} ({character.display_name}): {width}x{height}, {alpha}, {face}"
-
-
-def _face_height(landmarks: FloatArray) -> int:
-    return round(float(np.ptp(landmarks[:, 1])))
-
-
-def warnings_for(character: Character) -> list[str]:
-    """Return warnings about a usable character, each with its remedy."""
-    warnings: list[str] = []
-    if character.landmarks is None:
-        return warnings
-    height, width = character.picture.shape[:2]
-    face = _face_height(character.landmarks)
-    if face < SMALL_FACE_PIXELS:
-        warnings.append(
-            f"the face is only {face} px high and will look blurred; "
-            f"use a picture with a face of {SMALL_FACE_PIXELS} px or more"
-        )
-    low, high = character.landmarks[:, :2].min(axis=0), character.landmarks[:, :2].max(axis=0)
-    if (low < 0).any() or high[0] > width or high[1] > height:
-        warnings.append("the picture's edge cuts the face; use a picture that shows the whole head")
-    elif min(low[1], low[0], width - high[0]) < face * 0.1:
-        warnings.append("there is little room around the face; a picture with hair and shoulders moves better")
-    return warnings

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from animator_core import assembly
+from animator_core.arrays import FloatArray
 from animator_core.config import Config
 from animator_core.errors import WeightsError
 
@@ -14,7 +15,7 @@ def pick_face(path: Path, config: Config) -> bool:
     """Let the user mark the face and write it beside the picture; return False if they cancelled."""
     from animator_core.characters.description import read_description, write_description
     from animator_core.characters.face_picker import FacePicker
-    from animator_core.characters.face_search import find_landmarks, over_grey
+    from animator_core.characters.face_search import find_face, over_grey
     from animator_core.characters.library import project_detector
     from animator_core.characters.picture import load_picture
     from animator_core.cli.picker.face_controller import FacePickController
@@ -23,9 +24,13 @@ def pick_face(path: Path, config: Config) -> bool:
     picture = load_picture(path)
     read_description(path)  # reports an unreadable one before the work
     height, width = picture.shape[:2]
-    with project_detector() as detect:
-        look_closer = config.character.auto_crop
-        picker = FacePicker(width, height, lambda crop: find_landmarks(picture, detect, crop, look_closer=look_closer))
+    with project_detector() as detector:
+
+        def find(crop: tuple[int, int, int, int]) -> FloatArray | None:
+            face = find_face(picture, detector, crop, look_closer=config.character.auto_crop)
+            return None if face is None else face.landmarks
+
+        picker = FacePicker(width, height, find)
         picked = pick(FacePickController(over_grey(picture), picker))
     if picked is None:
         return False

@@ -129,15 +129,26 @@ def make_renderer_source(config: Config) -> RendererSource:
 
 def load_anime_networks(config: Config) -> AnimeNetworks | None:
     """Return the anime networks on the CPU, None without their weights; raises WeightsError for damaged ones."""
+    if not has_anime_weights():
+        return None
+    from animator_core.anime.networks.weights import load_networks
+    from animator_core.config import MODELS_DIR
+
+    return load_networks(MODELS_DIR / "anime", config.performance.cache_dir)
+
+
+def may_draw_as_anime(character: Character, config: Config) -> bool:
+    """Return whether the settings and the installed weights let the anime renderer draw ``character`` if it fits."""
+    wanted = config.ai_model.type if config.ai_model.type != "auto" else character.renderer
+    return wanted in ("auto", "anime") and has_anime_weights()
+
+
+def has_anime_weights() -> bool:
+    """Return whether the weights of the anime networks are installed."""
     from animator_core.config import MODELS_DIR
     from animator_core.installation.model_files import ANIME
 
-    folder = MODELS_DIR / "anime"
-    if not all((folder / model.name).is_file() for model in ANIME):
-        return None
-    from animator_core.anime.networks.weights import load_networks
-
-    return load_networks(folder, config.performance.cache_dir)
+    return all((MODELS_DIR / "anime" / model.name).is_file() for model in ANIME)
 
 
 def _gpu_name() -> str:

@@ -53,7 +53,7 @@ class AnimatedClip:
 
     path: another name beside the output asked for if a program has that open. frames: their number. rate: frames a
     second. renderer, device, tracker: their names. face_found: the share of frames that show a face, 0 to 1.
-    warnings: faults that stopped nothing.
+    warnings: faults that stopped nothing. character_warnings: what looks wrong because of the character's picture.
     """
 
     path: Path
@@ -64,6 +64,7 @@ class AnimatedClip:
     tracker: str
     face_found: float
     warnings: tuple[str, ...]
+    character_warnings: tuple[str, ...]
     times: StageTimes
 
     def statistics(self, wall_seconds: float) -> dict[str, Any]:
@@ -77,6 +78,7 @@ class AnimatedClip:
             "device": self.device,
             "tracker": self.tracker,
             "face_found": self.face_found,
+            "warnings": [*self.character_warnings, *self.warnings],
             "stages_ms": {
                 stage: {"p50": found.p50_ms, "p95": found.p95_ms, "p99": found.p99_ms}
                 for stage, found in self.times.summary().items()
@@ -86,6 +88,9 @@ class AnimatedClip:
 
 class ClipListener:
     """Hears how the animation of a clip goes on; this one does nothing. An exception that it raises ends the work."""
+
+    def loaded(self, character: Character) -> None:
+        """The character's picture was read, and its face found."""
 
     def opened(self, clip: DrivingClip, renderer: Renderer) -> None:
         """Clip and renderer are there; the character is not prepared yet."""
@@ -118,6 +123,7 @@ def animate_clip(
     listener = listener or ClipListener()
     background = parse_colour(request.background)
     character = assembly.load_character(request.character, config)
+    listener.loaded(character)
     with (
         assembly.opened_clip(request.driving, config) as clip,
         assembly.made_renderer(request.renderer, config, source) as renderer,
@@ -141,6 +147,7 @@ def animate_clip(
             tracker=clip.tracker_name,
             face_found=work.face_found,
             warnings=tuple(filter(None, (writer.notice, *clip_warnings(request.driving, clip, work.face_found)))),
+            character_warnings=tuple(f"{character.name}: {warning}" for warning in character.warnings),
             times=work.times,
         )
 

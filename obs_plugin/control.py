@@ -186,12 +186,15 @@ class Control:
     def _describe(self, entry: CharacterEntry) -> Content:
         numbers = self._session.roster.numbers
         problem, remedy = self._worded(entry.problem, entry.remedy)
+        warning, advice = self._worded(entry.warning, entry.advice)
         return {
             "file": entry.file,
             "name": entry.display_name,
             "number": numbers.index(entry.file) + 1 if entry.file in numbers else 0,
             "problem": problem,
             "remedy": remedy,
+            "warning": warning,
+            "advice": advice,
         }
 
     def _find_character(self, wanted: str | int) -> CharacterEntry | None:

@@ -65,6 +65,7 @@ def build(lib: LibObs, view: PanelView, on_press: int) -> int:
     panel = lib.obs_properties_create()
     lib.obs_properties_add_text(panel, b"status", b" ", libobs.TEXT_INFO)
     lib.obs_properties_add_button(panel, b"characters", b" ", on_press)
+    lib.obs_properties_add_text(panel, b"warning", b" ", libobs.TEXT_INFO)
     choices = lib.obs_properties_create()
     for entry in view.characters:
         lib.obs_properties_add_button(choices, (_CHOICE + entry.file).encode(), b" ", on_press)
@@ -93,14 +94,20 @@ def arrange(lib: LibObs, panel: int, view: PanelView) -> None:
     lib.obs_property_text_set_info_type(status, kind)
     label = f"{'▴' if is_choosing else '▾'} Character: {_current_label(view)}"
     lib.obs_property_set_description(lib.obs_properties_get(panel, b"characters"), _encoded(_cut(label)))
+    warning = _warning(view.current) if view.current is not None else ""
+    text = lib.obs_properties_get(panel, b"warning")
+    lib.obs_property_set_description(text, _encoded(warning or " "))
+    lib.obs_property_text_set_info_type(text, libobs.TEXT_INFO_WARNING)
+    lib.obs_property_set_visible(text, bool(warning))
     lib.obs_property_set_visible(lib.obs_properties_get(panel, b"choices"), is_choosing)
     for entry in view.characters:
         choice = lib.obs_properties_get(panel, (_CHOICE + entry.file).encode())
         if choice:
             lib.obs_property_set_description(choice, _encoded(_choice_label(entry, view)))
             lib.obs_property_set_enabled(choice, not entry.problem)
-            if entry.problem:
-                lib.obs_property_set_long_description(choice, _encoded(_reason(entry)))
+            if entry.problem or entry.warning:
+                about = _reason(entry) if entry.problem else _warning(entry)
+                lib.obs_property_set_long_description(choice, _encoded(about))
     label = "▴ Hide advanced settings" if is_advanced else "▾ Advanced settings"
     lib.obs_property_set_description(lib.obs_properties_get(panel, b"unfold"), label.encode())
     lib.obs_property_set_visible(lib.obs_properties_get(panel, b"advanced"), is_advanced)
@@ -157,11 +164,16 @@ def _choice_label(entry: CharacterEntry, view: PanelView) -> str:
         fault = reason[len(begin) :] if reason.startswith(begin) else f": {reason}"
         return _cut(f"✕ {name}{fault}")
     is_current = view.current is not None and entry.file == view.current.file
-    return _cut(f"{'●' if is_current else '○'} {_numbered(entry, view)}")
+    mark = " ⚠" if entry.warning else ""
+    return _cut(f"{'●' if is_current else '○'} {_numbered(entry, view)}", _LONGEST_LABEL - len(mark)) + mark
 
 
 def _reason(entry: CharacterEntry) -> str:
     return sentences(entry.problem, entry.remedy, str(_HELP.parent))
+
+
+def _warning(entry: CharacterEntry) -> str:
+    return sentences(entry.warning, entry.advice, str(_HELP.parent))
 
 
 def _current_label(view: PanelView) -> str:

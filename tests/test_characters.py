@@ -16,7 +16,7 @@ from animator_core.characters.description import (
     write_description,
     write_head,
 )
-from animator_core.characters.face_search import find_landmarks
+from animator_core.characters.face_search import FoundFace, PictureDetector, find_face
 from animator_core.characters.head_place import HeadPlace
 from animator_core.characters.landmark_cache import LandmarkCache
 from animator_core.characters.library import CharacterLibrary
@@ -266,16 +266,17 @@ def test_a_face_that_is_only_seen_in_a_part_is_found_unless_auto_crop_is_off():
 
     picture = np.full((400, 600, 4), 255, np.uint8)
     picture[300:310, 500:510] = (255, 0, 0, 255)
-    found = find_landmarks(picture, sees_only_small_pictures)
+    detector = PictureDetector(sees_only_small_pictures)
+    found = find_face(picture, detector)
     assert found is not None
-    assert np.allclose((found - FACE)[:, :2], (504.5, 304.5), atol=0.01)
-    assert find_landmarks(picture, sees_only_small_pictures, look_closer=False) is None
+    assert np.allclose((found.landmarks - FACE)[:, :2], (504.5, 304.5), atol=0.01)
+    assert find_face(picture, detector, look_closer=False) is None
 
 
 def test_colour_under_full_transparency_is_not_searched():
     picture = np.zeros((100, 100, 4), np.uint8)
     picture[..., 0] = 255
-    assert find_landmarks(picture, DetectorDouble()) is None
+    assert find_face(picture, PictureDetector(DetectorDouble())) is None
 
 
 def test_a_face_is_searched_once_and_then_remembered(library, detector, tmp_path):
@@ -311,12 +312,15 @@ def test_a_damaged_cache_entry_is_made_again(library, detector, tmp_path, conten
 
 def test_cache_refuses_entries_of_another_shape_and_pickles(tmp_path):
     cache = LandmarkCache(tmp_path)
-    np.savez(tmp_path / "aa.npz", landmarks=np.zeros((5, 3), np.float32))
-    np.savez(tmp_path / "bb.npz", landmarks=np.array([{"a": 1}], dtype=object))
-    np.savez(tmp_path / "cc.npz", landmarks=np.full((478, 3), np.nan, np.float32))
+    shifts = np.zeros(4, np.float32)
+    np.savez(tmp_path / "aa.npz", landmarks=np.zeros((5, 3), np.float32), shifts=shifts)
+    np.savez(tmp_path / "bb.npz", landmarks=np.array([{"a": 1}], dtype=object), shifts=shifts)
+    np.savez(tmp_path / "cc.npz", landmarks=np.full((478, 3), np.nan, np.float32), shifts=shifts)
+    np.savez(tmp_path / "ee.npz", landmarks=np.zeros((478, 3), np.float32))
+    np.savez(tmp_path / "ff.npz", landmarks=np.zeros((478, 3), np.float32), shifts=np.zeros(4))
     with (tmp_path / "dd.npz").open("wb") as file:
         np.save(file, np.zeros((478, 3), np.float32))
-    assert [cache.get(key) for key in ("aa", "bb", "cc", "dd", "absent")] == [None] * 5
+    assert [cache.get(key) for key in ("aa", "bb", "cc", "dd", "ee", "ff", "absent")] == [None] * 7
 
 
 def test_a_cache_that_takes_nothing_costs_one_warning_and_nothing_else(tmp_path, caplog, detector):
@@ -336,7 +340,7 @@ def test_a_full_disk_while_caching_leaves_no_partial_file(tmp_path, monkeypatch,
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", full)
-    LandmarkCache(tmp_path).put("aa", FACE)
+    LandmarkCache(tmp_path).put("aa", FoundFace(FACE))
     assert list(tmp_path.iterdir()) == []
     assert "No space left on device" in caplog.text
     assert "free disk space" in caplog.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from animator_core.__main__ import main
+from animator_core.characters.face_quality import FaceWarning
 from animator_core.clips.track_file import read_track
 from animator_core.clips.video import VideoReader, VideoWriter, choose_encoding
 from animator_core.errors import AnimatorError
@@ -111,9 +113,22 @@ def test_the_statistics_have_what_was_promised(tmp_path: Path) -> None:
     assert (found["renderer"], found["device"], found["tracker"]) == ("flat", "nowhere", "pixel")
     assert found["face_found"] == 1.0
     assert found["wall_seconds"] > 0
+    assert found["warnings"] == []
     assert list(found["stages_ms"]) == ["read", "tracking", "motion", "render", "write"]
     for stage in found["stages_ms"].values():
         assert 0 <= stage["p50"] <= stage["p95"] <= stage["p99"]
+
+
+def test_what_will_look_wrong_of_the_character_is_said_once_and_in_the_statistics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warnings = (FaceWarning("the mouth is covered", "use another picture"),)
+    stand_ins.put_in_place(monkeypatch, replace(stand_ins.character(), warnings=warnings))
+    driving, stats = stand_ins.write_motion(tmp_path / "sway.npz", 5), tmp_path / "s.json"
+    assert _animate(driving, tmp_path / "out.mp4", "--stats", str(stats)) == 0
+    line = "the mouth is covered; use another picture"
+    assert capsys.readouterr().err.count(f"warning: orange.png: {line}") == 1
+    assert json.loads(stats.read_text())["warnings"] == [f"orange.png: {line}"]
 
 
 def test_a_saved_motion_drives_the_same_clip_again(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from animator_core import assembly
 from animator_core.__main__ import main
 from animator_core.characters.character import Character
-from animator_core.cli.prepare import warnings_for
+from animator_core.characters.face_quality import FaceWarning
 from animator_core.errors import NoFaceFound
 from animator_core.ipc.protocol import CharacterEntry
 from tests import stand_ins
@@ -72,11 +73,17 @@ def test_an_empty_library_is_an_error(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert "no picture in somewhere" in capsys.readouterr().err
 
 
-def test_what_could_be_better_is_said() -> None:
-    assert warnings_for(_big_face()) == []
-    assert "60 px high" in warnings_for(_big_face(low=100, high=160))[0]
-    assert "the picture's edge cuts" in warnings_for(_big_face(low=-20, high=250))[0]
-    assert "little room" in warnings_for(_big_face(low=5, high=250))[0]
+def test_what_will_look_wrong_is_said_and_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _put(monkeypatch, _Library())
+    warnings = (FaceWarning("the eyes are covered", "show them"), FaceWarning("the face is small", "use a larger one"))
+    monkeypatch.setattr(assembly, "load_character", lambda text, config: replace(_big_face(text), warnings=warnings))
+    assert main(["prepare", "ada.png"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:3] == [
+        "         warning: the eyes are covered; show them",
+        "         warning: the face is small; use a larger one",
+    ]
 
 
 def test_pictures_of_other_kinds_are_named_with_what_to_do(

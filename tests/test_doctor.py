@@ -18,6 +18,7 @@ import torch
 
 from animator_core import assembly
 from animator_core.__main__ import main
+from animator_core.characters.face_quality import FaceWarning
 from animator_core.config import CharacterConfig, ComputeConfig, Config, PerformanceConfig
 from animator_core.diagnostics import check_animation as animation
 from animator_core.diagnostics import check_installation as installation
@@ -328,6 +329,32 @@ def test_a_broken_character_is_named(monkeypatch: pytest.MonkeyPatch, context: C
     first, second = animation.check_characters(context)
     assert (first.state, first.detail) == (OK, "1 of 2 can be used")
     assert second == Finding("character b.png", FAILURE, "b.png is broken", "save it again")
+
+
+def test_a_character_without_a_face_counts_if_the_anime_renderer_may_draw_it(
+    monkeypatch: pytest.MonkeyPatch, context: CheckContext
+) -> None:
+    without_face = dataclasses.replace(stand_ins.character(), landmarks=None)
+    doubtful = dataclasses.replace(stand_ins.character(), warnings=(FaceWarning("the face is small", "use another"),))
+
+    class Library:
+        directory = Path("somewhere")
+
+        def list(self) -> tuple[CharacterEntry, ...]:
+            return (CharacterEntry("a.png", "A", "a.png"), CharacterEntry("b.png", "B", "b.png"))
+
+        def load(self, name: str) -> Any:
+            return without_face if name == "a.png" else doubtful
+
+    monkeypatch.setattr(assembly, "make_library", lambda config: Library())
+    monkeypatch.setattr(assembly, "has_anime_weights", lambda: True)
+    summary, first, second = animation.check_characters(context)
+    assert (summary.state, summary.detail) == (OK, "2 of 2 can be used")
+    assert first.state == WARNING and "only the anime renderer can draw it" in first.detail
+    assert second == Finding("character b.png", WARNING, "the face is small", "use another")
+    monkeypatch.setattr(assembly, "has_anime_weights", lambda: False)
+    summary, first, _ = animation.check_characters(context)
+    assert (first.state, summary.detail) == (FAILURE, "1 of 2 can be used")
 
 
 def test_an_empty_library_and_an_unknown_first_character_are_failures(tmp_path: Path, context: CheckContext) -> None:

@@ -46,7 +46,12 @@ MESSAGES = [
     Ready(1, 4242),
     FilterOpened("f-1"),
     CharacterList(()),
-    CharacterList((CharacterEntry("a.png", "Ada\n„Löwe“", "/c/a.png"), CharacterEntry("b.png", "b", "/c/b.png"))),
+    CharacterList(
+        (
+            CharacterEntry("a.png", "Ada\n„Löwe“", "/c/a.png"),
+            CharacterEntry("b.png", "b", "/c/b.png", warning="it is small", advice="use a larger one"),
+        )
+    ),
     FilterStatus("f-1", "tracking", 29.97, 41.5, "warp", "CPU", "a.png", "what is wrong", "what to do"),
     FilterStatus("f-1", "error"),
     NeutralPose("f-1", "UEsDBBQ="),

@@ -96,6 +96,14 @@ def test_pictures_that_cannot_be_shown_are_marked_and_the_default_passes_over_th
         worker.next_frame(matches=is_colour("red.png"))
 
 
+def test_what_will_look_wrong_of_a_character_is_told_with_the_list(folder):
+    with start(folder) as worker:
+        worker.open()
+        blue = worker.wait_for(CharacterList, lambda message: message.characters[0].warning).characters[0]
+        assert "the eyes are covered" in blue.warning and "uncovered" in blue.advice
+        assert blue.problem == ""
+
+
 def test_two_filters_show_their_own_characters(folder):
     with start(folder) as worker:
         worker.open("a", character="red.png")

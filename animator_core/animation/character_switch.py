@@ -14,6 +14,7 @@ from animator_core.animation.prepared_renderer import PreparedRenderer, Renderer
 from animator_core.animation.quality import QualityLadder
 from animator_core.animation.services import Services
 from animator_core.characters.character import Character
+from animator_core.characters.face_quality import FaceWarning
 from animator_core.characters.library import CharacterLibrary
 from animator_core.config import CharacterConfig
 from animator_core.errors import AnimatorError, CharacterError, DeviceLostError, ModelError
@@ -179,6 +180,12 @@ class CharacterSwitch:
         """The errors of the characters that cannot be drawn, as far as they are known, by file name."""
         present = self.renderers.present
         return present.problems() if present is not None else {}
+
+    @property
+    def character_warnings(self) -> dict[str, FaceWarning]:
+        """What will look wrong of prepared characters, by file name."""
+        present = self.renderers.present
+        return present.warnings() if present is not None else {}
 
     @property
     def prepared_count(self) -> int:

@@ -10,6 +10,7 @@ from animator_core.animation.backoff import Backoff
 from animator_core.animation.preparation import SOON, WANTED
 from animator_core.animation.services import Services
 from animator_core.characters.character import Character
+from animator_core.characters.face_quality import FaceWarning
 from animator_core.errors import AnimatorError, CharacterError, ModelError, described
 from animator_core.rendering.contract import Renderer
 
@@ -64,6 +65,11 @@ class PreparedRenderer:
     def problems(self) -> dict[str, CharacterError]:
         """Return the errors of faulty pictures by file name; without those of the device or a model."""
         return {name: error for name, error in tuple(self._errors.items()) if isinstance(error, CharacterError)}
+
+    def warnings(self) -> dict[str, FaceWarning]:
+        """Return the first warning of each prepared character that has one, by file name."""
+        prepared = tuple(self._characters.items())
+        return {name: character.warnings[0] for name, (character, _) in prepared if character.warnings}
 
     def reject(self, name: str, error: AnimatorError) -> None:
         """Note that the renderer refused a prepared character."""

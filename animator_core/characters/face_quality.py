@@ -21,7 +21,7 @@ from animator_core.tracking.face_model import (
 )
 from animator_core.tracking.pose import HeadPose, fit_pose, with_true_depth
 
-SMALL_FACE_PIXELS = 120
+SMALL_FACE_PIXELS = 100
 _LEAST_ROOM = 0.1
 """Share of the face's height that hair and background need at the top and the sides."""
 _MOST_YAW_DEG, _MOST_ROLL_DEG = 30.0, 45.0
@@ -199,7 +199,7 @@ def _upright(
     patch = cv2.warpAffine(rgb, patch_from_picture, _PATCH, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     outline = ring[:, :2].astype(np.float64) @ matrix.T + centre
     mask = np.zeros((rows, columns), np.uint8)
-    cv2.fillPoly(mask, [np.rint(outline).astype(np.int32)], 1)
+    cv2.fillPoly(mask, [np.rint(outline).astype(np.int32)], (1,))
     return np.asarray(patch, np.uint8), mask
 
 

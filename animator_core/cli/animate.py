@@ -114,6 +114,9 @@ class _Terminal(ClipListener):
         if self._bar is not None:
             self._bar.close()
 
+    def loaded(self, character: Character) -> None:
+        terminal.tell_warnings(character)
+
     def opened(self, clip: DrivingClip, renderer: Renderer) -> None:
         self.recording = _Recording(self._options, clip, self._config)
         terminal.tell_note(renderer)

@@ -18,6 +18,12 @@ def tell_note(renderer: Renderer) -> None:
         print(f"note: {renderer.note}", file=sys.stderr, flush=True)
 
 
+def tell_warnings(character: Character) -> None:
+    """Print what will look wrong of a character, to standard error."""
+    for warning in character.warnings:
+        print(f"warning: {character.name}: {warning}", file=sys.stderr, flush=True)
+
+
 def settled(renderer: Renderer, character: Character) -> Renderer:
     """Return the renderer that draws the character that is set, see `Renderer.settled`; shows the progress."""
     with tqdm(total=100, unit="%", desc=f"motion basis of {character.name}", delay=0.5, leave=False) as bar:

@@ -15,6 +15,7 @@ from animator_core.ipc.character_names import list_other_pictures
 from animator_core.ipc.frame_ring import FORMAT_RGBA, RingError, RingMemory, RingReader, RingWriter, now_ns
 
 _RING_SIDE = 64
+_SEE_PREPARE = "see with `prepare` whether it fits"
 
 
 def check_characters(context: CheckContext) -> list[Finding]:
@@ -30,16 +31,25 @@ def check_characters(context: CheckContext) -> list[Finding]:
     if not entries:
         detail = f"there is no picture in {library.directory}"
         return [failure("characters", detail, "put a PNG, JPEG or WebP of a face there"), *findings]
+    unusable = 0
     for entry in entries:
+        name = f"character {entry.file}"
         try:
-            library.load(entry.file).require_landmarks()
+            character = library.load(entry.file)
+            if character.landmarks is None and assembly.may_draw_as_anime(character, config):
+                findings.append(warning(name, "no face found, so only the anime renderer can draw it", _SEE_PREPARE))
+                continue
+            character.require_landmarks()
         except AnimatorError as exc:
-            findings.append(failure_of(f"character {entry.file}", exc))
+            unusable += 1
+            findings.append(failure_of(name, exc))
+        else:
+            findings += [warning(name, each.message, each.remedy) for each in character.warnings]
     current = config.character.current_character
     if current and assembly.find_in_library(library, current) is None:
         detail = f"character.current_character is {current!r}, which is not in {library.directory}"
         findings.append(failure("settings", detail, "correct it in config.yaml, or leave it empty"))
-    usable = len(entries) - sum(finding.name.startswith("character ") for finding in findings)
+    usable = len(entries) - unusable
     return [ok("characters", f"{usable} of {len(entries)} can be used"), *findings] if usable else findings
 
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Dict, List, Tuple, Type, Union
 from animator_core.ipc.face_settings import FaceSettings
 from animator_core.ipc.frame_ring import RingAddress
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 MAX_LINE_BYTES = 1 << 20
 
 RENDERERS = ("auto", "liveportrait", "anime", "warp")
@@ -51,6 +51,7 @@ class CharacterEntry:
     """A character of the library: its file name, the name to show, and the absolute path of its picture.
 
     problem, remedy: why it cannot be shown, if that is known, and the remedy; or "".
+    warning, advice: what will look wrong of one that can be shown, if that is known, and what helps; or "".
     """
 
     file: str
@@ -58,6 +59,8 @@ class CharacterEntry:
     path: str
     problem: str = ""
     remedy: str = ""
+    warning: str = ""
+    advice: str = ""
 
 
 # --- from the plugin to the worker ---

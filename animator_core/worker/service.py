@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 
 from animator_core.animation.services import Services
+from animator_core.characters.face_quality import FaceWarning
 from animator_core.errors import CharacterError
 from animator_core.ipc.character_names import list_other_pictures
 from animator_core.ipc.frame_ring import RingError
@@ -145,12 +146,13 @@ class FilterService:
             self._channel.send(WorkerProblem(f"there is no picture in {directory}", f"{remedy}, then press Refresh"))
 
     def _with_problems(self, characters: tuple[CharacterEntry, ...]) -> tuple[CharacterEntry, ...]:
+        """Return the characters with what is known to be wrong with them."""
         errors: dict[str, CharacterError] = {}
+        warnings: dict[str, FaceWarning] = {}
         for session in self._sessions.values():
             errors.update(session.character_problems())
-        fine = CharacterError("")
-        found = ((entry, errors.get(entry.file, fine)) for entry in characters)
-        return tuple(replace(entry, problem=error.message, remedy=error.remedy) for entry, error in found)
+            warnings.update(session.character_warnings())
+        return tuple(_told(entry, errors.get(entry.file), warnings.get(entry.file)) for entry in characters)
 
     def _send_statuses(self) -> None:
         characters = self._with_problems(self._characters)
@@ -183,3 +185,10 @@ class FilterService:
             session.close(max(0.0, deadline - time.monotonic()))
         self._sessions.clear()
         last_resort.cancel()
+
+
+def _told(entry: CharacterEntry, error: CharacterError | None, warning: FaceWarning | None) -> CharacterEntry:
+    """Return the entry with these and no other faults."""
+    problem, remedy = (error.message, error.remedy) if error is not None else ("", "")
+    text, advice = (warning.message, warning.remedy) if warning is not None and error is None else ("", "")
+    return replace(entry, problem=problem, remedy=remedy, warning=text, advice=advice)

@@ -8,6 +8,7 @@ import threading
 from animator_core.animation.live_loop import LiveLoop
 from animator_core.animation.requests import AnimationRequests
 from animator_core.animation.services import Services
+from animator_core.characters.face_quality import FaceWarning
 from animator_core.errors import CharacterError
 from animator_core.ipc.frame_ring import now_ns
 from animator_core.ipc.protocol import FilterStatus, OpenFilter
@@ -79,6 +80,10 @@ class FilterSession:
     def character_problems(self) -> dict[str, CharacterError]:
         """Return the errors of the characters that cannot be drawn, as far as they are known, by file name."""
         return self._loop.animation.switch.character_problems
+
+    def character_warnings(self) -> dict[str, FaceWarning]:
+        """Return what will look wrong of prepared characters, by file name."""
+        return self._loop.animation.switch.character_warnings
 
     def ask_to_end(self) -> None:
         """Have the threads leave at their next step."""

@@ -354,6 +354,7 @@ def test_characters_are_listed_with_number_and_problem(studio: Studio) -> None:
         ("mira_anime.png", "mira anime", 4),
     ]
     assert [bool(each["problem"]) for each in listed] == [False, False, True, False]
+    assert [each["warning"] for each in listed] == [""] * 4
     assert str(studio.folder) not in json.dumps(listed)
 
 

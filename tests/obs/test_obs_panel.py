@@ -334,6 +334,28 @@ def test_broken_pictures_are_marked_with_the_reason_and_cannot_be_chosen(desk: D
     assert [each["enabled"] for each in marked.values()] == [True, False, False]
 
 
+def test_what_will_look_wrong_is_shown_with_the_character(desk: Desk) -> None:
+    desk.open()
+    assert "warning" not in [each["name"] for each in desk.shown()]
+    desk.supervisor.characters = tuple(
+        CharacterEntry(name, name[0], str(desk.folder / name), warning=warning, advice=advice)
+        for name, warning, advice in (
+            (
+                "a.png",
+                "it is doubtful whether that is a face",
+                "use a portrait, or mark it with `prepare --pick a.png`",
+            ),
+            ("b.png", "", ""),
+        )
+    )
+    desk.session._on_change(None)
+    desk.reload()
+    (warning,) = (each for each in desk.shown() if each["name"] == "warning")
+    assert warning["text"] == "It is doubtful whether that is a face. Use a portrait."
+    desk.press("characters")
+    assert {"● 1 a ⚠", "○ 2 b"} <= set(desk.texts())
+
+
 def test_a_name_that_the_locale_cannot_spell_stops_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     def read_size(_path: str) -> None:
         raise UnicodeEncodeError("ascii", "Яна", 0, 3, "ordinal not in range(128)")

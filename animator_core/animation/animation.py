@@ -61,6 +61,8 @@ class Animation:
         less, failure = self._load.rung.description, self.switch.fallback.error
         if failure is not None:
             return f"{failure.message}, so the warp renderer draws for now", failure.remedy
+        if any(trouble := self.switch.pipeline.trouble):
+            return trouble
         if less:
             return f"the computer is too slow just now, so it is animated {less}", _TOO_SLOW_REMEDY
         current = self.switch.renderers.current

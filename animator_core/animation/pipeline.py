@@ -133,6 +133,11 @@ class CharacterPipeline:
         return self.estimator.is_calibrated
 
     @property
+    def trouble(self) -> tuple[str, str]:
+        """Why the face is followed badly and the remedy, or two empty texts; any thread may ask."""
+        return self.estimator.confidence.trouble
+
+    @property
     def is_moving(self) -> bool:
         """Whether the character moves by itself, without new driving frames."""
         return self.estimator.is_moving

@@ -11,6 +11,7 @@ import numpy as np
 from animator_core.arrays import FloatArray
 from animator_core.ipc.face_settings import FaceSettings
 from animator_core.motion.calibration import Calibration
+from animator_core.motion.confidence import Confidence
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.face_state import FaceState, NeutralPose, StateComparison, SteadyFrame, face_state, mirrored
 from animator_core.motion.filters import Ease, OneEuroFilter, resting_cutoff_hz
@@ -35,9 +36,11 @@ class MotionEstimator:
         self.settings = settings or FaceSettings()
         self._calibration = _new_calibration()
         self._frame = SteadyFrame()
+        self.confidence = Confidence()
         self._neutral: NeutralPose | None = None
         self._idle = IdleMotion()
         self._ease = Ease(blend)
+        self._ease.restart(DrivingMotion())
         self._make_filters()
         self.is_calibrated = False
         self.neutral: NeutralPose | None = None
@@ -82,11 +85,15 @@ class MotionEstimator:
         if states:
             self._neutral = _new_calibration().from_beginning(states, [state.captured_ns for state in states])
             self.neutral, self.is_calibrated = self._mirrored(self._neutral), True
+            # A clip begins as it is; live, the first frames of a track are unsettled, and the motion eases in.
+            self._ease.restart()
 
     def follow(self, tracked: TrackedFrame | None, now_ns: int) -> DrivingMotion:
         """Return the motion at ``now_ns``; tracked: a new driving frame, or None for none since the last call."""
-        if tracked is not None and tracked.observation is None:
-            self.face_lost(now_ns)
+        if tracked is not None:
+            self.confidence.observe(tracked, now_ns)
+            if tracked.observation is None:
+                self.face_lost(now_ns)
         return self.update(None if tracked is None else tracked.observation, now_ns)
 
     def update(self, observation: FaceObservation | None, now_ns: int) -> DrivingMotion:
@@ -124,7 +131,7 @@ class MotionEstimator:
             self.has_face = True
             self._reset_filters()
             self._ease.begin(self._now_ns)
-        self._live = self._relative(state)
+        self._live = self.confidence.ease(self._relative(state), self.settings.mirror)
 
     def _state(self, observation: FaceObservation, neutral_shape: FloatArray | None) -> FaceState:
         return face_state(mirrored(observation) if self.settings.mirror else observation, neutral_shape)

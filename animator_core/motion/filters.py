@@ -75,9 +75,9 @@ class Ease(Generic[Value]):
         """Start from the shown value; if none was shown yet, the next target is shown as it is."""
         self._start, self._began_ns = self._shown, now_ns
 
-    def restart(self) -> None:
-        """Forget the shown value."""
-        self._shown = self._start = None
+    def restart(self, shown: Value | None = None) -> None:
+        """Go on from ``shown``; None: from nothing, so that the next target is shown as it is."""
+        self._shown, self._start = shown, None
 
     def __call__(self, target: Value, now_ns: int) -> Value:
         """Return the value to show at ``now_ns`` on the way to ``target``."""

@@ -1,0 +1,173 @@
+"""How far an observed face can be trusted, region by region; what cannot be trusted eases to calm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from animator_core.arrays import FloatArray, UInt8Array
+from animator_core.motion.driving import DrivingMotion
+from animator_core.motion.lip_colour import LipColour, sampled
+from animator_core.motion.regions import POINTS, Region, region_weights, smoothstep
+from animator_core.motion.rotation import rotation_from_vector, vector_from_rotation
+from animator_core.motion.symmetry import steadied
+from animator_core.motion.trust import Trust
+from animator_core.tracking.observation import FaceObservation, TrackedFrame
+
+_SIDES = (234, 454)
+"""Landmarks before the ears: their distance is the face's width, however it is turned."""
+_CLEAR_PIXELS, _TINY_PIXELS, _LOST_PIXELS = 100.0, 50.0, 30.0
+"""Widths of a face: from the first down its motion is calmed, from the second on it is mistrusted."""
+_BRIGHT, _DIM, _BLACK = 40.0, 16.0, 6.0
+"""The same for the level, of 255, of the face's brighter parts."""
+_INSIDE_SHARES = (0.45, 0.1)
+"""Shares of a region's landmarks outside the frame at which it is mistrusted and trusted."""
+_CALM_SECONDS = 0.25
+_GONE_SECONDS = 0.5
+_TOLD_AFTER_SECONDS = 1.0
+_FACE_POINTS = slice(0, 468, 6)
+_FRAME_STEP = 32
+
+NO_TROUBLE = ("", "")
+_TROUBLES: Mapping[str, tuple[str, str]] = {
+    "dark": ("the face is too dark to be followed well", "turn on more light in front of you"),
+    "far": ("the face is too far away to be followed well", "come closer, or zoom the camera in"),
+    "outside": ("part of the face is outside the camera's picture", "move back into the middle of the picture"),
+    "mouth": ("the mouth is hidden, so it rests", "uncover it, and the character speaks again"),
+}
+
+
+class Confidence:
+    """Watches one person's observations, and calms the motion that comes of doubtful ones; used by one thread."""
+
+    def __init__(self) -> None:
+        self._lips = LipColour()
+        self._trust = Trust(len(Region))
+        self._blur = 0.0
+        self._slow: DrivingMotion | None = None
+        self._observed_ns = 0
+        self._eased_ns = 0
+        self._report = TroubleReport()
+
+    @property
+    def trouble(self) -> tuple[str, str]:
+        """Why the face is followed badly and the remedy, or two empty texts; any thread may ask."""
+        return self._report.told
+
+    def is_trusted(self, *regions: Region) -> bool:
+        """Return whether every one of ``regions`` (none: all) is seen well enough to learn from it."""
+        return bool(self._trust.is_trusted[list(regions or Region)].all())
+
+    def observe(self, tracked: TrackedFrame, now_ns: int) -> None:
+        """Take a new driving frame as the tracker gave it, not mirrored."""
+        observation = tracked.observation
+        if observation is None:
+            self._report.note("dark" if tracked.frame is not None and _is_black(tracked.frame) else "", now_ns)
+            return
+        seconds = min(max((observation.captured_ns - self._observed_ns) * 1e-9, 1e-3), 0.2)
+        self._observed_ns = observation.captured_ns
+        width, level = _face_width(observation), _level(tracked.frame, observation)
+        self._blur = float(
+            max(smoothstep(width, _CLEAR_PIXELS, _TINY_PIXELS), smoothstep(level, _BRIGHT, _DIM)),
+        )
+        inside = smoothstep(_outside(observation), *_INSIDE_SHARES)
+        confidence = inside * smoothstep(width, _LOST_PIXELS, _TINY_PIXELS) * smoothstep(level, _BLACK, _DIM)
+        lips = 1.0
+        if tracked.frame is not None and level >= _DIM:
+            lips = self._lips.visibility(tracked.frame, observation.landmarks, observation.captured_ns)
+            confidence[Region.MOUTH] *= lips
+        self._trust.observe(confidence, seconds)
+        self._report.note(self._reason(width=width, level=level, inside=inside), now_ns)
+
+    def _reason(self, *, width: float, level: float, inside: FloatArray) -> str:
+        if level < (_BRIGHT + _DIM) / 2:
+            return "dark"
+        if width < (_CLEAR_PIXELS + _TINY_PIXELS) / 2:
+            return "far"
+        if inside.min() < 1 / 2:
+            return "outside"
+        return "" if self.is_trusted(Region.MOUTH) else "mouth"
+
+    def ease(self, motion: DrivingMotion, is_mirrored: bool) -> DrivingMotion:
+        """Return ``motion`` with its doubtful regions calm and its sides steady.
+
+        is_mirrored: whether its right eye is the person's left.
+        """
+        shares = self._trust.shares
+        if is_mirrored:
+            shares = shares[[Region.HEAD, Region.BROWS, Region.LEFT_EYE, Region.RIGHT_EYE, Region.MOUTH]]
+        motion = steadied(self._slowed(motion, float(1 - shares[Region.HEAD])))
+        if shares.min() >= 1:
+            return motion
+        eyes = shares[[Region.RIGHT_EYE, Region.LEFT_EYE]]
+        return replace(
+            motion,
+            expression=motion.expression * (region_weights() @ shares)[:, None],
+            eye_openness=np.asarray(1 + (motion.eye_openness - 1) * eyes, np.float32),
+            gaze=motion.gaze * eyes[:, None],
+        )
+
+    def _slowed(self, motion: DrivingMotion, head_doubt: float) -> DrivingMotion:
+        """Return ``motion`` smoothed as far as noise asks for it."""
+        seconds = min(max((motion.captured_ns - self._eased_ns) * 1e-9, 1e-3), 0.2)
+        self._eased_ns = motion.captured_ns
+        slow = self._slow
+        if slow is not None and (self._blur > 0 or head_doubt > 0):
+            face, head = (1 / (1 + _CALM_SECONDS * each / seconds) for each in (self._blur, head_doubt))
+            turn = vector_from_rotation(motion.rotation @ slow.rotation.T)
+            motion = replace(
+                motion,
+                rotation=rotation_from_vector(turn * head) @ slow.rotation,
+                translation=_towards(slow.translation, motion.translation, head),
+                scale=slow.scale + (motion.scale - slow.scale) * head,
+                expression=_towards(slow.expression, motion.expression, face),
+                gaze=_towards(slow.gaze, motion.gaze, face),
+            )
+        self._slow = motion
+        return motion
+
+
+class TroubleReport:
+    """Tells a trouble once it has held for a second, until it has been over for half of one."""
+
+    def __init__(self) -> None:
+        self.told = NO_TROUBLE
+        self._reason = ""
+        self._since_ns = 0
+
+    def note(self, reason: str, now_ns: int) -> None:
+        """Take the present reason, "" for none; see `_TROUBLES`."""
+        if reason != self._reason:
+            self._reason, self._since_ns = reason, now_ns
+        seconds = (now_ns - self._since_ns) * 1e-9
+        if seconds >= (_TOLD_AFTER_SECONDS if reason else _GONE_SECONDS):
+            self.told = _TROUBLES.get(reason, NO_TROUBLE)
+
+
+def _towards(start: FloatArray, end: FloatArray, share: float) -> FloatArray:
+    return np.asarray(start + (end - start) * np.float32(share), np.float32)
+
+
+def _face_width(observation: FaceObservation) -> float:
+    return float(np.linalg.norm(np.subtract(*observation.landmarks[list(_SIDES)])))
+
+
+def _level(frame: UInt8Array | None, observation: FaceObservation) -> float:
+    """Return the level, 0 to 255, that a quarter of the face's points exceed; 255 without a frame."""
+    if frame is None:
+        return 255.0
+    points = observation.landmarks[_FACE_POINTS, :2]
+    return float(np.percentile(sampled(frame, points).max(1), 75))
+
+
+def _is_black(frame: UInt8Array) -> bool:
+    return float(np.percentile(frame[::_FRAME_STEP, ::_FRAME_STEP].max(2), 75)) < _BRIGHT
+
+
+def _outside(observation: FaceObservation) -> FloatArray:
+    """Return the share of each region's landmarks outside the frame, (5,)."""
+    x, y = observation.landmarks[:, 0], observation.landmarks[:, 1]
+    out = (x < 0) | (y < 0) | (x >= observation.frame_width) | (y >= observation.frame_height)
+    return np.array([out[list(POINTS[region])].mean() for region in Region], np.float32)

@@ -12,6 +12,7 @@ from animator_core.motion.rotation import rotation_from_euler
 from animator_core.rendering.srgb import premultiplied_bgra
 from animator_core.tracking.face_model import FACE_OVAL, face_model
 from animator_core.warp import matte
+from animator_core.warp.head import moved_pose
 from animator_core.warp.layers import Layers, separate
 from animator_core.warp.renderer import WarpRenderer
 
@@ -74,6 +75,34 @@ def renderer_of(picture: np.ndarray, landmarks: np.ndarray) -> WarpRenderer:
 def layers_of_portrait() -> Layers:
     picture, landmarks, _ = portrait()
     return separate(picture, landmarks, FACE)
+
+
+def cut_by_the_upper_edge(monkeypatch: pytest.MonkeyPatch) -> tuple[WarpRenderer, np.ndarray]:
+    """Return a renderer of a portrait whose hair the picture's upper edge cuts, and the landmarks."""
+    picture, landmarks, truth = portrait(top=55)
+    assert truth[0].any()
+    monkeypatch.setattr(matte, "person_probability", lambda _: cv2.GaussianBlur(truth, (0, 0), 3))
+    return renderer_of(picture, landmarks), landmarks
+
+
+def plate_of(renderer: WarpRenderer) -> np.ndarray:
+    assert renderer._puppet is not None
+    plate = renderer._puppet._canvas._plate
+    assert plate is not None
+    return plate.view(np.uint8).reshape(SIDE, SIDE, 4)
+
+
+def fall_of(renderer: WarpRenderer, motion: DrivingMotion) -> int:
+    """Return the rows by which a motion moves the head down."""
+    puppet = renderer._puppet
+    assert puppet is not None
+    moved = moved_pose(puppet._pose, motion, puppet._head_grid.limits)
+    return round(float(moved.translation[1] - puppet._pose.translation[1]))
+
+
+def person_width(row: np.ndarray, background: np.ndarray) -> int:
+    """Return the width of what differs from the background in a row, (W, 4) uint8 each."""
+    return int((np.abs(row[:, :3].astype(int) - background[:, :3]).max(1) > 25).sum())
 
 
 def over_plate(layers: Layers) -> np.ndarray:
@@ -190,3 +219,40 @@ def test_a_cut_out_keeps_its_own_alpha_and_nothing_is_behind_it() -> None:
     layers = separate(picture, landmarks, FACE)
     assert layers.plate is None
     np.testing.assert_array_equal(layers.person, premultiplied_bgra(picture))
+
+
+def test_hair_leaves_the_picture_in_its_own_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    renderer, _ = cut_by_the_upper_edge(monkeypatch)
+    plate = plate_of(renderer)
+    rest = renderer.render(DrivingMotion()).copy()
+    motion = DrivingMotion(translation=np.array([0, -0.3], np.float32))
+    frame = renderer.render(motion)
+    rise = -fall_of(renderer, motion)
+    assert rise > 0.1 * FACE
+    for y in (2, 10, 20):
+        assert person_width(frame[y], plate[y]) == pytest.approx(person_width(rest[y + rise], plate[y + rise]), abs=4)
+
+
+def test_cut_hair_goes_on_beyond_the_edge_and_ends_in_an_arc(monkeypatch: pytest.MonkeyPatch) -> None:
+    renderer, landmarks = cut_by_the_upper_edge(monkeypatch)
+    plate = plate_of(renderer)
+    rest = person_width(renderer.render(DrivingMotion())[0], plate[0])
+    motion = DrivingMotion(translation=np.array([0, 0.3], np.float32))
+    frame = renderer.render(motion)
+    fall = fall_of(renderer, motion)
+    widths = [person_width(frame[y], plate[y]) for y in range(fall)]
+    assert widths[-1] == pytest.approx(rest, abs=6)
+    assert (np.diff(widths) >= -2).all()
+    assert widths[0] < 0.93 * rest
+    hair = frame[fall - 6 : fall, int(landmarks[0, 0]), 2::-1].astype(int)
+    assert np.abs(hair - HAIR).max() < 20
+
+
+def test_a_lifted_body_shows_no_gap_at_the_lower_edge() -> None:
+    picture, landmarks, truth = portrait()
+    picture[..., 3] = np.rint(255 * truth)
+    frame = renderer_of(picture, landmarks).render(
+        DrivingMotion(breath=1.0, translation=np.array([0, -0.3], np.float32))
+    )
+    body = (truth[-1] > 0.99).nonzero()[0]
+    assert (frame[-1, body[8:-8], 3] == 255).all()

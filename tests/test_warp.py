@@ -15,8 +15,9 @@ from animator_core.rendering.srgb import premultiplied_bgra
 from animator_core.tracking.face_model import INNER_LIPS, LEFT_EYE, RIGHT_EYE, face_model
 from animator_core.tracking.pose import HeadPose, with_true_depth
 from animator_core.warp.backward_map import EMPTY, CellMap, grid_triangles, map_triangles
+from animator_core.warp.extension import bordered
 from animator_core.warp.head import HeadLimits, moved_pose, soft_limit
-from animator_core.warp.painting import PAINT, bordered, paint_cells
+from animator_core.warp.painting import PAINT, paint_cells
 from animator_core.warp.renderer import WarpRenderer, _Puppet
 
 SIDE = 320
@@ -319,7 +320,7 @@ def test_cells_mix_pixels_as_cv2_remap_does_bit_for_bit() -> None:
     orders = np.full((places.shape[1] - 1, places.shape[2] - 1), PAINT, np.uint8)
     frame = np.zeros((height, width), np.uint32)
     nothing = np.empty((0, 0), np.float32)
-    paint_cells(frame, bordered(picture), nothing, nothing, 0, 0, places, side, orders, 0, len(orders))
+    paint_cells(frame, bordered(picture), 1, nothing, nothing, 0, 0, places, side, orders, 0, len(orders))
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
     maps = [(3.1 + 0.9 * x - 0.25 * y).astype(np.float32), (12.7 + 0.125 * x + 1.05 * y).astype(np.float32)]
     expected = cv2.remap(picture, *maps, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)

@@ -19,8 +19,8 @@ Triangle = tuple[Scalar, Scalar, Scalar, Scalar, Scalar, Scalar]
 _MAX_BEND = 1.0
 """Second difference at a corner, in pixels, above which the cells around it are drawn as triangles. The error of
 interpolation inside a cell is at most about a quarter of it."""
-EMPTY = -8.0
-"""The value of map pixels that show nothing."""
+EMPTY = -16384.0
+"""The value of map pixels that show nothing: beyond any extension of a picture."""
 _EDGE = 1e-3
 """How far outside a triangle a pixel's centre still counts as inside, so that no seam stays open."""
 _FLAT = 2e-3

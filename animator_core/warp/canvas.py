@@ -8,13 +8,14 @@ import cv2
 import numba
 import numpy as np
 
-from animator_core.arrays import AnyArray, BoolArray, DoubleArray, FloatArray, IntArray, UInt8Array
+from animator_core.arrays import AnyArray, BoolArray, DoubleArray, FloatArray, IntArray, UInt8Array, UInt32Array
 from animator_core.rendering.bands import equal_bands, in_bands
 from animator_core.rendering.compiling import compiled
 from animator_core.warp.backward_map import CellMap, map_triangles
+from animator_core.warp.extension import bordered
 from animator_core.warp.head import HeadGrid
 from animator_core.warp.layers import Layers, lay_over
-from animator_core.warp.painting import CLEAR, KEEP, MAP, PAINT, bordered, paint_cells, paint_map
+from animator_core.warp.painting import CLEAR, KEEP, MAP, PAINT, paint_cells, paint_map
 
 _MARGIN = 8
 """Pixels around the face's points that belong to its window: the reach of the soft edges of mouth and eyes."""
@@ -44,14 +45,15 @@ class WarpCanvas:
         """landmarks: (478, 2) float32 pixels of the picture. weight: (478,) float32, see
         `backward_map.map_triangles`."""
         height, width = layers.person.shape[:2]
-        self._texture = bordered(layers.person)
+        self._texture = bordered(layers.person, layers.margin, head_grid.face_size)
+        self._border = layers.margin + 1
         self._plate = None if layers.plate is None else layers.plate.view(np.uint32)[..., 0]
         self._cells = CellMap(head_grid, (height, width))
         self._landmarks, self._weight = landmarks, weight
         self._actions = np.empty(self._cells.shape, np.uint8)
         self._state = np.full(self._cells.shape, CLEAR, np.uint8)
         self._painted = np.zeros((*self._cells.shape, 2, 4), np.float32)
-        self._shown_before = _shown_before(layers.person, self._cells.side)
+        self._shown_before = _shown_before(self._texture[1:-1, 1:-1], self._cells.side)
         self._frame = np.zeros((height, width), np.uint32) if self._plate is None else self._plate.copy()
         self._maps = np.empty((2, 0), np.float32)
         self._pixels = self._frame.view(np.uint8).reshape(height, width, 4)
@@ -73,16 +75,27 @@ class WarpCanvas:
         corner = np.array([window.left, window.top], np.float32)
         curved = cells.curved_mesh(corner)
         face = points - corner, self._landmarks, self._weight, face_triangles
+        texture = self._texture, self._border
         map_x, map_y, at = window.map_x, window.map_y, (window.left, window.top)
 
         def paint_rows(begin: int, end: int) -> None:
             first, last = (min(max(row * cells.side - window.top, 0), len(map_x)) for row in (begin, end))
             paint_cells(
-                self._frame, self._texture, map_x, map_y, *at, cells.places, cells.side, self._actions, begin, end
+                self._frame,
+                self._texture,
+                self._border,
+                map_x,
+                map_y,
+                *at,
+                cells.places,
+                cells.side,
+                self._actions,
+                begin,
+                end,
             )
             map_triangles(map_x, map_y, *curved, first, last)
             map_triangles(map_x, map_y, *face, first, last)
-            paint_map(self._frame, self._texture, map_x, map_y, *at, first, last)
+            paint_map(self._frame, *texture, map_x, map_y, *at, first, last)
             if self._plate is not None:
                 lay_over(self._frame, self._plate, self._actions, cells.side, begin, end)
 
@@ -110,41 +123,48 @@ class WarpCanvas:
         in_window = np.zeros(self._actions.shape, np.bool_)
         first_row, first_column = window.top // side, window.left // side
         in_window[first_row : first_row + rows, first_column : first_column + columns] = True
-        plan_cells(self._actions, self._state, self._painted, self._cells.places, self._shown_before, side, in_window)
+        plan_cells(
+            self._actions, self._state, self._painted, self._cells.places, self._shown_before, side, self._border - 1,
+            in_window,
+        )  # fmt: skip
 
 
-def _shown_before(texture: UInt8Array, side: int) -> IntArray:
+def _shown_before(texture: UInt32Array, side: int) -> IntArray:
     """Return (rows + 1, columns + 1) int32, the integral image of the picture's squares that are not transparent."""
-    shows = texture.view(np.uint32)[..., 0] != 0
+    shows = texture != 0
     rows, columns = (np.arange(0, size, side) for size in shows.shape)
     squares = np.logical_or.reduceat(np.logical_or.reduceat(shows, rows, 0), columns, 1)
     return np.pad(squares.cumsum(0).cumsum(1), ((1, 0), (1, 0))).astype(np.int32)
 
 
 @numba.njit(error_model="numpy")
-def _range(places: FloatArray, row: int, column: int, inverse_side: np.float32, most: int) -> tuple[int, int]:
-    """Return the half-open range of the picture's squares that a cell shows along one axis."""
+def _range(
+    places: FloatArray, row: int, column: int, inverse_side: np.float32, most: int, margin: int
+) -> tuple[int, int]:
+    """Return the half-open range of the extended picture's squares that a cell shows along one axis."""
     one, other, third, fourth = (
         places[row, column], places[row, column + 1], places[row + 1, column], places[row + 1, column + 1],
     )  # fmt: skip
     # Interpolation reads one pixel more on each side.
-    low, high = min(min(one, other), min(third, fourth)) - 2, max(max(one, other), max(third, fourth)) + 2
+    low = min(min(one, other), min(third, fourth)) - 2 + margin
+    high = max(max(one, other), max(third, fourth)) + 2 + margin
     return min(max(int(low * inverse_side), 0), most), min(max(int(high * inverse_side) + 1, 0), most)
 
 
 @numba.njit(error_model="numpy")
-def _shows(places: FloatArray, row: int, column: int, shown_before: IntArray, side: int) -> bool:
+def _shows(places: FloatArray, row: int, column: int, shown_before: IntArray, side: int, margin: int) -> bool:
     """Return whether a cell shows any square of the picture that is not transparent."""
     inverse = np.float32(1) / np.float32(side)
-    left, right = _range(places[0], row, column, inverse, shown_before.shape[1] - 1)
-    top, bottom = _range(places[1], row, column, inverse, shown_before.shape[0] - 1)
+    left, right = _range(places[0], row, column, inverse, shown_before.shape[1] - 1, margin)
+    top, bottom = _range(places[1], row, column, inverse, shown_before.shape[0] - 1, margin)
     above, below = shown_before[top], shown_before[bottom]
     count: int = below[right] - above[right] - below[left] + above[left]
     return count > 0
 
 
 @compiled(
-    "void(uint8[:,::1], uint8[:,::1], float32[:,:,:,::1], float32[:,:,::1], int32[:,::1], int64, boolean[:,::1])",
+    "void(uint8[:,::1], uint8[:,::1], float32[:,:,:,::1], float32[:,:,::1], int32[:,::1], int64, int64, "
+    "boolean[:,::1])",
     nogil=True,
     error_model="numpy",
 )
@@ -155,6 +175,7 @@ def plan_cells(
     places: FloatArray,
     shown_before: IntArray,
     side: int,
+    margin: int,
     in_window: BoolArray,
 ) -> None:
     """Choose the action of each cell for `painting.paint_cells`, and record the frame's new content.
@@ -162,7 +183,8 @@ def plan_cells(
     actions: (rows, columns) uint8, written. state: (rows, columns) uint8, the last action other than KEEP, and
     painted: (rows, columns, 2, 4) float32, the places it used; both are updated. places: as in `find_curved`.
     shown_before: (R + 1, C + 1) int32, an integral image: the number of squares of the picture, ``side`` pixels
-    each, above and left that are not transparent. in_window: (rows, columns) bool, painted through the map.
+    each, above and left that are not transparent. margin: pixels by which that picture is extended. in_window: (rows,
+    columns) bool, painted through the map.
     """
     for row in range(actions.shape[0]):
         for column in range(actions.shape[1]):
@@ -173,7 +195,7 @@ def plan_cells(
                     place = places[axis, row + corner // 2, column + corner % 2]
                     is_same = is_same and place == painted[row, column, axis, corner]
             if not in_window[row, column]:
-                action = PAINT if is_same or _shows(places, row, column, shown_before, side) else CLEAR
+                action = PAINT if is_same or _shows(places, row, column, shown_before, side, margin) else CLEAR
                 if is_same or action == CLEAR == was:
                     actions[row, column] = KEEP
                     continue

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from animator_core.arrays import DoubleArray, FloatArray, UInt8Array
+from animator_core.arrays import DoubleArray, FloatArray
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.rotation import euler_angles, rotation_from_euler
 from animator_core.tracking.face_model import CHIN, FACE_OVAL
 from animator_core.tracking.pose import HeadPose
+from animator_core.warp.layers import Layers
 
 _MOST_YAW, _MOST_PITCH, _MOST_ROLL = 34.0, 26.0, 32.0
 _MOST_SHIFT = 0.3
@@ -24,6 +25,9 @@ _RIGID_ABOVE, _RIGID_ASIDE, _RIGID_BELOW = 0.42, 0.25, 0.02
 _FADE_ABOVE, _FADE_ASIDE, _FADE_BELOW = 0.55, 0.75, 0.8
 _OVAL_REACH = 0.16
 _BREATH_LIFT = 0.012
+_ROOM_WITH_HAIR, _LEAST_ROOM_WITH_HAIR = 0.55, 0.06
+_ROOM_OF_FACE, _LEAST_ROOM_OF_FACE = 0.9, 0.15
+"""The largest shift as a share of the room around the face, and in face sizes if there is hardly any room."""
 
 
 @dataclass(frozen=True)
@@ -74,23 +78,27 @@ def _one_sided(turn: float, own: float, most: float) -> float:
 class HeadGrid:
     """A deformation grid over one character's picture.
 
-    nodes: (rows * columns, 2) float32 pixels, row by row. limits: the room for head motion.
+    nodes: (rows * columns, 2) float32 pixels, row by row. limits: the room for head motion. face_size: pixels of a
+    face unit.
     """
 
-    def __init__(self, alpha: UInt8Array, landmarks: FloatArray, shape: FloatArray, pose: HeadPose) -> None:
-        """alpha: (H, W) uint8. landmarks: (478, 3) pixels. shape: the same in face units. pose: the picture's own."""
-        height, width = alpha.shape
+    def __init__(self, layers: Layers, landmarks: FloatArray, shape: FloatArray, pose: HeadPose) -> None:
+        """landmarks: (478, 3) pixels. shape: the same in face units. pose: the picture's own."""
+        height, width = layers.person.shape[:2]
         step = max(width, height) / _GRID_CELLS
         columns, rows = max(2, round(width / step) + 1), max(2, round(height / step) + 1)
         x, y = np.meshgrid(np.linspace(0, width - 1, columns), np.linspace(0, height - 1, rows))
         self.nodes = np.stack([x.ravel(), y.ravel()], 1).astype(np.float32)
         self.rows, self.columns = rows, columns
-        self._pose = pose
+        self._pose, self.face_size = pose, pose.scale
         self._landmarks = landmarks
         oval = np.array(FACE_OVAL)
         outside = _distance_outside(self.nodes, landmarks[oval, :2]) / pose.scale
         below = self._share_below(landmarks)
-        self._follow = _follow(outside, below) * _border_hold(alpha, self.nodes, pose.scale)
+        # Only a picture that is all person, background included, has edges that must stay where they are.
+        size = None if layers.is_separate else (height, width)
+        hold = np.ones(len(self.nodes)) if size is None else _border_hold(self.nodes, size, pose.scale)
+        self._follow = (_follow(outside, below) * hold).astype(np.float32)
         depth = _depth(self.nodes, landmarks, outside=outside, pose=pose)
         self._shape = pose.to_head(np.column_stack([self.nodes, depth]))
         offset = np.linalg.norm(self.nodes[:, None] - landmarks[None, oval, :2], axis=2) / pose.scale
@@ -100,10 +108,10 @@ class HeadGrid:
         self._oval_weights = (near * (reach * self._follow)[:, None]).astype(np.float32)
         self._oval_shape = shape[oval]
         self._oval = oval
-        chest = np.clip((self._shape[:, 1] - shape[CHIN, 1]) / 0.5, 0, 1) * _border_hold(alpha, self.nodes, pose.scale)
+        chest = np.clip((self._shape[:, 1] - shape[CHIN, 1]) / 0.5, 0, 1) * hold
         self._breath = (chest * _BREATH_LIFT * pose.scale).astype(np.float32)
-        self._low, self._high = _bounds(alpha, self.nodes)
-        self.limits = _limits(alpha, landmarks, pose.scale)
+        self._bounds = None if size is None else _bounds(self.nodes, size)
+        self.limits = _limits(landmarks, (height, width), pose.scale, may_leave=layers.is_separate)
 
     def moved(self, pose: HeadPose, bent: FloatArray, motion: DrivingMotion) -> FloatArray:
         """Return the moved nodes, (N, 2) float32 pixels, for a head in ``pose``.
@@ -114,8 +122,9 @@ class HeadGrid:
         rigid = pose.to_frame(self._shape + expression)[:, :2]
         moved = self.nodes + self._follow[:, None] * (rigid - self.nodes)
         moved[:, 1] -= self._breath * motion.breath
-        clipped: FloatArray = np.clip(moved, self._low, self._high, dtype=np.float32)
-        return clipped
+        if self._bounds is not None:
+            moved = np.clip(moved, *self._bounds)
+        return np.asarray(moved, np.float32)
 
     def _share_below(self, landmarks: FloatArray) -> DoubleArray:
         """Return (N,) in [-1, 1], the direction of each node from the face: 1 straight below, -1 straight above."""
@@ -153,37 +162,33 @@ def _depth(nodes: FloatArray, landmarks: FloatArray, outside: DoubleArray, pose:
     return np.asarray(face + (np.maximum(skull, face) - face) * share * share * (3 - 2 * share))
 
 
-def _border_hold(alpha: UInt8Array, nodes: FloatArray, face_size: float) -> DoubleArray:
-    """Return (N,) in [0, 1]: 0 on the picture's edges that are not transparent, so that they stay in place."""
-    height, width = alpha.shape
-    margin = 0.45 * face_size
+def _border_hold(nodes: FloatArray, size: tuple[int, int], face_size: float) -> DoubleArray:
+    """Return (N,) in [0, 1]: 0 on the picture's edges, so that they stay in place. size: (H, W) pixels."""
+    height, width = size
+    reach = min(0.45 * face_size, max(size) / 4)
     hold = np.ones(len(nodes))
-    for edge, distance in (
-        (alpha[:, 0], nodes[:, 0]),
-        (alpha[:, -1], width - 1 - nodes[:, 0]),
-        (alpha[0], nodes[:, 1]),
-        (alpha[-1], height - 1 - nodes[:, 1]),
-    ):
-        if edge.max() > 8:
-            share = np.clip(distance / min(margin, max(width, height) / 4), 0, 1)
-            # Flat at the edge: a node never moves further than its distance, and so never crosses the edge.
-            hold *= share * share * (3 - 2 * share)
+    for distance in (nodes[:, 0], width - 1 - nodes[:, 0], nodes[:, 1], height - 1 - nodes[:, 1]):
+        share = np.clip(distance / reach, 0, 1)
+        # Flat at the edge: a node never moves further than its distance, and so never crosses the edge.
+        hold *= share * share * (3 - 2 * share)
     return hold
 
 
-def _bounds(alpha: UInt8Array, nodes: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the nodes' lower and upper bounds, (N, 2) float32: inside every edge that is not transparent."""
-    height, width = alpha.shape
-    low = np.where([alpha[:, 0].max() > 8, alpha[0].max() > 8], np.minimum(nodes, 1), -np.inf)
-    last = np.array([width - 1, height - 1])
-    high = np.where([alpha[:, -1].max() > 8, alpha[-1].max() > 8], np.maximum(nodes, last - 1), np.inf)
-    return low.astype(np.float32), high.astype(np.float32)
+def _bounds(nodes: FloatArray, size: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
+    """Return the nodes' lower and upper bounds, (N, 2) float32: inside the picture's edges. size: (H, W) pixels."""
+    last = np.array([size[1] - 1, size[0] - 1], np.float32)
+    return np.minimum(nodes, 1), np.maximum(nodes, last - 1)
 
 
-def _limits(alpha: UInt8Array, landmarks: FloatArray, face_size: float) -> HeadLimits:
-    """Return the room between the face and the picture's edges, less the share that the hair needs."""
-    height, width = alpha.shape
+def _limits(landmarks: FloatArray, size: tuple[int, int], face_size: float, may_leave: bool) -> HeadLimits:
+    """Return the room between the face and the picture's edges.
+
+    Less the share that the hair needs, unless hair ``may_leave`` the picture. size: (H, W) pixels.
+    """
+    height, width = size
     low, high = landmarks[:468, :2].min(0), landmarks[:468, :2].max(0)
-    room = [low[0], width - high[0], low[1] - 0.15 * face_size, height - high[1]]
-    left, right, up, down = (float(np.clip(each / face_size * 0.55, 0.06, 1.0)) for each in room)
+    forehead = 0.0 if may_leave else 0.15 * face_size
+    share, least = (_ROOM_OF_FACE, _LEAST_ROOM_OF_FACE) if may_leave else (_ROOM_WITH_HAIR, _LEAST_ROOM_WITH_HAIR)
+    room = [low[0], width - high[0], low[1] - forehead, height - high[1]]
+    left, right, up, down = (float(np.clip(each / face_size * share, least, 1.0)) for each in room)
     return HeadLimits(left=left, right=right, up=up, down=down)

@@ -10,6 +10,7 @@ import numpy as np
 from animator_core.arrays import AnyArray, FloatArray, UInt8Array
 from animator_core.rendering.compiling import compiled
 from animator_core.rendering.srgb import premultiplied_bgra
+from animator_core.warp.extension import reach
 from animator_core.warp.matte import person_matte
 from animator_core.warp.painting import KEEP
 
@@ -27,10 +28,17 @@ _MOST_TEXTURE = 3.0
 
 @dataclass(frozen=True)
 class Layers:
-    """person: (H, W, 4) uint8 premultiplied BGRA. plate: (H, W, 4) uint8 opaque BGRA, or None behind a cut-out."""
+    """The two layers of a picture.
+
+    person: (H, W, 4) uint8 premultiplied BGRA. plate: (H, W, 4) uint8 opaque BGRA, or None if nothing is behind it.
+    margin: pixels by which the person is to be continued beyond the picture's edges. is_separate: False if the
+    "person" is a whole picture, background included, whose edges must stay where they are.
+    """
 
     person: UInt8Array
     plate: UInt8Array | None
+    margin: int = 0
+    is_separate: bool = True
 
 
 def separate(picture: UInt8Array, landmarks: FloatArray, face_size: float) -> Layers:
@@ -40,15 +48,15 @@ def separate(picture: UInt8Array, landmarks: FloatArray, face_size: float) -> La
     """
     texture = premultiplied_bgra(picture)
     if (picture[..., 3] < 255).any():
-        return Layers(texture, None)
+        return Layers(texture, None, margin=reach(texture, face_size))
     matte = person_matte(np.ascontiguousarray(picture[..., :3]), landmarks, face_size)
     if matte is None:
-        return Layers(texture, None)
+        return Layers(texture, None, is_separate=False)
     colours = np.ascontiguousarray(texture[..., :3])
     plate = _plate(colours, matte, face_size)
-    return Layers(
-        _person(colours, matte, plate=plate, face_size=face_size), np.dstack([plate, np.full_like(plate[..., :1], 255)])
-    )
+    person = _person(colours, matte, plate=plate, face_size=face_size)
+    opaque = np.dstack([plate, np.full_like(plate[..., :1], 255)])
+    return Layers(person, opaque, margin=reach(person, face_size))
 
 
 def _disc(radius: float) -> UInt8Array:

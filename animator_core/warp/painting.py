@@ -38,16 +38,6 @@ _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 _F32 = ir.FloatType()
 
 
-def bordered(texture: UInt8Array) -> UInt32Array:
-    """Return a picture, (H, W, 4) uint8, as the kernels take it: (H + 2, W + 2) uint32, its edges replicated.
-
-    So interpolation just beyond an edge gives the edge. The very first pixel is transparent.
-    """
-    pixels: UInt32Array = np.pad(texture.view(np.uint32)[..., 0], 1, "edge")
-    pixels[0, 0] = 0
-    return pixels
-
-
 def _constant(kind: ir.Type, values: Iterable[float]) -> ir.Constant:
     listed = list(values)
     return ir.Constant(ir.VectorType(kind, len(listed)), listed)
@@ -149,21 +139,21 @@ def _along_row(count: int) -> Any:
 def _through_map(count: int) -> Any:
     @intrinsic
     def paint(
-        typing: Any, out: Any, at: Any, texture: Any, pitch: Any, rows: Any, map_x: Any, map_y: Any, m: Any
+        typing: Any, out: Any, at: Any, texture: Any, pitch: Any, rows: Any, border: Any, map_x: Any, map_y: Any, m: Any
     ) -> Any:
         """Paint pixels from ``at`` on, with the map's places from ``m`` on."""
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            frame, at, picture, pitch, rows, map_x, map_y, m = arguments
+            frame, at, picture, pitch, rows, border, map_x, map_y, m = arguments
             floats, whole = (ir.VectorType(kind, count) for kind in (_F32, _I32))
             is_inside, places = None, []
-            for index, name, size in ((5, map_x, pitch), (6, map_y, rows)):
+            # In 32nds, plus the border and 32 pixels more: truncation rounds positive numbers down.
+            offset = builder.fadd(builder.fmul(border, ir.Constant(_F32, 32.0)), ir.Constant(_F32, 32 * 32 + 0.5))
+            for index, name, size in ((6, map_x, pitch), (7, map_y, rows)):
                 start = builder.gep(_data(context, builder, kind=signature.args[index], array=name), [m])
                 place = builder.load(builder.bitcast(start, floats.as_pointer()), align=4)
-                # In 32nds, plus one pixel for the border and 32 more: truncation rounds positive numbers down.
-                place = builder.fadd(
-                    builder.fmul(place, _constant(_F32, [32.0] * count)), _constant(_F32, [33 * 32 + 0.5] * count)
-                )
+                place = builder.fmul(place, _constant(_F32, [32.0] * count))
+                place = builder.fadd(place, _everywhere(builder, offset, count))
                 place = builder.sub(builder.fptosi(place, whole), _constant(_I32, [32 * 32] * count))
                 most = builder.shl(builder.sub(size, ir.Constant(_I32, 1)), ir.Constant(_I32, 5))
                 is_within = builder.icmp_unsigned("<", place, _everywhere(builder, most, count))
@@ -177,7 +167,7 @@ def _through_map(count: int) -> Any:
             return context.get_dummy_value()
 
         i, k = types.int32, types.int64
-        return types.void(out, k, texture, i, i, map_x, map_y, k), generate
+        return types.void(out, k, texture, i, i, types.float32, map_x, map_y, k), generate
 
     return paint
 
@@ -187,9 +177,9 @@ _map_one, _map_four = _through_map(1), _through_map(_AT_ONCE)
 
 
 @numba.njit(error_model="numpy")
-def _place(value: Scalar) -> np.int64:
-    """Return a place in the picture for `_paint_row`: plus one for the border, and half a 32nd for rounding."""
-    return np.int64(np.int64((value + 1.0) * _ONE) + _HALF_STEP)
+def _place(value: Scalar, border: int) -> np.int64:
+    """Return a place in the picture for `_paint_row`: in the bordered one, plus half a 32nd for rounding."""
+    return np.int64(np.int64((value + border) * _ONE) + _HALF_STEP)
 
 
 @numba.njit(error_model="numpy")
@@ -250,19 +240,19 @@ def _sheet(places: FloatArray, row: int, column: int, side: int) -> tuple[Scalar
 
 
 @numba.njit(error_model="numpy")
-def _is_within(places: FloatArray, row: int, column: int, most: int) -> bool:
-    """Return whether a cell's places are all in the picture and near to each other."""
+def _is_within(places: FloatArray, row: int, column: int, size: int, border: int) -> bool:
+    """Return whether a cell's places are all in the bordered picture and near to each other."""
     low = min(
         min(places[row, column], places[row, column + 1]), min(places[row + 1, column], places[row + 1, column + 1])
     )
     high = max(
         max(places[row, column], places[row, column + 1]), max(places[row + 1, column], places[row + 1, column + 1])
     )
-    return bool(low > -0.9 and high < most - 0.1 and high - low < _MOST_SPAN)
+    return bool(low > 0.1 - border and high < size - border - 1.1 and high - low < _MOST_SPAN)
 
 
 @compiled(
-    "void(uint32[:,::1], uint32[:,::1], float32[:,::1], float32[:,::1], int64, int64, float32[:,:,::1], "
+    "void(uint32[:,::1], uint32[:,::1], int64, float32[:,::1], float32[:,::1], int64, int64, float32[:,:,::1], "
     "int64, uint8[:,::1], int64, int64)",
     nogil=True,
     error_model="numpy",
@@ -270,6 +260,7 @@ def _is_within(places: FloatArray, row: int, column: int, most: int) -> bool:
 def paint_cells(
     frame: UInt32Array,
     texture: UInt32Array,
+    border: int,
     map_x: FloatArray,
     map_y: FloatArray,
     left: int,
@@ -282,10 +273,11 @@ def paint_cells(
 ) -> None:
     """Paint square cells of the frame, interpolating the picture's places between their corners.
 
-    frame: (H, W) uint32 BGRA. texture: see `bordered`. map_x, map_y: (h, w) float32, a window's map; its top left
-    corner is at (left, top) of the frame, a cell's corner. places: (2, rows + 1, columns + 1) float32, x and y of the
-    picture at the cells' corners. side: of a cell in pixels. actions: (rows, columns) uint8: KEEP the cell, CLEAR it,
-    PAINT it into the frame, or write its places into the MAP. Only rows of cells in [row_begin, row_end) are written.
+    frame: (H, W) uint32 BGRA. texture: see `extension.bordered`, with a border of so many pixels. map_x, map_y: (h, w)
+    float32, a window's map; its top left corner is at (left, top) of the frame, a cell's corner. places: (2, rows + 1,
+    columns + 1) float32, x and y of the picture at the cells' corners. side: of a cell in pixels. actions: (rows,
+    columns) uint8: KEEP the cell, CLEAR it, PAINT it into the frame, or write its places into the MAP. Only rows of
+    cells in [row_begin, row_end) are written.
     """
     height, width, pitch = frame.shape[0], frame.shape[1], texture.shape[1]
     out, pixels = frame.reshape(frame.size), texture.reshape(texture.size)
@@ -314,9 +306,10 @@ def paint_cells(
                         line_x[np.uint64(column * side - left + x)] = start_x + np.float32(np.int32(x)) * step_x
                         line_y[np.uint64(column * side - left + x)] = start_y + np.float32(np.int32(x)) * step_y
                 continue
-            is_easy = _is_within(places[0], row, column, width) and _is_within(places[1], row, column, height)
+            is_easy = _is_within(places[0], row, column, pitch, border)
+            is_easy = is_easy and _is_within(places[1], row, column, texture.shape[0], border)
             for y in range(rows):
-                at_u, at_v = _place(u + y * u_down), _place(v + y * v_down)
+                at_u, at_v = _place(u + y * u_down, border), _place(v + y * v_down, border)
                 u_step, v_step = np.int64((u_across + y * u_both) * _ONE), np.int64((v_across + y * v_both) * _ONE)
                 if is_easy:
                     _paint_row(out, at + y * width, count, pixels, pitch, at_u, at_v, u_step, v_step)
@@ -327,13 +320,14 @@ def paint_cells(
 
 
 @compiled(
-    "void(uint32[:,::1], uint32[:,::1], float32[:,::1], float32[:,::1], int64, int64, int64, int64)",
+    "void(uint32[:,::1], uint32[:,::1], int64, float32[:,::1], float32[:,::1], int64, int64, int64, int64)",
     nogil=True,
     error_model="numpy",
 )
 def paint_map(
     frame: UInt32Array,
     texture: UInt32Array,
+    border: int,
     map_x: FloatArray,
     map_y: FloatArray,
     left: int,
@@ -345,10 +339,11 @@ def paint_map(
     width, columns = frame.shape[1], map_x.shape[1]
     pitch, rows = np.int32(texture.shape[1]), np.int32(texture.shape[0])
     out, pixels = frame.reshape(frame.size), texture.reshape(texture.size)
+    more = np.float32(border)
     places_x, places_y = map_x.reshape(map_x.size), map_y.reshape(map_y.size)
     for y in range(row_begin, row_end):
         at, m = (top + y) * width + left, y * columns
         for x in range(0, columns - _AT_ONCE + 1, _AT_ONCE):
-            _map_four(out, at + x, pixels, pitch, rows, places_x, places_y, m + x)
+            _map_four(out, at + x, pixels, pitch, rows, more, places_x, places_y, m + x)
         for x in range(columns - columns % _AT_ONCE, columns):
-            _map_one(out, at + x, pixels, pitch, rows, places_x, places_y, m + x)
+            _map_one(out, at + x, pixels, pitch, rows, more, places_x, places_y, m + x)

@@ -109,7 +109,7 @@ class _Puppet:
         layers = separate(character.picture, landmarks, self._pose.scale)
         shape = self._pose.to_head(landmarks)
         self._shape = FaceShape(shape)
-        self._head_grid = HeadGrid(character.picture[..., 3], landmarks, shape=shape, pose=self._pose)
+        self._head_grid = HeadGrid(layers, landmarks, shape=shape, pose=self._pose)
         self._triangles = np.concatenate([face_model().triangles, closing_triangles()])
         opaque = np.ascontiguousarray(character.picture[..., 2::-1])
         self._eyes = [

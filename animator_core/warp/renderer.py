@@ -14,20 +14,12 @@ from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.visible_change import signature
 from animator_core.rendering.contract import Placement
-from animator_core.tracking.face_model import (
-    FACE_OVAL,
-    LEFT_BROW,
-    LEFT_EYE,
-    LEFT_IRIS,
-    RIGHT_BROW,
-    RIGHT_EYE,
-    RIGHT_IRIS,
-    face_model,
-)
+from animator_core.tracking.face_model import FACE_OVAL, face_model
 from animator_core.tracking.pose import HeadPose, fit_pose, with_true_depth
 from animator_core.warp.canvas import WarpCanvas
 from animator_core.warp.driver import LandmarkDriver
-from animator_core.warp.eyes import Eyeball, Eyelid
+from animator_core.warp.eyes import Eyes
+from animator_core.warp.eyes import closing_triangles as eye_triangles
 from animator_core.warp.face_shape import FaceShape
 from animator_core.warp.head import HeadGrid, moved_pose
 from animator_core.warp.layers import separate
@@ -110,16 +102,9 @@ class _Puppet:
         shape = self._pose.to_head(landmarks)
         self._shape = FaceShape(shape)
         self._head_grid = HeadGrid(layers, landmarks, shape=shape, pose=self._pose)
-        self._triangles = np.concatenate([face_model().triangles, closing_triangles()])
+        self._triangles = np.concatenate([face_model().triangles, eye_triangles(), closing_triangles()])
         opaque = np.ascontiguousarray(character.picture[..., 2::-1])
-        self._eyes = [
-            Eyeball(opaque, landmarks, ring=ring, iris=iris, pose=self._pose)
-            for ring, iris in ((RIGHT_EYE, RIGHT_IRIS), (LEFT_EYE, LEFT_IRIS))
-        ]
-        self._lids = [
-            Eyelid(opaque, landmarks, ring=ring, brow=brow)
-            for ring, brow in ((RIGHT_EYE, RIGHT_BROW), (LEFT_EYE, LEFT_BROW))
-        ]
+        self._eyes = Eyes(opaque, landmarks, self._pose)
         self._mouth = Mouth(opaque, landmarks, self._pose)
         self._canvas = WarpCanvas(
             layers, self._head_grid, landmarks=np.ascontiguousarray(landmarks[:, :2]), weight=_feather(shape)
@@ -137,22 +122,19 @@ class _Puppet:
         # Far triangles first, so that the nose covers the cheek behind it.
         depth = placed[self._triangles, 2].sum(1)
         # What closes the mouth lies behind its lips, however they fold.
-        depth[len(face_model().triangles) :] = np.inf
+        depth[-len(closing_triangles()) :] = np.inf
         order = np.argsort(-depth, kind="stable")
         points = np.ascontiguousarray(placed[:, :2])
         moved = self._head_grid.moved(pose, bent, motion)
-        lids = [bound for lid in self._lids for bound in lid.bounds(points)]
-        window = self._canvas.paint(moved, points, face_triangles=self._triangles[order], also=np.array(lids))
+        window = self._canvas.paint(
+            moved, points, face_triangles=self._triangles[order], also=self._eyes.bounds(points)
+        )
         # Everything else is drawn in the window's own pixels, and so cannot leave it.
         corner = np.array([window.left, window.top], np.float32)
         points -= corner
         shifted = HeadPose(pose.rotation, pose.translation - np.array([*corner, 0], np.float32), pose.scale)
         self._mouth.draw(window.frame, points, pose=shifted, bent=bent)
-        for eye, lid, gaze, openness in zip(self._eyes, self._lids, motion.gaze, motion.eye_openness):
-            closed = 1 - float(openness)
-            lid.cover(window.frame, window.map_x, window.map_y, points=points, closed=closed)
-            eye.draw(window.frame, points, pose=pose, gaze=gaze, openness=float(openness))
-            lid.draw_lashes(window.frame, points, closed)
+        self._eyes.draw(window, points, motion)
         return self._canvas.frame
 
 

@@ -173,7 +173,7 @@ def project_detector() -> Iterator[PictureDetector]:
     from animator_core.tracking.detect import detect_face, shifts_between_looks
     from animator_core.tracking.trackers import create_tracker
 
-    tracker = create_tracker(MODELS_DIR, _DETECTION_CONFIDENCE, is_static=True)
+    tracker = create_tracker(MODELS_DIR, _DETECTION_CONFIDENCE, is_static=True, with_blendshapes=False)
     try:
         yield PictureDetector(
             lambda rgb: detect_face(rgb, tracker),

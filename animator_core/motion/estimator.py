@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from animator_core.arrays import FloatArray
 from animator_core.ipc.face_settings import FaceSettings
-from animator_core.motion.calibration import Calibration
 from animator_core.motion.confidence import Confidence
 from animator_core.motion.driving import DrivingMotion
-from animator_core.motion.face_state import FaceState, NeutralPose, StateComparison, SteadyFrame, face_state, mirrored
+from animator_core.motion.face_state import FaceState, NeutralPose, SteadyFrame, face_state, mirrored
 from animator_core.motion.filters import Ease, OneEuroFilter, resting_cutoff_hz
 from animator_core.motion.idle import IdleMotion
+from animator_core.motion.neutral_face import NeutralFace
 from animator_core.motion.rotation import euler_angles, rotation_from_euler, rotation_from_vector, vector_from_rotation
 from animator_core.motion.strengths import strengthened
 from animator_core.tracking.observation import FaceObservation, TrackedFrame
@@ -34,22 +34,35 @@ class MotionEstimator:
 
     def __init__(self, settings: FaceSettings | None = None) -> None:
         self.settings = settings or FaceSettings()
-        self._calibration = _new_calibration()
         self._frame = SteadyFrame()
         self.confidence = Confidence()
-        self._neutral: NeutralPose | None = None
+        self._neutral = NeutralFace()
+        self._noted: tuple[NeutralPose | None, NeutralPose | None] = (None, None)
         self._idle = IdleMotion()
         self._ease = Ease(blend)
         self._ease.restart(DrivingMotion())
         self._make_filters()
-        self.is_calibrated = False
-        self.neutral: NeutralPose | None = None
-        """The neutral pose that was found, of the frames as they are, not mirrored; None before."""
         self.has_face = False
         self._live: DrivingMotion | None = None
         self._lost_ns: int | None = None
         self._now_ns = 0
         self._filtered_ns = 0
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the neutral pose was found: calm moments of the whole face were seen."""
+        return self._neutral.is_found
+
+    @property
+    def neutral(self) -> NeutralPose | None:
+        """The neutral pose that was found, of the frames as they are, not mirrored; None before.
+
+        The same object until another is worth being kept.
+        """
+        kept = self._neutral.kept
+        if kept is not self._noted[0]:
+            self._noted = kept, None if kept is None else self._mirrored(kept)
+        return self._noted[1]
 
     @property
     def is_moving(self) -> bool:
@@ -59,32 +72,32 @@ class MotionEstimator:
     def set_settings(self, settings: FaceSettings) -> None:
         """Take other settings; mirroring mirrors the neutral pose with everything else."""
         if settings.mirror != self.settings.mirror:
-            self._calibration.restart()
-            if self._neutral is not None:
-                self._neutral = self._neutral.mirrored()
-                self._ease.begin(self._now_ns)
+            self._neutral.mirror()
+            self._ease.begin(self._now_ns)
         self.settings = settings
         self._make_filters()
 
     def set_neutral(self, neutral: NeutralPose) -> None:
         """Take a neutral pose that `neutral` gave before, in another run for example."""
-        self._take_neutral(self._mirrored(neutral))
+        self._neutral.take(self._mirrored(neutral))
+        self._begin_again()
 
     def calibrate(self) -> None:
-        """Make the present moment the neutral pose; without a face, the next stable second will be it."""
-        neutral = self._calibration.from_recent()
-        if neutral is None:
-            self._forget_neutral()
-        else:
-            self._take_neutral(neutral)
+        """Make the present moment the neutral pose, until it is forgotten; without a face it is forgotten now."""
+        self._neutral.choose()
+        self._begin_again()
+
+    def forget_neutral(self) -> None:
+        """Estimate the neutral pose anew."""
+        self._neutral.forget()
+        self._begin_again()
 
     def calibrate_from(self, observations: Sequence[FaceObservation]) -> None:
-        """Find the neutral pose in observations that are known beforehand (a clip's beginning)."""
+        """Find the neutral pose in observations that are known beforehand (a clip's)."""
         frame = SteadyFrame()
-        states = [self._state(frame.observe(observation), None) for observation in observations]
-        if states:
-            self._neutral = _new_calibration().from_beginning(states, [state.captured_ns for state in states])
-            self.neutral, self.is_calibrated = self._mirrored(self._neutral), True
+        seen = [self._state(frame.observe(observation), None) for observation in observations]
+        if seen:
+            self._neutral.learn(seen)
             # A clip begins as it is; live, the first frames of a track are unsettled, and the motion eases in.
             self._ease.restart()
 
@@ -117,28 +130,23 @@ class MotionEstimator:
     def _observe(self, observation: FaceObservation) -> None:
         self._lost_ns = None
         steady = self._frame.observe(observation)
-        state = self._state(steady, self._neutral.shape if self._neutral else None)
-        if self._neutral is None:
-            self._neutral = StateComparison().median([state])
-        if not self.is_calibrated:
-            found = self._calibration.watch(state, state.captured_ns)
-            if found is not None:
-                self._take_neutral(found)
-                state = self._state(steady, found.shape)
-        else:
-            self._calibration.remember(state, state.captured_ns)
+        known = self._neutral.pose
+        state, scores = self._state(steady, known.shape if known else None)
+        neutral = self._neutral.observe(state, scores)
         if not self.has_face:
             self.has_face = True
             self._reset_filters()
             self._ease.begin(self._now_ns)
-        self._live = self.confidence.ease(self._relative(state), self.settings.mirror)
+        self._live = self.confidence.ease(self._relative(state, neutral), self.settings.mirror)
 
-    def _state(self, observation: FaceObservation, neutral_shape: FloatArray | None) -> FaceState:
-        return face_state(mirrored(observation) if self.settings.mirror else observation, neutral_shape)
+    def _state(
+        self, observation: FaceObservation, neutral_shape: FloatArray | None
+    ) -> tuple[FaceState, Mapping[str, float] | None]:
+        """Return the state and the blendshapes of a face, in the mirror if that is set."""
+        seen = mirrored(observation) if self.settings.mirror else observation
+        return face_state(seen, neutral_shape), seen.blendshapes
 
-    def _relative(self, state: FaceState) -> DrivingMotion:
-        neutral = self._neutral
-        assert neutral is not None
+    def _relative(self, state: FaceState, neutral: NeutralPose) -> DrivingMotion:
         settings = self.settings
         seconds = min(max((state.captured_ns - self._filtered_ns) * 1e-9, 1e-3), 0.2)
         self._filtered_ns = state.captured_ns
@@ -163,15 +171,9 @@ class MotionEstimator:
         strong = strengthened(motion, settings)
         return replace(strong, eye_openness=_softened(strong.eye_openness))
 
-    def _take_neutral(self, neutral: NeutralPose) -> None:
-        self._neutral, self.is_calibrated = neutral, True
-        self.neutral = self._mirrored(neutral)
+    def _begin_again(self) -> None:
         self._reset_filters()
         self._ease.begin(self._now_ns)
-
-    def _forget_neutral(self) -> None:
-        self._neutral, self.neutral, self.is_calibrated = None, None, False
-        self._calibration.restart()
 
     def _mirrored(self, neutral: NeutralPose) -> NeutralPose:
         """Return a neutral pose of the frames as they are for those that are looked at, and the other way round."""
@@ -188,10 +190,6 @@ class MotionEstimator:
     def _reset_filters(self) -> None:
         for each in (self._pose_filter, self._expression_filter, self._eye_filter, self._gaze_filter):
             each.reset()
-
-
-def _new_calibration() -> Calibration[FaceState, NeutralPose]:
-    return Calibration(StateComparison())
 
 
 def blend(start: DrivingMotion, end: DrivingMotion, share: float) -> DrivingMotion:

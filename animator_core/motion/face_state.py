@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from animator_core.arrays import FloatArray
+from animator_core.motion.anatomy import MIRRORED_REGIONS, REGION_COUNT
 from animator_core.motion.frame_change import frame_change
 from animator_core.motion.rotation import euler_angles, rotation_from_vector, vector_from_rotation
 from animator_core.tracking.face_model import LEFT_IRIS, RIGHT_IRIS, face_model
@@ -20,9 +21,7 @@ _CORNERS = np.array([[33, 133], [263, 362]])
 _UPPER_LIDS = np.array([[160, 159, 158], [387, 386, 385]])
 _LOWER_LIDS = np.array([[144, 145, 153], [373, 374, 380]])
 _IRISES = np.array([RIGHT_IRIS, LEFT_IRIS])
-_UPPER_LIP, _LOWER_LIP = 13, 14
 _FLIP = np.array([-1.0, 1.0, 1.0], np.float32)
-_MAX_SHAPE_CHANGE = 0.008
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,17 @@ def mirrored(observation: FaceObservation) -> FaceObservation:
     """Return the observation that the mirrored frame would have given."""
     landmarks = observation.landmarks[face_model().mirror].copy()
     landmarks[:, 0] = observation.frame_width - landmarks[:, 0]
-    return replace(observation, landmarks=landmarks)
+    scores = observation.blendshapes
+    if scores is not None:
+        scores = {_on_other_side(name): score for name, score in scores.items()}
+    return replace(observation, landmarks=landmarks, blendshapes=scores)
+
+
+def _on_other_side(name: str) -> str:
+    for side, other in (("Left", "Right"), ("Right", "Left")):
+        if name.endswith(side):
+            return name[: -len(side)] + other
+    return name
 
 
 class SteadyFrame:
@@ -119,13 +128,19 @@ def _extent(landmarks: FloatArray) -> float:
 
 @dataclass(frozen=True)
 class NeutralPose:
-    """A person's neutral pose, which motion is measured against: fields as in `FaceState`."""
+    """A person's neutral pose, which motion is measured against: fields as in `FaceState`.
+
+    calm_seconds: (5,) float32, how long each region of `anatomy.REGIONS`, and the head, was seen calm.
+    is_chosen: the person said that this moment is neutral: it is not improved.
+    """
 
     pose: HeadPose
     shape: FloatArray
     eye_ratio: FloatArray
     gaze: FloatArray
     frame_width: int
+    calm_seconds: FloatArray = field(default_factory=lambda: np.zeros(REGION_COUNT, np.float32))
+    is_chosen: bool = False
 
     @functools.cached_property
     def arrays(self) -> dict[str, FloatArray]:
@@ -139,6 +154,8 @@ class NeutralPose:
             "eye_ratio": self.eye_ratio,
             "gaze": self.gaze,
             "frame_width": self.frame_width,
+            "calm_seconds": self.calm_seconds,
+            "is_chosen": self.is_chosen,
         }
         return {name: np.asarray(value, np.float32) for name, value in numbers.items()}
 
@@ -153,44 +170,24 @@ class NeutralPose:
             eye_ratio=self.eye_ratio[::-1].copy(),
             gaze=self.gaze[::-1] * _FLIP[:2],
             frame_width=self.frame_width,
+            calm_seconds=self.calm_seconds[list(MIRRORED_REGIONS)],
+            is_chosen=self.is_chosen,
         )
 
 
-class StateComparison:
-    """The comparison of face states for `Calibration`."""
-
-    mouth_at_rest = 0.012
-
-    def mouth_openings(self, faces: Sequence[FaceState]) -> FloatArray:
-        """Return the lips' distance in each face, (N,) face units."""
-        return np.array([face.shape[_LOWER_LIP, 1] - face.shape[_UPPER_LIP, 1] for face in faces])
-
-    def turns(self, faces: Sequence[FaceState]) -> FloatArray:
-        """Return yaw, pitch and roll of each, (N, 3) degrees."""
-        return np.array([face.angles for face in faces], np.float32)
-
-    def aside(self, faces: Sequence[FaceState]) -> float:
-        """Return the larger of the mean yaw and pitch in degrees."""
-        return float(np.abs(self.turns(faces).mean(0))[:2].max())
-
-    def shape_change(self, faces: Sequence[FaceState]) -> float:
-        """Return by how much the shape changes; 1 is the most of a resting face."""
-        # Without the quickest part, the lids': a blink belongs to a resting face.
-        return float(np.percentile(np.std([face.shape for face in faces], axis=0), 90)) / _MAX_SHAPE_CHANGE
-
-    def median(self, faces: Sequence[FaceState]) -> NeutralPose:
-        """Return the neutral pose that the faces have in common."""
-        base = faces[0].pose.rotation
-        turns = np.median([vector_from_rotation(face.pose.rotation @ base.T) for face in faces], axis=0)
-        pose = HeadPose(
-            rotation_from_vector(turns) @ base,
-            np.median([face.pose.translation for face in faces], axis=0).astype(np.float32),
-            float(np.median([face.pose.scale for face in faces])),
-        )
-        return NeutralPose(
-            pose=pose,
-            shape=np.median([face.shape for face in faces], axis=0).astype(np.float32),
-            eye_ratio=np.median([face.eye_ratio for face in faces], axis=0).astype(np.float32),
-            gaze=np.median([face.gaze for face in faces], axis=0).astype(np.float32),
-            frame_width=faces[0].frame_width,
-        )
+def median_pose(faces: Sequence[FaceState]) -> NeutralPose:
+    """Return the neutral pose that the faces have in common."""
+    base = faces[0].pose.rotation
+    turns = np.median([vector_from_rotation(face.pose.rotation @ base.T) for face in faces], axis=0)
+    pose = HeadPose(
+        rotation_from_vector(turns) @ base,
+        np.median([face.pose.translation for face in faces], axis=0).astype(np.float32),
+        float(np.median([face.pose.scale for face in faces])),
+    )
+    return NeutralPose(
+        pose=pose,
+        shape=np.median([face.shape for face in faces], axis=0).astype(np.float32),
+        eye_ratio=np.median([face.eye_ratio for face in faces], axis=0).astype(np.float32),
+        gaze=np.median([face.gaze for face in faces], axis=0).astype(np.float32),
+        frame_width=faces[0].frame_width,
+    )

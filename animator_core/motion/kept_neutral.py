@@ -12,6 +12,7 @@ import numpy as np
 
 from animator_core.arrays import FloatArray
 from animator_core.atomic_file import DAMAGE
+from animator_core.motion.anatomy import REGION_COUNT
 from animator_core.motion.face_state import NeutralPose
 from animator_core.tracking.observation import LANDMARK_COUNT
 from animator_core.tracking.pose import HeadPose
@@ -25,6 +26,8 @@ _SHAPES = {
     "eye_ratio": (2,),
     "gaze": (2, 2),
     "frame_width": (),
+    "calm_seconds": (REGION_COUNT,),
+    "is_chosen": (),
 }
 
 
@@ -41,6 +44,8 @@ def neutral_of_arrays(arrays: Arrays) -> NeutralPose | None:
         eye_ratio=arrays["eye_ratio"],
         gaze=arrays["gaze"],
         frame_width=int(arrays["frame_width"]),
+        calm_seconds=arrays["calm_seconds"],
+        is_chosen=bool(arrays["is_chosen"]),
     )
 
 

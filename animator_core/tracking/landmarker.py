@@ -54,7 +54,7 @@ class LandmarkerTracker:
         except (RuntimeError, OSError, ValueError) as exc:
             raise ModelError(f"{model} cannot be loaded ({exc})", "run install.py again") from exc
         self._close = Closer(self, self._landmarker.close)
-        self._packets = None if is_static or with_blendshapes else packets_of(self._landmarker)
+        self._packets = None if is_static else packets_of(self._landmarker, with_blendshapes)
         self._is_static = is_static
         self._last_ms = -1
 
@@ -64,7 +64,7 @@ class LandmarkerTracker:
         self._last_ms = max(self._last_ms + 1, captured_ns // 1_000_000)
         scores = None
         if self._packets is not None:
-            shares = self._packets.detect(frame, self._last_ms)
+            shares, scores = self._packets.detect(frame, self._last_ms)
         else:
             shares, scores = self._detect(frame)
         if shares is None:
@@ -100,22 +100,22 @@ def without_blendshapes(bundle: bytes) -> bytes:
     return bundle.replace(_BLENDSHAPES_MODEL, b"x" * len(_BLENDSHAPES_MODEL))
 
 
-def packets_of(landmarker: Any) -> LandmarkPackets | None:
+def packets_of(landmarker: Any, with_blendshapes: bool) -> LandmarkPackets | None:
     """Return a reader of MediaPipe's packets, or None if this version has none."""
     try:
-        return LandmarkPackets(landmarker)
+        return LandmarkPackets(landmarker, with_blendshapes)
     except (ImportError, AttributeError):
         return None
 
 
 class LandmarkPackets:
-    """Finds one face in the frames of a video, with a ``FaceLandmarker`` that outputs landmarks only.
+    """Finds one face in the frames of a video, with a ``FaceLandmarker``.
 
     The documented API copies a frame twice and makes a Python object of each landmark. This class calls its internals,
     which changed in MediaPipe 0.10.30; with that and later versions only the documented API works.
     """
 
-    def __init__(self, landmarker: Any) -> None:
+    def __init__(self, landmarker: Any, with_blendshapes: bool) -> None:
         """Look up MediaPipe's internals; raises ImportError or AttributeError if this version lacks them."""
         from mediapipe import ImageFormat
         from mediapipe.python import packet_creator, packet_getter
@@ -127,16 +127,26 @@ class LandmarkPackets:
         self._get_list = packet_getter.get_proto_list
         self._image, self._region = streams._IMAGE_IN_STREAM_NAME, streams._NORM_RECT_STREAM_NAME
         self._landmarks = streams._NORM_LANDMARKS_STREAM_NAME
+        self._blendshapes = streams._BLENDSHAPES_STREAM_NAME if with_blendshapes else None
         whole = NormalizedRect(x_center=0.5, y_center=0.5, width=1, height=1)
         self._whole_frame = packet_creator.create_proto(whole.to_pb2())
 
-    def detect(self, frame: UInt8Array, timestamp_ms: int) -> FloatArray | None:
-        """Return the landmarks, (478, 3) float32 as shares of the frame, or None; frame: (H, W, 3) uint8, copied."""
+    def detect(self, frame: UInt8Array, timestamp_ms: int) -> tuple[FloatArray | None, dict[str, float] | None]:
+        """Return the landmarks, (478, 3) float32 as shares of the frame, and the blendshapes, or None for each.
+
+        frame: (H, W, 3) uint8, copied.
+        """
         time_us = timestamp_ms * 1000
         image = self._create_image(frame, image_format=self._format, copy=True)
         found = self._process({self._image: image.at(time_us), self._region: self._whole_frame.at(time_us)})
         packet = found[self._landmarks]
-        return None if packet.is_empty() else points_of(self._get_list(packet)[0])
+        if packet.is_empty():
+            return None, None
+        scores = None
+        if self._blendshapes is not None and not found[self._blendshapes].is_empty():
+            each = self._get_list(found[self._blendshapes])[0].classification
+            scores = {score.label: score.score for score in each}
+        return points_of(self._get_list(packet)[0]), scores
 
 
 def points_of(landmarks: Any) -> FloatArray:

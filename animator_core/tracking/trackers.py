@@ -26,12 +26,13 @@ def create_tracker(
     min_tracking_confidence: float = 0.5,
     kind: str = "auto",
     is_static: bool = False,
-    with_blendshapes: bool = False,
+    with_blendshapes: bool = True,
 ) -> FaceTracker:
     """Return a tracker of ``kind``: "auto" uses the landmarker if its model file is there, else the face mesh.
 
     The landmarker takes half as long again, but its head pose shakes a third as much (docs/PERFORMANCE.md).
-    models_dir: the folder of ``face_landmarker.task``. with_blendshapes: have the landmarker score them.
+    models_dir: the folder of ``face_landmarker.task``. with_blendshapes: have the landmarker
+    score them, which takes a tenth longer.
     is_static: detect the face anew in every frame. Other trackers skip repeated frames and stay with the main face, see
     `MainFaceTracker`. Raises ModelError if no tracker can be loaded.
     """

@@ -77,12 +77,18 @@ def lined() -> Character:
     return Character("lined", "Lined", picture, landmarks, "lined")
 
 
-def opened(gap: float, yaw: float = 0.0, pitch: float = 0.0, *, lift: float = 0.0) -> DrivingMotion:
-    """Return a motion with the jaw dropped by ``gap`` face sizes and the upper lip lifted; angles in degrees."""
+def opened(
+    gap: float, yaw: float = 0.0, pitch: float = 0.0, *, lift: float = 0.0, narrower: float = 0.0
+) -> DrivingMotion:
+    """Return a motion with the jaw dropped by ``gap`` face sizes; angles in degrees.
+
+    lift: of the upper lip. narrower: each corner inwards.
+    """
     layout = coordinates()
     movements = np.zeros(len(NAMES), np.float32)
     movements[[INDEX["chin"], INDEX["lower_lip"]]] = gap
     movements[[INDEX["corner_down_right"], INDEX["corner_down_left"]]] = 0.35 * gap
     movements[INDEX["upper_lip"]] = -lift
+    movements[[INDEX["corner_out_right"], INDEX["corner_out_left"]]] = -narrower
     expression = (layout.spread @ movements).reshape(-1, 3)
     return DrivingMotion(rotation=rotation_from_euler(yaw, pitch, 0), expression=expression, mouth_width=0.318)

@@ -22,6 +22,7 @@ from tests.drawn_face import POINTS
 
 SAMPLES = Path(__file__).parents[1] / "assets" / "characters"
 FACES = ("mean", "smiling", "drawn", "mira.png", "amber.png", "mira_anime.png")
+CHEEKS = [205, 425]
 CORNERS = ((61, -1), (291, 1))
 BROWS = (((52, 65, 55, 53), (160, 159, 158, 161)), ((282, 295, 285, 283), (387, 386, 385, 388)))
 
@@ -142,16 +143,42 @@ def test_a_usual_movement_passes_with_its_gain(name: str) -> None:
         value = 0.4 * float(most[INDEX[name]])
         carried = expression.carried(driven("mean", moved(**{movement: value})))
         gain = float(coordinates().measure[INDEX[name]] @ carried.ravel()) / value
-        assert (0.3 if "aside" in name else 0.99) < gain < 1.25
+        # A tracker sees less than half of a lip's growth.
+        most_gain = 2.3 if "thickness" in name else 1.25
+        assert (0.3 if "aside" in name else 0.99) < gain < most_gain
 
 
 def test_the_rest_of_a_usual_expression_passes_around_the_mouth() -> None:
     expression = np.zeros((478, 3), np.float32)
-    for each in (57, 287):
-        # Beside the corners, where no movement is measured.
+    for each in CHEEKS:
+        # No movement is measured there.
         expression[each, 1] = -0.006
     carried = PictureExpression(shape_of("mean")).carried(driven("mean", expression))
-    assert carried[[57, 287], 1] == pytest.approx(-0.006, rel=0.25)
+    assert carried[CHEEKS, 1] == pytest.approx(-0.006, rel=0.25)
+
+
+def test_skin_beside_the_mouths_corners_follows_them_though_the_tracker_leaves_it_behind() -> None:
+    expression = moved(corner_out=-0.04)
+    expression[[57, 287]] = 0
+    carried = PictureExpression(shape_of("mean")).carried(driven("mean", expression))
+    assert carried[57, 0] > 0.6 * carried[61, 0] > 0
+    assert carried[287, 0] < 0.6 * carried[291, 0] < 0
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_lips_grow_as_the_mouth_narrows(face: str) -> None:
+    own, drawn = shape_of(face), FaceShape(shape_of(face))
+    bent = drawn.bent(driven(face, moved(corner_out=-0.04, lower_lip=0.04, upper_lip=-0.02)))
+    for upper, lower in ((0, 13), (14, 17)):
+        assert bent[lower, 1] - bent[upper, 1] > 1.15 * (own[lower, 1] - own[upper, 1])
+
+
+def test_a_smiling_picture_closes_its_lips_as_they_are_pursed() -> None:
+    face = "smiling"
+    own, drawn = shape_of(face), FaceShape(shape_of(face))
+    assert own[14, 1] - own[13, 1] > 0.06
+    bent = drawn.bent(driven(face, moved(corner_out=-0.045)))
+    assert bent[14, 1] - bent[13, 1] < 0.15 * (own[14, 1] - own[13, 1])
 
 
 def test_differences_of_left_and_right_below_the_noise_are_damped_and_a_one_sided_smile_is_not() -> None:

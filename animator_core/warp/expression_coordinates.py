@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from animator_core.arrays import BoolArray, DoubleArray, FloatArray
-from animator_core.tracking.face_model import INNER_LIPS, face_model
+from animator_core.arrays import DoubleArray, FloatArray
+from animator_core.tracking.face_model import LIP_RINGS, face_model
 from animator_core.tracking.observation import LANDMARK_COUNT
 from animator_core.tracking.pose import with_true_depth
 
@@ -96,12 +96,12 @@ def _fields() -> Iterator[tuple[str, int, DoubleArray]]:
     def bump(centre: tuple[float, float], width: float, height: float) -> DoubleArray:
         return np.asarray(np.exp(-0.5 * (((x - centre[0]) / width) ** 2 + ((y - centre[1]) / height) ** 2)))
 
-    inside = _is_inner_lip()
+    inside = _lip_profile()
     upper, lower = (1 - below) * bump((0, 0.37), 0.1, 0.05), below * bump((0, 0.46), 0.11, 0.06)
     yield "upper_lip", Y, upper
     yield "lower_lip", Y, lower
-    yield "upper_thickness", Y, upper * np.where(inside, 0.5, -0.5)
-    yield "lower_thickness", Y, lower * np.where(inside, -0.5, 0.5)
+    yield "upper_thickness", Y, upper * inside
+    yield "lower_thickness", Y, -lower * inside
     jaw = _jaw()
     yield "chin", Y, jaw
     yield "chin_aside", X, jaw
@@ -126,7 +126,12 @@ def _jaw() -> DoubleArray:
     return np.asarray(share * below_mouth())
 
 
-def _is_inner_lip() -> BoolArray:
-    inner = np.zeros(LANDMARK_COUNT, np.bool_)
-    inner[list(INNER_LIPS)] = True
-    return inner
+def _lip_profile() -> DoubleArray:
+    """Return (478,), 0.5 on the inner rims of the lips, falling to -0.5 on their outlines, and -0.5 beyond.
+
+    The innermost ring moves nearly as the rim: a line drawn between the lips would grow thick.
+    """
+    profile = np.full(LANDMARK_COUNT, -0.5)
+    for ring, height in zip(LIP_RINGS, (0.5, 0.5, 0.0)):
+        profile[list(ring)] = height
+    return profile

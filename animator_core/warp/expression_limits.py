@@ -14,7 +14,7 @@ import numpy as np
 
 from animator_core.arrays import FloatArray
 from animator_core.motion.driving import DrivingMotion
-from animator_core.tracking.face_model import FACE_OVAL, LEFT_EYE, RIGHT_EYE, face_model
+from animator_core.tracking.face_model import FACE_OVAL, LEFT_EYE, LIP_RINGS, RIGHT_EYE, face_model
 from animator_core.tracking.pose import with_true_depth
 from animator_core.warp.expression_coordinates import INDEX, NAMES, PAIR_NAMES, SIDEWAYS_NAMES, coordinates
 from animator_core.warp.expression_room import rooms
@@ -36,6 +36,10 @@ _JAW_IN_CORNERS = 0.35
 """Share of the chin's drop by which the corners of an opening mouth go down."""
 _MOST_GRIN = 1.3
 """A mouth's corner is hardly ever as far out and as far up or down as it can be: both shares, as a distance."""
+_THICKER, _PUSHED = 2.2, 1.3
+"""A tracker sees less than half of a lip's growth; and growth of the lips' height by the mouth's loss of width."""
+_UNSMILING = 0.2
+"""Loss of the mouth's width, as a share, at which a picture's own smile is gone."""
 _ODD_REST = 0.75
 _ODD_GAIN = 1.2
 _MOUTH_NAMES = ("upper_lip", "lower_lip", "chin", "mouth_aside", "corner_out_right", "corner_out_left",
@@ -56,7 +60,8 @@ class PictureExpression:
         self._in_mouth = (weight @ self._around_mouth)[:, 0] / weight.sum(1)
         room = rooms(shape)
         self._gain = np.array([_of(name, _GAINS) for name in NAMES], np.float32) * room.gain
-        self._low, self._high = room.low, room.high
+        self._low, self._high, self._calm = room.low, room.high, room.calm
+        self._thickness = np.abs(shape[[13, 17], 1] - shape[[0, 14], 1])
         self._noise = np.array([_of(name, _NOISE, 1e-6) for name in NAMES], np.float32)
         self._even, self._relative = _evenness(), _relative_to_jaw()
         self._absolute = np.linalg.inv(self._relative).astype(np.float32)
@@ -75,12 +80,23 @@ class PictureExpression:
         odd = wanted - even
         turn = float(motion.rotation[2, 0]) / _NOISE_TURN
         noise = self._noise * np.float32(np.sqrt(1 + turn * turn))
+        even = self._pursed(even)
         wanted = self._relative @ (even + _ODD_GAIN * odd * (odd * odd / (odd * odd + noise * noise)))
         limited = self._limited(wanted)
         moved = (self._layout.spread @ (self._absolute @ limited)).reshape(-1, 3)
         held = self._held(wanted, limited)
         carried = moved + self._calm_rest(rest * (1 + self._around_mouth * (ratio * held - 1)))
         return carried.astype(np.float32, copy=False)
+
+    def _pursed(self, wanted: FloatArray) -> FloatArray:
+        """Return the movements with what a mouth that narrows does: its flesh goes into the lips, its smile away."""
+        narrowing = max(-float(wanted[_CORNERS_OUT].sum()) / self._width, 0.0)
+        share = min(narrowing / _UNSMILING, 1.0)
+        pursed: FloatArray = wanted + share * share * (3 - 2 * share) * self._calm
+        growth = pursed[_LIPS]
+        pushed = _PUSHED * narrowing * self._thickness
+        pursed[_LIPS] = growth + np.maximum((_THICKER - 1) * growth, pushed)
+        return pursed
 
     def _limited(self, wanted: FloatArray) -> FloatArray:
         limited = soft_limits(wanted, self._low, high=self._high)
@@ -125,6 +141,8 @@ def soft_limits(values: FloatArray, low: FloatArray, high: FloatArray) -> FloatA
 
 
 _MOUTH = [INDEX[name] for name in _MOUTH_NAMES]
+_LIPS = [INDEX["upper_thickness"], INDEX["lower_thickness"]]
+_CORNERS_OUT = [INDEX["corner_out_right"], INDEX["corner_out_left"]]
 
 
 def _of(name: str, table: Mapping[str, float], default: float = 1.0) -> float:
@@ -156,6 +174,7 @@ def _rest_limits() -> tuple[FloatArray, FloatArray]:
     """Return the gain, (478, 1), and the most, (478,) face units, of the part that no movement tells.
 
     The nose, the eyes' corners and the face's outline are bone: a tracker's shifts there come with turns of the head.
+    Skin beside the mouth's corners goes with them, which a tracker misses: it refines the lips alone.
     """
     mean = with_true_depth(face_model().mean)
 
@@ -165,6 +184,8 @@ def _rest_limits() -> tuple[FloatArray, FloatArray]:
 
     nose, eyes = near((168, 6, 197, 195, 5, 4, 1, 2, 98, 327, 115, 344), 0.05), near(RIGHT_EYE + LEFT_EYE, 0.03)
     outline = np.clip(1.6 * near(FACE_OVAL, 0.05), 0, 1)
-    gain = (1 - 0.7 * nose) * (1 - 0.6 * eyes) * (1 - 0.9 * outline)
+    corners = near((57, 61, 43, 186, 287, 291, 273, 410), 0.04)
+    corners[np.array(LIP_RINGS).ravel()] = 0
+    gain = (1 - 0.7 * nose) * (1 - 0.6 * eyes) * (1 - 0.9 * outline) * (1 - 0.8 * corners)
     most = 0.008 + 0.022 * gain
     return gain[:, None].astype(np.float32), most.astype(np.float32)

@@ -14,6 +14,12 @@ from animator_core.warp.expression_coordinates import NAMES
 _LEAST = 0.004
 """Limits in face units are never tighter: features that a picture has in the wrong order still move a little."""
 _SIDES = ("right", "left")
+_CLOSED_RIMS = 0.033
+"""Distance between the inner rings of closed lips."""
+_OPEN, _OPEN_SMILE = 0.02, 0.04
+"""Gaps of lips that are open for sure, and of a mouth that smiles openly."""
+_USUAL_LIFT = 0.02
+"""Height of a calm mouth's corners above the line between its lips."""
 
 
 @dataclass(frozen=True)
@@ -21,13 +27,14 @@ class Rooms:
     """Limits and proportions of a face; K as `expression_coordinates.NAMES`.
 
     low < 0 < high: (K,) float32 face units, of the movements; of lower lip and corners less those of the jaw.
-    gain: (K,) float32, the picture's proportions by a usual face's. lips: (478,) float32 up to 1, less on the lips if
-    they are thinner than usual.
+    gain: (K,) float32, the picture's proportions by a usual face's. calm: (K,) float32, the movements that would take
+    the picture's own smile away. lips: (478,) float32 up to 1, less on the lips if they are thinner than usual.
     """
 
     low: FloatArray
     high: FloatArray
     gain: FloatArray
+    calm: FloatArray
     lips: FloatArray
 
 
@@ -47,14 +54,29 @@ def rooms(shape: FloatArray) -> Rooms:
     lips[list(INNER_LIPS + OUTER_LIPS)] = np.clip(thickness, 0.2, 1)
     low = np.array([min(limits[name][0], -_LEAST) for name in NAMES], np.float32)
     high = np.array([max(limits[name][1], _LEAST) for name in NAMES], np.float32)
-    return Rooms(low=low, high=high, gain=gain, lips=lips)
+    return Rooms(low=low, high=high, gain=gain, calm=_calm(own), lips=lips)
+
+
+def _calm(own: _Mouth) -> FloatArray:
+    """Return the movements, (K,), that close the picture's mouth and level its corners."""
+    calm = np.zeros(len(NAMES), np.float32)
+    closing = own.rims * min(own.gap / _OPEN, 1.0)
+    lowered = 0.5 * max(own.corners_lift - _USUAL_LIFT, 0.0)
+    for name, value in (("upper_lip", closing / 2), ("lower_lip", -closing / 2), ("corner_down", lowered)):
+        for each in (name,) if name in NAMES else (f"{name}_{side}" for side in _SIDES):
+            calm[NAMES.index(each)] = value
+    return calm
 
 
 @dataclass(frozen=True)
 class _Mouth:
-    """Lengths around the mouth in face units. gap: by which it is open. to_jaw: of the corners, right and left."""
+    """Lengths around the mouth in face units.
+
+    rims: between the inner rings of the lips. gap: by which it is open. to_jaw: of the corners, right and left.
+    """
 
     width: float
+    rims: float
     gap: float
     upper_thickness: float
     lower_thickness: float
@@ -67,11 +89,11 @@ class _Mouth:
     @classmethod
     def of(cls, shape: FloatArray) -> _Mouth:
         y = shape[:, 1].astype(np.float64)
-        corners = float(y[[61, 291]].mean())
+        corners, rims = float(y[[61, 291]].mean()), float(y[14] - y[13])
         return cls(
             width=float(np.linalg.norm(shape[61] - shape[291])),
-            # The inner rings of closed lips do not touch.
-            gap=float(max(y[14] - y[13] - 0.033, 0.0)),
+            rims=rims,
+            gap=max(rims - _CLOSED_RIMS, 0.0),
             upper_thickness=float(abs(y[13] - y[0])),
             lower_thickness=float(abs(y[17] - y[14])),
             lip_to_nose=float(y[0] - y[2]),
@@ -89,19 +111,22 @@ def _mouth_limits(own: _Mouth, size: float) -> dict[str, tuple[float, float]]:
     """
     # An open mouth has opened by so much already, and can close by it.
     closing = 0.03 * size + 0.5 * own.gap
+    # A smile has made the mouth wide, and used up half of the room.
+    wider = 0.09 * size * (1 - 0.5 * min(own.gap / _OPEN_SMILE, 1.0))
+    aside = min(0.06 * size, 0.3 * min(own.to_jaw))
     limits = {
         "upper_lip": (-min(0.07 * size, 0.6 * own.lip_to_nose), 0.08 * size),
         "lower_lip": (-closing, min(0.1 * size, 0.4 * own.lip_to_chin)),
-        "upper_thickness": (-0.5 * own.upper_thickness, 0.5 * own.upper_thickness + 0.006),
-        "lower_thickness": (-0.45 * own.lower_thickness, 0.4 * own.lower_thickness + 0.006),
+        "upper_thickness": (-0.5 * own.upper_thickness, 0.9 * own.upper_thickness + 0.006),
+        "lower_thickness": (-0.45 * own.lower_thickness, 0.8 * own.lower_thickness + 0.006),
         "chin": (0.008 * size - closing, max(0.17 * size - 0.5 * own.gap, 0.06 * size)),
         "lip_depth": (-0.05 * size, 0.06 * size),
         "chin_depth": (-0.03, 0.09),
-        "mouth_aside": (-0.06 * size, 0.06 * size),
+        "mouth_aside": (-aside, aside),
         "chin_aside": (-0.045, 0.045),
     }
     for side, to_jaw in zip(_SIDES, own.to_jaw):
-        limits[f"corner_out_{side}"] = (-0.22 * own.width, min(0.09 * size, 0.45 * to_jaw))
+        limits[f"corner_out_{side}"] = (-0.22 * own.width, min(wider, 0.45 * to_jaw))
         up = min(0.12 * size, 0.7 * own.corners_to_nose)
         limits[f"corner_down_{side}"] = (-up, 0.045 * size + max(own.corners_lift, 0.0))
     return limits

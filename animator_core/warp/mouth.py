@@ -36,9 +36,13 @@ _FADE = 0.055
 """Growth of the gap between the lips, by the mouth's width, over which the picture's own line gives way."""
 _SLIT = 0.05
 """Standard deviation of the lips' shadow in the opening, by the mouth's width."""
+_SEAM = 4.0
+"""Gap between the lips in pixels from which the opening is drawn in full."""
 _LINE_SHARE = 0.1
 """The most of an opening's height that a drawing's line around it takes."""
 _SAMPLES = 4
+_PURSED = 0.25
+"""Height in face units by which lips cover more of the upper teeth, by the mouth's loss of width."""
 _OPEN_GAP = 0.14
 """Gap between the lips, by the mouth's width, from which the picture's own interior is used."""
 _OWN_FADE, _OWN_TURN = 0.05, 0.12
@@ -143,7 +147,10 @@ class Mouth:
         inside = _inside(seen.mask, _SLIT * width)
         # The rounded ring may leave out a sliver of the mesh's own opening, whose pixels are all or nothing.
         own = polygon_mask(points[ring] - (seen.left, seen.top), seen.mask.shape).astype(np.float32)
-        alpha: FloatArray = np.minimum(2 * np.maximum(seen.mask, own / np.float32(255)), np.float32(1))
+        # Of lips that nearly touch it shows only the seam.
+        gap = pose.scale * self._width * float(self._gaps(bent).max())
+        strength = np.float32(0.6 + 1.4 * min(gap / _SEAM, 1.0))
+        alpha: FloatArray = np.minimum(strength * np.maximum(seen.mask, own / np.float32(255)), np.float32(1))
         # A slit keeps the picture's line between the lips; of an open mouth it would be stretched teeth.
         alpha *= np.float32(share) * (np.float32(1) if self._has_own else _ramp(inside, 0.06, 0.36))
         light = _ramp(inside, 0.2, 0.8)
@@ -183,8 +190,11 @@ class Mouth:
         sheets = self._sheets.copy()
         upper_lip, lower_lip = float(bent[UPPER_LIP, 1]), float(bent[LOWER_LIP, 1])
         drop = float((bent[list(_JAW), 1] - self._shape[list(_JAW), 1]).mean())
+        # Lips that are pushed forward come down over the teeth.
+        narrowing = max(1 - float(np.linalg.norm(bent[61] - bent[291])) / self._width, 0.0)
         # A lip that rises past the gum takes the row along: gums stay hidden.
-        upper = self._edge - _soft_excess(self._edge - upper_lip - self._crown, 0.012 * scale)
+        edge = self._edge - _PURSED * narrowing * scale
+        upper = edge - _soft_excess(edge - upper_lip - self._crown, 0.012 * scale)
         lower = self._edge - _OVERBITE * scale + 0.9 * drop
         shown = min(self._lower_shown, _LOWER_SHARE * (lower_lip - upper_lip))
         lower += _soft_excess(lower_lip - shown - lower, 0.012 * scale)

@@ -115,6 +115,8 @@ def install_packages(environment: Environment, options: argparse.Namespace, mode
     # The base goes along, so that no other package lifts numpy past what mediapipe can take.
     if options.onnx or options.dev or options.test:
         has_run |= environment.install("onnxruntime", base + declared_packages(PROJECT_FILE, "onnx"))
+    if options.cluster:
+        has_run |= environment.install("Ray", base + declared_packages(PROJECT_FILE, "cluster"))
     if options.dev or options.test:
         has_run |= environment.install("development tools", base + declared_packages(PROJECT_FILE, "dev"))
     if has_run or options.verify:
@@ -208,11 +210,18 @@ def parse(arguments: "list[str]") -> argparse.Namespace:
         action="store_true",
         help="also install onnxruntime, for GPUs that are not NVIDIA's (AMD, Intel, Apple)",
     )
+    parser.add_argument(
+        "--cluster",
+        action="store_true",
+        help="also install Ray (260 MB), for batches on several GPUs or machines; Linux only",
+    )
     parser.add_argument("--verify", action="store_true", help="hash every model again and load every package")
     parser.add_argument("pytest", nargs="*", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.pytest and not options.test:
         parser.error(f"unknown argument {options.pytest[0]}")
+    if options.cluster and platform.system() != "Linux":
+        parser.error("--cluster: clusters run on Linux only; batch runs on this machine's cores without Ray")
     if options.models and not options.models.is_dir():
         parser.error(f"--models {options.models}: there is no such folder")
     return options

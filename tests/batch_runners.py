@@ -51,12 +51,6 @@ class InlineWorkers:
         self.most_at_once = 0
         self._runner, self._count = runner, count
 
-    def __enter__(self) -> InlineWorkers:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self.stop()
-
     @property
     def free_count(self) -> int:
         return self._count - len(self.jobs)

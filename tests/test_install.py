@@ -132,6 +132,19 @@ def test_onnxruntime_comes_where_it_is_asked_for(install: ModuleType) -> None:
     assert install.environment.installed[-1] == "onnxruntime"
 
 
+def test_ray_comes_where_it_is_asked_for_and_on_linux_alone(
+    install: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(install.platform, "system", lambda: "Linux")
+    assert main(install, "--cluster") == 0
+    assert install.environment.installed[-1] == "Ray"
+    monkeypatch.setattr(install.platform, "system", lambda: "Windows")
+    with pytest.raises(SystemExit) as left:
+        main(install, "--cluster")
+    assert left.value.code == 2
+    assert "clusters run on Linux only" in capsys.readouterr().err
+
+
 def test_test_runs_pytest_last_with_what_follows_and_passes_its_exit_code_on(install: ModuleType) -> None:
     install.environment.codes = {"pytest": 5, "prepare": 1}
     assert main(install, "--test", "--", "-k", "ring", "-q") == 5

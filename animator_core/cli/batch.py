@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,11 @@ from tqdm import tqdm
 
 from animator_core import output_files
 from animator_core.batch import ledger as ledgers
+from animator_core.batch.job import Workers
 from animator_core.batch.ledger import Ledger, ledger_path
 from animator_core.batch.local import LocalWorkers
 from animator_core.batch.manifest import BatchClip, ManifestError, read_manifest
+from animator_core.batch.ray_cluster import RayWorkers
 from animator_core.batch.schedule import ClipResult, Schedule, Watcher, unchanged_clips
 from animator_core.cli import arguments, terminal
 from animator_core.errors import AnimatorError
@@ -35,13 +39,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MANIFEST.jsonl",
         help='one clip a line: {"character": …, "driving": …, "output": …}, and options as animate takes them',
     )
+    parser.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="run on a Ray cluster, one clip a GPU: HOST:PORT, auto, or local for this machine alone (Linux only; "
+        "install.py --cluster installs Ray)",
+    )
     parser.add_argument("--resume", action="store_true", help="skip the clips that an earlier run has done")
     parser.add_argument("--report", type=Path, metavar="OUT.json", help="write what became of each clip as JSON")
     parser.add_argument(
         "--jobs",
         type=arguments.positive_int,
         metavar="N",
-        help="clips at once (default: one a core as far as the memory goes, 2 if a GPU draws them)",
+        help="clips at once (default: one a core as far as the memory goes, 2 if a GPU draws them; with --ray: one a "
+        "GPU, or one a core without any)",
     )
     parser.add_argument("--no-progress", action="store_true", help="hide the progress bar")
 
@@ -49,22 +60,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Animate the clips; return 0 if all are done, 1 if some failed, 2 if the manifest or an option cannot be used."""
     started = time.perf_counter()
-    path = ledger_path(options.manifest)
-    try:
-        clips = _clips(options, path)
-        ledger = Ledger(path)
-    except AnimatorError as exc:
-        for problem in exc.problems if isinstance(exc, ManifestError) else ():
-            print(problem, file=sys.stderr)
-        print(f"error: {exc}", file=sys.stderr)
-        return EXIT_UNUSABLE
-    with ledger:
-        results = _animate(options, clips, ledger)
+    with contextlib.ExitStack() as opened:
+        try:
+            batch = _opened_batch(options, opened)
+        except AnimatorError as exc:
+            for problem in exc.problems if isinstance(exc, ManifestError) else ():
+                print(problem, file=sys.stderr)
+            print(f"error: {exc}", file=sys.stderr)
+            return EXIT_UNUSABLE
+        results = _animate(batch, is_hidden=options.no_progress)
     seconds = time.perf_counter() - started
     if options.report is not None:
         output_files.write_json(options.report, _report(options.manifest, results, seconds))
     print(_summary(results, seconds))
     return EXIT_SOME_FAILED if any(result.state == ledgers.FAILED for result in results) else 0
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """A batch that can begin; workers: None if nothing is left to be done."""
+
+    ledger: Ledger
+    skipped: list[ClipResult]
+    left: list[BatchClip]
+    workers: Workers | None
+
+
+def _opened_batch(options: argparse.Namespace, opened: contextlib.ExitStack) -> _Batch:
+    """Return the batch that the options ask for, closed by ``opened``; raises AnimatorError if it cannot begin."""
+    path = ledger_path(options.manifest)
+    clips = _clips(options, path)
+    ledger = opened.enter_context(Ledger(path))
+    skipped = unchanged_clips(clips, ledger) if options.resume else []
+    kept = {result.clip.key for result in skipped}
+    left = [clip for clip in clips if clip.key not in kept]
+    workers = _workers(options, left) if left else None
+    if workers is not None:
+        opened.callback(workers.stop)
+    if not options.resume and ledger.done():
+        print(f"note: {ledger.path} has clips of an earlier run; --resume would keep them", file=sys.stderr)
+    ledger.remove_leftovers(clips)
+    ledger.begin_run(options.resume)
+    for result in skipped:
+        ledger.add(result.state, result.clip)
+    return _Batch(ledger, skipped, left, workers)
 
 
 def _clips(options: argparse.Namespace, ledger: Path) -> list[BatchClip]:
@@ -74,23 +113,20 @@ def _clips(options: argparse.Namespace, ledger: Path) -> list[BatchClip]:
     return read_manifest(options.manifest, tuple(filter(None, (ledger, options.report))))
 
 
-def _animate(options: argparse.Namespace, clips: list[BatchClip], ledger: Ledger) -> list[ClipResult]:
+def _animate(batch: _Batch, is_hidden: bool) -> list[ClipResult]:
     """Carry out what is left to be done, and return the results in the manifest's order."""
-    skipped = unchanged_clips(clips, ledger) if options.resume else []
-    if not options.resume and ledger.done():
-        print(f"note: {ledger.path} has clips of an earlier run; --resume would keep them", file=sys.stderr)
-    ledger.remove_leftovers(clips)
-    ledger.begin_run(options.resume)
-    for result in skipped:
-        ledger.add(result.state, result.clip)
-    kept = {result.clip.key for result in skipped}
-    left = [clip for clip in clips if clip.key not in kept]
-    with _Bar(len(clips), len(skipped), is_hidden=options.no_progress) as bar:
-        schedule = Schedule(left, ledger, bar)
-        if left:
-            with LocalWorkers(min(len(left), options.jobs or _default_jobs(left))) as workers:
-                schedule.run(workers)
-    return sorted([*skipped, *schedule.results], key=lambda result: result.clip.line)
+    skipped_count = len(batch.skipped)
+    with _Bar(skipped_count + len(batch.left), skipped_count, is_hidden=is_hidden) as bar:
+        schedule = Schedule(batch.left, batch.ledger, bar)
+        if batch.workers is not None:
+            schedule.run(batch.workers)
+    return sorted([*batch.skipped, *schedule.results], key=lambda result: result.clip.line)
+
+
+def _workers(options: argparse.Namespace, clips: list[BatchClip]) -> Workers:
+    if options.ray is None:
+        return LocalWorkers(min(len(clips), options.jobs or _default_jobs(clips)))
+    return RayWorkers(options.ray, min(len(clips), options.jobs or len(clips)))
 
 
 def _default_jobs(clips: list[BatchClip]) -> int:

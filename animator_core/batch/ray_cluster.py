@@ -1,0 +1,191 @@
+"""Workers that Ray places: one a GPU of a cluster, or one a core if it has no GPU. Linux only.
+
+Every machine of the cluster has this program and the manifest's files under the same paths.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from animator_core.batch.job import Advanced, Ended, Event, Job, Outcome, Runner, Stopped
+from animator_core.batch.local import make_clip_runner
+from animator_core.errors import AnimatorError, first_line, loading
+from animator_core.worker.process import limit_opencv_threads, limit_threads
+
+LOCAL = "local"
+"""The address of a cluster that is this machine alone, and ends with the batch."""
+_STOP_SECONDS = 10.0
+_QUESTION_SECONDS = 1.0
+_PATIENCE_SECONDS = 300.0
+"""Without any worker in so long, the batch gives up: the machines are gone, or other programs have them."""
+
+
+class RayWorkers:
+    """As many actors as the cluster has GPUs, or cores; Ray starts one again, on any machine, if its own dies.
+
+    address: LOCAL, "auto" or HOST:PORT. most: the largest number of actors. Raises AnimatorError without Ray, or if
+    the cluster cannot be reached.
+    """
+
+    def __init__(self, address: str, most: int, make_runner: Callable[[], Runner] = make_clip_runner) -> None:
+        self._ray = _joined(address)
+        resources = self._ray.cluster_resources()
+        gpus, cores = int(resources.get("GPU", 0)), int(resources.get("CPU", 0))
+        count = max(1, min(most, gpus or cores))
+        actor_class = self._ray.remote(num_cpus=1, num_gpus=min(1, gpus), max_restarts=-1, max_concurrency=2)(_Actor)
+        threads = max(1, cores // count)
+        self._slots = [_Slot(self._ray, actor_class.remote(make_runner, threads)) for _ in range(count)]
+        self.description = f"{count} workers, {'one a GPU' if gpus else 'one a core'}"
+        self._last_ready = time.monotonic()
+
+    def __enter__(self) -> RayWorkers:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.stop()
+
+    @property
+    def free_count(self) -> int:
+        return sum(slot.is_free for slot in self._slots)
+
+    def begin(self, job: Job) -> None:
+        next(slot for slot in self._slots if slot.is_free).begin(job)
+
+    def events(self, timeout_seconds: float) -> list[Event]:
+        for slot in self._slots:
+            slot.ask()
+        waited = [slot.reference for slot in self._slots if slot.reference is not None]
+        if waited:
+            self._ray.wait(waited, num_returns=1, timeout=timeout_seconds)
+            ready = set(self._ray.wait(waited, num_returns=len(waited), timeout=0)[0])
+        else:
+            ready = set()
+            time.sleep(timeout_seconds)
+        events = [event for slot in self._slots if slot.reference in ready for event in slot.events()]
+        if any(slot.is_free or slot.job is not None for slot in self._slots):
+            self._last_ready = time.monotonic()
+        elif time.monotonic() - self._last_ready > _PATIENCE_SECONDS:
+            problem = next(filter(None, (slot.problem for slot in self._slots)), "none is free")
+            raise AnimatorError(
+                f"Ray has had no worker for {_PATIENCE_SECONDS:.0f} s ({problem})",
+                "look at `ray status`, then use --resume",
+            )
+        return events
+
+    def stop(self) -> None:
+        references = [slot.stop() for slot in self._slots]
+        self._ray.wait(references, num_returns=len(references), timeout=_STOP_SECONDS)
+        for slot in self._slots:
+            slot.end()
+        self._ray.shutdown()
+
+
+class _Slot:
+    """One actor, and the job that it has; it is asked whether it is ready before it gets one."""
+
+    def __init__(self, ray: Any, actor: Any) -> None:
+        self.job: Job | None = None
+        self.is_free, self.problem = False, ""
+        self.reference: Any = None
+        self._ray, self._actor = ray, actor
+        self._next_question = 0.0
+
+    def begin(self, job: Job) -> None:
+        self.is_free = False
+        self.job, self.reference = job, self._actor.run.remote(job)
+
+    def ask(self) -> None:
+        """Ask an actor that is not known to run whether it does, once a second."""
+        if self.reference is None and not self.is_free and time.monotonic() >= self._next_question:
+            self._next_question = time.monotonic() + _QUESTION_SECONDS
+            self.reference = self._actor.is_ready.remote()
+
+    def events(self) -> Iterator[Event]:
+        """Yield the end of the job; to be called when ``reference`` is ready."""
+        job, reference = self.job, self.reference
+        self.job = self.reference = None
+        try:
+            outcome: Outcome | None = self._ray.get(reference)
+            self.is_free, self.problem = True, ""
+        except self._ray.exceptions.RayError as exc:
+            self.problem = first_line(exc, 160)
+            outcome = Outcome(f"its worker was lost ({self.problem})")
+        if outcome is not None and outcome.is_spent:
+            self.is_free = False
+            self._ray.kill(self._actor, no_restart=False)
+        if job is not None and outcome is not None:
+            yield Advanced(outcome.facts.get("frames", 0))
+            yield Ended(job, outcome)
+
+    def stop(self) -> Any:
+        """Ask the actor to leave its job, and return the reference that is ready when it has."""
+        self._actor.stop.remote()
+        return self.reference if self.job is not None else self._ray.put(None)
+
+    def end(self) -> None:
+        """End the actor, and remove the file of its job."""
+        self._ray.kill(self._actor)
+        if self.job is not None:
+            with contextlib.suppress(OSError):
+                self.job.unfinished.unlink()
+
+
+class _Actor:
+    """The worker on a machine of the cluster."""
+
+    def __init__(self, make_runner: Callable[[], Runner], threads: int) -> None:
+        limit_opencv_threads(limit_threads(threads))
+        self._stop = threading.Event()
+        self._runner = make_runner()
+
+    def is_ready(self) -> Outcome:
+        """Return as soon as the actor runs."""
+        return Outcome()
+
+    def run(self, job: Job) -> Outcome | None:
+        """Carry a job out; returns None if it was stopped."""
+        try:
+            return self._runner.run(job, self._advance)
+        except Stopped:
+            return None
+
+    def stop(self) -> None:
+        """Have the job end at its next frame."""
+        self._stop.set()
+
+    def _advance(self, frames: int) -> None:
+        if self._stop.is_set():
+            raise Stopped
+
+
+def _joined(address: str) -> Any:
+    """Return the module ray, connected to the cluster at ``address``."""
+    if sys.platform != "linux":
+        raise AnimatorError("clusters run on Linux only", "leave out --ray: the clips run on this machine's cores")
+    # Ray sends reports about its use unless it is told not to.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    terminated = signal.getsignal(signal.SIGTERM)
+    with loading("ray"):
+        try:
+            import ray
+        except ModuleNotFoundError as exc:
+            raise AnimatorError("Ray is not installed", "run install.py --cluster") from exc
+    # Without "local" it would join any cluster that runs here; Ray's own default is to listen on all interfaces.
+    where: dict[str, Any] = {"address": LOCAL, "_node_ip_address": "127.0.0.1"} if address == LOCAL else {}
+    try:
+        ray.init(**{"address": address, "log_to_driver": False, "logging_level": "warning", **where})
+    except Exception as exc:  # Ray's own errors, gRPC's, OSError, ValueError …
+        raise AnimatorError(
+            f"the Ray cluster {address} cannot be joined ({first_line(exc, 160)})",
+            "use --ray local, or an address that `ray status` knows",
+        ) from exc
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, terminated)
+    return ray

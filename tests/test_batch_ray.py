@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +23,7 @@ from animator_core.batch.ray_cluster import RayWorkers
 from animator_core.batch.schedule import ClipResult, Schedule, Watcher
 from animator_core.clips.video import VideoReader
 from animator_core.config import PROJECT_ROOT
+from animator_core.errors import AnimatorError
 
 CLIPS, FRAMES = 40, 5
 
@@ -29,6 +32,8 @@ CLIPS, FRAMES = 40, 5
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A cluster of a head without cores and two machines with a pretended GPU each."""
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    # The pretended machines import the runners of the tests.
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(PROJECT_ROOT), str(Path(__file__).parent))))
     pytest.importorskip("ray", reason="Ray is not installed (install.py --cluster, Linux only)")
     from ray.cluster_utils import Cluster
 
@@ -108,18 +113,34 @@ def test_actors_that_die_are_started_again_and_a_stop_leaves_no_files(tmp_path: 
     assert parts(tmp_path) == []
 
 
+def fail_to_begin() -> None:
+    raise OSError("libGL.so.1 is missing")
+
+
+@apply(with_ray)
+def test_workers_that_do_not_start_end_the_batch_with_the_reason(tmp_path: Path, cluster: Any) -> None:
+    with Ledger(tmp_path / "clips.ledger.jsonl") as ledger:
+        schedule = Schedule(clips_of(tmp_path, "write"), ledger)
+        with (
+            pytest.raises(AnimatorError, match=r"workers do not start \(OSError: libGL.so.1 is missing\)"),
+            RayWorkers(cluster.address, 2, fail_to_begin) as workers,
+        ):
+            schedule.run(workers)
+    assert schedule.results == []
+
+
 @pytest.mark.parametrize(
-    ("platform", "says"),
-    [("linux", "Ray is not installed; run install.py --cluster"), ("win32", "clusters run on Linux only")],
+    ("system", "says"),
+    [("Linux", "Ray is not installed; run install.py --cluster"), ("Windows", "clusters run on Linux only")],
 )
 def test_without_ray_the_remedy_is_told_and_nothing_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], platform: str, says: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], system: str, says: str
 ) -> None:
     stand_ins.write_motion(tmp_path / "sway.npz", 2)
     manifest = tmp_path / "clips.jsonl"
     manifest.write_text('{"character": "mira", "driving": "sway.npz", "output": "a.mp4"}')
     monkeypatch.setitem(sys.modules, "ray", None)
-    monkeypatch.setattr("animator_core.batch.ray_cluster.sys.platform", platform)
+    monkeypatch.setattr(platform, "system", lambda: system)
     assert main(["batch", str(manifest), "--ray", "local"]) == 2
     assert says in capsys.readouterr().err
     assert not (tmp_path / "a.mp4").exists()

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
+import re
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,8 @@ LOCAL = "local"
 """The address of a cluster that is this machine alone, and ends with the batch."""
 _STOP_SECONDS = 10.0
 _QUESTION_SECONDS = 1.0
+_MOST_REFUSALS = 5
+_COLOUR = re.compile(r"\x1b\[\d+m")
 _PATIENCE_SECONDS = 300.0
 """Without any worker in so long, the batch gives up: the machines are gone, or other programs have them."""
 
@@ -71,13 +74,23 @@ class RayWorkers:
         events = [event for slot in self._slots if slot.reference in ready for event in slot.events()]
         if any(slot.is_free or slot.job is not None for slot in self._slots):
             self._last_ready = time.monotonic()
-        elif time.monotonic() - self._last_ready > _PATIENCE_SECONDS:
-            problem = next(filter(None, (slot.problem for slot in self._slots)), "none is free")
-            raise AnimatorError(
-                f"Ray has had no worker for {_PATIENCE_SECONDS:.0f} s ({problem})",
-                "look at `ray status`, then use --resume",
-            )
+        else:
+            self._require_hope()
         return events
+
+    def _require_hope(self) -> None:
+        """Raise AnimatorError if there will be no worker any more, or there has been none for too long."""
+        seconds = time.monotonic() - self._last_ready
+        problem = next(filter(None, (slot.problem for slot in self._slots)), "none has room")
+        if all(slot.refusals >= _MOST_REFUSALS for slot in self._slots):
+            raise AnimatorError(
+                f"Ray's workers do not start ({problem})",
+                "have this program and its packages under the same path on every machine",
+            )
+        if seconds > _PATIENCE_SECONDS:
+            raise AnimatorError(
+                f"Ray has had no worker for {seconds:.0f} s ({problem})", "look at `ray status`, then use --resume"
+            )
 
     def stop(self) -> None:
         references = [slot.stop() for slot in self._slots]
@@ -92,7 +105,8 @@ class _Slot:
 
     def __init__(self, ray: Any, actor: Any) -> None:
         self.job: Job | None = None
-        self.is_free, self.problem = False, ""
+        self.is_free = False
+        self.problem, self.refusals = "", 0
         self.reference: Any = None
         self._ray, self._actor = ray, actor
         self._next_question = 0.0
@@ -113,9 +127,12 @@ class _Slot:
         self.job = self.reference = None
         try:
             outcome: Outcome | None = self._ray.get(reference)
-            self.is_free, self.problem = True, ""
+            self.is_free = True
+            self.problem, self.refusals = "", 0
         except self._ray.exceptions.RayError as exc:
-            self.problem = first_line(exc, 160)
+            self.problem = _problem_of(exc)
+            # Dead, not only away: the actor's own beginning failed, if it is so again and again.
+            self.refusals += job is None and isinstance(exc, self._ray.exceptions.ActorDiedError)
             outcome = Outcome(f"its worker was lost ({self.problem})")
         if outcome is not None and outcome.is_spent:
             self.is_free = False
@@ -165,9 +182,15 @@ class _Actor:
             raise Stopped
 
 
+def _problem_of(error: Exception) -> str:
+    """Return the sentence of a Ray error that tells most: for a failed beginning the last one, of the exception."""
+    lines = _COLOUR.sub("", str(error)).strip().splitlines() or [type(error).__name__]
+    return lines[-1 if "creation task" in lines[0] else 0].strip()[:200]
+
+
 def _joined(address: str) -> Any:
     """Return the module ray, connected to the cluster at ``address``."""
-    if sys.platform != "linux":
+    if platform.system() != "Linux":
         raise AnimatorError("clusters run on Linux only", "leave out --ray: the clips run on this machine's cores")
     # Ray sends reports about its use unless it is told not to.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

@@ -103,7 +103,7 @@ def _opened_batch(options: argparse.Namespace, opened: contextlib.ExitStack) -> 
     ledger.begin_run(options.resume)
     for result in skipped:
         ledger.add(result.state, result.clip)
-    return _Batch(ledger, skipped, left, workers)
+    return _Batch(ledger, skipped, left, workers=workers)
 
 
 def _clips(options: argparse.Namespace, ledger: Path) -> list[BatchClip]:

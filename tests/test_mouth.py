@@ -30,7 +30,7 @@ def placed(renderer: WarpRenderer, motion: DrivingMotion) -> tuple[HeadPose, np.
     puppet = renderer._puppet
     assert puppet is not None
     pose = moved_pose(puppet._pose, motion, puppet._head_grid.limits)
-    return pose, pose.to_frame(puppet._shape.bent(motion))[list(INNER_LIPS), :2]
+    return pose, puppet.placed(pose, puppet._shape.bent(motion))[list(INNER_LIPS), :2]
 
 
 def without_inside(

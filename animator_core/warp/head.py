@@ -12,15 +12,15 @@ from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.rotation import euler_angles, rotation_from_euler
 from animator_core.tracking.face_model import CHIN, FACE_OVAL
 from animator_core.tracking.pose import HeadPose
+from animator_core.warp.depth_map import DepthMap
 from animator_core.warp.layers import Layers
+from animator_core.warp.turn_limits import limited_turn, soft_limit
 
-_MOST_YAW, _MOST_PITCH, _MOST_ROLL = 34.0, 26.0, 32.0
+_MOST_ROLL = 32.0
 _MOST_SHIFT = 0.3
 _MOST_SCALE_LOG = 0.22
 
 _GRID_CELLS = 44
-_SKULL_DEPTH = 0.42
-"""Depth of the head's silhouette behind the eyes, in face units; a turning head's silhouette stays in place."""
 _RIGID_ABOVE, _RIGID_ASIDE, _RIGID_BELOW = 0.42, 0.25, 0.02
 _FADE_ABOVE, _FADE_ASIDE, _FADE_BELOW = 0.55, 0.75, 0.8
 _OVAL_REACH = 0.16
@@ -40,23 +40,11 @@ class HeadLimits:
     down: float
 
 
-def soft_limit(value: float, most: float) -> float:
-    """Return ``value`` unchanged up to half of ``most``, and beyond it compressed smoothly towards ±``most``."""
-    knee = 0.5 * most
-    size = abs(value)
-    if size <= knee:
-        return value
-    room = most - knee
-    return float(np.copysign(knee + room * np.tanh((size - knee) / room), value))
-
-
 def moved_pose(source: HeadPose, motion: DrivingMotion, limits: HeadLimits) -> HeadPose:
     """Return the pose of a head that is ``source`` in its picture, moved by ``motion`` within ``limits``."""
     yaw, pitch, roll = euler_angles(motion.rotation)
     own_yaw, own_pitch, own_roll = euler_angles(source.rotation)
-    # The limits apply to the turn away from the picture's own pose, and are tighter if that is turned already.
-    yaw = own_yaw + _one_sided(yaw, own_yaw, _MOST_YAW)
-    pitch = own_pitch + _one_sided(pitch, own_pitch, _MOST_PITCH)
+    yaw, pitch = limited_turn(yaw, pitch, own_yaw=own_yaw, own_pitch=own_pitch)
     roll = own_roll + soft_limit(roll, _MOST_ROLL)
     shift_x = soft_limit(
         float(motion.translation[0]), min(_MOST_SHIFT, limits.left if motion.translation[0] < 0 else limits.right)
@@ -66,13 +54,9 @@ def moved_pose(source: HeadPose, motion: DrivingMotion, limits: HeadLimits) -> H
     )
     scale = float(np.exp(soft_limit(float(np.log(motion.scale)), _MOST_SCALE_LOG)))
     shift = np.array([shift_x, shift_y, 0.0], np.float32) * source.scale
-    return HeadPose(rotation_from_euler(yaw, pitch, roll), source.translation + shift, source.scale * scale)
-
-
-def _one_sided(turn: float, own: float, most: float) -> float:
-    """Return a turn limited to ``most``, with less room away from frontal than towards it."""
-    room = max(most - abs(own), 0.35 * most) if turn * own > 0 else most
-    return soft_limit(turn, room)
+    return HeadPose(
+        rotation_from_euler(own_yaw + yaw, own_pitch + pitch, roll), source.translation + shift, source.scale * scale
+    )
 
 
 class HeadGrid:
@@ -82,15 +66,16 @@ class HeadGrid:
     face unit.
     """
 
-    def __init__(self, layers: Layers, landmarks: FloatArray, shape: FloatArray, pose: HeadPose) -> None:
-        """landmarks: (478, 3) pixels. shape: the same in face units. pose: the picture's own."""
+    def __init__(self, layers: Layers, landmarks: FloatArray, shape: FloatArray, depth: DepthMap) -> None:
+        """landmarks: (478, 3) pixels. shape: the same in face units."""
+        pose = depth.pose
         height, width = layers.person.shape[:2]
         step = max(width, height) / _GRID_CELLS
         columns, rows = max(2, round(width / step) + 1), max(2, round(height / step) + 1)
         x, y = np.meshgrid(np.linspace(0, width - 1, columns), np.linspace(0, height - 1, rows))
         self.nodes = np.stack([x.ravel(), y.ravel()], 1).astype(np.float32)
         self.rows, self.columns = rows, columns
-        self._pose, self.face_size = pose, pose.scale
+        self.face_size = pose.scale
         self._landmarks = landmarks
         oval = np.array(FACE_OVAL)
         outside = _distance_outside(self.nodes, landmarks[oval, :2]) / pose.scale
@@ -99,8 +84,8 @@ class HeadGrid:
         size = None if layers.is_separate else (height, width)
         hold = np.ones(len(self.nodes)) if size is None else _border_hold(self.nodes, size, pose.scale)
         self._follow = (_follow(outside, below) * hold).astype(np.float32)
-        depth = _depth(self.nodes, landmarks, outside=outside, pose=pose)
-        self._shape = pose.to_head(np.column_stack([self.nodes, depth]))
+        self._depth = depth
+        self._shape, self._flattening = depth.placed(self.nodes)
         offset = np.linalg.norm(self.nodes[:, None] - landmarks[None, oval, :2], axis=2) / pose.scale
         near = np.exp(-0.5 * (offset / 0.06) ** 2) + 1e-12
         near /= near.sum(1, keepdims=True)
@@ -119,7 +104,8 @@ class HeadGrid:
         bent: (478, 3) face units, see `FaceShape.bent`.
         """
         expression = self._oval_weights @ (bent[self._oval] - self._oval_shape)
-        rigid = pose.to_frame(self._shape + expression)[:, :2]
+        flattening = self._depth.turn_share(pose) * self._flattening
+        rigid = pose.to_frame(self._shape + expression + flattening)[:, :2]
         moved = self.nodes + self._follow[:, None] * (rigid - self.nodes)
         moved[:, 1] -= self._breath * motion.breath
         if self._bounds is not None:
@@ -149,17 +135,6 @@ def _follow(outside: DoubleArray, below: DoubleArray) -> FloatArray:
 def _distance_outside(points: FloatArray, oval: FloatArray) -> DoubleArray:
     contour = cv2.convexHull(oval.astype(np.float32))
     return np.array([max(0.0, -cv2.pointPolygonTest(contour, (float(x), float(y)), True)) for x, y in points])
-
-
-def _depth(nodes: FloatArray, landmarks: FloatArray, outside: DoubleArray, pose: HeadPose) -> DoubleArray:
-    """Return (N,) depths in pixels: the face's on the face, blending into the skull's towards the silhouette."""
-    squared = ((nodes[:, None] - landmarks[None, :468, :2]) ** 2).sum(2) / pose.scale**2
-    weight = 1 / (squared + 1e-3) ** 2
-    face = (weight @ landmarks[:468, 2]) / weight.sum(1)
-    # pose.translation is the point between the eyes, the origin of the head's axes.
-    skull = pose.translation[2] + _SKULL_DEPTH * pose.scale
-    share = np.clip(outside / 0.25, 0, 1)
-    return np.asarray(face + (np.maximum(skull, face) - face) * share * share * (3 - 2 * share))
 
 
 def _border_hold(nodes: FloatArray, size: tuple[int, int], face_size: float) -> DoubleArray:

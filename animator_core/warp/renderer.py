@@ -17,6 +17,7 @@ from animator_core.rendering.contract import Placement
 from animator_core.tracking.face_model import FACE_OVAL, face_model
 from animator_core.tracking.pose import HeadPose, fit_pose, with_true_depth
 from animator_core.warp.canvas import WarpCanvas
+from animator_core.warp.depth_map import DepthMap
 from animator_core.warp.driver import LandmarkDriver
 from animator_core.warp.eyes import Eyes
 from animator_core.warp.eyes import closing_triangles as eye_triangles
@@ -99,15 +100,20 @@ class _Puppet:
                 f"the face in {character.name} is only {self._pose.scale:.0f} pixels high", "use a larger picture"
             )
         layers = separate(character.picture, landmarks, self._pose.scale)
-        shape = self._pose.to_head(landmarks)
+        self._depth = DepthMap(landmarks, self._pose)
+        shape, self._flattening = self._depth.face(landmarks)
+        landmarks = self._pose.to_frame(shape)
         self._shape = FaceShape(shape)
-        self._head_grid = HeadGrid(layers, landmarks, shape=shape, pose=self._pose)
+        self._head_grid = HeadGrid(layers, landmarks, shape=shape, depth=self._depth)
         self._triangles = np.concatenate([face_model().triangles, eye_triangles(), closing_triangles()])
         opaque = np.ascontiguousarray(character.picture[..., 2::-1])
         self._eyes = Eyes(opaque, landmarks, self._pose)
         self._mouth = Mouth(opaque, landmarks, self._pose)
         self._canvas = WarpCanvas(
-            layers, self._head_grid, landmarks=np.ascontiguousarray(landmarks[:, :2]), weight=_feather(shape)
+            layers,
+            self._head_grid,
+            landmarks=np.ascontiguousarray(landmarks[:, :2]),
+            weight=_feather(shape) * _inside(landmarks, character.picture.shape, self._pose.scale),
         )
 
     @property
@@ -115,10 +121,14 @@ class _Puppet:
         """The face's size in the picture."""
         return self._pose.scale
 
+    def placed(self, pose: HeadPose, bent: FloatArray) -> FloatArray:
+        """Return the landmarks, (478, 3) pixels, of the shape ``bent`` in ``pose``."""
+        return pose.to_frame(bent + self._depth.turn_share(pose) * self._flattening)
+
     def draw(self, motion: DrivingMotion) -> UInt8Array:
         pose = moved_pose(self._pose, motion, self._head_grid.limits)
         bent = self._shape.bent(motion)
-        placed = pose.to_frame(bent)
+        placed = self.placed(pose, bent)
         # Far triangles first, so that the nose covers the cheek behind it.
         depth = placed[self._triangles, 2].sum(1)
         # What closes the mouth lies behind its lips, however they fold.
@@ -142,3 +152,9 @@ def _feather(shape: FloatArray) -> FloatArray:
     """Return (478,) float32: 0 on the face's outline, the border of mesh and grid, rising to 1 further in."""
     distance = np.linalg.norm(shape[:, None, :2] - shape[None, list(FACE_OVAL), :2], axis=2).min(1)
     return np.asarray(np.clip(distance / _FEATHER, 0, 1), np.float32)
+
+
+def _inside(landmarks: FloatArray, shape: tuple[int, ...], face_size: float) -> FloatArray:
+    """Return (478,) float32: 0 on and beyond the picture's edges, of which the mesh has no pixels, rising to 1."""
+    room = np.minimum(landmarks[:, :2], np.array(shape[1::-1], np.float32) - 1 - landmarks[:, :2]).min(1)
+    return np.asarray(np.clip(room / (_FEATHER * face_size), 0, 1), np.float32)

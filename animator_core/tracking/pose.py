@@ -64,3 +64,12 @@ def fit_pose(landmarks: FloatArray, shape: FloatArray | None = None) -> HeadPose
     scale = float((singular * signs).sum() / (centred * centred).sum())
     translation = centre_seen - scale * rotation @ centre_shape
     return HeadPose(rotation.astype(np.float32), translation.astype(np.float32), max(scale, 1e-6))
+
+
+def strangeness(landmarks: FloatArray, pose: HeadPose) -> FloatArray:
+    """Return each landmark's distance from the mean face in face units, (478,) float32.
+
+    landmarks: (478, 3) pixels, `with_true_depth`. pose: from `fit_pose`. The median is up to .04 for people, .05 to .08
+    for animals, and up to .09 for drawings.
+    """
+    return np.asarray(np.linalg.norm(pose.to_head(landmarks) - with_true_depth(face_model().mean), axis=1), np.float32)

@@ -24,7 +24,7 @@ _MEAN_WIDTH = 0.318
 _BEHIND_LIPS = 0.022
 _EDGE_BELOW_LIP = 0.018
 """At rest the upper incisors end a little below the rim of the upper lip."""
-_HIDDEN_WITHOUT_LIPS = 0.012
+_HIDDEN_WITHOUT_LIPS = 0.08
 _OVERBITE = 0.012
 _LOWER_BEHIND = 0.018
 _LOWER_SHOWN = 0.016
@@ -75,10 +75,10 @@ class Mouth:
         colours = mouth_colours(picture, landmarks)
         sheet = sheet_for(pose.scale, scale)
         lip = self._shape[UPPER_LIP].astype(np.float64)
-        # Without lips it is no human mouth: few teeth are seen.
+        # Without lips it is no human mouth: no teeth are seen.
         self._edge = float(lip[1]) + (_EDGE_BELOW_LIP - _HIDDEN_WITHOUT_LIPS * (1 - colours.lips)) * scale
         self._crown = (0.058 - 0.045 * (1 - colours.lips)) * scale
-        self._lower_shown = (_LOWER_SHOWN - 0.02 * (1 - colours.lips)) * scale
+        self._lower_shown = (_LOWER_SHOWN - 0.04 * (1 - colours.lips)) * scale
         front = float(lip[2]) + _BEHIND_LIPS * scale
         own = None
         if float(self._rest_gaps.max()) > _OPEN_GAP:

@@ -9,6 +9,7 @@ import numpy as np
 
 from animator_core.arrays import AnyArray, DoubleArray, FloatArray, UInt8Array
 from animator_core.tracking.face_model import CHIN, FACE_OVAL, FOREHEAD, INNER_LIPS, OUTER_LIPS
+from animator_core.tracking.pose import fit_pose, strangeness
 from animator_core.warp.canvas import polygon_mask
 
 _FACE_PIXELS = 160
@@ -31,6 +32,8 @@ _NO_LIPS, _CLEAR_LIPS = 0.06, 0.1
 """Logarithm of red over green of lips less that of skin. People's lips have 0.1 to 0.5, pale
 men's included; a cat's muzzle 0.07, a terracotta statue's mouth 0.05."""
 _LINE_REACH, _LINE_WIDTHS = 0.035, (0.006, 0.02)
+_HUMAN_STRANGENESS, _ANIMAL_STRANGENESS = 0.04, 0.06
+"""Medians of `strangeness`, see there."""
 _BARE_SKIN = (
     (50, 101, 36, 205, 187, 147), (280, 330, 266, 425, 411, 376), (9, 107, 66, 10, 296, 336), (199, 200, 201, 421),
 )  # fmt: skip
@@ -59,7 +62,7 @@ class MouthColours:
 
 
 def mouth_colours(picture: UInt8Array, landmarks: FloatArray) -> MouthColours:
-    """Return the colours for a picture, (H, W, 3) uint8 BGR, with landmarks, (478, 3) pixels."""
+    """Return the colours for a picture, (H, W, 3) uint8 BGR, with landmarks, (478, 3) pixels, `with_true_depth`."""
     relief = 1 - drawn_share(picture, landmarks)
     colourfulness = colour_share(picture, landmarks)
     skin, brightest = _skin(picture, landmarks)
@@ -83,7 +86,7 @@ def mouth_colours(picture: UInt8Array, landmarks: FloatArray) -> MouthColours:
         line=line,
         relief=relief,
         balance=_balance(picture, landmarks),
-        lips=_lip_share(picture, landmarks) if min(relief, colourfulness) > 0.5 else 1.0,
+        lips=_human_share(picture, landmarks, colourfulness > 0.5) if relief > 0.5 else 1.0,
         line_width=line_width,
     )
 
@@ -194,6 +197,13 @@ def _lip_share(picture: UInt8Array, landmarks: FloatArray) -> float:
     lip, *others = (_redness(np.median(each.astype(np.float64), axis=0)) for each in areas)
     more = lip - min(others)
     return _smooth((more - _NO_LIPS) / (_CLEAR_LIPS - _NO_LIPS))
+
+
+def _human_share(picture: UInt8Array, landmarks: FloatArray, is_coloured: bool) -> float:
+    """Return how likely a photographed mouth is a human one, 0 to 1: by the face's shape, and its lips' colour."""
+    strange = float(np.median(strangeness(landmarks, fit_pose(landmarks))))
+    likeness = 1 - _smooth((strange - _HUMAN_STRANGENESS) / (_ANIMAL_STRANGENESS - _HUMAN_STRANGENESS))
+    return likeness * (_lip_share(picture, landmarks) if is_coloured else 1.0)
 
 
 def _redness(colour: DoubleArray) -> float:

@@ -22,7 +22,7 @@ from animator_core.anime.network_picture import network_picture
 from animator_core.anime.networks.chain import AnimeNetworks
 from animator_core.anime.networks.weights import load_networks
 from animator_core.anime.placing import Fit, find_place
-from animator_core.anime.store import BasisStore, FitStore, basis_key
+from animator_core.anime.store import FIT_FOLDER, BasisStore, FitStore, basis_key
 from animator_core.characters.character import Character
 from animator_core.errors import AnimatorError, ModelError, described, first_line
 from animator_core.lru import LruCache
@@ -76,7 +76,7 @@ class AnimeEngine:
         self.device = device
         self._weights_dir, self._cache_dir = weights_dir, cache_dir
         self._store = BasisStore(cache_dir / "anime-basis") if cache_dir else None
-        self._fits = FitStore(cache_dir / "anime-places") if cache_dir else None
+        self._fits = FitStore(cache_dir / FIT_FOLDER) if cache_dir else None
         self._networks: AnimeNetworks | None = None
         self._known: LruCache[str, CharacterBasis] = LruCache(_KEPT_CHARACTERS)
         self._wanted: list[CharacterBasis] = []
@@ -117,9 +117,11 @@ class AnimeEngine:
     def find_head(self, state: CharacterBasis) -> Fit:
         """Return the fit of a character, searched for if it is not known; raises AnimatorError."""
         if state.fit is None:
-            state.fit = find_place(state.character, self.networks)
-            if self._fits:
-                self._fits.put(state.character, state.fit)
+
+            def find() -> Fit:
+                return find_place(state.character, self.networks)
+
+            state.fit = self._fits.get_or_find(state.character, find) if self._fits else find()
         return state.fit
 
     def finish(self, state: CharacterBasis, report: Callable[[float], None]) -> None:

@@ -71,6 +71,10 @@ class BasisStore:
         self._files.save(key, lambda path: write_tensors(path, tensors, _METADATA))
 
 
+FIT_FOLDER = "anime-places"
+"""Name of the folder of a `FitStore` in the cache."""
+
+
 class FitStore:
     """Where the heads of characters are, as JSON, in one folder; of an opaque picture without its background."""
 
@@ -103,6 +107,14 @@ class FitStore:
             )
 
         return self._files.load(_fit_key(character), read)
+
+    def get_or_find(self, character: Character, find: Callable[[], Fit]) -> Fit:
+        """Return the fit of a character; if it is not known, that of ``find``, which is kept."""
+        fit = self.get(character)
+        if fit is None:
+            fit = find()
+            self.put(character, fit)
+        return fit
 
     def put(self, character: Character, fit: Fit) -> None:
         """Keep the fit of a character."""

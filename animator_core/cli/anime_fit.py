@@ -51,14 +51,24 @@ class AnimeCheck:
             networks = self._loaded()
             if networks is None:
                 return
-            from animator_core.anime.placing import find_place
-
-            fit = find_place(character, networks)
+            fit = self._fit(character, networks)
             print(f"         anime: {described(fit)}", flush=True)
             if fit.prefers_anime or wanted == "anime":
                 self._write_sheet(character, fit, networks)
         except AnimatorError as exc:
             print(f"         anime: {exc}", file=sys.stderr, flush=True)
+
+    def _fit(self, character: Character, networks: AnimeNetworks) -> Fit:
+        """Return the fit that the anime renderer has found, else search for it."""
+        from animator_core.anime.placing import find_place
+        from animator_core.anime.store import FIT_FOLDER, FitStore
+
+        def find() -> Fit:
+            return find_place(character, networks)
+
+        if not self._config.ai_model.use_feature_cache:
+            return find()
+        return FitStore(self._config.performance.cache_dir / FIT_FOLDER).get_or_find(character, find)
 
     def _loaded(self) -> AnimeNetworks | None:
         if not self._is_loaded:

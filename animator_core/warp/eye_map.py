@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from animator_core.arrays import AnyArray, BoolArray, FloatArray
-from animator_core.warp.eye_kernels import BEYOND
-from animator_core.warp.eye_outline import EyeOutline
+from animator_core.warp.eye_kernels import BEYOND, measure_distances, segments
+from animator_core.warp.eye_outline import EyeOutline, Lids
 from animator_core.warp.iris import Iris
 
 SHADOW_REACH = 0.09
@@ -35,8 +35,9 @@ class EyeMap:
     """Distances in the patch of an eye in the picture, (H, W) float32 each.
 
     above, below: pixels outside of the upper and lower lid, negative in the eye. at_upper, at_lower: the nearest
-    point's place along each lid, in segments. iris_distance: from the iris' centre in its radii. last: the place at
-    each lid's end. width: of the eye, and picture_pixel: a pixel of the picture, in pixels of the patch.
+    point's place along each lid, in segments. iris_distance: from the iris' centre in its radii. outside_of_widest:
+    pixels outside of the widest opening. last: the place at each lid's end. width: of the eye, and picture_pixel: a
+    pixel of the picture, in pixels of the patch.
     """
 
     above: FloatArray
@@ -44,6 +45,7 @@ class EyeMap:
     at_upper: FloatArray
     at_lower: FloatArray
     iris_distance: FloatArray
+    outside_of_widest: FloatArray
     last: int
     width: float
     picture_pixel: float
@@ -92,9 +94,15 @@ def eye_map(outline: EyeOutline, iris: Iris, shape: tuple[int, ...], *, picture_
         at_lower=at_lower,
         iris_distance=distance.astype(np.float32),
         last=len(outline.rest.upper) - 1,
+        outside_of_widest=np.maximum(*_outside(outline.widest, shape)),
         width=outline.width,
         picture_pixel=picture_pixel,
     )
+
+
+def _outside(lids: Lids, shape: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
+    """Return the pixels outside of the upper and of the lower lid, (H, W) each."""
+    return distance_from(lids.upper, shape)[0], -distance_from(lids.lower, shape)[0]
 
 
 def distance_from(curve: FloatArray, shape: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
@@ -102,19 +110,6 @@ def distance_from(curve: FloatArray, shape: tuple[int, ...]) -> tuple[FloatArray
 
     curve: (N, 2) pixels from left to right. Places are in segments.
     """
-    height, width = shape[:2]
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    least = np.full((height, width), np.inf, np.float32)
-    signed, place = np.zeros((2, height, width), np.float32)
-    for number, ((ax, ay), (bx, by)) in enumerate(zip(curve[:-1], curve[1:])):
-        dx, dy = bx - ax, by - ay
-        length = float(np.hypot(dx, dy)) + 1e-6
-        px, py = x - ax, y - ay
-        share = np.clip((px * dx + py * dy) / length**2, 0, 1)
-        away = np.hypot(px - share * dx, py - share * dy)
-        nearer = away < least
-        side = np.where((px * dy - py * dx) >= 0, away, -away)
-        signed = np.where(nearer, side, signed)
-        place = np.where(nearer, number + share, place)
-        least = np.where(nearer, away, least)
-    return signed.astype(np.float32), place.astype(np.float32)
+    signed, place = np.empty((2, *shape[:2]), np.float32)
+    measure_distances(segments(curve[None])[0], signed, place)
+    return signed, place

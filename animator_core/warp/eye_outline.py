@@ -21,6 +21,7 @@ _CLOSING_BEND = 0.3
 """From tracking the drawn frames: lids that move linearly look half as moved midway."""
 _WIDENING, _WIDENING_BELOW = 0.8, 0.12
 """Shares of the opening by which the upper and lower lid withdraw as the openness grows by 1."""
+_WIDEST = 1.4
 _USUAL_HEIGHT = 0.38
 """Height of an opening, in eye widths, from which these shares grow no further: large drawn eyes are wide already."""
 _LID_FOLLOWS = 0.6
@@ -42,53 +43,63 @@ class EyeOutline:
         """upper, lower: (9, 2) landmarks of each lid in pixels of the patch, both corners included."""
         top, bottom = (smooth_curve(each) for each in (upper, lower))
         self.width = float(np.linalg.norm(upper[8] - upper[0]))
-        self._upper, self._lower = top, bottom
-        self._opening = bottom - top
-        self.height = float(self._opening[:, 1].max())
-        self._usual = self._opening * min(1.0, _USUAL_HEIGHT * self.width / max(self.height, 1e-6))
+        opening = bottom - top
+        self.height = max(float(opening[:, 1].max()), 1e-6)
+        usual = opening * min(1.0, _USUAL_HEIGHT * self.width / self.height)
         # The line that closed lids form is smooth even if landmarks are not.
         position = np.linspace(0, 1, len(top))
         arch = position * (1 - position)
         basis = np.stack([arch, arch * (position - 0.5), arch * arch], 1)
         chord = bottom[0] + position[:, None] * (bottom[-1] - bottom[0])
-        self._closed_lower = chord + basis @ np.linalg.lstsq(basis, bottom - chord, rcond=None)[0]
-        self._closed_lower[:, 0] = bottom[:, 0]
-        sag = self._closed_lower - chord
+        sag = basis @ np.linalg.lstsq(basis, bottom - chord, rcond=None)[0]
         most = _MOST_SAG * self.width
-        self._closed_lower = chord + sag * (most / max(float(sag[:, 1].max()), most))
+        sag *= most / max(float(sag[:, 1].max()), most)
+        closed = np.column_stack([bottom[:, 0], (chord + sag)[:, 1]])
+        self._upper, self._lower = self._extended(top), self._extended(bottom)
+        # Nothing moves beyond the corners.
+        self._usual = _padded(usual)
+        self._unit = _padded(opening * np.array([0, 1]) / self.height)
+        self._to_closed = _padded(closed - top), _padded(closed - bottom)
         self.rest = self.at(1.0)
+        self.widest = self.at(_WIDEST, look_down=-self.height)
 
     def at(self, openness: float, *, smile: float = 0.0, look_down: float = 0.0) -> Lids:
         """Return the lids' curves.
 
-        openness: 0 closed, 1 as in the picture, above 1 wider. smile: 0 to 1, by which the lower lid takes part.
-        look_down: vertical shift of the iris in pixels of the patch.
+        openness: 0 closed, 1 as in the picture, above 1 wider, at most 1.4. smile: 0 to 1, by which the lower lid
+        takes part. look_down: vertical shift of the iris in pixels of the patch.
         """
-        arch = self._opening * np.array([0, 1]) / max(self.height, 1e-6)
         follow = _LID_FOLLOWS * look_down
         # The lid never reaches the lower one by following the gaze.
         down, up = min(max(follow, 0.0), 0.35 * self.height), min(max(-follow, 0.0), 0.2 * self.height)
-        upper = self._upper - up * arch
-        if openness < 1:
-            closed = 1 - max(openness, 0.0)
-            closing = closed * (1 + _CLOSING_BEND * (1 - closed))
-            meet = self._closed_lower - (_RISE + _SMILE_RISE * smile) * self._usual
-            lowered = self._upper + down * arch
-            upper = upper + closing * (meet - upper)
-            # A person's lids, too, follow the gaze: what they did is not done again.
-            upper[:, 1] = np.minimum(np.maximum(upper[:, 1], lowered[:, 1]), np.maximum(meet[:, 1], upper[:, 1]))
-            lower = self._lower + closing * (meet - self._lower)
-        else:
-            wider = (openness - 1) * self._usual
-            upper = upper + down * arch - _WIDENING * wider
-            lower = self._lower + _WIDENING_BELOW * wider
-        return Lids(upper=self._extended(upper), lower=self._extended(lower))
+        if openness >= 1:
+            wider = min(openness, _WIDEST) - 1
+            upper = self._upper + (down - up) * self._unit - (_WIDENING * wider) * self._usual
+            return _lids(upper, self._lower + (_WIDENING_BELOW * wider) * self._usual)
+        closed = 1 - max(openness, 0.0)
+        closing = closed * (1 + _CLOSING_BEND * (1 - closed))
+        to_upper, to_lower = self._to_closed
+        rise = (closing * (_RISE + _SMILE_RISE * smile)) * self._usual
+        lower = self._lower + closing * to_lower - rise
+        upper = self._upper + closing * to_upper - rise - (up * (1 - closing)) * self._unit
+        # A person's lids, too, follow the gaze: what they did is not done again.
+        lowered = np.minimum(self._upper[:, 1] + down * self._unit[:, 1], lower[:, 1])
+        upper[:, 1] = np.maximum(upper[:, 1], lowered)
+        return _lids(upper, lower)
 
-    def _extended(self, curve: DoubleArray) -> FloatArray:
+    def _extended(self, curve: DoubleArray) -> DoubleArray:
         along = (curve[-1] - curve[0]) / np.linalg.norm(curve[-1] - curve[0]) * self.width
         before = curve[0] - _EXTENDED[:, None] * along
         after = curve[-1] + _EXTENDED[::-1, None] * along
-        return np.ascontiguousarray(np.concatenate([before, curve, after]), np.float32)
+        return np.concatenate([before, curve, after])
+
+
+def _padded(shift: DoubleArray) -> DoubleArray:
+    return np.pad(shift, ((BEYOND, BEYOND), (0, 0)))
+
+
+def _lids(upper: DoubleArray, lower: DoubleArray) -> Lids:
+    return Lids(upper.astype(np.float32), lower.astype(np.float32))
 
 
 def smooth_curve(points: FloatArray) -> DoubleArray:

@@ -6,21 +6,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from animator_core.arrays import AnyArray, DoubleArray, FloatArray
+from animator_core.arrays import AnyArray, BoolArray, DoubleArray, FloatArray
 from animator_core.warp.eye_map import EyeMap
 from animator_core.warp.eyeball import eyeball
 from animator_core.warp.iris import Iris
 from animator_core.warp.lashes import LashReach, lashes_of
 from animator_core.warp.lid_skin import bare_skin, hidden_share, joined_skin
 
+_SEEN = 0.004
+
 
 @dataclass(frozen=True)
 class EyeLayers:
     """The layers of one eye in its patch, (H, W, 4) float32 each, see `eye_kernels.paint_eye`.
 
-    belongs_to: (2, H, W) float32. shade: the darkening at the upper lid, 0 to 1.
+    changes: (H, W) bool. belongs_to: (2, H, W) float32. shade: the darkening at the upper lid, 0 to 1.
     """
 
+    changes: BoolArray
     skin: FloatArray
     white: FloatArray
     iris: FloatArray
@@ -45,8 +48,11 @@ def eye_layers(
     upper, lower = (
         lashes_of(patch, behind, side, reach=reach, drawn=drawn) for side in eye.lid_sides(has_iris=iris.clarity > 0)
     )
-    hides = hidden_share(patch, bare, eye, lashes=np.maximum(upper[..., 3], lower[..., 3]), drawn=drawn)
+    lashes = np.maximum(upper[..., 3], lower[..., 3])
+    hides = hidden_share(patch, bare, eye, lashes=lashes, drawn=drawn)
+    reach_of_lashes = float(eye.outside[lashes > _SEEN].max()) if (lashes > _SEEN).any() else 0.0
     return EyeLayers(
+        changes=(hides > _SEEN) | (eye.outside_of_widest < reach_of_lashes + 0.04 * eye.width),
         skin=_layer(joined_skin(patch, bare, hides, width=eye.width, drawn=drawn), hides),
         white=_layer(ball.white, np.ones_like(ball.disc)),
         iris=_layer(ball.iris * ball.disc[..., None], ball.disc),

@@ -7,6 +7,8 @@ the rim of glasses.
 
 from __future__ import annotations
 
+import functools
+
 import cv2
 import numpy as np
 
@@ -15,7 +17,7 @@ from animator_core.motion.driving import DrivingMotion
 from animator_core.tracking.face_model import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS
 from animator_core.tracking.pose import HeadPose
 from animator_core.warp.canvas import MappedWindow
-from animator_core.warp.eye_kernels import paint_eye
+from animator_core.warp.eye_kernels import paint_eye, segments
 from animator_core.warp.eye_map import SHADOW_REACH, eye_map
 from animator_core.warp.eye_outline import EyeOutline
 from animator_core.warp.eye_patch import eye_layers
@@ -28,10 +30,16 @@ _PATCH_WIDTH = 72.0
 """Least eye width in pixels of a patch; smaller eyes are enlarged."""
 _LEFT, _ABOVE, _BELOW = 0.62, 0.85, 0.6
 """Reach of a patch beyond the eye's corners, above and below, in eye widths."""
-_GAZE_GAIN, _MOST_GAZE = 1.12, (0.36, 0.26)
+_GAZE_GAIN, _MOST_GAZE = (1.2, 2.3), (0.38, 0.3)
+"""Along and across the eye, and the most shift in eye widths. Of an iris that moves up or down by a known way the
+tracker sees less than half, in a camera's frame as in a drawn one."""
+_MOST_IN_HEIGHTS = 0.45
+"""Most shift across the eye in heights of its opening: an iris does not leave it."""
 _GAZE_SHOWS, _LIDS_SHOW, _LOOK_SHOWS = 0.035, 0.05, 0.04
 """Gaze (eye widths) at which the painted eyeball has fully replaced the picture's; change of the openness and vertical
 shift of the iris (eye widths) at which the painted lids have."""
+_LARGE_IRIS = 0.3
+"""Least radius of a large iris, in eye widths; people's are 0.21 wide."""
 _SAME_SIZE = 0.12
 """Logarithm of two irises' sizes that are taken for the same."""
 _SMILE = 0.035
@@ -92,13 +100,37 @@ class _EyePlace:
             picture, self.from_picture, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
         ).astype(np.float32)
         points = cv2.transform(landmarks[None, :, :2].astype(np.float64), self.from_picture)[0]
-        self.outline = EyeOutline(points[upper], points[lower])
+        self._lids = points[upper].astype(np.float32), points[lower].astype(np.float32)
         self._opening = points[self.ring].astype(np.float32)
         centre = points[iris]
         radius = float(np.linalg.norm(points[iris + 1 : iris + 5] - centre, axis=1).mean())
         self._tracked = Iris(centre, radius, radius)
         self.iris = measured_iris(self.patch, self._opening, guess=self._tracked, drawn=drawn)
         self.skin_light = _skin_light(self.patch, points[lower], self.width)
+
+    @functools.cached_property
+    def outline(self) -> EyeOutline:
+        """The lids, further apart where the measured iris shows beyond the tracker's."""
+        upper, lower = self._lids
+        # The thick dark lashes of a drawing would be taken for the iris.
+        if self.iris.clarity > 0 and self._drawn < 0.5 and self.iris.radius_x > _LARGE_IRIS * self.width:
+            upper, lower = self._around_iris(upper, -1), self._around_iris(lower, 1)
+        return EyeOutline(upper, lower)
+
+    def _around_iris(self, lid: FloatArray, side: int) -> FloatArray:
+        """Return a lid, (9, 2), moved up (side -1) or down (1) to the iris' rim where the picture shows it there."""
+        iris, moved = self.iris, lid.copy()
+        across = (lid[:, 0] - iris.centre[0]) / iris.radius_x
+        rim = iris.centre[1] + side * iris.radius_y * np.sqrt(np.clip(1 - across**2, 0, 1))
+        inside = self.patch[int(iris.centre[1]), int(iris.centre[0] - 0.6 * iris.radius_x)]
+        for number in range(1, 8):
+            if abs(across[number]) >= 1 or side * (rim[number] - lid[number, 1]) < 0.02 * self.width:
+                continue
+            between = np.linspace(lid[number, 1], rim[number], 8)[1:-1]
+            column = self.patch[between.astype(int), int(lid[number, 0])]
+            is_iris = np.abs(column - inside).max(1) < np.abs(column - self.skin_light).max(1)
+            moved[number, 1] += is_iris.mean() * (rim[number] - lid[number, 1])
+        return moved
 
     def iris_like(self, other: _EyePlace) -> Iris:
         """Return the iris measured again, at about the size of another eye's."""
@@ -136,6 +168,7 @@ class _Eye:
         # Eye widths of the head's frontal plane → pixels of the patch.
         self._shift_from_gaze = self._patch_from_picture[:, :2] @ pose.frontal_plane * span
         self._line = 0.35 * (1 - drawn)
+        self._most_gaze = _MOST_GAZE[0], min(_MOST_GAZE[1], _MOST_IN_HEIGHTS * self._outline.height / self._width)
 
     def bounds(self, points: FloatArray) -> FloatArray:
         """Return the (2, 2) corners of the region that the eye is painted in."""
@@ -145,7 +178,9 @@ class _Eye:
 
     def draw(self, window: MappedWindow, points: FloatArray, gaze: FloatArray, openness: float, smile: float) -> None:
         """Paint the eye; see `Eyes.draw`."""
-        limited = [most * np.tanh(_GAZE_GAIN * value / most) for value, most in zip(gaze.tolist(), _MOST_GAZE)]
+        limited = [
+            most * np.tanh(gain * value / most) for value, gain, most in zip(gaze.tolist(), _GAZE_GAIN, self._most_gaze)
+        ]
         shift = self._shift_from_gaze @ limited
         lid_share = _smooth(abs(openness - 1) / _LIDS_SHOW + abs(float(shift[1])) / (_LOOK_SHOWS * self._width))
         eye_share = max(_smooth(float(np.abs(gaze).max()) / _GAZE_SHOWS), lid_share)
@@ -171,7 +206,8 @@ class _Eye:
             window.map_x[region],
             window.map_y[region],
             affine=self._patch_from_picture.astype(np.float32),
-            curves=np.stack([lids.upper, lids.lower, rest.upper, rest.lower]),
+            lids=segments(np.stack([lids.upper, lids.lower, rest.upper, rest.lower])),
+            changes=self._layers.changes,
             skin=self._layers.skin,
             white=self._layers.white,
             iris=self._layers.iris,

@@ -20,8 +20,10 @@ _ASPECTS = (1.0, 1.12, 1.25, 1.4)
 _DOUBT = 0.9
 """Weight of a radius' logarithmic distance from the tracker's, in a photograph."""
 _ROUND = 0.94
-_LEAST_STEP = 4.0
-"""Grey levels; eyes of a statue have no iris."""
+_AWAY = 0.08
+"""Distance of a centre from the opening, in eye widths, that no iris has."""
+_LEAST_STEP = 0.125
+"""Least step of an iris' rim against the lightness around; eyes of a statue have no iris."""
 _KEPT = 0.6
 """Share of the limbus that counts: lids hide some of it."""
 
@@ -54,9 +56,11 @@ def measured_iris(patch: FloatArray, polygon: FloatArray, *, guess: Iris, drawn:
     grey = np.asarray(cv2.resize(patch.mean(2), None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA))
     grey = np.asarray(cv2.GaussianBlur(grey, (0, 0), 0.8))
     mask = polygon_mask(polygon * factor, grey.shape)
-    reach = np.ones((5, 5), np.uint8)
-    visible = np.asarray(cv2.dilate(mask, reach)).astype(np.float32) / 255
+    # Of large irises the tracker's lids leave some out.
+    visible = np.asarray(cv2.dilate(mask, np.ones((11, 11), np.uint8))).astype(np.float32) / 255
     best = _search(grey, visible, guess=guess.scaled(factor), drawn=drawn, sureness=4.0 if is_sure else 1.0)
+    if cv2.pointPolygonTest(polygon * np.float32(factor), best.centre.tolist(), True) < -_AWAY * _WIDTH:
+        return guess
     return best.scaled(1 / factor)
 
 
@@ -81,7 +85,7 @@ def _search(grey: AnyArray, visible: AnyArray, *, guess: Iris, drawn: float, sur
                 radius = float(radii[place[1]])
                 found = Iris(centres[place[0]], radius, radius * aspect, clarity=most)
         best = found
-    return best if most > _LEAST_STEP else guess
+    return best if most > _LEAST_STEP * float(np.median(grey)) else guess
 
 
 def _scores(grey: AnyArray, visible: AnyArray, *, centres: DoubleArray, radii: DoubleArray, aspect: float) -> AnyArray:

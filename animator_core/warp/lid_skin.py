@@ -35,7 +35,7 @@ def hidden_share(patch: FloatArray, bare: FloatArray, eye: EyeMap, *, lashes: Fl
     lashes: (H, W) their opacity.
     """
     upper, lower = eye.from_corners()
-    hides: AnyArray = ((eye.opened > 0) | (lashes > 0.04)).astype(np.uint8)
+    hides: AnyArray = ((eye.opened > 0) | (lashes > 0.04) | _outer_iris(patch, bare, eye)).astype(np.uint8)
     hides = _dilated(hides, max(0.03 * eye.width, 1.2 * eye.picture_pixel))
     is_lid = np.where(eye.above > 0, upper >= 0, np.where(eye.below > 0, lower >= 0, True))
     softness = max(0.8, 0.02 * eye.width)
@@ -48,6 +48,15 @@ def hidden_share(patch: FloatArray, bare: FloatArray, eye: EyeMap, *, lashes: Fl
     rim: AnyArray = _dilated((eye.opened > 0).astype(np.uint8), 1.6 * eye.picture_pixel)
     is_white = (rim > 0) & (patch.mean(2) > bare.mean(2) + 4)
     return np.maximum(soft, cv2.GaussianBlur(is_white.astype(np.float32), (0, 0), 0.6))
+
+
+def _outer_iris(patch: FloatArray, bare: FloatArray, eye: EyeMap) -> AnyArray:
+    """Return (H, W) bool, the iris' pixels outside of the opening: a large one may be drawn over its lids."""
+    pixels = patch[(eye.opened > 0) & (eye.iris_distance < 0.95)]
+    if len(pixels) < 6:
+        return np.zeros(eye.above.shape, np.bool_)
+    to_iris, to_skin = (np.abs(patch - colour).max(2) for colour in (np.median(pixels, axis=0), bare))
+    return np.asarray((eye.iris_distance < 1.1) & (to_iris < to_skin) & (eye.outside < 0.3 * eye.width))
 
 
 def _dilated(mask: AnyArray, reach: float) -> AnyArray:

@@ -77,7 +77,7 @@ def white_colour(pixels: FloatArray, skin_light: DoubleArray) -> DoubleArray:
     if len(pixels) < 6:
         return np.asarray(synthesised)
     light = pixels.mean(1)
-    own = np.median(pixels[light >= np.percentile(light, 30)], axis=0).astype(np.float64)
+    own = np.median(pixels[light >= np.percentile(light, 15)], axis=0).astype(np.float64)
     lightness = max(float(own.mean()), _LEAST_LIGHT * skin)
     if own.mean() < lightness:
         own = own + 0.5 * (synthesised * own.mean() / synthesised.mean() - own)

@@ -126,13 +126,19 @@ def test_another_look_of_the_mouth_is_learnt_in_the_end() -> None:
     assert seen[79] == 1.0
 
 
-def test_a_face_half_out_of_the_frame_calms_the_half_that_is_outside() -> None:
-    *_, confidence = watched(TrackedFrame(observed(n, middle=(10, 210)), None) for n in range(1, 40))
+def test_a_face_whose_chin_is_outside_the_frame_calms_the_mouth_alone() -> None:
+    *_, confidence = watched(TrackedFrame(observed(n, middle=(320, 420)), None) for n in range(1, 40))
     motion = confidence.ease(talking(), False)
-    np.testing.assert_allclose(motion.eye_openness, (1, 0.5), atol=1e-6)
-    np.testing.assert_allclose(motion.gaze[0], 0, atol=1e-6)
-    mirrored = confidence.ease(talking(), True)
-    np.testing.assert_allclose(mirrored.eye_openness, (0.5, 1), atol=1e-6)
+    np.testing.assert_allclose(motion.expression[[0, 17]], 0, atol=1e-6)
+    np.testing.assert_allclose(motion.expression[[105, 334]], talking().expression[[105, 334]], atol=1e-6)
+    np.testing.assert_allclose(motion.eye_openness, 0.5, atol=1e-6)
+
+
+def test_mirroring_doubts_the_eye_on_the_same_side_of_the_picture() -> None:
+    *_, confidence = watched(TrackedFrame(observed(n, middle=(10, 210)), None) for n in range(1, 40))
+    winking = DrivingMotion(eye_openness=np.array([0.6, 1.4], np.float32))
+    np.testing.assert_allclose(confidence.ease(winking, False).eye_openness, 1.4, atol=2e-3)
+    np.testing.assert_allclose(confidence.ease(winking, True).eye_openness, 0.6, atol=2e-3)
 
 
 def test_noise_of_a_far_face_is_calmed() -> None:
@@ -246,3 +252,23 @@ def test_a_face_in_a_clip_is_doubted_only_behind_a_hand(name: str) -> None:
     assert all(rest)
     assert all(mouth[:60])
     assert not any(mouth[70:])
+
+
+def test_an_eye_that_is_not_seen_does_as_the_other() -> None:
+    *_, confidence = watched(TrackedFrame(observed(n, middle=(10, 210)), None) for n in range(1, 40))
+    winking = DrivingMotion(
+        eye_openness=np.array([1.4, 0.1], np.float32), gaze=np.array([[-0.2, 0.1], [0.1, 0.05]], np.float32)
+    )
+    motion = confidence.ease(winking, False)
+    np.testing.assert_allclose(motion.eye_openness, 0, atol=1e-6)
+    np.testing.assert_allclose(motion.gaze, [winking.gaze[1]] * 2, atol=1e-6)
+
+
+def test_words_of_a_far_face_pass() -> None:
+    confidence, opened = Confidence(), []
+    for number in range(1, 120):
+        confidence.observe(TrackedFrame(observed(number, 60), None), number * FRAME_NS)
+        opening = 0.03 * (1 + np.sin(2 * np.pi * 3 * number / 30))
+        motion = DrivingMotion(expression=np.full((478, 3), opening, np.float32), captured_ns=number * FRAME_NS)
+        opened.append(confidence.ease(motion, False).expression[17, 1])
+    assert np.ptp(opened[60:]) > 0.7 * 0.06

@@ -9,11 +9,13 @@ import numpy as np
 
 from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.motion.driving import DrivingMotion
+from animator_core.motion.filters import OneEuroFilter
 from animator_core.motion.lip_colour import LipColour, sampled
 from animator_core.motion.regions import POINTS, Region, region_weights, smoothstep
 from animator_core.motion.rotation import rotation_from_vector, vector_from_rotation
 from animator_core.motion.symmetry import steadied
 from animator_core.motion.trust import Trust
+from animator_core.tracking.face_model import face_model
 from animator_core.tracking.observation import FaceObservation, TrackedFrame
 
 _SIDES = (234, 454)
@@ -24,7 +26,10 @@ _BRIGHT, _DIM, _BLACK = 40.0, 16.0, 6.0
 """The same for the level, of 255, of the face's brighter parts."""
 _INSIDE_SHARES = (0.45, 0.1)
 """Shares of a region's landmarks outside the frame at which it is mistrusted and trusted."""
-_CALM_SECONDS = 0.25
+_NOISY_CUTOFF_HZ, _NOISY_BETA = 1.0, 25.0
+"""Of the smoothing of noisy faces, for the One-Euro filter: it stills their shaking and lets words through."""
+_HEAD_SECONDS = 0.25
+_FLIP = np.array([-1.0, 1.0, 1.0], np.float32)
 _GONE_SECONDS = 0.5
 _TOLD_AFTER_SECONDS = 1.0
 _FACE_POINTS = slice(0, 468, 6)
@@ -46,6 +51,8 @@ class Confidence:
         self._lips = LipColour()
         self._trust = Trust(len(Region))
         self._blur = 0.0
+        self._expression_filter = OneEuroFilter(_NOISY_CUTOFF_HZ, _NOISY_BETA)
+        self._gaze_filter = OneEuroFilter(_NOISY_CUTOFF_HZ, _NOISY_BETA / 4)
         self._slow: DrivingMotion | None = None
         self._observed_ns = 0
         self._eased_ns = 0
@@ -98,35 +105,46 @@ class Confidence:
         shares = self._trust.shares
         if is_mirrored:
             shares = shares[[Region.HEAD, Region.BROWS, Region.LEFT_EYE, Region.RIGHT_EYE, Region.MOUTH]]
-        motion = steadied(self._slowed(motion, float(1 - shares[Region.HEAD])))
-        if shares.min() >= 1:
-            return motion
-        eyes = shares[[Region.RIGHT_EYE, Region.LEFT_EYE]]
-        return replace(
-            motion,
-            expression=motion.expression * (region_weights() @ shares)[:, None],
-            eye_openness=np.asarray(1 + (motion.eye_openness - 1) * eyes, np.float32),
-            gaze=motion.gaze * eyes[:, None],
-        )
+        motion = steadied(self._smoothed(motion, float(1 - shares[Region.HEAD])))
+        return motion if shares.min() >= 1 else calmed(motion, shares)
 
-    def _slowed(self, motion: DrivingMotion, head_doubt: float) -> DrivingMotion:
-        """Return ``motion`` smoothed as far as noise asks for it."""
+    def _smoothed(self, motion: DrivingMotion, head_doubt: float) -> DrivingMotion:
+        """Return ``motion`` as smooth as its noise asks for."""
         seconds = min(max((motion.captured_ns - self._eased_ns) * 1e-9, 1e-3), 0.2)
         self._eased_ns = motion.captured_ns
+        expression = self._expression_filter(motion.expression, seconds)
+        gaze = self._gaze_filter(motion.gaze, seconds)
+        if self._blur > 0:
+            expression = _between(motion.expression, expression, self._blur)
+            motion = replace(motion, expression=expression, gaze=_between(motion.gaze, gaze, self._blur))
         slow = self._slow
-        if slow is not None and (self._blur > 0 or head_doubt > 0):
-            face, head = (1 / (1 + _CALM_SECONDS * each / seconds) for each in (self._blur, head_doubt))
+        if slow is not None and head_doubt > 0:
+            share = 1 / (1 + head_doubt * _HEAD_SECONDS / seconds)
             turn = vector_from_rotation(motion.rotation @ slow.rotation.T)
             motion = replace(
                 motion,
-                rotation=rotation_from_vector(turn * head) @ slow.rotation,
-                translation=_towards(slow.translation, motion.translation, head),
-                scale=slow.scale + (motion.scale - slow.scale) * head,
-                expression=_towards(slow.expression, motion.expression, face),
-                gaze=_towards(slow.gaze, motion.gaze, face),
+                rotation=rotation_from_vector(turn * share) @ slow.rotation,
+                translation=_between(slow.translation, motion.translation, share),
+                scale=slow.scale + (motion.scale - slow.scale) * share,
             )
         self._slow = motion
         return motion
+
+
+def calmed(motion: DrivingMotion, shares: FloatArray) -> DrivingMotion:
+    """Return ``motion`` with each region followed by its share, (5,) in [0, 1]; an unseen eye does as the other."""
+    eyes = shares[[Region.RIGHT_EYE, Region.LEFT_EYE]]
+    borrowed = (1 - eyes) * eyes[::-1]
+    weights, expression = region_weights(), motion.expression
+    mirrored = expression[face_model().mirror] * _FLIP
+    taken = weights[:, [Region.RIGHT_EYE, Region.LEFT_EYE]] @ borrowed
+    opening, gaze = motion.eye_openness - 1, motion.gaze
+    return replace(
+        motion,
+        expression=np.asarray(expression * (weights @ shares)[:, None] + mirrored * taken[:, None], np.float32),
+        eye_openness=np.asarray(1 + opening * eyes + opening[::-1] * borrowed, np.float32),
+        gaze=np.asarray(gaze * eyes[:, None] + gaze[::-1] * borrowed[:, None], np.float32),
+    )
 
 
 class TroubleReport:
@@ -146,7 +164,7 @@ class TroubleReport:
             self.told = _TROUBLES.get(reason, NO_TROUBLE)
 
 
-def _towards(start: FloatArray, end: FloatArray, share: float) -> FloatArray:
+def _between(start: FloatArray, end: FloatArray, share: float) -> FloatArray:
     return np.asarray(start + (end - start) * np.float32(share), np.float32)
 
 

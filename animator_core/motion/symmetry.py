@@ -22,8 +22,10 @@ _SHAPE_NOISE = {Region.MOUTH: 0.002, Region.BROWS: 0.0015}
 """Root mean square of the region's asymmetric shift in face units: 0.0010 to 0.0016 in the median in both regions;
 true asymmetry reaches 0.02 to 0.045 around the mouth and 0.007 to 0.02 at the brows."""
 _FLIP = np.array([-1.0, 1.0, 1.0], np.float32)
-_LIDS = (0.15, 0.35)
-"""Openings below the first are closed; those above the second are kept."""
+_CLOSING_NOISE, _CLOSING = 0.06, (0.2, 0.6)
+"""The noise rises by so much as the eyes' mean opening falls from the second to the first of `_CLOSING`."""
+_SHUT, _AJAR = 0.15, 0.5
+"""Openings below `_SHUT` are closed; those above `_AJAR` are kept."""
 
 
 def steadied(motion: DrivingMotion) -> DrivingMotion:
@@ -42,7 +44,10 @@ def steadied(motion: DrivingMotion) -> DrivingMotion:
 def _lids(openness: FloatArray) -> FloatArray:
     """Return the openness, (2,), of lids that close fully and differ only by more than the noise."""
     middle = openness.mean()
+    noise = _EYE_NOISE + _CLOSING_NOISE * (1 - smoothstep(middle, *_CLOSING))
     half = (openness - middle).astype(np.float32)
-    half = half * half**2 / (half**2 + _EYE_NOISE**2)
-    together = np.asarray(middle + half, np.float32)
-    return np.asarray(np.maximum(together, 0.0) * smoothstep(together, *_LIDS), np.float32)
+    together = np.maximum(middle + half * half**2 / (half**2 + noise**2), 0.0)
+    # The cubic with value and slope 0 at _SHUT, and value _AJAR and slope 1 at _AJAR.
+    share = np.clip((together - _SHUT) / (_AJAR - _SHUT), 0.0, 1.0)
+    closing = _AJAR * share**2 * (3 - 2 * share) + (_AJAR - _SHUT) * share**2 * (share - 1)
+    return np.where(together < _AJAR, closing, together).astype(np.float32)

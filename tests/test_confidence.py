@@ -272,3 +272,10 @@ def test_words_of_a_far_face_pass() -> None:
         motion = DrivingMotion(expression=np.full((478, 3), opening, np.float32), captured_ns=number * FRAME_NS)
         opened.append(confidence.ease(motion, False).expression[17, 1])
     assert np.ptp(opened[60:]) > 0.7 * 0.06
+
+
+def test_lips_in_the_dark_are_not_taken_for_hidden() -> None:
+    bright = [TrackedFrame(observed(number), painted(observed(number))) for number in range(1, 40)]
+    dim = [noisy((each.frame * 0.15).astype(np.uint8), 5.0) for each in bright if each.frame is not None]
+    *_, confidence = watched([*bright, *(TrackedFrame(observed(n), frame) for n, frame in enumerate(dim, 40))])
+    assert confidence.is_trusted(Region.MOUTH)

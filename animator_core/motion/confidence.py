@@ -22,8 +22,10 @@ _SIDES = (234, 454)
 """Landmarks before the ears: their distance is the face's width, however it is turned."""
 _CLEAR_PIXELS, _TINY_PIXELS, _LOST_PIXELS = 100.0, 50.0, 30.0
 """Widths of a face: from the first down its motion is calmed, from the second on it is mistrusted."""
-_BRIGHT, _DIM, _BLACK = 40.0, 16.0, 6.0
+_BRIGHT, _DIM, _BLACK = 32.0, 18.0, 8.0
 """The same for the level, of 255, of the face's brighter parts."""
+_LEAST_LEVEL = 40.0
+"""Darker lips are not judged: noise hides their colour."""
 _INSIDE_SHARES = (0.45, 0.1)
 """Shares of a region's landmarks outside the frame at which it is mistrusted and trusted."""
 _NOISY_CUTOFF_HZ, _NOISY_BETA = 1.0, 25.0
@@ -81,10 +83,9 @@ class Confidence:
         )
         inside = smoothstep(_outside(observation), *_INSIDE_SHARES)
         confidence = inside * smoothstep(width, _LOST_PIXELS, _TINY_PIXELS) * smoothstep(level, _BLACK, _DIM)
-        lips = 1.0
-        if tracked.frame is not None and level >= _DIM:
-            lips = self._lips.visibility(tracked.frame, observation.landmarks, observation.captured_ns)
-            confidence[Region.MOUTH] *= lips
+        if tracked.frame is not None and level >= _LEAST_LEVEL:
+            visibility = self._lips.visibility(tracked.frame, observation.landmarks, observation.captured_ns)
+            confidence[Region.MOUTH] *= visibility
         self._trust.observe(confidence, seconds)
         self._report.note(self._reason(width=width, level=level, inside=inside), now_ns)
 

@@ -18,6 +18,7 @@ from conftest import noise  # noqa: E402
 from obs_session import CAMERA, CHECKOUT, HELPER_SCRIPT, Installation, ObsSession, shows, wait_for  # noqa: E402
 from remote import FILTER, OURS, WORKER_FRAME, Remote, animate_camera, make_installation  # noqa: E402
 
+from animator_core.ipc.face_settings import STRENGTHS  # noqa: E402
 from obs_plugin.control import EVENTS, Control  # noqa: E402
 
 DOCUMENT = (CHECKOUT / "docs" / "CONTROL.md").read_text("utf-8")
@@ -83,7 +84,7 @@ def test_a_character_is_set_saved_told_and_sent_to_the_worker(remote: Remote, in
 
 def test_strengths_are_those_of_the_filter(remote: Remote, installation: Installation) -> None:
     remote.request("SetStrengths", sensitivity_expression=1.5, smoothing=0, mirror=True)
-    expected = {"mirror": True, "sensitivity_expression": 1.5, "sensitivity_pose": 1.0, "smoothing": 0.0}
+    expected = {"mirror": True, **dict.fromkeys(STRENGTHS, 1.0), "sensitivity_expression": 1.5, "smoothing": 0.0}
     wait_for(lambda: status(remote)["strengths"] == expected, "the status has them")
     assert settings(remote)["sensitivity_expression"] == 1.5 and settings(remote)["mirror"] is True
     face = lambda: installation.messages("update_filter")[-1]["settings"]["face"]  # noqa: E731

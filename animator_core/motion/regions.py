@@ -18,7 +18,7 @@ from animator_core.tracking.face_model import (
     face_model,
 )
 
-_BROW_ROWS = (-0.09, -0.03)
+_BROW_ROWS = (-0.1, -0.05)
 """Rows of the mean face, in face units, between which the brows' region ends and the eyes' begins."""
 _MOUTH_ROWS = (0.19, 0.29)
 """The same between eyes and mouth: the nose tip and the upper lip's root."""

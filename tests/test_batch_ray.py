@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from animator_core.config import PROJECT_ROOT
 from animator_core.errors import AnimatorError
 
 CLIPS, FRAMES = 40, 5
+NO_RAY = "Ray is not installed (install.py --cluster, Linux only)"
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     # The pretended machines import the runners of the tests.
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(PROJECT_ROOT), str(Path(__file__).parent))))
-    pytest.importorskip("ray", reason="Ray is not installed (install.py --cluster, Linux only)")
+    pytest.importorskip("ray", reason=NO_RAY)
     from ray.cluster_utils import Cluster
 
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
@@ -127,6 +129,32 @@ def test_workers_that_do_not_start_end_the_batch_with_the_reason(tmp_path: Path,
         ):
             schedule.run(workers)
     assert schedule.results == []
+
+
+LISTEN = """
+import os, psutil, sys
+from animator_core.batch.ray_cluster import LOCAL, RayWorkers
+from batch_runners import ScriptedRunner
+
+with RayWorkers(LOCAL, 1, ScriptedRunner) as workers:
+    while not workers.free_count:
+        workers.events(0.1)
+    family = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    for process in family:
+        print(*(each.laddr.ip for each in process.net_connections() if each.status == psutil.CONN_LISTEN), sep="\\n")
+"""
+
+
+@apply(with_ray)
+def test_a_cluster_of_this_machine_alone_listens_on_the_loopback_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("ray", reason=NO_RAY)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    done = subprocess.run([sys.executable, "-c", LISTEN], cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=120)
+    addresses = done.stdout.split()
+    assert len(addresses) >= 4, done.stderr
+    assert {address.rpartition(":")[2] for address in addresses} == {"127.0.0.1"}
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,9 @@ class RayWorkers:
     """
 
     def __init__(self, address: str, most: int, make_runner: Callable[[], Runner] = make_clip_runner) -> None:
+        self._termination = _Termination()
         self._ray = _joined(address)
+        self._termination.hold_back()
         resources = self._ray.cluster_resources()
         gpus, cores = int(resources.get("GPU", 0)), int(resources.get("CPU", 0))
         count = max(1, min(most, gpus or cores))
@@ -71,6 +73,7 @@ class RayWorkers:
         else:
             ready = set()
             time.sleep(timeout_seconds)
+        self._termination.let_through()
         events = [event for slot in self._slots if slot.reference in ready for event in slot.events()]
         if any(slot.is_free or slot.job is not None for slot in self._slots):
             self._last_ready = time.monotonic()
@@ -98,6 +101,35 @@ class RayWorkers:
         for slot in self._slots:
             slot.end()
         self._ray.shutdown()
+        self._termination.restore()
+
+
+class _Termination:
+    """Lets SIGTERM through between Ray's calls only: inside of one Ray makes its exit code 1."""
+
+    def __init__(self) -> None:
+        self._is_ours = threading.current_thread() is threading.main_thread()
+        self._handler = signal.getsignal(signal.SIGTERM)
+        self._is_due = False
+
+    def hold_back(self) -> None:
+        """Note the signal from now on; Ray has put a handler of its own in place."""
+        if self._is_ours:
+            signal.signal(signal.SIGTERM, self._note if callable(self._handler) else self._handler)
+
+    def let_through(self) -> None:
+        """Call the former handler if the signal has come."""
+        if self._is_due and callable(self._handler):
+            self._is_due = False
+            self._handler(signal.SIGTERM, None)
+
+    def restore(self) -> None:
+        """Put the former handler back."""
+        if self._is_ours:
+            signal.signal(signal.SIGTERM, self._handler)
+
+    def _note(self, number: int, frame: object) -> None:
+        self._is_due = True
 
 
 class _Slot:
@@ -194,21 +226,19 @@ def _joined(address: str) -> Any:
         raise AnimatorError("clusters run on Linux only", "leave out --ray: the clips run on this machine's cores")
     # Ray sends reports about its use unless it is told not to.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    terminated = signal.getsignal(signal.SIGTERM)
+    if address == LOCAL:
+        # By this variable alone Ray takes the loopback address, also on Linux; else it listens on all interfaces.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     with loading("ray"):
         try:
             import ray
         except ModuleNotFoundError as exc:
             raise AnimatorError("Ray is not installed", "run install.py --cluster") from exc
-    # Without "local" it would join any cluster that runs here; Ray's own default is to listen on all interfaces.
-    where: dict[str, Any] = {"address": LOCAL, "_node_ip_address": "127.0.0.1"} if address == LOCAL else {}
     try:
-        ray.init(**{"address": address, "log_to_driver": False, "logging_level": "warning", **where})
+        ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="warning")
     except Exception as exc:  # Ray's own errors, gRPC's, OSError, ValueError …
         raise AnimatorError(
             f"the Ray cluster {address} cannot be joined ({first_line(exc, 160)})",
             "use --ray local, or an address that `ray status` knows",
         ) from exc
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, terminated)
     return ray

@@ -91,6 +91,7 @@ def _opened_batch(options: argparse.Namespace, opened: contextlib.ExitStack) -> 
     path = ledger_path(options.manifest)
     clips = _clips(options, path)
     ledger = opened.enter_context(Ledger(path))
+    ledger.remove_leftovers(clips)
     skipped = unchanged_clips(clips, ledger) if options.resume else []
     kept = {result.clip.key for result in skipped}
     left = [clip for clip in clips if clip.key not in kept]
@@ -99,7 +100,6 @@ def _opened_batch(options: argparse.Namespace, opened: contextlib.ExitStack) -> 
         opened.callback(workers.stop)
     if not options.resume and ledger.done():
         print(f"note: {ledger.path} has clips of an earlier run; --resume would keep them", file=sys.stderr)
-    ledger.remove_leftovers(clips)
     ledger.begin_run(options.resume)
     for result in skipped:
         ledger.add(result.state, result.clip)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from animator_core.rendering import bands
 from animator_core.rendering.srgb import premultiplied_bgra
 from animator_core.tracking.face_model import INNER_LIPS, LEFT_EYE, RIGHT_EYE, face_model
 from animator_core.tracking.pose import HeadPose, with_true_depth
+from animator_core.warp import layers
 from animator_core.warp.backward_map import EMPTY, CellMap, grid_triangles, map_triangles
 from animator_core.warp.extension import bordered
 from animator_core.warp.head import HeadLimits, moved_pose
@@ -46,6 +49,14 @@ def face_picture(has_alpha: bool) -> Character:
         fill(landmarks[iris + 1 : iris + 5, :2], EYE_BLUE)
     fill(landmarks[[61, 40, 0, 270, 291, 321, 17, 91], :2], (190, 70, 80))
     return Character("face.png", "Face", picture, landmarks.astype(np.float32), f"face-{has_alpha}")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _all_one() -> Iterator[None]:
+    """Opaque pictures are all person here, background included; `test_layers` is about those that are not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layers, "person_matte", lambda *_: None)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -45,18 +45,18 @@ def bordered(person: UInt8Array, margin: int = 0, face_size: float = 0.0) -> UIn
 
 
 def _extended(person: UInt8Array, margin: int, face_size: float) -> UInt8Array:
-    """Return (H + 2 margin, W + 2 margin, 4) uint8: what the edges cut is mirrored, and above ends in an arc."""
+    """Return (H + 2 margin, W + 2 margin, 4) uint8: what the edges cut goes on, and if it is hair, ends in an arc."""
     if not margin:
         return person
-    strip = int(np.clip(_STRIP * face_size, 1, margin))
-    left, right = _beyond(person[:, ::-1], margin, strip)[:, ::-1], _beyond(person, margin, strip)
-    wide = np.concatenate([left, person, right], 1)
-    on_side = wide.transpose(1, 0, 2)
-    above = _beyond(on_side[:, ::-1], margin, strip)[:, ::-1].transpose(1, 0, 2)
-    below = _beyond(on_side, margin, strip).transpose(1, 0, 2)
-    crown = _crown(wide[..., 3], margin, _SLOPE_OVER * face_size)
-    above = np.rint(above * crown[..., None]).astype(np.uint8)
-    whole = np.concatenate([above, wide, below], 0)
+    strip, depth = int(np.clip(_STRIP * face_size, 1, margin)), _SLOPE_OVER * face_size
+    left, right = (_beyond(person[:, ::step], margin, strip=strip, depth=depth)[:, ::step] for step in (-1, 1))
+    on_side = np.concatenate([left, person, right], 1).transpose(1, 0, 2)
+    # Hair stands about upright: its last row is drawn upwards.
+    above, below = (
+        _beyond(on_side[:, ::-1], margin, strip=1, depth=depth)[:, ::-1],
+        _beyond(on_side, margin, strip=strip, depth=None),
+    )
+    whole = np.concatenate([above, on_side, below], 1).transpose(1, 0, 2)
     # So that a viewer does not know what is mirrored again.
     outside = np.ones(whole.shape[:2], np.uint8)
     outside[margin:-margin, margin:-margin] = 0
@@ -66,34 +66,44 @@ def _extended(person: UInt8Array, margin: int, face_size: float) -> UInt8Array:
     return extended
 
 
-def _beyond(person: UInt8Array, count: int, strip: int) -> UInt8Array:
-    """Return what comes after the last column, (H, count, 4) uint8: only what that column shows goes on."""
+def _beyond(person: UInt8Array, count: int, strip: int, depth: float | None) -> UInt8Array:
+    """Return what comes after the last column, (H, count, 4) uint8: only what that column shows goes on.
+
+    strip: the width that is mirrored. depth: see `_arcs`, which end it; None if it goes on.
+    """
     # 1 to strip and back to 0, and so on.
     back = strip - np.abs(np.arange(1, count + 1) % (2 * strip) - strip)
     mirrored = person[:, -1 - back]
     alpha = np.minimum.accumulate(mirrored[..., 3], 1)
     share = alpha / np.maximum(mirrored[..., 3], 1).astype(np.float32)
+    if depth is not None:
+        share *= _arcs(person[:, ::-1, 3], count, depth)
     beyond: UInt8Array = np.rint(mirrored * share[..., None]).astype(np.uint8)
     return beyond
 
 
-def _crown(alpha: UInt8Array, height: int, depth: float) -> FloatArray:
-    """Return (height, W) float32 in [0, 1]: the arcs that close each run of opaque pixels of the first row.
+def _arcs(alpha: UInt8Array, count: int, depth: float) -> FloatArray:
+    """Return (H, count) float32 in [0, 1]: the arcs that close each run of the first column's opaque pixels.
 
-    alpha: (H, W) uint8. depth: pixels below the edge, where the run's width tells how the outline is curved.
+    alpha: (H, W) uint8. depth: pixels from the edge, where the run's width tells how the outline is curved. A run
+    that ends at the column's end goes on: that is the body.
     """
-    row = min(max(1, round(depth)), len(alpha) - 1)
-    above = np.arange(height, 0, -1, dtype=np.float32)[:, None]
-    x = np.arange(alpha.shape[1], dtype=np.float32)
-    share = np.zeros((height, alpha.shape[1]), np.float32)
-    for start, end in _runs(alpha[0] > 8):
+    column = min(max(1, round(depth)), alpha.shape[1] - 1)
+    beyond = np.arange(1, count + 1, dtype=np.float32)
+    y = np.arange(len(alpha), dtype=np.float32)[:, None]
+    share = np.zeros((len(alpha), count), np.float32)
+    inner = _runs(alpha[:, column] > 8)
+    for start, end in _runs(alpha[:, 0] > 8):
+        if start == 0 or end == len(alpha):
+            share[start:end] = 1
+            continue
         half, middle = (end - start) / 2, (start + end - 1) / 2
-        wider = [(b - a) / 2 for a, b in _runs(alpha[row] > 8) if a <= middle < b]
+        wider = [(b - a) / 2 for a, b in inner if a <= middle < b]
         # A circle of half the run's width at the edge, and of the other width at that depth: its centre's depth.
-        centre = max(0.0, ((wider[0] if wider else half) ** 2 - half**2 + row**2) / (2 * row))
+        centre = max(0.0, ((wider[0] if wider else half) ** 2 - half**2 + column**2) / (2 * column))
         radius = float(np.hypot(half, centre))
-        rise = min(max(radius - centre, _LEAST_RISE * half), 0.9 * height)
-        distance: AnyArray = np.hypot(x - middle, above * (radius - centre) / rise + centre)
+        rise = min(max(radius - centre, _LEAST_RISE * half), 0.9 * count)
+        distance: AnyArray = np.hypot(y - middle, beyond * (radius - centre) / rise + centre)
         share = np.maximum(share, np.clip(radius - distance + 0.5, 0, 1))
     return share
 

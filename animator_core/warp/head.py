@@ -12,6 +12,7 @@ from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.rotation import euler_angles, rotation_from_euler
 from animator_core.tracking.face_model import CHIN, FACE_OVAL
 from animator_core.tracking.pose import HeadPose
+from animator_core.warp.body import Torso, head_share, smoothstep
 from animator_core.warp.depth_map import DepthMap
 from animator_core.warp.layers import Layers
 from animator_core.warp.turn_limits import limited_turn, soft_limit
@@ -79,13 +80,19 @@ class HeadGrid:
         self._landmarks = landmarks
         oval = np.array(FACE_OVAL)
         outside = _distance_outside(self.nodes, landmarks[oval, :2]) / pose.scale
-        below = self._share_below(landmarks)
-        # Only a picture that is all person, background included, has edges that must stay where they are.
-        size = None if layers.is_separate else (height, width)
-        hold = np.ones(len(self.nodes)) if size is None else _border_hold(self.nodes, size, pose.scale)
-        self._follow = (_follow(outside, below) * hold).astype(np.float32)
+        direction = self._share_below(landmarks)
         self._depth = depth
         self._shape, self._flattening = depth.placed(self.nodes)
+        below_chin = self._shape[:, 1] - shape[CHIN, 1]
+        self._torso = Torso(pose, landmarks) if layers.is_separate else None
+        self._bounds = None if layers.is_separate else _bounds(self.nodes, (height, width))
+        if layers.is_separate:
+            hold, follow = np.ones(len(self.nodes)), head_share(below_chin, outside, direction)
+        else:
+            # The background is in this grid too: it and the picture's edges stay where they are.
+            hold = _border_hold(self.nodes, (height, width), pose.scale)
+            follow = _follow(outside, direction) * hold
+        self._follow = follow.astype(np.float32)
         offset = np.linalg.norm(self.nodes[:, None] - landmarks[None, oval, :2], axis=2) / pose.scale
         near = np.exp(-0.5 * (offset / 0.06) ** 2) + 1e-12
         near /= near.sum(1, keepdims=True)
@@ -93,9 +100,8 @@ class HeadGrid:
         self._oval_weights = (near * (reach * self._follow)[:, None]).astype(np.float32)
         self._oval_shape = shape[oval]
         self._oval = oval
-        chest = np.clip((self._shape[:, 1] - shape[CHIN, 1]) / 0.5, 0, 1) * hold
+        chest = np.clip(below_chin / 0.5, 0, 1) * hold
         self._breath = (chest * _BREATH_LIFT * pose.scale).astype(np.float32)
-        self._bounds = None if size is None else _bounds(self.nodes, size)
         self.limits = _limits(landmarks, (height, width), pose.scale, may_leave=layers.is_separate)
 
     def moved(self, pose: HeadPose, bent: FloatArray, motion: DrivingMotion) -> FloatArray:
@@ -106,7 +112,8 @@ class HeadGrid:
         expression = self._oval_weights @ (bent[self._oval] - self._oval_shape)
         flattening = self._depth.turn_share(pose) * self._flattening
         rigid = pose.to_frame(self._shape + expression + flattening)[:, :2]
-        moved = self.nodes + self._follow[:, None] * (rigid - self.nodes)
+        rest = self.nodes if self._torso is None else self._torso.moved(self.nodes, pose)
+        moved = rest + self._follow[:, None] * (rigid - rest)
         moved[:, 1] -= self._breath * motion.breath
         if self._bounds is not None:
             moved = np.clip(moved, *self._bounds)
@@ -121,15 +128,13 @@ class HeadGrid:
         return np.asarray(offset @ down / length)
 
 
-def _follow(outside: DoubleArray, below: DoubleArray) -> FloatArray:
-    """Return (N,) float32 in [0, 1], the share of the head's motion, by distance in face units and direction."""
+def _follow(outside: DoubleArray, below: DoubleArray) -> DoubleArray:
+    """Return (N,) in [0, 1], the share of the head's motion, by distance in face units and direction."""
     up, down = np.clip(-below, 0, 1), np.clip(below, 0, 1)
     aside = 1 - up - down
     rigid = up * _RIGID_ABOVE + aside * _RIGID_ASIDE + down * _RIGID_BELOW
     fade = up * _FADE_ABOVE + aside * _FADE_ASIDE + down * _FADE_BELOW
-    share = np.clip((outside - rigid) / fade, 0, 1)
-    follow: FloatArray = (1 - share * share * (3 - 2 * share)).astype(np.float32)
-    return follow
+    return 1 - smoothstep((outside - rigid) / fade)
 
 
 def _distance_outside(points: FloatArray, oval: FloatArray) -> DoubleArray:
@@ -143,9 +148,8 @@ def _border_hold(nodes: FloatArray, size: tuple[int, int], face_size: float) -> 
     reach = min(0.45 * face_size, max(size) / 4)
     hold = np.ones(len(nodes))
     for distance in (nodes[:, 0], width - 1 - nodes[:, 0], nodes[:, 1], height - 1 - nodes[:, 1]):
-        share = np.clip(distance / reach, 0, 1)
         # Flat at the edge: a node never moves further than its distance, and so never crosses the edge.
-        hold *= share * share * (3 - 2 * share)
+        hold *= smoothstep(distance / reach)
     return hold
 
 

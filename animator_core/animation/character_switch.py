@@ -295,6 +295,8 @@ class CharacterSwitch:
         except ModelError as exc:
             self.fallback.fall_back(exc)
             return True
+        for warning in character.warnings:
+            logger.warning("%s: %s", name, warning)
         prepared.preload(self._choice.to_preload(name))
         return True
 

@@ -62,7 +62,7 @@ class Character:
             path = self.path or Path(self.name)
             raise NoFaceFound(
                 f"no face found in {path}",
-                "use a front-facing portrait, or show where a drawn face is with "
+                "use a front-facing portrait, or show where the face of a drawing or an animal is with "
                 f"`prepare --pick {path.name}`, which writes {description_path(path).name} beside it",
             )
         return self.landmarks

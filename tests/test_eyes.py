@@ -117,7 +117,7 @@ def test_an_eye_without_an_iris_has_none() -> None:
 
 
 @pytest.mark.parametrize("make", [face, photo], ids=["drawn", "photo"])
-@pytest.mark.parametrize("gaze", [(-0.18, 0), (0.18, 0), (0, -0.03), (0, 0.03)], ids=["left", "right", "up", "down"])
+@pytest.mark.parametrize("gaze", [(-0.12, 0), (0.12, 0), (0, -0.03), (0, 0.03)], ids=["left", "right", "up", "down"])
 def test_irises_move_as_far_as_the_gaze(make: type, gaze: tuple[float, float]) -> None:
     character = make(radius=0.12, has_lashes=False)
     renderer = renderer_of(character)
@@ -126,8 +126,8 @@ def test_irises_move_as_far_as_the_gaze(make: type, gaze: tuple[float, float]) -
     for ring, _ in RINGS:
         mask = around(character, ring, 0.1)
         shift = iris_place(moved, mask, gaze) - iris_place(straight, mask, gaze)
-        # Trackers see less than half of what an iris moves up or down.
-        least, most = (0.8, 1.25) if gaze[0] else (1.4, 2.6)
+        # Trackers see less of an iris' way than it is, and less than half of it up or down.
+        least, most = (1.1, 1.5) if gaze[0] else (1.4, 2.8)
         assert least <= shift / wanted <= most
 
 
@@ -188,11 +188,23 @@ def test_openness_grows_evenly_from_closed_to_wide() -> None:
     steps = np.diff(areas) / areas[20]
     assert areas[0] < 0.03 * areas[20]
     assert areas[-1] > 1.15 * areas[20]
-    # The picture's own rim, which is drawn a pixel wide, shows at rest.
-    at_rest = (18, 19, 20)
-    assert np.delete(steps, at_rest).min() > 0
-    assert np.delete(steps, at_rest).max() < 0.07
-    assert np.abs(steps[list(at_rest)]).max() < 0.16
+    assert steps.min() > -0.01
+    assert steps.max() < 0.1
+
+
+@pytest.mark.parametrize("make", [face, photo], ids=["drawn", "photo"])
+@pytest.mark.parametrize("axis", ["openness", "gaze"])
+def test_small_motions_change_the_eyes_no_more_at_rest_than_elsewhere(make: type, axis: str) -> None:
+    character = make()
+    renderer = renderer_of(character)
+    mask = np.logical_or(*(around(character, ring, 0.4) for ring, _ in RINGS))
+    rest, step = (1.0, 0.02) if axis == "openness" else (0.0, 0.01)
+    frames = []
+    for value in rest - step * np.arange(10):
+        motion = looking(openness=float(value)) if axis == "openness" else looking((float(value), 0))
+        frames.append(drawn(renderer, motion)[mask])
+    changes = [float(np.abs(one - other).mean()) for one, other in zip(frames, frames[1:])]
+    assert max(changes[:4]) < 2.2 * np.median(changes[4:])
 
 
 def test_a_smile_raises_the_lower_lid() -> None:

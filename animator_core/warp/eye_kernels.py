@@ -136,7 +136,8 @@ def _ramp(value: Scalar) -> Scalar:
 
 @compiled(
     "void(uint8[:,:,:], float32[:,:], float32[:,:], float32[:,::1], float32[:,:,::1], boolean[:,::1], float32[:,:,::1],"
-    "float32[:,:,::1], float32[:,:,::1], float32[:,:,::1], float32[:,:,::1], float32[:,:,::1], float32[::1])",
+    "float32[:,:,::1], float32[:,:,::1], float32[:,:,::1], float32[:,:,::1], float32[:,:,::1], float32[:,:,::1],"
+    "float32[::1])",
     nogil=True,
     error_model="numpy",
     fastmath={"contract", "reassoc", "arcp", "nsz"},
@@ -154,6 +155,7 @@ def paint_eye(
     upper_lashes: FloatArray,
     lower_lashes: FloatArray,
     belongs_to: FloatArray,
+    at_rest: FloatArray,
     numbers: FloatArray,
 ) -> None:
     """Paint an eye over the frame's skin.
@@ -163,15 +165,16 @@ def paint_eye(
     changes: (H, W) bool, pixels of the patch that the eye may ever change. skin: (H, W, 4) BGR without the eye and the
     share by which it hides the picture's. white: (H, W, 4) BGR of the eyeball without iris. iris, upper_lashes,
     lower_lashes: (H, W, 4) premultiplied BGRA. belongs_to: (2, H, W) the nearest point's place along the upper and
-    lower lid at rest, in segments.
-    numbers: x and y shift of the iris, share of the painted skin, share of the painted eyeball, strength and reach of
-    the lid's shadow, pixels of the patch in one of the frame, reach of the lashes outwards, reach inwards, darkness of
-    the line between closed lids, its width.
+    lower lid at rest, in segments. at_rest: (H, W, 4) premultiplied BGRA that all of this is at rest, by which the
+    picture differs from it: details that no layer has go on and fade as the eye moves away from rest.
+    numbers: x and y shift of the iris, share of the painted skin, of the painted eyeball, shares by which the details
+    of both have faded, strength and reach of the lid's shadow, pixels of the patch in one of the frame, reach of the
+    lashes outwards, reach inwards, darkness of the line between closed lids, its width.
     """
-    shift_x, shift_y, lid_share, eye_share, shade, shade_reach, pixel, outwards, inwards, line, line_width = (
+    shift_x, shift_y, lid_share, eye_share, lid_change, eye_change, shade, shade_reach, pixel = (
         numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5], numbers[6], numbers[7], numbers[8],
-        numbers[9], numbers[10],
     )  # fmt: skip
+    outwards, inwards, line, line_width = numbers[9], numbers[10], numbers[11], numbers[12]
     one, half = np.float32(1), np.float32(0.5)
     upper, lower, upper_rest, lower_rest = lids[0], lids[1], lids[2], lids[3]
     upper_at, lower_at = belongs_to[0], belongs_to[1]
@@ -229,7 +232,13 @@ def paint_eye(
                     dark = one - line * np.exp(-away * away) * min(one, np.float32(8) * along * (one - along))
                     for channel in range(3):
                         colour[channel] *= dark
+            rest_share = one - (lid_change + (eye_change - lid_change) * inside)
+            if rest_share > 0:
+                _sample(at_rest, x, y, taken)
             for channel in range(3):
                 before = np.float32(frame[row, column, channel])
-                mixed = before + share * (colour[channel] - before)
+                painted = colour[channel]
+                if rest_share > 0:
+                    painted += rest_share * (taken[3] * before - taken[channel] * opacity)
+                mixed = before + share * (painted - before)
                 frame[row, column, channel] = np.uint8(min(max(mixed + half, np.float32(0)), np.float32(255)))

@@ -8,6 +8,7 @@ the rim of glasses.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -30,14 +31,18 @@ _PATCH_WIDTH = 72.0
 """Least eye width in pixels of a patch; smaller eyes are enlarged."""
 _LEFT, _ABOVE, _BELOW = 0.62, 0.85, 0.6
 """Reach of a patch beyond the eye's corners, above and below, in eye widths."""
-_GAZE_GAIN, _MOST_GAZE = (1.2, 2.3), (0.38, 0.3)
+_GAZE_GAIN, _MOST_GAZE = (1.4, 2.5), (0.4, 0.3)
 """Along and across the eye, and the most shift in eye widths. Of an iris that moves up or down by a known way the
-tracker sees less than half, in a camera's frame as in a drawn one."""
+tracker sees less than half, in a camera's frame as in a drawn one, and of one that moves aside three quarters."""
 _MOST_IN_HEIGHTS = 0.45
 """Most shift across the eye in heights of its opening: an iris does not leave it."""
 _GAZE_SHOWS, _LIDS_SHOW, _LOOK_SHOWS = 0.035, 0.05, 0.04
 """Gaze (eye widths) at which the painted eyeball has fully replaced the picture's; change of the openness and vertical
 shift of the iris (eye widths) at which the painted lids have."""
+_LIDS_DIFFER, _GAZE_DIFFERS = 0.25, 0.15
+"""The same at which nothing is left of the details by which the picture differs from the painted eye."""
+_LINE_WIDTH = 0.028
+"""Half width of the line between closed lids, in eye widths."""
 _LARGE_IRIS = 0.3
 """Least radius of a large iris, in eye widths; people's are 0.21 wide."""
 _SAME_SIZE = 0.12
@@ -168,6 +173,8 @@ class _Eye:
         # Eye widths of the head's frontal plane → pixels of the patch.
         self._shift_from_gaze = self._patch_from_picture[:, :2] @ pose.frontal_plane * span
         self._line = 0.35 * (1 - drawn)
+        self._at_rest = np.zeros_like(self._layers.skin)
+        self._at_rest = self._painted_at_rest(place.scale)
         self._most_gaze = _MOST_GAZE[0], min(_MOST_GAZE[1], _MOST_IN_HEIGHTS * self._outline.height / self._width)
 
     def bounds(self, points: FloatArray) -> FloatArray:
@@ -182,8 +189,12 @@ class _Eye:
             most * np.tanh(gain * value / most) for value, gain, most in zip(gaze.tolist(), _GAZE_GAIN, self._most_gaze)
         ]
         shift = self._shift_from_gaze @ limited
-        lid_share = _smooth(abs(openness - 1) / _LIDS_SHOW + abs(float(shift[1])) / (_LOOK_SHOWS * self._width))
-        eye_share = max(_smooth(float(np.abs(gaze).max()) / _GAZE_SHOWS), lid_share)
+        widened, looked = abs(openness - 1), abs(float(shift[1])) / self._width
+        aside = float(np.abs(gaze).max())
+        lid_share = _smooth(widened / _LIDS_SHOW + looked / _LOOK_SHOWS)
+        eye_share = max(_smooth(aside / _GAZE_SHOWS), lid_share)
+        lid_change = _smooth(widened / _LIDS_DIFFER + looked / _GAZE_DIFFERS)
+        eye_change = max(_smooth(aside / _GAZE_DIFFERS), lid_change)
         height, width = window.map_x.shape
         low, high = self.bounds(points)
         (left, top), (right, bottom) = (
@@ -196,17 +207,32 @@ class _Eye:
         region = slice(top, bottom), slice(left, right)
         rim = points[self._ring]
         pixel = self._width / max(float(np.linalg.norm(rim[0] - rim[8])), 1.0)
-        closed = _smooth((0.6 - openness) / 0.6)
-        numbers = [
-            *shift, lid_share, eye_share, self._layers.shade, SHADOW_REACH * self._width, pixel, self._reach.outwards,
-            self._reach.inwards, self._line * closed, 0.028 * self._width,
-        ]  # fmt: skip
+        line = self._line * _smooth((0.6 - openness) / 0.6)
+        numbers = [*shift, lid_share, eye_share, lid_change, eye_change, *self._numbers(pixel=pixel, line=line)]
+        maps = window.map_x[region], window.map_y[region]
+        curves = segments(np.stack([lids.upper, lids.lower, rest.upper, rest.lower]))
+        self._paint(window.frame[region], maps, affine=self._patch_from_picture, lids=curves, numbers=numbers)
+
+    def _numbers(self, *, pixel: float, line: float) -> tuple[float, ...]:
+        """Return the last of the kernel's numbers, which do not depend on the motion."""
+        shadow = self._layers.shade, SHADOW_REACH * self._width
+        return *shadow, pixel, self._reach.outwards, self._reach.inwards, line, _LINE_WIDTH * self._width
+
+    def _paint(
+        self,
+        frame: UInt8Array,
+        maps: tuple[FloatArray, FloatArray],
+        *,
+        affine: DoubleArray,
+        lids: FloatArray,
+        numbers: Sequence[float],
+    ) -> None:
+        """Paint the layers; see `eye_kernels.paint_eye`."""
         paint_eye(
-            window.frame[region],
-            window.map_x[region],
-            window.map_y[region],
-            affine=self._patch_from_picture.astype(np.float32),
-            lids=segments(np.stack([lids.upper, lids.lower, rest.upper, rest.lower])),
+            frame,
+            *maps,
+            affine=affine.astype(np.float32),
+            lids=lids,
             changes=self._layers.changes,
             skin=self._layers.skin,
             white=self._layers.white,
@@ -214,8 +240,25 @@ class _Eye:
             upper_lashes=self._layers.upper_lashes,
             lower_lashes=self._layers.lower_lashes,
             belongs_to=self._layers.belongs_to,
+            at_rest=self._at_rest,
             numbers=np.array(numbers, np.float32),
         )
+
+    def _painted_at_rest(self, pixel: float) -> FloatArray:
+        """Return what all layers make at rest, (H, W, 4) premultiplied BGRA, by painting them on black and white."""
+        height, width = self._layers.skin.shape[:2]
+        x, y = np.meshgrid(*(np.arange(size, dtype=np.float32) for size in (width, height)))
+        rest = self._outline.rest
+        curves = segments(np.stack([rest.upper, rest.lower] * 2))
+        numbers = [0, 0, 1, 1, 1, 1, *self._numbers(pixel=pixel, line=0.0)]
+        on_black = np.zeros((height, width, 4), np.uint8)
+        on_black[..., 3] = 255
+        on_white = np.full_like(on_black, 255)
+        for frame in (on_black, on_white):
+            self._paint(frame, (x, y), affine=np.eye(2, 3), lids=curves, numbers=numbers)
+        colour = on_black[..., :3].astype(np.float32)
+        opacity = 1 - (on_white[..., :3] - colour).mean(2) / 255
+        return np.ascontiguousarray(np.dstack([colour, opacity]), np.float32)
 
 
 def _placed(left: DoubleArray, right: DoubleArray, scale: float) -> DoubleArray:

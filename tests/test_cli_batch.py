@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from animator_core.animation.statistics import StageTimes
 from animator_core.batch.runner import ClipRunner
 from animator_core.cli import batch
 from animator_core.clips.video import VideoReader
+from animator_core.errors import AnimatorError
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +64,20 @@ def test_every_clip_is_animated_as_its_line_says(folder: Path, capsys: pytest.Ca
     assert said.out.startswith("3 done, 0 failed, 0 skipped of 3 clips in ")
     assert "warning: line 3, 3.mp4: only 0% of the frames" in said.err
     assert parts(folder) == []
+
+
+def test_a_warning_about_all_clips_is_told_once_and_is_in_every_clips_report(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = replace(stand_ins.character(), warnings=("a large part of the face is hidden",))
+    renderer, _ = stand_ins.put_in_place(monkeypatch, shown)
+    renderer.note = AnimatorError("CUDA cannot run the networks", "update the driver")
+    assert run(manifest(folder, {}, {}, {}), "--report", str(folder / "report.json")) == 0
+    report = json.loads((folder / "report.json").read_text())
+    told = ["CUDA cannot run the networks; update the driver", "orange.png: a large part of the face is hidden"]
+    assert [clip["warnings"] for clip in report["clips"]] == [told] * 3
+    said = capsys.readouterr().err
+    assert [said.count(text) for text in told] == [1, 1]
 
 
 def test_a_clip_that_cannot_be_done_is_told_and_the_others_are_done(

@@ -40,12 +40,13 @@ class ClipRunner:
             config = job.clip.settings()
             source = self._source_for(job.clip, config)
             animated = animate_clip(request, config, listener=listener, source=source)
+            statistics = animated.statistics(time.perf_counter() - started)
             facts = {
                 "path": str(animated.path),
                 "bytes": animated.path.stat().st_size,
                 "sha256": digest(animated.path),
-                "warnings": [*listener.notes, *animated.warnings],
-                **animated.statistics(time.perf_counter() - started),
+                **statistics,
+                "warnings": [*listener.notes, *statistics["warnings"]],
             }
         except AnimatorError as exc:
             return Outcome(str(exc), is_spent=isinstance(exc, DeviceLostError))

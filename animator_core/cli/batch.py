@@ -154,6 +154,7 @@ class _Bar(Watcher):
         )
         self._started = time.monotonic()
         self._frames = self._failed = 0
+        self._told: set[str] = set()
 
     def __enter__(self) -> _Bar:
         return self
@@ -163,7 +164,9 @@ class _Bar(Watcher):
 
     def ended(self, result: ClipResult) -> None:
         name = f"line {result.clip.line}, {result.clip.name}"
-        for warning in result.facts.get("warnings", ()):
+        # A warning about a character or the computer is the same for all its clips.
+        for warning in (each for each in result.facts.get("warnings", ()) if each not in self._told):
+            self._told.add(warning)
             self._say(f"warning: {name}: {warning}")
         if result.state == ledgers.FAILED:
             self._failed += 1

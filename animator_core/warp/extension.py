@@ -60,10 +60,12 @@ def _extended(person: UInt8Array, margin: int, face_size: float) -> UInt8Array:
     # So that a viewer does not know what is mirrored again.
     outside = np.ones(whole.shape[:2], np.uint8)
     outside[margin:-margin, margin:-margin] = 0
-    share = np.clip(cv2.distanceTransform(outside, cv2.DIST_L2, 5) / (_SOFT_BEYOND * face_size), 0, 1)[..., None]
-    soft = cv2.GaussianBlur(whole, (0, 0), max(0.5, _SOFTNESS * face_size)).astype(np.float32)
-    extended: UInt8Array = np.ascontiguousarray(np.rint(whole + share * (soft - whole)).astype(np.uint8))
-    return extended
+    share = np.clip(cv2.distanceTransform(outside, cv2.DIST_L2, 5) / (_SOFT_BEYOND * face_size), 0, 1)
+    soft = cv2.GaussianBlur(whole, (0, 0), max(0.5, _SOFTNESS * face_size))
+    for band in np.s_[:margin], np.s_[-margin:], np.s_[margin:-margin, :margin], np.s_[margin:-margin, -margin:]:
+        part = whole[band].astype(np.float32)
+        whole[band] = np.rint(part + share[band][..., None] * (soft[band] - part))
+    return np.ascontiguousarray(whole)
 
 
 def _beyond(person: UInt8Array, count: int, strip: int, depth: float | None) -> UInt8Array:

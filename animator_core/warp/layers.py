@@ -89,10 +89,7 @@ def _plate(colours: UInt8Array, matte: FloatArray, face_size: float) -> UInt8Arr
     distance = cv2.distanceTransform(small_hole, cv2.DIST_L2, 5)
     filled = _softened(filled, distance)
     broad = cv2.resize(filled, (width, height), interpolation=cv2.INTER_CUBIC)
-    share = _hole_share(hole, face_size)[..., None]
-    texture = _mirrored_texture(colours, hole, 2.0 / scale)
-    plate: UInt8Array = np.clip(colours + share * (broad + texture - colours) + 0.5, 0, 255).astype(np.uint8)
-    return plate
+    return _filled(colours, hole, broad=np.asarray(broad, np.float32), share=_hole_share(hole, face_size))
 
 
 def _softened(filled: FloatArray, distance: FloatArray) -> FloatArray:
@@ -111,21 +108,20 @@ def _hole_share(hole: UInt8Array, face_size: float) -> FloatArray:
     return share
 
 
-def _mirrored_texture(colours: UInt8Array, hole: UInt8Array, radius: float) -> FloatArray:
-    """Return the background's difference from its broad colours, mirrored into the hole; (H, W, 3) float32."""
+def _filled(colours: UInt8Array, hole: UInt8Array, *, broad: FloatArray, share: FloatArray) -> UInt8Array:
+    """Return the picture with broad colours and mirrored texture by a share, (H, W) float32; (H, W, 3) uint8 each."""
     height, width = hole.shape
-    weight = (1 - hole).astype(np.float32)
-    blurred = cv2.GaussianBlur(colours * weight[..., None], (0, 0), radius)
-    fine = colours - blurred / np.maximum(cv2.GaussianBlur(weight, (0, 0), radius), 1e-3)[..., None]
-    row, column = nearest(hole)
-    y, x = np.mgrid[:height, :width]
-    mirrored_y, mirrored_x = np.clip(2 * row - y, 0, height - 1), np.clip(2 * column - x, 0, width - 1)
-    is_seen = hole[mirrored_y, mirrored_x] == 0
+    rows, columns = np.nonzero(share)
+    row, column = (each[rows, columns] for each in nearest(hole))
+    beyond = np.clip(2 * row - rows, 0, height - 1), np.clip(2 * column - columns, 0, width - 1)
+    usual = float(np.median(np.abs(colours[::4, ::4] - broad[::4, ::4])[hole[::4, ::4] == 0]))
     # Strong texture is an object, which a viewer would know again in the mirror.
-    usual = float(np.median(np.abs(fine[hole == 0])))
-    fine = np.clip(fine, -_MOST_TEXTURE * usual, _MOST_TEXTURE * usual)
-    texture: FloatArray = np.where((is_seen | (hole == 0))[..., None], fine[mirrored_y, mirrored_x], np.float32(0))
-    return texture
+    texture = np.clip(colours[beyond] - broad[beyond], -_MOST_TEXTURE * usual, _MOST_TEXTURE * usual)
+    texture[hole[beyond] > 0] = 0
+    seen, part = colours[rows, columns], share[rows, columns][:, None]
+    filled = colours.copy()
+    filled[rows, columns] = np.clip(seen + part * (broad[rows, columns] + texture - seen) + 0.5, 0, 255)
+    return filled
 
 
 def nearest(mask: UInt8Array) -> tuple[AnyArray, AnyArray]:
@@ -157,7 +153,8 @@ def _person(colours: UInt8Array, matte: FloatArray, plate: UInt8Array, face_size
 def _by_colour(colours: UInt8Array, matte: FloatArray, plate: FloatArray, face_size: float) -> FloatArray:
     """Return the matte, in the band around its outline by where a colour lies between person's and plate's."""
     band = _disc(_BAND * face_size)
-    low, high = (np.asarray(clip(matte, band), np.float32) for clip in (cv2.erode, cv2.dilate))
+    coarse = np.rint(255 * matte).astype(np.uint8)
+    low, high = (np.asarray(clip(coarse, band) / np.float32(255)) for clip in (cv2.erode, cv2.dilate))
     row, column = nearest(_as_mask(low < 0.95)) if (low >= 0.95).any() else np.indices(matte.shape)
     inner = cv2.blur(colours, (3, 3))[row, column].astype(np.float32)
     across = inner - plate

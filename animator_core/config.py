@@ -173,6 +173,7 @@ class HotkeyConfig:
     prev_character: Annotated[str, _hotkey()] = "left"
     toggle_stats: Annotated[str, _hotkey()] = "t"
     calibrate: Annotated[str, _hotkey()] = "c"
+    forget_calibration: Annotated[str, _hotkey()] = "x"
     freeze: Annotated[str, _hotkey()] = "f"
 
     def __post_init__(self) -> None:

@@ -51,6 +51,7 @@ class Control:
             "SetCharacter": self._set_character,
             "SetStrengths": self._set_strengths,
             "Calibrate": self._calibrate,
+            "ForgetCalibration": self._forget_calibration,
             "Freeze": self._freeze,
             "Hide": self._hide,
         }
@@ -107,10 +108,16 @@ class Control:
         return self._answer(chosen)
 
     def _calibrate(self, data: Content) -> Content:
+        return self._act(data, "calibrate")
+
+    def _forget_calibration(self, data: Content) -> Content:
+        return self._act(data, "forget_calibration")
+
+    def _act(self, data: Content, action: str) -> Content:
         request_data.check(data, _FILTER_KINDS)
         chosen = self._animated(data)
         for instance in chosen:
-            self._session.act(instance, "calibrate")
+            self._session.act(instance, action)
         return self._answer(chosen)
 
     def _freeze(self, data: Content) -> Content:

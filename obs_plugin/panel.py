@@ -37,7 +37,8 @@ _FACE_LABELS = {
 }
 _TOOLTIPS = {
     "mirror": "The character moves like your image in a mirror.",
-    "calibrate": "Look straight at the camera with a calm face, then press.",
+    "calibrate": "Makes your face as it is now the neutral one, until you forget it or press again.",
+    "forget_calibration": "Finds your neutral face anew while you move as usual: for another person, or a wrong press.",
     "refresh": "Looks again for pictures in the characters folder, and starts an animation that has stopped.",
     "renderer": "Automatic takes the best that this computer can do.",
     "fit": "How large the character is in the camera's frame.",
@@ -71,6 +72,7 @@ def build(lib: LibObs, view: PanelView, on_press: int) -> int:
         lib.obs_properties_add_button(choices, (_CHOICE + entry.file).encode(), b" ", on_press)
     lib.obs_properties_add_group(panel, b"choices", b"Choose a character", libobs.GROUP_NORMAL, choices)
     lib.obs_properties_add_button(panel, b"calibrate", b"Calibrate: this is my neutral face", on_press)
+    lib.obs_properties_add_button(panel, b"forget_calibration", b"Forget calibration", on_press)
     lib.obs_properties_add_bool(panel, b"mirror", b"Mirror my movements")
     lib.obs_properties_add_button(panel, b"refresh", b"Refresh characters and status", on_press)
     lib.obs_properties_add_button(panel, b"unfold", b" ", on_press)
@@ -122,8 +124,8 @@ def press(session: Session, instance: AnimatorFilter, button: str) -> bool:
         instance.panel.toggle(Section.CHARACTERS)
     elif button == "unfold":
         instance.panel.toggle(Section.ADVANCED)
-    elif button == "calibrate":
-        session.act(instance, "calibrate")
+    elif button in ("calibrate", "forget_calibration"):
+        session.act(instance, button)
         return False
     elif button.startswith(_PRESET):
         # The sliders follow as soon as OBS has the values.

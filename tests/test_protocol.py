@@ -39,6 +39,7 @@ MESSAGES = [
     UpdateFilter("f-1", AnimationSettings()),
     CloseFilter("f-1"),
     FilterAction("f-1", "calibrate"),
+    FilterAction("f-1", "forget_calibration"),
     FilterAction("f-1", "freeze"),
     FilterAction("f-1", "unfreeze"),
     RefreshCharacters(),

@@ -241,7 +241,7 @@ def test_a_failing_tracker_is_an_error_the_character_idles_and_tracking_is_taken
         worker.wait_for_state("tracking")
         end.frame = MAGENTA
         assert "the tracker broke" in worker.wait_for_state("error").message
-        assert sum(1 for _ in worker.frames("a", 1.5)) > 2
+        assert sum(1 for _ in worker.frames("a", 4.0)) > 2
         end.frame = GREY
         worker.wait_for_state("tracking")
 

@@ -6,7 +6,7 @@ from animator_core.animation.character_switch import CharacterSwitch
 from animator_core.animation.endpoints import FrameSink
 from animator_core.animation.pipeline import AnimatedFrame, CharacterPipeline, RenderReuse
 from animator_core.animation.quality import LoadMonitor, Pace
-from animator_core.animation.requests import CALIBRATE, AnimationRequests
+from animator_core.animation.requests import CALIBRATE, FORGET_CALIBRATION, AnimationRequests
 from animator_core.animation.services import Services
 from animator_core.animation.statistics import FrameStatistics
 from animator_core.errors import AnimatorError, ModelError
@@ -180,6 +180,8 @@ class Animation:
         while (request := self.requests.take()) is not None:
             if request == CALIBRATE:
                 pipeline.calibrate()
+            elif request == FORGET_CALIBRATION:
+                pipeline.forget_neutral()
             else:
                 self.switch.refresh()
 

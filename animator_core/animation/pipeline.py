@@ -161,9 +161,15 @@ class CharacterPipeline:
         (self._driver or self.estimator).set_settings(settings)
 
     def calibrate(self) -> None:
-        """Make the present moment the neutral pose; without a face, the next stable second."""
+        """Make the present moment the neutral pose; without a face it is forgotten."""
         self._neutral, self._noted = {}, None
         (self._driver or self.estimator).calibrate()
+        self._note_neutral()
+
+    def forget_neutral(self) -> None:
+        """Estimate the neutral pose anew, from people's usual one on."""
+        self._neutral, self._noted = {}, None
+        (self._driver or self.estimator).forget_neutral()
         self._note_neutral()
 
     def face_lost(self, now_ns: int) -> None:

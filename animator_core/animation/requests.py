@@ -6,7 +6,7 @@ from collections import deque
 
 from animator_core.ipc.protocol import AnimationSettings
 
-CALIBRATE, REFRESH = "calibrate", "refresh"
+CALIBRATE, FORGET_CALIBRATION, REFRESH = "calibrate", "forget_calibration", "refresh"
 
 
 class AnimationRequests:
@@ -39,7 +39,7 @@ class AnimationRequests:
         self._add(REFRESH)
 
     def take(self) -> str | None:
-        """Return the next of `CALIBRATE` and `REFRESH` that was asked for, None if there is none."""
+        """Return the next of `CALIBRATE`, `FORGET_CALIBRATION` and `REFRESH` that was asked for, or None."""
         return self._pending.popleft() if self._pending else None
 
     def _add(self, request: str) -> None:

@@ -18,7 +18,7 @@ PROTOCOL_VERSION = 4
 MAX_LINE_BYTES = 1 << 20
 
 RENDERERS = ("auto", "liveportrait", "anime", "warp")
-ACTIONS = ("calibrate", "freeze", "unfreeze", "hide", "show")
+ACTIONS = ("calibrate", "forget_calibration", "freeze", "unfreeze", "hide", "show")
 STATES = ("loading", "calibrating", "tracking", "no_face", "no_camera", "frozen", "error")
 
 

@@ -36,8 +36,8 @@ class KeyCommands:
             requests.refresh_characters()
         elif command == "toggle_stats":
             self.shows_statistics = not self.shows_statistics
-        elif command == "calibrate":
-            requests.act("calibrate")
+        elif command in ("calibrate", "forget_calibration"):
+            requests.act(command)
         elif command == "freeze":
             requests.act("unfreeze" if requests.is_frozen else "freeze")
 

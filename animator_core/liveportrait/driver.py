@@ -89,6 +89,13 @@ class LivePortraitDriver:
         self._forget_motions()
         self._note_neutral()
 
+    def forget_neutral(self) -> None:
+        """Find the neutral face anew."""
+        self._estimator.forget_neutral()
+        self._live.forget()
+        self._forget_motions()
+        self._note_neutral()
+
     def calibrate_from(self, beginning: Sequence[TrackedFrame]) -> None:
         """Find the neutral face in the first second of a clip."""
         seen = [each.observation for each in beginning if each.observation is not None]

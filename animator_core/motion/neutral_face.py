@@ -54,7 +54,7 @@ class NeutralFace:
         """Go on from a neutral pose that was found before."""
         known = np.maximum(neutral.calm_seconds, _LEAST_SECONDS).astype(np.float32)
         self._continue_from(replace(neutral, calm_seconds=known))
-        self.kept = self.pose
+        self.kept = neutral
 
     def mirror(self) -> None:
         """Go on with faces in a mirror."""

@@ -48,7 +48,11 @@ class Driver(Protocol):
         ...
 
     def calibrate(self) -> None:
-        """Make the present moment the neutral pose; without a face, the next stable second."""
+        """Make the present moment the neutral pose; without a face it is forgotten."""
+        ...
+
+    def forget_neutral(self) -> None:
+        """Estimate the neutral pose anew, from people's usual one on."""
         ...
 
     def calibrate_from(self, beginning: Sequence[TrackedFrame]) -> None:

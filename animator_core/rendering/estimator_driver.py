@@ -35,6 +35,10 @@ class EstimatorDriver:
         """Make the present moment the neutral pose."""
         self._estimator.calibrate()
 
+    def forget_neutral(self) -> None:
+        """Estimate the neutral pose anew."""
+        self._estimator.forget_neutral()
+
     def calibrate_from(self, beginning: Sequence[TrackedFrame]) -> None:
         """Find the neutral pose in the first second of a clip."""
         self._estimator.calibrate_from([each.observation for each in beginning if each.observation is not None])

@@ -240,6 +240,10 @@ class PerCharacterDriver:
         """Make the present moment the neutral pose."""
         self._present().calibrate()
 
+    def forget_neutral(self) -> None:
+        """Estimate the neutral pose anew."""
+        self._present().forget_neutral()
+
     def calibrate_from(self, beginning: Sequence[TrackedFrame]) -> None:
         """Find the neutral pose in the first second of a clip."""
         self._present().calibrate_from(beginning)

@@ -417,7 +417,8 @@ def test_calibrate_and_freeze_reach_the_filters_that_are_animated(studio: Studio
     studio.request("Freeze")
     studio.request("Freeze")
     studio.request("Freeze", mode="off")
-    actions = ["calibrate", "freeze", "unfreeze", "freeze", "unfreeze"]
+    assert studio.request("ForgetCalibration") == {"filters": names(SECOND)}
+    actions = ["calibrate", "freeze", "unfreeze", "freeze", "unfreeze", "forget_calibration"]
     assert studio.actions() == [(second, action) for action in actions]
 
 

@@ -59,7 +59,7 @@ def test_the_motion_is_the_same_before_and_after(factor: float, cut: tuple[float
     for number in range(60, 90):
         after = estimator.update(resized(seen(number, shift=9.0), factor, cut), number * FRAME_NS)
     assert abs(before.translation[0]) > 0.02
-    np.testing.assert_allclose(after.translation, before.translation, atol=2e-3)
+    np.testing.assert_allclose(after.translation, before.translation, atol=5e-3)
     assert after.scale == pytest.approx(before.scale, abs=2e-3)
 
 

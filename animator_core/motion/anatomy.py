@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from animator_core.arrays import AnyArray, FloatArray
+from animator_core.motion.regions import Region, region_weights
 from animator_core.tracking.face_model import LEFT_BROW, RIGHT_BROW, face_model
 from animator_core.tracking.pose import with_true_depth
 
@@ -36,9 +37,6 @@ _NOSE, _LIPS, _CORNERS, _OUTER_LIPS = 2, (13, 14), (61, 291), (0, 17)
 _EYE_CORNERS = np.array([[33, 133], [263, 362]])
 _INNER_EYE_CORNERS, _INNER_BROW_ENDS = np.array([133, 362]), np.array([55, 285])
 _BROWS = np.array([RIGHT_BROW, LEFT_BROW])
-_REACH = 0.02
-"""Face units that a mode must move a landmark by to be its region, where every measure is at its usual spread."""
-_SPREADS = np.array([0.05, 0.02, 0.02, 0.015, 0.015, 0.01, 0.012, 0.02, 0.02, 0.02, 0.02, 0.12, 0.12], np.float32)
 
 
 def measures_of(shape: FloatArray, eye_ratio: FloatArray) -> FloatArray:
@@ -68,12 +66,9 @@ def expression_modes() -> FloatArray:
 
 @functools.lru_cache(maxsize=1)
 def region_shares() -> FloatArray:
-    """Return how much of each landmark belongs to each region, (5, 478) float32, the last `HEAD`; columns sum to 1."""
-    moved = np.linalg.norm(expression_modes(), axis=2) * _SPREADS[:, None]
-    reach = np.array([np.sqrt(np.square(moved[region]).sum(0)) for region in REGIONS]) / _REACH
-    weights = np.vstack([np.square(reach), np.full((1, reach.shape[1]), 0.04)])
-    shares: FloatArray = (weights / weights.sum(0)).astype(np.float32)
-    return shares
+    """Return how much of each landmark belongs to each region, (5, 478) float32; nothing is `HEAD`'s."""
+    columns = [Region.MOUTH, Region.BROWS, Region.RIGHT_EYE, Region.LEFT_EYE, Region.HEAD]
+    return np.ascontiguousarray(region_weights()[:, columns].T)
 
 
 def mean_shape() -> FloatArray:

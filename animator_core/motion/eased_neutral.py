@@ -18,7 +18,7 @@ _SLOW = 0.01
 _QUICK = 0.15
 """Face sizes a second while hardly anything is known of the person: as quick as an expression fades by itself."""
 _KNOWN_SECONDS = 1.5
-_DEGREES, _RATIOS = 90.0, 3.0
+_DEGREES, _RATIOS = 200.0, 3.0
 """Degrees of the head, and eye widths of lids and irises, that move as fast as a face size."""
 
 

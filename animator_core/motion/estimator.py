@@ -16,6 +16,7 @@ from animator_core.motion.face_state import FaceState, NeutralPose, SteadyFrame,
 from animator_core.motion.filters import Ease, OneEuroFilter, resting_cutoff_hz
 from animator_core.motion.idle import IdleMotion
 from animator_core.motion.neutral_face import NeutralFace
+from animator_core.motion.regions import Region
 from animator_core.motion.rotation import euler_angles, rotation_from_euler, rotation_from_vector, vector_from_rotation
 from animator_core.motion.strengths import strengthened
 from animator_core.tracking.observation import FaceObservation, TrackedFrame
@@ -132,7 +133,7 @@ class MotionEstimator:
         steady = self._frame.observe(observation)
         known = self._neutral.pose
         state, scores = self._state(steady, known.shape if known else None)
-        neutral = self._neutral.observe(state, scores)
+        neutral = self._neutral.observe(state, scores, self._trusted())
         if not self.has_face:
             self.has_face = True
             self._reset_filters()
@@ -145,6 +146,12 @@ class MotionEstimator:
         """Return the state and the blendshapes of a face, in the mirror if that is set."""
         seen = mirrored(observation) if self.settings.mirror else observation
         return face_state(seen, neutral_shape), seen.blendshapes
+
+    def _trusted(self) -> FloatArray:
+        """Return which regions of `anatomy.REGIONS`, and the head, are seen well, (5,), mirrored like the face."""
+        eyes = (Region.LEFT_EYE, Region.RIGHT_EYE) if self.settings.mirror else (Region.RIGHT_EYE, Region.LEFT_EYE)
+        regions = (Region.MOUTH, Region.BROWS, *eyes, Region.HEAD)
+        return np.array([self.confidence.is_trusted(region) for region in regions], np.float32)
 
     def _relative(self, state: FaceState, neutral: NeutralPose) -> DrivingMotion:
         settings = self.settings

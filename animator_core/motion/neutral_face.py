@@ -12,10 +12,11 @@ from animator_core.arrays import FloatArray
 from animator_core.motion.eased_neutral import EasedNeutral
 from animator_core.motion.face_state import FaceState, NeutralPose, median_pose
 from animator_core.motion.neutral_estimate import NeutralEstimate
+from animator_core.motion.person_watch import PersonWatch, Presence
 
 Scores = Mapping[str, float]
 """Blendshapes by name."""
-_KNOWN_SECONDS = 0.3
+_KNOWN_SECONDS = 0.2
 """Calm time of every region after which the neutral pose counts as found."""
 _LEAST_SECONDS = 5.0
 """Calm time that a neutral pose of a clip or of another run counts as, at least."""
@@ -45,6 +46,7 @@ class NeutralFace:
         """Begin again with people's usual neutral face."""
         self._estimate = NeutralEstimate()
         self._eased: EasedNeutral | None = None
+        self._watch = PersonWatch()
         self._recent: deque[tuple[int, FaceState]] = deque()
         self._first_ns: int | None = None
         self._kept_ns = 0
@@ -74,14 +76,19 @@ class NeutralFace:
         self.take(replace(chosen, is_chosen=True))
         return True
 
-    def observe(self, state: FaceState, scores: Scores | None = None) -> NeutralPose:
-        """Return the neutral pose in use after one more face; scores: its blendshapes, if there are any."""
+    def observe(self, state: FaceState, scores: Scores | None = None, trusted: FloatArray | None = None) -> NeutralPose:
+        """Return the neutral pose in use after one more face.
+
+        scores: its blendshapes, if there are any. trusted: (5,) whether each region is seen well, all by default.
+        """
         now_ns = state.captured_ns
         seconds = (now_ns - self._recent[-1][0]) * 1e-9 if self._recent else 0.0
         self._remember(state)
-        if self.pose is not None and self.pose.is_chosen:
-            return self.pose
-        self._estimate.add(state, scores)
+        if self.pose is not None:
+            if self.pose.is_chosen:
+                return self.pose
+            self._notice(self._watch.observe(state, self.pose))
+        self._estimate.add(state, scores, trusted)
         estimated = self._estimate.neutral
         assert estimated is not None
         if self._eased is None:
@@ -89,6 +96,13 @@ class NeutralFace:
         self.pose = self._eased.follow(estimated, min(max(seconds, 0.0), 0.5))
         self._keep(now_ns)
         return self.pose
+
+    def _notice(self, presence: Presence) -> None:
+        if presence is Presence.RETURNED:
+            self._estimate.doubt()
+        elif presence is Presence.OTHER:
+            self._estimate = NeutralEstimate()
+            self.kept = self._first_ns = None
 
     def learn(self, faces: Iterable[tuple[FaceState, Scores | None]]) -> None:
         """Take the neutral pose of faces that are known beforehand, of one or more."""

@@ -19,7 +19,7 @@ PRIOR = np.array(
 )  # fmt: skip
 """The neutral face's measures (`anatomy.MEASURES`): medians over the calm faces of portraits and clips."""
 RANGES = np.array(
-    [0.032, 0.028, 0.028, 0.02, 0.02, 0.03, 0.035, 0.025, 0.025, 0.025, 0.025, 0.1, 0.1], np.float32
+    [0.032, 0.028, 0.028, 0.02, 0.02, 0.03, 0.035, 0.025, 0.025, 0.025, 0.025, 0.08, 0.08], np.float32
 )  # fmt: skip
 """By so much people's neutral faces differ from it; more is taken for an expression."""
 _IN_RANGE, _BEYOND = 0.15, 0.6
@@ -33,7 +33,7 @@ _USUAL_SCORES, _DOUBTED_SCORES = 0.25, 0.4
 the person's own falls to 1/e."""
 _SCORES: tuple[Mapping[str, float], ...] = (
     {
-        "jawOpen": 1.0, "jawLeft": 1.0, "jawRight": 1.0, "mouthFunnel": 1.0, "mouthPucker": 0.6,
+        "jawOpen": 1.0, "jawLeft": 1.0, "jawRight": 1.0, "mouthFunnel": 1.0, "mouthPucker": 1.0,
         "mouthLeft": 1.0, "mouthRight": 1.0, "mouthSmileLeft": 0.7, "mouthSmileRight": 0.7,
         "mouthFrownLeft": 0.7, "mouthFrownRight": 0.7, "mouthStretchLeft": 0.5, "mouthStretchRight": 0.5,
         "mouthUpperUpLeft": 0.5, "mouthUpperUpRight": 0.5, "mouthLowerDownLeft": 0.5, "mouthLowerDownRight": 0.5,
@@ -78,7 +78,7 @@ def judge(
     expressed = _IN_RANGE * np.square(np.minimum(size, 1)) + _BEYOND * beyond
     moving = 0.0 if speed is None else np.maximum(np.abs(speed) / RANGES - _STILL_RANGES, 0) * _UNREST_OF_SPEED
     # A deviation within the range is the person's own; a large one is all expression.
-    own = away * np.exp(-beyond)
+    own = away * np.exp(-2 * beyond)
     unrest = np.zeros(len(anatomy.REGIONS), np.float32)
     for number, region in enumerate(anatomy.REGIONS):
         unrest[number] = min(float((expressed + moving)[region].max()), _MOST_UNREST)

@@ -18,6 +18,7 @@ from animator_core.clips.video import VideoReader
 from animator_core.config import MODELS_DIR
 from animator_core.motion import anatomy
 from animator_core.motion.face_state import FaceState, face_state
+from animator_core.motion.regions import Region, region_weights, smoothstep
 from animator_core.tracking.trackers import create_tracker
 
 _RIDGE = 0.003
@@ -38,6 +39,14 @@ def states_of(clip: Path, frames: int) -> list[FaceState]:
     return [state for state in states if abs(state.angles[0] - straight) < _MOST_TURNED]
 
 
+def reach_of_measures() -> np.ndarray:
+    """Return the share of each mode that each landmark keeps, (13, 478): brows and lids move no jaw."""
+    rows = anatomy.mean_shape()[:, 1]
+    eyes = region_weights()[:, [Region.RIGHT_EYE, Region.LEFT_EYE]].T
+    brows = smoothstep(rows, 0.07, 0.02)
+    return np.vstack([np.ones((7, len(rows))), np.tile(brows, (4, 1)), eyes])
+
+
 def main(options: argparse.Namespace) -> None:
     shapes, measures = [], []
     for clip in options.clips:
@@ -53,7 +62,7 @@ def main(options: argparse.Namespace) -> None:
     size = normed.shape[1]
     kept = normed.T @ normed / len(normed) + _RIDGE * np.eye(size)
     modes = (np.linalg.solve(kept, normed.T @ moved / len(normed)) / spread[:, None]).reshape(size, -1, 3)
-    modes = (modes + anatomy.mirrored_modes(modes)) / 2
+    modes = (modes + anatomy.mirrored_modes(modes)) / 2 * reach_of_measures()[:, :, None]
     left = moved - changes @ modes.reshape(size, -1)
     print(f"{len(moved)} faces; share of the variance that the modes explain {1 - left.var() / moved.var():.2f}")
     base = anatomy.mean_shape()

@@ -20,6 +20,7 @@ from animator_core.clips.verification import require_frames
 from animator_core.clips.video import Encoding, VideoWriter, choose_encoding
 from animator_core.config import Config
 from animator_core.errors import AnimatorError, MotionError
+from animator_core.motion.estimator import MotionEstimator
 from animator_core.renderers import RendererSource
 from animator_core.rendering.contract import Renderer
 
@@ -146,7 +147,7 @@ def animate_clip(
             device=renderer.device,
             tracker=clip.tracker_name,
             face_found=work.face_found,
-            warnings=tuple(filter(None, (writer.notice, *clip_warnings(request.driving, clip, work.face_found)))),
+            warnings=tuple(filter(None, (writer.notice, *work.warnings()))),
             character_warnings=tuple(f"{character.name}: {warning}" for warning in character.warnings),
             times=work.times,
         )
@@ -178,6 +179,7 @@ class _Work:
         self.frame_count = 0
         self._found_count = 0
         self._request, self._config, self._clip, self._listener = request, config, clip, listener
+        self._estimator: MotionEstimator | None = None
 
     def frames(self, renderer: Renderer) -> Iterator[tuple[DrivingMoment, UInt8Array]]:
         """Yield every moment with the character's frame, as `animate_moments` does."""
@@ -190,8 +192,8 @@ class _Work:
                 yield moment, frame
             return
         moments = self._seen(islice(clip.moments(times), request.max_frames))
-        estimator = assembly.make_estimator(self._config, request.mirror)
-        yield from animate_moments(moments, estimator, renderer, times=times, batch_size=batch_size)
+        self._estimator = assembly.make_estimator(self._config, request.mirror)
+        yield from animate_moments(moments, self._estimator, renderer, times=times, batch_size=batch_size)
 
     def write(
         self,
@@ -223,6 +225,12 @@ class _Work:
     @property
     def face_found(self) -> float:
         return self._found_count / max(1, self.frame_count)
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what was wrong with the clip: few faces, or faces that are seen badly."""
+        path = self._request.driving
+        troubles = self._estimator.confidence.summary() if self._estimator is not None else ()
+        return (*clip_warnings(path, self._clip, self.face_found), *(f"{path}: {each}" for each in troubles))
 
     def _seen(self, moments: Iterator[DrivingMoment]) -> Iterator[DrivingMoment]:
         for moment in moments:

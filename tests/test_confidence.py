@@ -10,11 +10,12 @@ import pytest
 
 from animator_core.animation.pipeline import CharacterPipeline
 from animator_core.config import MODELS_DIR
-from animator_core.motion.confidence import NO_TROUBLE, Confidence
+from animator_core.motion.confidence import Confidence
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.lip_colour import LipColour
 from animator_core.motion.regions import Region, region_weights
+from animator_core.motion.trouble import NO_TROUBLE, TroubleReport
 from animator_core.motion.trust import Trust
 from animator_core.tracking.face_model import face_model
 from animator_core.tracking.observation import FaceObservation, TrackedFrame
@@ -198,6 +199,25 @@ def test_a_dark_picture_without_a_face_is_told() -> None:
     black = np.full((480, 640, 3), 5, np.uint8)
     assert "dark" in told([TrackedFrame(None, black)] * 60)[-1]
     assert told([TrackedFrame(None, black + 120)] * 60)[-1] == ""
+
+
+def test_of_a_silent_camera_nothing_is_told() -> None:
+    confidence = Confidence()
+    *_, _ = watched([TrackedFrame(observed(number, 60), None) for number in range(1, 60)], confidence)
+    confidence.observe(None, 60 * FRAME_NS + 10**9)
+    assert "far away" in confidence.trouble[0]
+    confidence.observe(None, 60 * FRAME_NS + 2 * 10**9)
+    assert confidence.trouble == NO_TROUBLE
+
+
+def test_the_summary_of_a_clip_counts_the_frames_of_each_trouble() -> None:
+    report = TroubleReport()
+    for number in range(200):
+        report.note("far" if 100 <= number < 180 else "dark" if number < 10 else "", number * FRAME_NS)
+    (sentence,) = report.summary()
+    # The first second of it is not told yet, and half a second after it still is.
+    assert "too far away" in sentence and "in 32%" in sentence
+    assert TroubleReport().summary() == ()
 
 
 def test_every_landmark_belongs_to_the_regions_in_whole() -> None:

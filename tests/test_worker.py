@@ -124,6 +124,16 @@ def test_the_frames_of_a_followed_face_carry_the_capture_time(folder):
         assert 0 < now_ns() - end.last_info.captured_ns < 10e9
 
 
+def test_a_face_that_is_seen_badly_is_told_with_a_remedy_until_it_is_seen_well(folder):
+    with start(folder) as worker:
+        end = worker.open(character="red.png")
+        end.frame = np.full((48, 64, 4), 20, np.uint8)
+        status = worker.wait_for(FilterStatus, lambda status: "too dark" in status.message)
+        assert "more light" in status.remedy
+        end.frame = GREY
+        worker.wait_for(FilterStatus, lambda status: status.state == "tracking" and not status.message)
+
+
 def test_nothing_but_messages_comes_out_although_libraries_print(folder):
     with start(folder) as worker:
         worker.open(character="red.png")

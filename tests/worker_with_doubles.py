@@ -35,6 +35,8 @@ from animator_core.worker.channel import claim_standard_streams
 from animator_core.worker.process import ParentWatch
 from animator_core.worker.service import FilterService
 
+_MAGNIFIED = 20
+
 
 class TrackerDouble:
     name = "double"
@@ -44,10 +46,12 @@ class TrackerDouble:
             raise RuntimeError("the tracker broke")
         if frame.max() < 10:
             return None
-        landmarks = face_model().mean * 12 + np.array([32, 24, 0], np.float32)
+        # As if the frame were larger: the worker warns of a face of few pixels.
+        height, width = (side * _MAGNIFIED for side in frame.shape[:2])
+        landmarks = face_model().mean * height / 4 + np.array([width / 2, height / 2, 0], np.float32)
         # A face at rest is never quite still; an unchanged motion would not be rendered.
-        landmarks = landmarks + np.float32(0.05 * np.sin(captured_ns * 1e-8))
-        return FaceObservation(landmarks.astype(np.float32), frame.shape[1], frame.shape[0], captured_ns)
+        landmarks = landmarks + np.float32(0.001 * height * np.sin(captured_ns * 1e-8))
+        return FaceObservation(landmarks.astype(np.float32), width, height, captured_ns)
 
     def close(self) -> None:
         pass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +13,7 @@ from animator_core.motion.lip_colour import LipColour, sampled
 from animator_core.motion.regions import POINTS, Region, region_weights, smoothstep
 from animator_core.motion.rotation import rotation_from_vector, vector_from_rotation
 from animator_core.motion.symmetry import steadied
+from animator_core.motion.trouble import TroubleReport
 from animator_core.motion.trust import Trust
 from animator_core.tracking.face_model import face_model
 from animator_core.tracking.observation import FaceObservation, TrackedFrame
@@ -32,18 +32,8 @@ _NOISY_CUTOFF_HZ, _NOISY_BETA = 1.0, 25.0
 """Of the smoothing of noisy faces, for the One-Euro filter: it stills their shaking and lets words through."""
 _HEAD_SECONDS = 0.25
 _FLIP = np.array([-1.0, 1.0, 1.0], np.float32)
-_GONE_SECONDS = 0.5
-_TOLD_AFTER_SECONDS = 1.0
 _FACE_POINTS = slice(0, 468, 6)
 _FRAME_STEP = 32
-
-NO_TROUBLE = ("", "")
-_TROUBLES: Mapping[str, tuple[str, str]] = {
-    "dark": ("the face is too dark to be followed well", "turn on more light in front of you"),
-    "far": ("the face is too far away to be followed well", "come closer, or zoom the camera in"),
-    "outside": ("part of the face is outside the camera's picture", "move back into the middle of the picture"),
-    "mouth": ("the mouth is hidden, so it rests", "uncover it, and the character speaks again"),
-}
 
 
 class Confidence:
@@ -69,8 +59,15 @@ class Confidence:
         """Return whether every one of ``regions`` (none: all) is seen well enough to learn from it."""
         return bool(self._trust.is_trusted[list(regions or Region)].all())
 
-    def observe(self, tracked: TrackedFrame, now_ns: int) -> None:
-        """Take a new driving frame as the tracker gave it, not mirrored."""
+    def summary(self) -> tuple[str, ...]:
+        """Return a sentence for each trouble that was told so far, with its share of the frames."""
+        return self._report.summary()
+
+    def observe(self, tracked: TrackedFrame | None, now_ns: int) -> None:
+        """Take a new driving frame as the tracker gave it, not mirrored; None for none since the last call."""
+        if tracked is None:
+            self._report.note_silence(now_ns)
+            return
         observation = tracked.observation
         if observation is None:
             self._report.note("dark" if tracked.frame is not None and _is_black(tracked.frame) else "", now_ns)
@@ -146,23 +143,6 @@ def calmed(motion: DrivingMotion, shares: FloatArray) -> DrivingMotion:
         eye_openness=np.asarray(1 + opening * eyes + opening[::-1] * borrowed, np.float32),
         gaze=np.asarray(gaze * eyes[:, None] + gaze[::-1] * borrowed[:, None], np.float32),
     )
-
-
-class TroubleReport:
-    """Tells a trouble once it has held for a second, until it has been over for half of one."""
-
-    def __init__(self) -> None:
-        self.told = NO_TROUBLE
-        self._reason = ""
-        self._since_ns = 0
-
-    def note(self, reason: str, now_ns: int) -> None:
-        """Take the present reason, "" for none; see `_TROUBLES`."""
-        if reason != self._reason:
-            self._reason, self._since_ns = reason, now_ns
-        seconds = (now_ns - self._since_ns) * 1e-9
-        if seconds >= (_TOLD_AFTER_SECONDS if reason else _GONE_SECONDS):
-            self.told = _TROUBLES.get(reason, NO_TROUBLE)
 
 
 def _between(start: FloatArray, end: FloatArray, share: float) -> FloatArray:

@@ -104,10 +104,9 @@ class MotionEstimator:
 
     def follow(self, tracked: TrackedFrame | None, now_ns: int) -> DrivingMotion:
         """Return the motion at ``now_ns``; tracked: a new driving frame, or None for none since the last call."""
-        if tracked is not None:
-            self.confidence.observe(tracked, now_ns)
-            if tracked.observation is None:
-                self.face_lost(now_ns)
+        self.confidence.observe(tracked, now_ns)
+        if tracked is not None and tracked.observation is None:
+            self.face_lost(now_ns)
         return self.update(None if tracked is None else tracked.observation, now_ns)
 
     def update(self, observation: FaceObservation | None, now_ns: int) -> DrivingMotion:

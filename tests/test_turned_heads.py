@@ -11,7 +11,7 @@ import pytest
 from animator_core.characters.character import Character
 from animator_core.characters.description import read_description
 from animator_core.motion.driving import DrivingMotion
-from animator_core.motion.rotation import euler_angles, rotation_from_euler
+from animator_core.motion.rotation import rotation_from_euler
 from animator_core.tracking.face_model import FACE_OVAL, LEFT_EYE, NOSE_TIP, RIGHT_EYE, face_model, fit_landmarks
 from animator_core.tracking.pose import DEPTH_SCALE, HeadPose, with_true_depth
 from animator_core.warp.backward_map import grid_triangles
@@ -23,8 +23,8 @@ from animator_core.warp.unfolding import double_areas
 
 SIDE, FACE = 512, 210.0
 TURNS = [(yaw, pitch) for yaw in (-60, -25, -12, 0, 12, 25, 60) for pitch in (-50, -15, 0, 15, 50)]
-SPECK = 3e-4
-"""Twice the area in face units of what nobody sees: six pixels of a face of 200."""
+SPECK = 5e-4
+"""Twice the area in face units of what nobody sees: ten pixels of a face of 200."""
 DRAWN = sorted(
     path for path in (Path(__file__).parents[1] / "assets" / "characters").glob("*.png")
     if read_description(path).key_points
@@ -111,9 +111,9 @@ def smooth_outline(oval: np.ndarray) -> np.ndarray:
 
 def jaw_roughness(frame: np.ndarray, points: np.ndarray) -> float:
     """Return the jaw's largest distance from a smooth curve, in pixels, between the ears' lower ends."""
-    centre = points[[NOSE_TIP, 13]].mean(0)
+    centre = points[[172, 397]].mean(0)
     angles = np.radians(np.linspace(25, 155, 261))
-    radii = np.arange(40, 200, 0.25)
+    radii = np.arange(20, 260, 0.25)
     x = (centre[0] + radii[None] * np.cos(angles)[:, None]).astype(np.float32)
     y = (centre[1] + radii[None] * np.sin(angles)[:, None]).astype(np.float32)
     light = cv2.remap(np.ascontiguousarray(frame[..., 2]), x, y, cv2.INTER_LINEAR)
@@ -131,25 +131,27 @@ def test_a_turned_face_is_near_a_real_rotation(yaw: float) -> None:
     puppet = puppet_of(landmarks_at(0, 0))
     pose = moved_pose(puppet._pose, DrivingMotion(rotation=rotation_from_euler(yaw, 0, 0)), puppet._head_grid.limits)
     drawn = puppet.placed(pose, puppet._shape.bent(DrivingMotion()))[:, :2]
-    # The soft limit begins at 17 degrees.
-    truth = landmarks_at(float(euler_angles(pose.rotation)[0]), 0)[:, :2]
+    # A tracker's mean face has the proportions of MediaPipe's metric one: 0.51 against 0.495, see below.
+    truth = pose.to_frame(face_model().mean)[:, :2]
     off = np.linalg.norm(drawn - truth, axis=1) / FACE
     inner = [*RIGHT_EYE, *LEFT_EYE, 13, 14, 61, 291, 129, 358, 2, 168, 6, NOSE_TIP, 152, 10]
     assert off[inner].mean() < 0.008
     assert off[NOSE_TIP] < 0.02
     far = LEFT_EYE if drawn[NOSE_TIP, 0] > drawn[[33, 263], 0].mean() else RIGHT_EYE
     widths = [np.linalg.norm(points[far[0]] - points[far[8]]) for points in (drawn, truth)]
-    assert widths[0] == pytest.approx(widths[1], rel=0.1), "the far eye is as narrow as it should be"
+    assert widths[0] == pytest.approx(widths[1], rel=0.15), "the far eye is as narrow as it should be"
 
 
-def test_small_turns_keep_the_depth_of_the_face() -> None:
+def test_small_turns_show_the_face_in_the_proportions_of_a_head() -> None:
     landmarks = with_true_depth(landmarks_at(0, 0))
     pose = HeadPose(np.eye(3, dtype=np.float32), np.array([SIDE / 2, SIDE / 2, 0], np.float32), FACE)
-    shape, flattening = DepthMap(landmarks, pose).face(landmarks)
-    off = np.abs(shape - pose.to_head(landmarks))
-    assert off[:, :2].max() < 1e-4
-    assert np.percentile(off[:468, 2], 80) < 0.015
-    assert np.abs(flattening[:, :2]).max() < 1e-4
+    relief, flattening = DepthMap(landmarks, pose).face(landmarks)
+    assert np.abs(relief[:, :2]).max() == np.abs(flattening[:, :2]).max() == 0
+    shape = pose.to_head(landmarks) + relief
+    eyes = shape[[RIGHT_EYE[0], LEFT_EYE[0]]]
+    protrusion = (eyes[:, 2].mean() - shape[4, 2]) / (eyes[1, 0] - eyes[0, 0])
+    # MediaPipe's metric face model, from its landmarks 4, 33 and 263.
+    assert protrusion == pytest.approx(0.495, rel=0.12)
 
 
 def test_the_surface_changes_smoothly_with_the_turn() -> None:

@@ -20,6 +20,9 @@ _MARGIN = 0.8
 """Face units between two samples, and of the map around the landmarks."""
 _SKULL_DEPTH = 0.42
 """Depth of the head's silhouette behind the eyes, in face units; a turning head's silhouette stays in place."""
+_DEEPER = 1.25
+"""Depths of heads by those of a pose fit: the nose tip lies half of the eyes' outer distance before their corners
+(MediaPipe's metric face model: 0.495; 0.41 in landmarks `with_true_depth`)."""
 _SKULL_REACH = 0.3
 """Face units beyond the face's outline over which its depth becomes the skull's."""
 _SMOOTHING, _CONTINUED_SMOOTHING = 0.012, 0.05
@@ -29,7 +32,7 @@ _RELIEF = 0.01
 _OUTLINE_STEPS = 16
 _HIDDEN = 0.15
 """An outline further behind the seen surface than this, in face units, is hidden by it."""
-_SLOPES = (2.5, 1.1)
+_SLOPES = (2.5, 1.15)
 _TURNS = (8.0, 30.0)
 """Largest slopes of the surface, up to the first turn and from the second one on, in degrees: cos(turn) less slope
 times sin(turn), the share of its width that a slope turning away keeps, stays above zero."""
@@ -48,12 +51,13 @@ class DepthMap:
         margin = _MARGIN * pose.scale
         self._corner = landmarks[:468, :2].min(0) - margin
         columns, rows = np.ceil((landmarks[:468, :2].max(0) + margin - self._corner) / self._cell).astype(int) + 1
-        points = np.column_stack([(landmarks[:468, :2] - self._corner) / self._cell, landmarks[:468, 2] / self._cell])
+        depth = self._deepened(landmarks[:468, 2])
+        points = np.column_stack([(landmarks[:468, :2] - self._corner) / self._cell, depth / self._cell])
         # pose.translation is the point between the eyes, the origin of the head's axes.
         skull = (pose.translation[2] + _SKULL_DEPTH * pose.scale) / self._cell
         seen = _with_outline(_seen_depth(points, (int(rows), int(columns))), points)
-        depth = _with_skull(seen, points, skull)
-        self._maps = [cv2.GaussianBlur(_limit_slopes(depth, slope), (0, 0), _SMOOTHING / _CELL) for slope in _SLOPES]
+        whole = _with_skull(seen, points, skull)
+        self._maps = [cv2.GaussianBlur(_limit_slopes(whole, slope), (0, 0), _SMOOTHING / _CELL) for slope in _SLOPES]
 
     def placed(self, places: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return places, (N, 2) pixels of the picture, in the head's axes, (N, 3) face units: for small turns, and
@@ -62,13 +66,23 @@ class DepthMap:
         return small, large - small
 
     def face(self, landmarks: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the same for landmarks, (478, 3) pixels. For small turns they keep their own fine relief, as of lips
-        and lids: its slopes are steep, but low."""
+        """Return the shifts, (478, 3) face units in the head's axes, from landmarks, (478, 3) pixels, to the surface
+        for small turns, and from there to the one for large turns.
+
+        For small turns they keep their own fine relief, as of lips and lids: its slopes are steep, but low.
+        """
         small, large = self._depths(landmarks[:, :2])
-        relief = (landmarks[:, 2] - small) / self.pose.scale
+        relief = (self._deepened(landmarks[:, 2]) - small) / self.pose.scale
         small += relief * np.exp(-0.5 * (relief / _RELIEF) ** 2) * self.pose.scale
-        shape, turned = (self.pose.to_head(np.column_stack([landmarks[:, :2], depth])) for depth in (small, large))
-        return shape, turned - shape
+        shifts = np.stack([small - landmarks[:, 2], large - small])[..., None] * self.pose.rotation[2] / self.pose.scale
+        to_small, to_large = shifts.astype(np.float32)
+        return to_small, to_large
+
+    def _deepened(self, depth: FloatArray) -> FloatArray:
+        """Return landmarks' depths in pixels, `with_true_depth`, in the proportions of a head."""
+        eyes = self.pose.translation[2]
+        deepened: FloatArray = eyes + (depth - eyes) * np.float32(_DEEPER)
+        return deepened
 
     def _depths(self, places: FloatArray) -> FloatArray:
         """Return (2, N) float32 pixels, the depths at (N, 2) pixels of the picture for small and for large turns."""

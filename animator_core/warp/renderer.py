@@ -14,7 +14,7 @@ from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.visible_change import signature
 from animator_core.rendering.contract import Placement
-from animator_core.tracking.face_model import FACE_OVAL, face_model
+from animator_core.tracking.face_model import FACE_OVAL, INNER_LIPS, face_model
 from animator_core.tracking.pose import HeadPose, fit_pose, with_true_depth
 from animator_core.warp.canvas import WarpCanvas
 from animator_core.warp.depth_map import DepthMap
@@ -101,8 +101,8 @@ class _Puppet:
             )
         layers = separate(character.picture, landmarks, self._pose.scale)
         self._depth = DepthMap(landmarks, self._pose)
-        shape, self._flattening = self._depth.face(landmarks)
-        landmarks = self._pose.to_frame(shape)
+        self._relief, self._flattening = self._depth.face(landmarks)
+        shape = self._pose.to_head(landmarks)
         self._shape = FaceShape(shape)
         self._head_grid = HeadGrid(layers, landmarks, shape=shape, depth=self._depth)
         self._triangles = np.concatenate([face_model().triangles, eye_triangles(), closing_triangles()])
@@ -123,7 +123,7 @@ class _Puppet:
 
     def placed(self, pose: HeadPose, bent: FloatArray) -> FloatArray:
         """Return the landmarks, (478, 3) pixels, of the shape ``bent`` in ``pose``."""
-        return pose.to_frame(bent + self._depth.turn_share(pose) * self._flattening)
+        return pose.to_frame(bent + self._relief + self._depth.turn_share(pose) * self._flattening)
 
     def draw(self, motion: DrivingMotion) -> UInt8Array:
         pose = moved_pose(self._pose, motion, self._head_grid.limits)
@@ -143,7 +143,11 @@ class _Puppet:
         corner = np.array([window.left, window.top], np.float32)
         points -= corner
         shifted = HeadPose(pose.rotation, pose.translation - np.array([*corner, 0], np.float32), pose.scale)
-        self._mouth.draw(window.frame, points, pose=shifted, bent=bent)
+        # Teeth keep to their lips.
+        lips = list(INNER_LIPS)
+        beside = (placed[lips] - pose.to_frame(bent[lips])).mean(0)
+        mouth_pose = HeadPose(pose.rotation, shifted.translation + beside, pose.scale)
+        self._mouth.draw(window.frame, points, pose=mouth_pose, bent=bent)
         self._eyes.draw(window, points, motion)
         return self._canvas.frame
 

@@ -143,8 +143,8 @@ def test_a_usual_movement_passes_with_its_gain(name: str) -> None:
         value = 0.4 * float(most[INDEX[name]])
         carried = expression.carried(driven("mean", moved(**{movement: value})))
         gain = float(coordinates().measure[INDEX[name]] @ carried.ravel()) / value
-        # A tracker sees less than half of a lip's growth.
-        most_gain = 2.3 if "thickness" in name else 1.25
+        # A tracker sees less than half of a lip's growth, and less of a frown than of raised brows.
+        most_gain = 2.3 if "thickness" in name else 1.7 if "brow" in name and value > 0 else 1.25
         assert (0.3 if "aside" in name else 0.99) < gain < most_gain
 
 

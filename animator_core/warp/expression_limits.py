@@ -36,6 +36,8 @@ _JAW_IN_CORNERS = 0.35
 """Share of the chin's drop by which the corners of an opening mouth go down."""
 _MOST_GRIN = 1.3
 """A mouth's corner is hardly ever as far out and as far up or down as it can be: both shares, as a distance."""
+_FROWNED = 1.4
+"""Gain of lowered brows on top: a tracker sees less of them than of raised ones."""
 _THICKER, _PUSHED = 2.2, 1.3
 """A tracker sees less than half of a lip's growth; and growth of the lips' height by the mouth's loss of width."""
 _UNSMILING = 0.2
@@ -81,6 +83,7 @@ class PictureExpression:
         turn = float(motion.rotation[2, 0]) / _NOISE_TURN
         noise = self._noise * np.float32(np.sqrt(1 + turn * turn))
         even = self._pursed(even)
+        even[_BROWS] += (_FROWNED - 1) * np.maximum(even[_BROWS], 0)
         wanted = self._relative @ (even + _ODD_GAIN * odd * (odd * odd / (odd * odd + noise * noise)))
         limited = self._limited(wanted)
         moved = (self._layout.spread @ (self._absolute @ limited)).reshape(-1, 3)
@@ -141,6 +144,7 @@ def soft_limits(values: FloatArray, low: FloatArray, high: FloatArray) -> FloatA
 
 
 _MOUTH = [INDEX[name] for name in _MOUTH_NAMES]
+_BROWS = [INDEX[f"{name}_{side}"] for name in ("inner_brow", "outer_brow") for side in ("right", "left")]
 _LIPS = [INDEX["upper_thickness"], INDEX["lower_thickness"]]
 _CORNERS_OUT = [INDEX["corner_out_right"], INDEX["corner_out_left"]]
 

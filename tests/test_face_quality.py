@@ -11,37 +11,15 @@ import pytest
 from PIL import Image
 
 from animator_core.characters.face_quality import SMALL_FACE_PIXELS, face_warnings
-from animator_core.characters.face_search import FoundFace, PictureDetector, find_face, over_grey
+from animator_core.characters.face_search import FoundFace, PictureDetector, find_face
 from animator_core.characters.library import CharacterLibrary, project_detector
 from animator_core.config import PROJECT_ROOT
 from animator_core.tracking.face_model import LEFT_EYE, OUTER_LIPS, RIGHT_EYE, face_model, fit_landmarks
-from animator_core.tracking.pose import with_true_depth
-from animator_core.warp.mouth_colours import mouth_colours
 from tests.conftest import shared_file
 from tests.drawn_face import POINTS
 
 CHARACTERS = PROJECT_ROOT / "assets" / "characters"
 STEADY = np.array([0.002, 0.003, 0.004, 0.006], np.float32)
-CAT = {
-    "right_eye_outer": (134.0, 115.0),
-    "right_eye_inner": (207.0, 132.0),
-    "left_eye_inner": (294.0, 145.0),
-    "left_eye_outer": (344.0, 117.0),
-    "mouth_right": (194.0, 273.0),
-    "mouth_left": (299.0, 273.0),
-    "chin": (255.0, 304.0),
-    "right_eye_top": (172.0, 87.0),
-    "right_eye_bottom": (176.0, 145.0),
-    "left_eye_top": (322.0, 110.0),
-    "left_eye_bottom": (315.0, 163.0),
-    "nose_tip": (264.0, 238.0),
-    "upper_lip_bottom": (255.0, 270.0),
-    "lower_lip_bottom": (253.0, 282.0),
-    "cheek_right": (57.0, 176.0),
-    "cheek_left": (366.0, 154.0),
-    "forehead": (247.0, 26.0),
-}
-"""The cat of scikit-image, 451×300 pixels."""
 
 
 @pytest.fixture(scope="module")
@@ -215,17 +193,3 @@ def test_no_face_is_seen_in_a_cat_or_a_pattern(name: str, detector: PictureDetec
     # Without the check, the detector takes the cat's eye, a spoon, pebbles and a coin for faces.
     assert find_face(picture, PictureDetector(detector.detect)) is not None
     assert find_face(picture, detector) is None
-
-
-@pytest.mark.parametrize("is_grey", [False, True])
-def test_a_cat_has_no_human_teeth_and_people_have(astronaut: np.ndarray, found: FoundFace, is_grey: bool) -> None:
-    data = pytest.importorskip("skimage.data")
-    cat = np.asarray(Image.open(Path(data.__file__).with_name("chelsea.png")).convert("RGBA"))
-    shares = []
-    for picture, landmarks in ((cat, fit_landmarks(CAT)), (astronaut, found.landmarks)):
-        bgr = np.ascontiguousarray(over_grey(picture)[..., ::-1])
-        if is_grey:
-            bgr = cv2.cvtColor(cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-        shares.append(mouth_colours(np.asarray(bgr, np.uint8), with_true_depth(landmarks)).lips)
-    assert shares[0] < 0.1
-    assert shares[1] > 0.9

@@ -9,6 +9,7 @@ import numpy as np
 from animator_core.arrays import AnyArray, BoolArray, DoubleArray, FloatArray
 from animator_core.warp.eye_map import EyeMap
 from animator_core.warp.eyeball import eyeball
+from animator_core.warp.fur import furred
 from animator_core.warp.iris import Iris
 from animator_core.warp.lashes import LashReach, lashes_of
 from animator_core.warp.lid_skin import bare_skin, hidden_share, joined_skin
@@ -34,12 +35,12 @@ class EyeLayers:
 
 
 def eye_layers(
-    patch: FloatArray, eye: EyeMap, iris: Iris, *, skin_light: DoubleArray, drawn: float, reach: LashReach
+    patch: FloatArray, eye: EyeMap, iris: Iris, *, skin_light: DoubleArray, drawn: float, fur: float, reach: LashReach
 ) -> EyeLayers:
     """Return the layers of an eye.
 
     patch: (H, W, 3) float32 BGR. skin_light: (3,) BGR of the lit skin below the eye. drawn: 0 for a photograph, 1 for a
-    drawing.
+    drawing. fur: 0 for bare skin, 1 for an animal's.
     """
     bare = bare_skin(patch, eye, drawn=drawn)
     ball = eyeball(patch, eye, iris, skin=bare, skin_light=skin_light, drawn=drawn)
@@ -51,9 +52,12 @@ def eye_layers(
     lashes = np.maximum(upper[..., 3], lower[..., 3])
     hides = hidden_share(patch, bare, eye, lashes=lashes, drawn=drawn)
     reach_of_lashes = float(eye.outside[lashes > _SEEN].max()) if (lashes > _SEEN).any() else 0.0
+    skin = joined_skin(patch, bare, hides, width=eye.width, drawn=drawn)
+    if fur > 0:
+        skin += fur * (furred(patch, bare, eye) - skin)
     return EyeLayers(
         changes=(hides > _SEEN) | (eye.outside_of_widest < reach_of_lashes + 0.04 * eye.width),
-        skin=_layer(joined_skin(patch, bare, hides, width=eye.width, drawn=drawn), hides),
+        skin=_layer(skin, hides),
         white=_layer(ball.white, np.ones_like(ball.disc)),
         iris=_layer(ball.iris * ball.disc[..., None], ball.disc),
         upper_lashes=upper,

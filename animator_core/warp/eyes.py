@@ -24,6 +24,7 @@ from animator_core.warp.eye_outline import EyeOutline
 from animator_core.warp.eye_patch import eye_layers
 from animator_core.warp.iris import Iris, measured_iris
 from animator_core.warp.lashes import LashReach
+from animator_core.warp.likeness import human_likeness
 from animator_core.warp.mouth_colours import drawn_share
 
 EYES = ((RIGHT_EYE, RIGHT_IRIS), (LEFT_EYE, LEFT_IRIS))
@@ -165,8 +166,9 @@ class _Eye:
         self._patch_from_picture = place.from_picture
         self._reach = LashReach((0.14 + 0.16 * drawn) * self._width, (0.06 + 0.05 * drawn) * self._width)
         places = eye_map(place.outline, place.iris, place.patch.shape, picture_pixel=place.scale)
+        fur = (1 - drawn) * (1 - human_likeness(landmarks, pose))
         self._layers = eye_layers(
-            place.patch, places, place.iris, skin_light=place.skin_light, drawn=drawn, reach=self._reach
+            place.patch, places, place.iris, skin_light=place.skin_light, drawn=drawn, fur=fur, reach=self._reach
         )
         corners = pose.to_head(landmarks)[self._ring[[0, 8]]]
         span = float(np.linalg.norm(corners[0] - corners[1]))

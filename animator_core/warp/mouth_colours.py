@@ -9,8 +9,9 @@ import numpy as np
 
 from animator_core.arrays import AnyArray, DoubleArray, FloatArray, UInt8Array
 from animator_core.tracking.face_model import CHIN, FACE_OVAL, FOREHEAD, INNER_LIPS, OUTER_LIPS
-from animator_core.tracking.pose import fit_pose, strangeness
+from animator_core.tracking.pose import fit_pose
 from animator_core.warp.canvas import polygon_mask
+from animator_core.warp.likeness import human_likeness
 
 _FACE_PIXELS = 160
 """Height of the face at which it is told whether it is drawn."""
@@ -32,8 +33,6 @@ _NO_LIPS, _CLEAR_LIPS = 0.06, 0.1
 """Logarithm of red over green of lips less that of skin. People's lips have 0.1 to 0.5, pale
 men's included; a cat's muzzle 0.07, a terracotta statue's mouth 0.05."""
 _LINE_REACH, _LINE_WIDTHS = 0.035, (0.006, 0.02)
-_HUMAN_STRANGENESS, _ANIMAL_STRANGENESS = 0.04, 0.06
-"""Medians of `strangeness`, see there."""
 _BARE_SKIN = (
     (50, 101, 36, 205, 187, 147), (280, 330, 266, 425, 411, 376), (9, 107, 66, 10, 296, 336), (199, 200, 201, 421),
 )  # fmt: skip
@@ -201,9 +200,7 @@ def _lip_share(picture: UInt8Array, landmarks: FloatArray) -> float:
 
 def _human_share(picture: UInt8Array, landmarks: FloatArray, is_coloured: bool) -> float:
     """Return how likely a photographed mouth is a human one, 0 to 1: by the face's shape, and its lips' colour."""
-    strange = float(np.median(strangeness(landmarks, fit_pose(landmarks))))
-    likeness = 1 - _smooth((strange - _HUMAN_STRANGENESS) / (_ANIMAL_STRANGENESS - _HUMAN_STRANGENESS))
-    return likeness * (_lip_share(picture, landmarks) if is_coloured else 1.0)
+    return human_likeness(landmarks, fit_pose(landmarks)) * (_lip_share(picture, landmarks) if is_coloured else 1.0)
 
 
 def _redness(colour: DoubleArray) -> float:

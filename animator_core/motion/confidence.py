@@ -110,11 +110,14 @@ class Confidence:
         """Return ``motion`` as smooth as its noise asks for."""
         seconds = min(max((motion.captured_ns - self._eased_ns) * 1e-9, 1e-3), 0.2)
         self._eased_ns = motion.captured_ns
-        expression = self._expression_filter(motion.expression, seconds)
-        gaze = self._gaze_filter(motion.gaze, seconds)
         if self._blur > 0:
+            expression = self._expression_filter(motion.expression, seconds)
+            gaze = self._gaze_filter(motion.gaze, seconds)
             expression = _between(motion.expression, expression, self._blur)
             motion = replace(motion, expression=expression, gaze=_between(motion.gaze, gaze, self._blur))
+        else:
+            self._expression_filter.reset()
+            self._gaze_filter.reset()
         slow = self._slow
         if slow is not None and head_doubt > 0:
             share = 1 / (1 + head_doubt * _HEAD_SECONDS / seconds)
@@ -158,7 +161,8 @@ def _level(frame: UInt8Array | None, observation: FaceObservation) -> float:
     if frame is None:
         return 255.0
     points = observation.landmarks[_FACE_POINTS, :2]
-    return float(np.percentile(sampled(frame, points).max(1), 75))
+    levels = np.sort(sampled(frame, points).max(1))
+    return float(levels[3 * len(levels) // 4])
 
 
 def _is_black(frame: UInt8Array) -> bool:
@@ -169,4 +173,6 @@ def _outside(observation: FaceObservation) -> FloatArray:
     """Return the share of each region's landmarks outside the frame, (5,)."""
     x, y = observation.landmarks[:, 0], observation.landmarks[:, 1]
     out = (x < 0) | (y < 0) | (x >= observation.frame_width) | (y >= observation.frame_height)
+    if not out.any():
+        return np.zeros(len(Region), np.float32)
     return np.array([out[list(POINTS[region])].mean() for region in Region], np.float32)

@@ -89,11 +89,16 @@ def _pattern(frame: UInt8Array, points: FloatArray) -> FloatArray:
     spots = np.concatenate([lips, skin])[:, None] + _CROSS * spread
     colours = np.log(sampled(frame, spots).mean(1) + _DARK_OFFSET)
     redness = colours[:, 0] - colours[:, 1]
-    return np.asarray(redness - np.median(redness[len(lips) :]), np.float32)
+    return np.asarray(redness - _median(redness[len(lips) :]), np.float32)
 
 
 def _contrast(pattern: FloatArray) -> float:
-    return float(np.median(pattern[: len(_SIDES)]))
+    return _median(pattern[: len(_SIDES)])
+
+
+def _median(values: FloatArray) -> float:
+    """Return the upper median: `np.median` takes longer than all else here."""
+    return float(np.sort(values)[len(values) // 2])
 
 
 def sampled(frame: UInt8Array, spots: FloatArray) -> FloatArray:

@@ -24,7 +24,7 @@ class Moving:
         landmarks = with_true_depth(landmarks)
         self.pose = fit_pose(landmarks)
         depth = DepthMap(landmarks, self.pose)
-        shape, _ = depth.face(landmarks)
+        shape = self.pose.to_head(landmarks)
         self.chin = landmarks[CHIN, :2]
         self.shape = FaceShape(shape)
         self.grid = HeadGrid(Layers(picture, None, is_separate=is_separate), landmarks, shape=shape, depth=depth)

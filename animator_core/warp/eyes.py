@@ -15,6 +15,7 @@ import numpy as np
 
 from animator_core.arrays import AnyArray, DoubleArray, FloatArray, IntArray, UInt8Array
 from animator_core.motion.driving import DrivingMotion
+from animator_core.rendering.bands import equal_bands, in_bands
 from animator_core.tracking.face_model import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS
 from animator_core.tracking.pose import HeadPose
 from animator_core.warp.canvas import MappedWindow
@@ -32,6 +33,8 @@ _PATCH_WIDTH = 72.0
 """Least eye width in pixels of a patch; smaller eyes are enlarged."""
 _LEFT, _ABOVE, _BELOW = 0.62, 0.85, 0.6
 """Reach of a patch beyond the eye's corners, above and below, in eye widths."""
+_PIXEL_COST = 6
+"""Time that a pixel of an eye takes, in pixels of the skin."""
 _GAZE_GAIN, _MOST_GAZE = (1.4, 2.5), (0.4, 0.3)
 """Along and across the eye, and the most shift in eye widths. Of an iris that moves up or down by a known way the
 tracker sees less than half, in a camera's frame as in a drawn one, and of one that moves aside three quarters."""
@@ -230,21 +233,29 @@ class _Eye:
         numbers: Sequence[float],
     ) -> None:
         """Paint the layers; see `eye_kernels.paint_eye`."""
-        paint_eye(
-            frame,
-            *maps,
-            affine=affine.astype(np.float32),
-            lids=lids,
-            changes=self._layers.changes,
-            skin=self._layers.skin,
-            white=self._layers.white,
-            iris=self._layers.iris,
-            upper_lashes=self._layers.upper_lashes,
-            lower_lashes=self._layers.lower_lashes,
-            belongs_to=self._layers.belongs_to,
-            at_rest=self._at_rest,
-            numbers=np.array(numbers, np.float32),
-        )
+        map_x, map_y = maps
+        to_patch, all_numbers = affine.astype(np.float32), np.array(numbers, np.float32)
+
+        def paint_rows(begin: int, end: int) -> None:
+            paint_eye(
+                frame[begin:end],
+                map_x[begin:end],
+                map_y[begin:end],
+                affine=to_patch,
+                lids=lids,
+                changes=self._layers.changes,
+                skin=self._layers.skin,
+                white=self._layers.white,
+                iris=self._layers.iris,
+                upper_lashes=self._layers.upper_lashes,
+                lower_lashes=self._layers.lower_lashes,
+                belongs_to=self._layers.belongs_to,
+                at_rest=self._at_rest,
+                numbers=all_numbers,
+            )
+
+        height, width = frame.shape[:2]
+        in_bands(paint_rows, equal_bands(np.full(height, _PIXEL_COST * width)))
 
     def _painted_at_rest(self, pixel: float) -> FloatArray:
         """Return what all layers make at rest, (H, W, 4) premultiplied BGRA, by painting them on black and white."""

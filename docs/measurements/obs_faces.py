@@ -20,6 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from obs_session import HELPER_SCRIPT, SCENE, STATUS, ObsSession, why_not, xvfb
+from obsws_python.error import OBSSDKRequestError
 
 from animator_core.config import PROJECT_ROOT
 from docs.measurements.face_signals import NAMES, Watcher, signals
@@ -93,9 +94,17 @@ def screenshots(session: ObsSession, seconds: float) -> list[tuple[float, np.nda
     for at in [each for each in (*_EARLY, *np.arange(20, seconds + 0.1, _EVERY)) if each <= seconds]:
         time.sleep(max(0.0, start + at - time.monotonic()))
         seconds_since = time.monotonic() - start
-        pair = [fitted(session.screenshot(name)) for name in (DRIVER, CAMERA)]
+        pair = [fitted(shown_by(session, name)) for name in (DRIVER, CAMERA)]
         tiles.append((seconds_since, np.vstack(pair)))
     return tiles
+
+
+def shown_by(session: ObsSession, source: str) -> np.ndarray:
+    """Return the source's picture, RGBA; a transparent one of a clip that has no frame yet."""
+    try:
+        return session.screenshot(source)
+    except OBSSDKRequestError:
+        return np.zeros((_SIDE, _SIDE, 4), np.uint8)
 
 
 def fitted(picture: np.ndarray) -> np.ndarray:

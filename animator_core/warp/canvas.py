@@ -8,7 +8,7 @@ import cv2
 import numba
 import numpy as np
 
-from animator_core.arrays import AnyArray, BoolArray, DoubleArray, FloatArray, IntArray, UInt8Array, UInt32Array
+from animator_core.arrays import AnyArray, BoolArray, FloatArray, IntArray, UInt8Array, UInt32Array
 from animator_core.rendering.bands import equal_bands, in_bands
 from animator_core.rendering.compiling import compiled
 from animator_core.warp.backward_map import CellMap, map_triangles
@@ -218,12 +218,6 @@ class Opening:
         height, width = self.mask.shape
         return frame[self.top : self.top + height, self.left : self.left + width]
 
-    def affine_from(self, frame_from_texture: DoubleArray) -> DoubleArray:
-        """Return the (2, 3) affine texture → region for an affine texture → frame."""
-        matrix = frame_from_texture.copy()
-        matrix[:, 2] -= (self.left, self.top)
-        return matrix
-
 
 def opening(
     polygon: FloatArray, frame_shape: tuple[int, ...], softness: float, *, margin: float = 0.0
@@ -250,11 +244,6 @@ def polygon_mask(polygon: AnyArray, shape: tuple[int, ...]) -> UInt8Array:
     points = np.rint(polygon * (1 << _SUBPIXEL_BITS)).astype(np.int32)
     cv2.fillPoly(mask, [points], (255,), cv2.LINE_AA, _SUBPIXEL_BITS)
     return mask
-
-
-def blend_through(frame: UInt8Array, seen: Opening, layer: UInt8Array) -> None:
-    """Blend an opaque layer, (h, w, 3) uint8 BGR, into the frame, (H, W, 4) BGRA, through the opening's mask."""
-    alpha_blend(seen.region(frame), layer, seen.mask)
 
 
 @compiled("void(uint8[:,:,:], uint8[:,:,:], float32[:,::1])", nogil=True, error_model="numpy")

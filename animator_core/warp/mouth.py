@@ -14,7 +14,7 @@ from animator_core.warp.mouth_layers import paint_layers, view_rays
 from animator_core.warp.own_interior import OwnInterior, own_interior
 from animator_core.warp.teeth import Sheet, lower_crowns, row_texture, sheet_for, tongue_texture, upper_crowns
 
-UPPER_LIP, LOWER_LIP, NOSE_BOTTOM = 13, 14, 2
+UPPER_LIP, LOWER_LIP = 13, 14
 """The middles of the lips' inner rims, and the point above them."""
 _UPPER_RIM, _LOWER_RIM = np.array(INNER_LIPS[:11]), np.array((INNER_LIPS[0], *INNER_LIPS[:9:-1]))
 _JAW = (152, 175, 199)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from obs_session import ObsSession
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,3 +45,21 @@ def noise(width: int, height: int, seed: int) -> np.ndarray:
     picture[..., 0] = 0
     picture[..., 3] = 255
     return picture
+
+
+@pytest.fixture
+def start(tmp_path: Path, display: str) -> Iterator[Callable[..., ObsSession]]:
+    """Starts runs of OBS, each with settings of its own, and closes them."""
+    from obs_session import ObsSession
+
+    sessions: list[ObsSession] = []
+
+    def start_obs(scripts: list[Path], environment: dict[str, str], **more: Any) -> ObsSession:
+        folder = tmp_path / f"obs{len(sessions)}"
+        folder.mkdir()
+        sessions.append(ObsSession(folder, display, scripts, environment, **more))
+        return sessions[-1]
+
+    yield start_obs
+    for session in sessions:
+        session.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Callable
 
@@ -41,21 +40,6 @@ def installation(tmp_path: Path) -> Installation:
     made.add_character("a.png", noise(200, 300, seed=2))
     made.set_frame(WORKER_FRAME)
     return made
-
-
-@pytest.fixture
-def start(tmp_path: Path, display: str) -> Iterator[Starter]:
-    sessions: list[ObsSession] = []
-
-    def start_obs(scripts: list[Path], environment: dict[str, str], **more: object) -> ObsSession:
-        folder = tmp_path / f"obs{len(sessions)}"
-        folder.mkdir()
-        sessions.append(ObsSession(folder, display, scripts, environment, **more))
-        return sessions[-1]
-
-    yield start_obs
-    for session in sessions:
-        session.close()
 
 
 def test_obs_quits_cleanly_and_leaves_nothing(start: Starter, installation: Installation) -> None:

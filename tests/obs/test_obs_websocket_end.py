@@ -54,21 +54,6 @@ def storm(port: int) -> Iterator[list[dict[str, Any]]]:
 Starter = Callable[..., ObsSession]
 
 
-@pytest.fixture
-def start(tmp_path: Path, display: str) -> Iterator[Starter]:
-    sessions: list[ObsSession] = []
-
-    def start_obs(scripts: list[Path], environment: dict[str, str], **more: object) -> ObsSession:
-        folder = tmp_path / f"obs{len(sessions)}"
-        folder.mkdir()
-        sessions.append(ObsSession(folder, display, scripts, environment, **more))
-        return sessions[-1]
-
-    yield start_obs
-    for session in sessions:
-        session.close()
-
-
 def test_obs_quits_in_the_middle_of_requests_and_leaks_no_more_than_without(start: Starter, tmp_path: Path) -> None:
     plain = start([], {})
     plain.add_color("Camera", CAMERA)

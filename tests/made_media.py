@@ -34,10 +34,13 @@ def make_clip(
     sound_time: float | None = None,
     is_cover: bool = False,
     aspect: int | None = None,
+    title: str = "",
 ) -> Path:
     """Write pictures, (H, W, 3) uint8 of even sizes, at 25 a second, with a tone of the same length beside them."""
     options = {"movflags": "+faststart"} if path.suffix in (".mp4", ".mov") else {}
     with av.open(str(path), "w", options=options) as container:
+        if title:
+            container.metadata["title"] = title
         sounds = [_add_sound(container, tone) for _ in range(tone.streams)] if tone else []
         video: Any = container.add_stream("mjpeg" if is_cover else "libx264", rate=RATE)
         video.height, video.width = pictures[0].shape[:2]

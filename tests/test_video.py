@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from av.stream import Disposition
+from made_media import grey, make_clip
 
 from animator_core.animation.statistics import StageTimes
 from animator_core.clips.driving_clip import VideoClip
@@ -213,6 +214,17 @@ def test_of_two_videos_the_one_that_the_file_marks_as_default_is_read(tmp_path: 
             container.mux([*video.encode(picture), *video.encode(None)])
     (frame,) = VideoReader(path)
     assert frame.picture.shape == (48, 96, 3)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_title_in_an_old_encoding_keeps_no_video_from_being_read(tmp_path: Path, suffix: str) -> None:
+    clip = make_clip(tmp_path / f"clip{suffix}", [grey(90), grey(90)], title="Caf\u00e9 & cr\u00e8me")
+    content = clip.read_bytes()
+    utf_8, latin_1 = "Caf\u00e9 & cr\u00e8me".encode(), "Caf\u00e9 & cr\u00e8me  ".encode("latin-1")
+    assert utf_8 in content and len(utf_8) == len(latin_1)
+    clip.write_bytes(content.replace(utf_8, latin_1))
+    with VideoReader(clip) as reader:
+        assert len(list(reader)) == 2
 
 
 def test_damage_midway_costs_frames_not_the_clip(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import av
 import av.logging
+from av.container import InputContainer
 from av.format import Flags
 from av.stream import Disposition
 
@@ -17,6 +18,14 @@ from av.stream import Disposition
 def media_url(path: Path) -> str:
     """Return a file's URL for FFmpeg; without the prefix, a name with a colon would be read as a protocol."""
     return f"file:{path}"
+
+
+def open_media(path: Path) -> InputContainer:
+    """Return a file opened for reading; raises av.FFmpegError or OSError.
+
+    Titles and comments need not be UTF-8: those of older programs are in the computer's own encoding.
+    """
+    return av.open(media_url(path), metadata_errors="replace")
 
 
 def find_stream(container: Any, kind: str) -> Any:

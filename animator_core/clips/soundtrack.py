@@ -11,7 +11,7 @@ from typing import Any
 import av
 
 from animator_core.clips.audio_timeline import LAYOUT, RATE, AudioTimeline
-from animator_core.clips.media_file import find_stream, may_restart_clock, media_url, undecodable_codecs
+from animator_core.clips.media_file import find_stream, may_restart_clock, open_media, undecodable_codecs
 
 _COPIED = {
     "mp4": ("aac", "mp3", "ac3", "eac3"),
@@ -50,7 +50,7 @@ class Soundtrack:
     def of(cls, path: Path, first_time: Fraction) -> Soundtrack | None:
         """Return the sound of a clip, or None; first_time: of the clip's first frame, in seconds."""
         try:
-            container = av.open(media_url(path))
+            container = open_media(path)
         except (av.FFmpegError, OSError):
             return None
         if not container.streams.audio:

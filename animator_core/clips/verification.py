@@ -6,7 +6,7 @@ from pathlib import Path
 
 import av
 
-from animator_core.clips.media_file import media_url
+from animator_core.clips.media_file import open_media
 from animator_core.errors import AnimatorError
 
 
@@ -14,7 +14,7 @@ def require_frames(path: Path, frame_count: int) -> None:
     """Raise AnimatorError unless the video in a file can be decoded and has this number of frames."""
     found = 0
     try:
-        with av.open(media_url(path)) as container:
+        with open_media(path) as container:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             for _ in container.decode(stream):

@@ -25,7 +25,7 @@ from animator_core.arrays import UInt8Array
 from animator_core.atomic_file import link_target, replace_file, unfinished_file
 from animator_core.clips.audio_timeline import CLOCK_AHEAD, CLOCK_BACK
 from animator_core.clips.display_matrix import upright
-from animator_core.clips.media_file import find_stream, may_restart_clock, media_url, undecodable_codecs
+from animator_core.clips.media_file import find_stream, may_restart_clock, media_url, open_media, undecodable_codecs
 from animator_core.clips.soundtrack import Soundtrack
 from animator_core.errors import AnimatorError, CameraError
 
@@ -63,7 +63,7 @@ class VideoReader:
         if not os.path.exists(path):
             raise CameraError(f"there is no video {path}", "check the path")
         try:
-            self._container = av.open(media_url(path))
+            self._container = open_media(path)
         except (av.FFmpegError, OSError) as exc:
             raise CameraError(f"cannot read the video {path} ({_reason(exc)})", "copy or convert it again") from exc
         self._stream = find_stream(self._container, "video")

@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
     from animator_core.arrays import AnyArray
@@ -96,15 +96,20 @@ def read_npz(path: Path, names: Sequence[str], most_bytes: int) -> dict[str, Any
 
     most_bytes: limit of the unpacked size; ValueError above it, before anything is unpacked.
     """
+    with path.open("rb") as file:
+        return read_open_npz(file, names, most_bytes)
+
+
+def read_open_npz(file: BinaryIO, names: Sequence[str], most_bytes: int) -> dict[str, AnyArray]:
+    """Do the same with an open file; names: all of them if empty."""
     import numpy as np
 
-    with path.open("rb") as file:
-        if not zipfile.is_zipfile(file):
-            raise ValueError("not an .npz archive")
-        with zipfile.ZipFile(file) as archive:
-            total = sum(entry.file_size for entry in archive.infolist())
-        if total > most_bytes:
-            raise ValueError(f"it unpacks to over {most_bytes >> 20} MiB")
-        file.seek(0)
-        with np.load(file, allow_pickle=False) as arrays:
-            return {name: np.asarray(arrays[name]) for name in names if name in arrays.files}
+    if not zipfile.is_zipfile(file):
+        raise ValueError("not an .npz archive")
+    with zipfile.ZipFile(file) as archive:
+        total = sum(entry.file_size for entry in archive.infolist())
+    if total > most_bytes:
+        raise ValueError(f"it unpacks to over {most_bytes >> 20} MiB")
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as arrays:
+        return {name: np.asarray(arrays[name]) for name in names or arrays.files if name in arrays.files}

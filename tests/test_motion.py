@@ -140,6 +140,12 @@ def test_a_neutral_pose_goes_to_another_run_as_text(
     assert yaw == pytest.approx(-15 if is_mirrored else 15, abs=0.3)
 
 
+def test_text_that_unpacks_to_much_is_no_neutral_pose() -> None:
+    text = to_text({"shape": np.zeros(40_000_000, np.float32)})
+    assert len(text) < 400_000
+    assert from_text(text) == {}
+
+
 @pytest.mark.parametrize("text", ["", "no base64!", "AAAA", "UEsDBBQ="])
 def test_text_that_is_no_neutral_pose_is_none(text: str) -> None:
     assert neutral_of_arrays(from_text(text)) is None

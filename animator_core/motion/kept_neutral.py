@@ -11,13 +11,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from animator_core.arrays import FloatArray
-from animator_core.atomic_file import DAMAGE
+from animator_core.atomic_file import DAMAGE, read_open_npz
 from animator_core.motion.anatomy import REGION_COUNT
 from animator_core.motion.face_state import NeutralPose
 from animator_core.tracking.observation import LANDMARK_COUNT
 from animator_core.tracking.pose import HeadPose
 
 Arrays = Mapping[str, FloatArray]
+_MAX_UNPACKED_BYTES = 1 << 20
 _SHAPES = {
     "rotation": (3, 3),
     "translation": (3,),
@@ -77,7 +78,6 @@ def to_text(arrays: Arrays) -> str:
 def from_text(text: str) -> dict[str, FloatArray]:
     """Return the arrays of such a line; none if it is damaged."""
     try:
-        with np.load(io.BytesIO(base64.b64decode(text, validate=True)), allow_pickle=False) as archive:
-            return {name: np.asarray(archive[name]) for name in archive.files}
+        return read_open_npz(io.BytesIO(base64.b64decode(text, validate=True)), (), _MAX_UNPACKED_BYTES)
     except (*DAMAGE, OSError, binascii.Error):
         return {}

@@ -98,6 +98,11 @@ def test_whole_numbers_are_accepted_where_fractions_are_possible():
         b'{"type": "update_filter", "filter_id": "a", "settings": {"face": {"mirror": 1}}}',
         b'{"type": "update_filter", "filter_id": "a", "settings": {"colour": "red"}}',
         b'{"type": "open_filter", "filter_id": "a", "driving": {}, "animated": {}, "settings": {}}',
+        b'{"type": "filter_status", "filter_id": "a", "state": "asleep"}',
+        b'{"type": "filter_status", "filter_id": "a", "state": "tracking", "fps": NaN}',
+        b'{"type": "filter_status", "filter_id": "a", "state": "tracking", "fps": 1e999}',
+        b'{"type": "ready", "version": 1, "pid": ' + b"9" * 500_000 + b"}",
+        b'{"type": "worker_problem", "message": "' + b"x" * MAX_LINE_BYTES + b'"}',
         b"\xff\xfe",
         b"[" * 100_000,
     ],
@@ -153,7 +158,8 @@ def test_an_endless_line_does_not_fill_the_memory_and_the_next_one_counts():
     decoder = LineDecoder()
     for _ in range(40):
         assert decoder.feed(b"x" * (MAX_LINE_BYTES // 8)) == []
-        assert len(decoder._rest) <= MAX_LINE_BYTES + MAX_LINE_BYTES // 8
+        assert len(decoder._line) <= MAX_LINE_BYTES
+    assert decoder.feed(encode(Shutdown())) == [], "the end of an endless line is no line"
     assert decoder.feed(b"\n" + encode(Shutdown())) == [Shutdown()]
-    assert any("over" in reason for reason in decoder.rejected)
+    assert decoder.rejected == [f"a line of over {MAX_LINE_BYTES} bytes"]
     assert all(len(reason) < 500 for reason in decoder.rejected)

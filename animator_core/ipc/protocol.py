@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Dict, List, Tuple, Type, Union
 
@@ -16,6 +17,11 @@ from animator_core.ipc.frame_ring import RingAddress
 
 PROTOCOL_VERSION = 4
 MAX_LINE_BYTES = 1 << 20
+_MAX_DIGITS = 20
+"""Of a whole number: those of 64 bits and a sign. Python before 3.11 takes seconds for a million digits."""
+_LONGEST_REASON = 300
+_MAX_REJECTED = 20
+"""Rejected lines that are remembered until somebody takes them."""
 
 RENDERERS = ("auto", "liveportrait", "anime", "warp")
 ACTIONS = ("calibrate", "forget_calibration", "freeze", "unfreeze", "hide", "show")
@@ -23,7 +29,10 @@ STATES = ("loading", "calibrating", "tracking", "no_face", "no_camera", "frozen"
 
 
 class MessageError(Exception):
-    """A line is no message of this protocol."""
+    """A line is no message of this protocol; the text is cut to the length of a log line."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text if len(text) <= _LONGEST_REASON else f"{text[: _LONGEST_REASON - 1]}…")
 
 
 @dataclass(frozen=True)
@@ -175,6 +184,10 @@ class FilterStatus:
     message: str = ""
     remedy: str = ""
 
+    def __post_init__(self) -> None:
+        if self.state not in STATES:
+            raise MessageError(f"state is {self.state!r}, expected one of {', '.join(STATES)}")
+
 
 @dataclass(frozen=True)
 class NeutralPose:
@@ -242,8 +255,10 @@ def encode(message: Message) -> bytes:
 
 def decode(line: bytes) -> Message:
     """Return the message in one line; raises MessageError for any other line."""
+    if len(line) > MAX_LINE_BYTES:
+        raise MessageError(f"a line of over {MAX_LINE_BYTES} bytes")
     try:
-        fields = json.loads(line)
+        fields = json.loads(line, parse_int=_whole)
         kind = _TYPES[fields.pop("type")]
         message: Message = _build(kind, fields)
         return message
@@ -251,6 +266,12 @@ def decode(line: bytes) -> Message:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise MessageError(f"not a message: {line[:80]!r} ({exc})") from exc
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS:
+        raise MessageError(f"a whole number of {len(digits)} digits")
+    return int(digits)
 
 
 _NESTED: Dict[str, Any] = {  # noqa: UP006
@@ -274,7 +295,8 @@ def _build(cls: Type[Any], fields: Dict[str, Any]) -> Any:  # noqa: UP006
             value = tuple(_build(CharacterEntry, entry) for entry in value)
         else:
             expected = _SCALARS[str(declared[name].type)]
-            if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
+            is_right = isinstance(value, expected) and (expected is bool or not isinstance(value, bool))
+            if not is_right or (isinstance(value, float) and not math.isfinite(value)):
                 raise MessageError(f"{cls.__name__}.{name} is {value!r}, expected {declared[name].type}")
         values[name] = value
     return cls(**values)
@@ -282,23 +304,43 @@ def _build(cls: Type[Any], fields: Dict[str, Any]) -> Any:  # noqa: UP006
 
 @dataclass
 class LineDecoder:
-    """Cuts a stream of bytes into messages; a line that is none is kept in ``rejected`` and skipped."""
+    """Cuts a stream of bytes into messages, and skips lines that are none.
+
+    rejected: what is wrong with the first of them since it was last cleared.
+    """
 
     rejected: List[str] = field(default_factory=list)  # noqa: UP006
-    _rest: bytes = b""
+    _line: bytearray = field(default_factory=bytearray)
+    _is_too_long: bool = False
 
     def feed(self, data: bytes) -> List[Message]:  # noqa: UP006
         """Return the messages that ``data`` completes, in order."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        if len(self._rest) > MAX_LINE_BYTES:
-            self.rejected.append(f"a line of over {MAX_LINE_BYTES} bytes")
-            self._rest = b""
         messages: List[Message] = []  # noqa: UP006
-        for line in lines:
-            if not line.strip():
-                continue
+        first, *others = data.split(b"\n")
+        self._extend(first)
+        for part in others:
+            self._end_line(messages)
+            self._extend(part)
+        return messages
+
+    def _extend(self, part: bytes) -> None:
+        if self._is_too_long:
+            return
+        if len(self._line) + len(part) > MAX_LINE_BYTES:
+            self._is_too_long = True
+            self._reject(f"a line of over {MAX_LINE_BYTES} bytes")
+            self._line = bytearray()
+        else:
+            self._line += part
+
+    def _end_line(self, messages: List[Message]) -> None:  # noqa: UP006
+        line, self._line, self._is_too_long = bytes(self._line), bytearray(), False
+        if line.strip():
             try:
                 messages.append(decode(line))
             except MessageError as exc:
-                self.rejected.append(str(exc))
-        return messages
+                self._reject(str(exc))
+
+    def _reject(self, reason: str) -> None:
+        if len(self.rejected) < _MAX_REJECTED:
+            self.rejected.append(reason)

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--obs-root", metavar="FOLDER", help="run in a root folder that tests/obs/obs_root.py made")
+    parser.addoption("--full", action="store_true", help="run tests/hardening at full numbers, which takes hours")
     parser.addoption("--obs-exit-runs", type=int, default=1, metavar="N", help="quit OBS so often in each way")
 
 
@@ -80,6 +81,13 @@ def shared_file(relative: str) -> Path:
     if not path.exists():
         pytest.skip(f"test media {relative} is not beside this checkout")
     return path
+
+
+@pytest.fixture
+def rounds(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
+    """A function (short number, full number) → how often a campaign repeats its step in this run."""
+    is_full = bool(request.config.getoption("--full"))
+    return lambda short, full: full if is_full else short
 
 
 @pytest.fixture(scope="session")

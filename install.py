@@ -3,6 +3,8 @@
     python3 install.py           set-up; run it again at any time, it continues and repairs
     python3 install.py --demo    set-up, then samples move in output/demo.mp4 and demo-anime.mp4 (no camera, no OBS)
     python3 install.py --test    set-up, then the tests
+    python3 install.py --add-to-obs    add the script to OBS's scene collection, nothing else
+    python3 install.py --uninstall     remove what was added, here and in OBS
 
 Standard library only. This file must parse on Python 3.6, so that an older Python ends with a line, not a SyntaxError.
 """
@@ -21,7 +23,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from animator_core.installation import obs_setup, requirements, torch_build
+from animator_core.installation import obs_entry, obs_setup, requirements, torch_build
 from animator_core.installation.console import AGAIN, InstallError, is_own_window, print_in_any_encoding, say
 from animator_core.installation.environment import Environment, Interpreter
 from animator_core.installation.long_paths import path_problem
@@ -29,6 +31,7 @@ from animator_core.installation.model_files import ANIME, FACE_LANDMARKER, LIVEP
 from animator_core.installation.models import ModelsStep
 from animator_core.installation.requirements import declared_packages
 from animator_core.installation.synced_folder import syncing_service
+from animator_core.installation.uninstall import uninstall
 from animator_core.installation.writable import writing_problem
 
 ROOT = Path(__file__).resolve().parent
@@ -193,6 +196,18 @@ def parse(arguments: "list[str]") -> argparse.Namespace:
     job = parser.add_mutually_exclusive_group()
     job.add_argument("--demo", action="store_true", help="then animate samples into output/demo.mp4 and demo-anime.mp4")
     job.add_argument("--test", action="store_true", help="then run the tests; arguments after -- go to pytest")
+    job.add_argument(
+        "--add-to-obs",
+        nargs="?",
+        const="",
+        metavar="COLLECTION",
+        help="only add the script to this scene collection of OBS (default: the one that OBS opens next)",
+    )
+    job.add_argument("--uninstall", action="store_true", help="only remove what was added, here and in OBS; asks first")
+    parser.add_argument("--yes", action="store_true", help="with --uninstall: do not ask")
+    parser.add_argument(
+        "--all", action="store_true", help="with --uninstall: remove characters, settings and output, too"
+    )
     parser.add_argument("--dev", action="store_true", help="also install the tools of development")
     parser.add_argument("--models", type=Path, metavar="DIR", help="take model files from this folder if it has them")
     parser.add_argument("--mirror", default="", metavar="URL", help="download the model files from this folder instead")
@@ -224,6 +239,8 @@ def parse(arguments: "list[str]") -> argparse.Namespace:
         parser.error("--cluster: clusters run on Linux only; batch runs on this machine's cores without Ray")
     if options.models and not options.models.is_dir():
         parser.error(f"--models {options.models}: there is no such folder")
+    if (options.yes or options.all) and not options.uninstall:
+        parser.error("--yes and --all go with --uninstall")
     return options
 
 
@@ -232,7 +249,16 @@ def main(arguments: "list[str]") -> int:
     options = parse(arguments)
     environment = Environment(ROOT, CACHE / "install.log")
     try:
+        if options.add_to_obs is not None:
+            say("\n".join(obs_entry.add_to_obs(ROOT, obs_entry.this_machine(), options.add_to_obs)))
+            return 0
+        if options.uninstall:
+            machine = obs_entry.this_machine()
+            say("\n".join(uninstall(ROOT, machine, is_confirmed=options.yes, removes_own=options.all)))
+            return 0
         code = set_up(environment, options)
+        for line in obs_entry.offer_to_add(ROOT, obs_entry.this_machine()):
+            say(line)
         if options.demo:
             code = run_demo(environment)
         if options.test:

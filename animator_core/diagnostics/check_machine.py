@@ -62,4 +62,20 @@ def check_cameras(context: CheckContext) -> list[Finding]:
     if locked:
         remedy = 'add yourself to the group "video" (sudo usermod -aG video $USER) and log in again'
         return [warning("cameras", f"no permission to open: {', '.join(locked)}", remedy)]
+    users = _camera_users()
+    if users:
+        detail = f"{', '.join(names)}; open in {', '.join(users)}"
+        return [warning("cameras", detail, "a camera serves one program at a time: close the others")]
     return [ok("cameras", ", ".join(names))]
+
+
+def _camera_users() -> list[str]:
+    """Return the programs of this user that have a camera open, OBS excepted."""
+    programs = set()
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if os.readlink(link).startswith("/dev/video"):
+                programs.add((link.parents[1] / "comm").read_text(encoding="utf-8", errors="replace").strip())
+        except OSError:
+            continue
+    return sorted(programs - {"obs"})

@@ -1,25 +1,26 @@
-"""Checks OBS, and the Python that it loads."""
+"""Checks every OBS of this computer, and the Python that it loads."""
 
 from __future__ import annotations
 
-import ctypes
 import os
-import plistlib
-import re
-import shutil
-import subprocess
 import sys
+from configparser import ConfigParser
 from pathlib import Path
 
 from animator_core.diagnostics.finding import CheckContext, Finding, failure, ok, warning
-from animator_core.installation.obs_setup import SCRIPT, first_obs_for_python, python_folder
+from animator_core.installation.obs_entry import this_machine
+from animator_core.installation.obs_installs import (
+    ObsInstall,
+    find_installs,
+    obs_version,
+    python_setting,
+    read_settings,
+)
+from animator_core.installation.obs_running import is_running
+from animator_core.installation.obs_setup import SCRIPT, first_obs_for_python, loadable_python, python_folder
 
 _OLDEST = 28
-_MAC_PROGRAM = Path("/Applications/OBS.app/Contents/MacOS/OBS")
-_FIRST_WITH_ANY_MAC_PYTHON = (31, 1)
-"""31.0.2 can too, but the patch version is not known here."""
-_FILE_VERSION_OFFSET = 8
-"""Offset in bytes of dwFileVersionMS in Windows' VS_FIXEDFILEINFO."""
+_FIRST_WITH_ANY_MAC_PYTHON = (31, 0, 2)
 
 
 def check_obs(context: CheckContext) -> list[Finding]:
@@ -27,25 +28,54 @@ def check_obs(context: CheckContext) -> list[Finding]:
     script = context.root / SCRIPT
     if not script.is_file():
         return [failure("OBS script", f"{script} is missing", "download the whole project again")]
-    program = find_obs()
-    if program is None:
+    installs = find_installs(this_machine())
+    if not installs:
         # It may be in an unusual folder.
         missing = warning("OBS", "OBS Studio was not found", "install OBS Studio 28 or newer, if you use it")
-        return [missing, *_python_for_obs(None)]
-    version = obs_version(program)
-    return [_version_finding(program, version), *_python_for_obs(version)]
+        return [missing, *_python_for_obs(None), *_locale(context.root)]
+    findings = []
+    for install in installs:
+        if install.is_sandboxed:
+            detail = f"{install.name}: its sandbox cannot start the worker"
+            report = failure if all(other.is_sandboxed for other in installs) else warning
+            findings.append(report("OBS", detail, "use your distribution's package of OBS"))
+            continue
+        version = obs_version(install, this_machine().system)
+        settings = read_settings(install)
+        findings += [_version_finding(install, version), *_faults_of(version, settings)]
+        findings += [*_python_for_obs(version), *_scripting(install), *_python_chosen(settings)]
+    return list(dict.fromkeys([*findings, *_locale(context.root)]))
 
 
-def _version_finding(program: Path, version: tuple[int, int] | None) -> Finding:
+def _version_finding(install: ObsInstall, version: tuple[int, ...] | None) -> Finding:
+    state = ", running" if is_running(install, this_machine()) else ""
     if version is None:
-        return ok("OBS", f"{program} (unknown version; 28 or newer is needed)")
-    shown = f"{program}, version {version[0]}.{version[1]}"
+        return ok("OBS", f"{install.name} (unknown version; 28 or newer is needed){state}")
+    shown = f"{install.name}, version {'.'.join(map(str, version))}"
     if version[0] < _OLDEST:
         return failure("OBS", f"{shown} is too old", "install OBS Studio 28 or newer")
-    return ok("OBS", shown)
+    return ok("OBS", shown + state)
 
 
-def _python_for_obs(obs: tuple[int, int] | None) -> list[Finding]:
+def _faults_of(version: tuple[int, ...] | None, settings: ConfigParser) -> list[Finding]:
+    """Return the faults of this OBS itself that a user of the filter meets."""
+    if version is None:
+        return []
+    shown = ".".join(map(str, version))
+    if version[:2] == (30, 2) and version[2:] <= (3,):
+        detail = f"OBS {shown} crashes when a source is removed that has a filter, any filter"
+        return [
+            warning("OBS", detail, "update OBS to 31 or newer; until then remove the filter first, then the source")
+        ]
+    has_guides = settings.get("BasicWindow", "SpacingHelpersEnabled", fallback="true").strip() != "false"
+    if version[0] in (28, 29) and has_guides:
+        detail = f"OBS {shown} can crash while scenes change quickly"
+        remedy = 'update OBS to 30 or newer, or clear Settings → General → Preview → "Show pixel alignment guides"'
+        return [warning("OBS", detail, remedy)]
+    return []
+
+
+def _python_for_obs(obs: tuple[int, ...] | None) -> list[Finding]:
     """Check that OBS can load the Python of this program; obs: its version, None if unknown."""
     if sys.platform.startswith("linux"):
         return []  # OBS is built against the system's Python there
@@ -76,49 +106,42 @@ def _is_current_mac_python() -> bool:
     return sys.platform != "darwin" or not current.exists() or current.samefile(folder)
 
 
-def find_obs() -> Path | None:
-    """Return the OBS program in its usual folder, or None."""
-    if sys.platform == "win32":
-        for variable in ("ProgramFiles", "ProgramW6432", "ProgramFiles(x86)"):
-            program = Path(os.environ.get(variable, "")) / "obs-studio" / "bin" / "64bit" / "obs64.exe"
-            if os.environ.get(variable) and program.is_file():
-                return program
-        return None
-    if sys.platform == "darwin":
-        return _MAC_PROGRAM if _MAC_PROGRAM.is_file() else None
-    found = shutil.which("obs") or shutil.which("com.obsproject.Studio")
-    return Path(found) if found else None
+def _python_chosen(settings: ConfigParser) -> list[Finding]:
+    """Check the folder in OBS's Python Settings, which Windows and macOS need."""
+    if sys.platform.startswith("linux"):
+        return []
+    remedy = "in OBS: Tools → Scripts → Python Settings → Browse; cache/obs-setup.txt has the path to paste"
+    folder = python_setting(settings)
+    if not folder:
+        return [warning("OBS's Python Settings", "no folder is chosen: OBS loads no Python script", remedy)]
+    found = loadable_python("Windows" if sys.platform == "win32" else "Darwin", Path(folder))
+    if not found:
+        detail = f"{folder} has no Python from 3.6 to 3.12 that OBS can load"
+        return [failure("OBS's Python Settings", detail, remedy)]
+    if found < (3, 8):
+        detail = f"{folder} has Python {found[0]}.{found[1]}; the script needs 3.8 or newer"
+        return [failure("OBS's Python Settings", detail, remedy)]
+    return [ok("OBS's Python Settings", f"Python {found[0]}.{found[1]} in {folder}")]
 
 
-def obs_version(program: Path) -> tuple[int, int] | None:
-    """Return the version of OBS, (major, minor), without opening a window; None if unknown."""
-    try:
-        if sys.platform == "win32":
-            return _version_of_windows_program(program)
-        if sys.platform == "darwin":
-            with (program.parents[1] / "Info.plist").open("rb") as file:
-                text = str(plistlib.load(file).get("CFBundleShortVersionString", ""))
-        else:
-            command = [str(program), "--version"]
-            answer = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=15)
-            text = answer.stdout
-    except (OSError, subprocess.SubprocessError, plistlib.InvalidFileException):
-        return None
-    found = re.search(r"(\d+)\.(\d+)", text)
-    return (int(found[1]), int(found[2])) if found else None
+def _scripting(install: ObsInstall) -> list[Finding]:
+    """Check that a distribution's OBS was built with Python scripts; others always are, or cannot be looked into."""
+    if install.kind != "package":
+        return []
+    prefix = install.program.resolve().parents[1]
+    for pattern in ("lib/obs-scripting", "lib64/obs-scripting", "lib/*/obs-scripting"):
+        if any((folder / "_obspython.so").exists() for folder in prefix.glob(pattern)):
+            return []
+    detail = f"{install.program} seems to be built without Python scripts"
+    return [warning("OBS", detail, "if Tools → Scripts takes no .py file, install the OBS of another source")]
 
 
-def _version_of_windows_program(program: Path) -> tuple[int, int] | None:
-    library = ctypes.WinDLL("version")  # type: ignore[attr-defined]
-    size = library.GetFileVersionInfoSizeW(str(program), None)
-    data = ctypes.create_string_buffer(size)
-    fixed, length = ctypes.c_void_p(), ctypes.c_uint()
-    if (
-        not size
-        or not library.GetFileVersionInfoW(str(program), 0, size, data)
-        or not library.VerQueryValueW(data, "\\", ctypes.byref(fixed), ctypes.byref(length))
-        or not fixed.value
-    ):
-        return None
-    upper = ctypes.c_uint32.from_address(fixed.value + _FILE_VERSION_OFFSET).value
-    return upper >> 16, upper & 0xFFFF
+def _locale(root: Path) -> list[Finding]:
+    """Check that OBS on Linux can read the path of the script; it cannot if it is not ASCII and the locale is "C"."""
+    if not sys.platform.startswith("linux") or str(root).isascii():
+        return []
+    name = next((os.environ[key] for key in ("LC_ALL", "LC_CTYPE", "LANG") if os.environ.get(key)), "C")
+    if "utf-8" in name.casefold() or "utf8" in name.casefold():
+        return []
+    detail = f"with the locale {name} OBS cannot read the folder {root}, whose name is not ASCII"
+    return [warning("OBS", detail, "start OBS with LANG=C.UTF-8, or move the folder")]

@@ -16,6 +16,7 @@ _CHECKS = {
     "animation": ("characters", "tracker", "renderer", "ring"),
     "machine": ("folder", "cache", "disk", "cameras"),
     "obs": ("obs",),
+    "collections": ("collections",),
 }
 """Checks by module ``check_*`` of this package, in the order of the report."""
 

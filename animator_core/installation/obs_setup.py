@@ -34,6 +34,24 @@ def python_folder(system: str, version: tuple[int, int], base_prefix: Path) -> P
     return None
 
 
+def loadable_python(system: str, folder: Path) -> tuple[int, int] | None:
+    """Return the Python that OBS loads from a folder chosen in its Python Settings, None if it loads none.
+
+    OBS tries the versions from the newest to the oldest, 3.6. folder: on Windows that of pythonXY.dll, on macOS the one
+    that has Python.framework.
+    """
+    if system == "Windows" and (_is_from_store(folder) or not str(folder).isascii()):
+        return None
+    for minor in range(_ACCEPTED_FROM[-1][0], 5, -1):
+        if system == "Windows":
+            library = folder / f"python3{minor}.dll"
+        else:
+            library = folder / f"Python.framework/Versions/3.{minor}"
+        if library.exists():
+            return 3, minor
+    return None
+
+
 def _is_from_store(base_prefix: Path) -> bool:
     """Whether it is the Microsoft Store's: its files are there, but no other program may open them."""
     return "windowsapps" in str(base_prefix).casefold()

@@ -10,7 +10,7 @@ from typing import Sequence
 
 from animator_core.ipc import character_names
 from animator_core.ipc.protocol import CharacterEntry
-from obs_plugin.problem import Problem
+from obs_plugin.problem import Problem, told
 
 NUMBERS = 9
 """Count of the numbered hotkeys."""
@@ -30,9 +30,8 @@ def missing_picture(folder: str) -> Problem:
     """Return the problem of an empty character folder; it names a picture of another kind, if there is one."""
     others = character_names.list_other_pictures(folder)
     if others:
-        fault = f"{others[0]} in assets/characters cannot be used"
-        return Problem(fault, "save it as PNG, JPEG or WebP and press Refresh")
-    return Problem("There is no picture in assets/characters", "put a PNG, JPEG or WebP file there and press Refresh")
+        return told("OtherPicture", name=others[0])
+    return told("NoPicture")
 
 
 def find(characters: Sequence[CharacterEntry], file_name: str) -> CharacterEntry | None:

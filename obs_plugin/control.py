@@ -104,7 +104,7 @@ class Control:
             raise RequestError("The request sets nothing", f"It takes {', '.join(_FACE_KINDS)}")
         chosen = self._chosen(data)
         for instance in chosen:
-            self._session.change_face(instance, values)
+            self._session.change_settings(instance, values)
         return self._answer(chosen)
 
     def _calibrate(self, data: Content) -> Content:

@@ -11,6 +11,7 @@ from typing import Callable, Iterator, Mapping
 
 from obs_plugin import properties
 from obs_plugin.libobs import LibObs
+from obs_plugin.properties import FilterSettings
 
 
 class FilterSource:
@@ -30,10 +31,10 @@ class FilterSource:
             self._is_closed = True
         self._lib.obs_weak_source_release(self._weak)
 
-    def character(self) -> str | None:
-        """Return the character setting, of which the filter itself hears one tick later; None without a source."""
+    def settings(self) -> FilterSettings | None:
+        """Return the settings, of which the filter itself hears one tick later; None without a source."""
         with self._settings() as (source, data):
-            return properties.read_settings(self._lib, data).character if source else None
+            return properties.read_settings(self._lib, data) if source else None
 
     def change_character(self, choose: Callable[[str], str]) -> None:
         """Set the character that ``choose`` makes of the present one; user interface thread only."""
@@ -44,14 +45,21 @@ class FilterSource:
                 self._lib.obs_data_set_string(data, b"character", name.encode())
                 self._lib.obs_source_update(source, None)
 
-    def change_face(self, values: Mapping[str, float | bool]) -> None:
-        """Set face settings by their keys, each within its range; user interface thread only."""
+    def change_settings(self, values: Mapping[str, float | bool]) -> None:
+        """Set settings by their keys, each within its range; user interface thread only."""
         with self._settings() as (source, data):
             if source:
                 for key, value in values.items():
                     is_flag = isinstance(value, bool)
                     change = self._lib.obs_data_set_bool if is_flag else self._lib.obs_data_set_double
                     change(data, key.encode(), value)
+                self._lib.obs_source_update(source, None)
+
+    def reset_settings(self) -> None:
+        """Give every setting but the character its default; user interface thread only."""
+        with self._settings() as (source, data):
+            if source:
+                properties.reset(self._lib, data)
                 self._lib.obs_source_update(source, None)
 
     def name(self) -> str:

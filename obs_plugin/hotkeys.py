@@ -11,6 +11,7 @@ from typing import Callable
 from animator_core.ipc.face_settings import PRESETS
 from obs_plugin.character_list import NUMBERS
 from obs_plugin.session import Session
+from obs_plugin.texts import text
 
 _LONGEST_NAME = 40
 """In characters; OBS's list of hotkeys is as wide as its longest text."""
@@ -18,11 +19,20 @@ _LONGEST_NAME = 40
 
 @dataclass(frozen=True)
 class Hotkey:
-    """A hotkey: the name it is saved under, the text in Settings → Hotkeys, and its action on a press."""
+    """A hotkey: the name it is saved under, the key of its text in Settings → Hotkeys, and its action on a press.
+
+    number: of the character that it chooses, 0 for none.
+    """
 
     name: str
-    description: str
+    text_key: str
     press: Callable[[Session], None]
+    number: int = 0
+
+    def describe(self, character: str = "") -> str:
+        """Return the text, with the name of the character that it chooses."""
+        key = f"{self.text_key}.Named" if character else self.text_key
+        return f"Stream Motion Animator: {text(key, number=self.number, name=character[:_LONGEST_NAME])}"
 
 
 def _step(places: int) -> Callable[[Session], None]:
@@ -49,32 +59,32 @@ def _toggle_hidden(session: Session) -> None:
 def _take_preset(name: str) -> Callable[[Session], None]:
     def press(session: Session) -> None:
         for instance in session.filters():
-            session.change_face(instance, PRESETS[name])
+            session.change_settings(instance, PRESETS[name])
 
     return press
 
 
-def _hotkey(name: str, description: str, press: Callable[[Session], None]) -> Hotkey:
-    return Hotkey(f"stream_motion_animator.{name}", f"Stream Motion Animator: {description}", press)
+def _hotkey(name: str, press: Callable[[Session], None]) -> Hotkey:
+    return Hotkey(f"stream_motion_animator.{name}", f"Hotkey.{name}", press)
+
+
+def _numbered(number: int) -> Hotkey:
+    return Hotkey(f"stream_motion_animator.character_{number}", "Hotkey.character", _select(number), number=number)
 
 
 HOTKEYS = (
-    _hotkey("next_character", "Next character", _step(1)),
-    _hotkey("previous_character", "Previous character", _step(-1)),
-    *(_hotkey(f"character_{number}", f"Character {number}", _select(number)) for number in range(1, NUMBERS + 1)),
-    _hotkey("calibrate", "Calibrate: this is my neutral face", _calibrate),
-    _hotkey("freeze", "Freeze the character, or let it move again", _toggle_freeze),
-    *(_hotkey(f"preset_{name}", f"{name.capitalize()} movements", _take_preset(name)) for name in PRESETS),
-    _hotkey("show_hide", "Show or hide the character", _toggle_hidden),
+    _hotkey("next_character", _step(1)),
+    _hotkey("previous_character", _step(-1)),
+    *(_numbered(number) for number in range(1, NUMBERS + 1)),
+    _hotkey("calibrate", _calibrate),
+    _hotkey("freeze", _toggle_freeze),
+    *(_hotkey(f"preset_{name}", _take_preset(name)) for name in PRESETS),
+    _hotkey("show_hide", _toggle_hidden),
 )
 
 
-def descriptions(session: Session) -> dict[str, str]:
-    """Return the text of each numbered hotkey with the name of its character, by the hotkey's name."""
-    names = {entry.file: entry.display_name for entry in session.characters()}
-    texts = {}
-    for number, file in enumerate(session.roster.numbers, 1):
-        name = names.get(file, "")[:_LONGEST_NAME]
-        hotkey = _hotkey(f"character_{number}", f"Character {number}" + (f": {name}" if name else ""), _select(number))
-        texts[hotkey.name] = hotkey.description
-    return texts
+def descriptions(session: Session | None) -> dict[str, str]:
+    """Return the text of each hotkey, a numbered one's with the name of its character, by the hotkey's name."""
+    names = {entry.file: entry.display_name for entry in session.characters()} if session is not None else {}
+    files = dict(enumerate(session.roster.numbers, 1)) if session is not None else {}
+    return {each.name: each.describe(names.get(files.get(each.number, ""), "")) for each in HOTKEYS}

@@ -158,6 +158,7 @@ def transparent_black() -> tuple[Any, int]:
 _VOID = None
 _PROTOTYPES: dict[str, tuple[Any, ...]] = {  # result, then arguments
     "obs_get_version": (c_uint32,),
+    "obs_get_locale": (c_char_p,),
     "obs_register_source_s": (_VOID, c_void_p, c_size_t),
     "obs_source_get_display_name": (c_char_p, c_char_p),
     "obs_enable_source_type": (_VOID, c_char_p, c_bool),
@@ -182,6 +183,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {  # result, then arguments
     "obs_data_get_double": (c_double, c_void_p, c_char_p),
     "obs_data_set_string": (_VOID, c_void_p, c_char_p, c_char_p),
     "obs_data_set_bool": (_VOID, c_void_p, c_char_p, c_bool),
+    "obs_data_unset_user_value": (_VOID, c_void_p, c_char_p),
     "obs_data_set_double": (_VOID, c_void_p, c_char_p, c_double),
     "obs_data_get_obj": (c_void_p, c_void_p, c_char_p),
     "obs_data_get_array": (c_void_p, c_void_p, c_char_p),
@@ -237,6 +239,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {  # result, then arguments
     "obs_property_set_description": (_VOID, c_void_p, c_char_p),
     "obs_property_set_long_description": (_VOID, c_void_p, c_char_p),
     "obs_property_name": (c_char_p, c_void_p),
+    "obs_property_set_modified_callback2": (_VOID, c_void_p, c_void_p, c_void_p),
     "obs_property_set_enabled": (_VOID, c_void_p, c_bool),
     "obs_property_set_visible": (_VOID, c_void_p, c_bool),
     "obs_property_text_set_info_type": (_VOID, c_void_p, c_int),

@@ -7,9 +7,10 @@ if not __package__:
 
 import enum
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from animator_core.ipc.protocol import CharacterEntry
+from obs_plugin.properties import FilterSettings
 from obs_plugin.status_line import StatusLine
 
 _REFRESH_SECONDS = 0.9
@@ -17,34 +18,50 @@ _REFRESH_SECONDS = 0.9
 
 
 class Section(enum.Enum):
-    """The unfolded section of the panel."""
+    """The unfolded section of the panel; the value is the name of the button that unfolds it."""
 
-    NONE = 1
-    CHARACTERS = 2
-    ADVANCED = 3
+    NONE = ""
+    CHARACTERS = "characters"
+    MOVEMENT = "movement"
+    PICTURE = "picture"
+    TROUBLE = "trouble"
+
+    @property
+    def rests(self) -> bool:
+        """Whether it has lists or sliders, so that the panel must not be made anew under a hand."""
+        return self not in (Section.NONE, Section.CHARACTERS)
 
 
 @dataclass(frozen=True)
 class PanelView:
     """The content of a panel.
 
-    numbers: the file of each numbered hotkey, from 1. current: the character in use, if it is known. setting: the file
-    name in the settings, "" for the default.
+    settings: the present ones, of which the filter itself hears one tick later. numbers: the file of each numbered
+    hotkey, from 1. current: the character in use, if it is known. folder: the installation's, relative to which paths
+    are told. is_reset_armed: whether the next press resets.
     """
 
     status_line: StatusLine
     characters: tuple[CharacterEntry, ...] = ()
     numbers: tuple[str, ...] = ()
     current: CharacterEntry | None = None
-    setting: str = ""
+    settings: FilterSettings = field(default_factory=FilterSettings)
     section: Section = Section.NONE
+    folder: str = ""
+    is_reset_armed: bool = False
+
+    @property
+    def setting(self) -> str:
+        """The character's file name in the settings, "" for the default."""
+        return self.settings.character
 
 
 @dataclass
 class PanelState:
     """Whether a filter's panel is open, and the line that it shows.
 
-    is_outdated: whether the characters have changed since.
+    is_outdated: whether the characters have changed since. is_reset_armed: whether the next press of its button resets
+    the settings.
     """
 
     section: Section = Section.NONE
@@ -52,12 +69,13 @@ class PanelState:
     shown: StatusLine | None = None
     shown_at: float = 0.0
     is_outdated: bool = False
+    is_reset_armed: bool = False
 
     def note_closed(self) -> None:
         """Note that OBS destroyed a panel; after the last one the next opens folded."""
         self.open_count -= 1
         if not self.open_count:
-            self.section = Section.NONE
+            self.section, self.is_reset_armed = Section.NONE, False
 
     def note_shown(self, line: StatusLine) -> None:
         self.shown, self.shown_at, self.is_outdated = line, time.monotonic(), False

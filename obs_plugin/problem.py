@@ -7,6 +7,8 @@ if not __package__:
 
 from dataclasses import dataclass
 
+from obs_plugin.texts import text
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -18,3 +20,9 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.message}. {self.remedy}" if self.remedy else self.message
+
+
+def told(name: str, /, *, is_passing: bool = False, **values: object) -> Problem:
+    """Return the problem of the locale's texts ``Problem.NAME`` and ``Problem.NAME.Remedy``."""
+    remedy = text(f"Problem.{name}.Remedy", **values)
+    return Problem(text(f"Problem.{name}", **values), remedy, is_passing=is_passing)

@@ -5,16 +5,26 @@ from __future__ import annotations
 if not __package__:
     __import__("wrong_script").claim(globals())
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Sequence
 
-from animator_core.ipc.face_settings import RANGES, FaceSettings
+from animator_core.ipc.face_settings import RANGES, STRENGTHS, FaceSettings
 from animator_core.ipc.protocol import RENDERERS, AnimationSettings
 from obs_plugin.libobs import LibObs
 
 FITS = ("frame", "cover", "character")
 PROBLEM_DISPLAYS = ("character", "camera", "transparent")
+_FACE = ("sensitivity_expression", "sensitivity_brows", "sensitivity_eyes", "sensitivity_mouth", "sensitivity_gaze")
+REGIONS = {
+    "all": STRENGTHS,
+    "face": _FACE,
+    "head": ("sensitivity_pose",),
+    "mouth": ("sensitivity_expression", "sensitivity_mouth"),
+    "eyes": ("sensitivity_expression", "sensitivity_brows", "sensitivity_eyes", "sensitivity_gaze"),
+}
+"""The strengths that count, by the part of the driver that moves the character; the others are 0."""
 
+_TEXTS = ("character", "renderer", "fit", "on_problem", "region")
 _FRAME_SIZE_KEYS = (b"frame_width", b"frame_height")
 _LARGEST_FRAME_SIDE = 16384
 
@@ -27,14 +37,16 @@ class FilterSettings:
     renderer: str = "auto"
     fit: str = "frame"
     on_problem: str = "character"
+    region: str = "all"
     face: FaceSettings = field(default_factory=FaceSettings)
 
     def animation(self, frame_rate: float) -> AnimationSettings:
         """Return the settings for the worker."""
+        moving = {name: getattr(self.face, name) * (name in REGIONS[self.region]) for name in STRENGTHS}
         return AnimationSettings(
             character=self.character,
             renderer=self.renderer,
-            face=self.face,
+            face=replace(self.face, **moving),
             frame_rate=min(1000.0, max(1.0, frame_rate)),
         )
 
@@ -42,7 +54,7 @@ class FilterSettings:
 def set_defaults(lib: LibObs, settings: int) -> None:
     """Write the defaults into an ``obs_data_t``."""
     default = FilterSettings()
-    for key in ("character", "renderer", "fit", "on_problem"):
+    for key in _TEXTS:
         lib.obs_data_set_default_string(settings, key.encode(), getattr(default, key).encode())
     lib.obs_data_set_default_bool(settings, b"mirror", default.face.mirror)
     for key, limits in RANGES.items():
@@ -65,8 +77,16 @@ def read_settings(lib: LibObs, settings: int) -> FilterSettings:
         renderer=choice("renderer", RENDERERS),
         fit=choice("fit", FITS),
         on_problem=choice("on_problem", PROBLEM_DISPLAYS),
+        region=choice("region", tuple(REGIONS)),
         face=FaceSettings(mirror=bool(lib.obs_data_get_bool(settings, b"mirror")), **numbers),
     )
+
+
+def reset(lib: LibObs, settings: int) -> None:
+    """Give every setting its default, except the character."""
+    for key in (*_TEXTS, "mirror", *RANGES):
+        if key != "character":
+            lib.obs_data_unset_user_value(settings, key.encode())
 
 
 def read_frame_size(lib: LibObs, settings: int) -> tuple[int, int]:

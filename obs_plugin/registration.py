@@ -24,15 +24,16 @@ from obs_plugin.control import Control
 from obs_plugin.filter import AnimatorFilter
 from obs_plugin.libobs import LibObs, SourceInfo
 from obs_plugin.panel_state import PanelView
+from obs_plugin.panel_widgets import Callbacks, Widgets
 from obs_plugin.session import Session
 from obs_plugin.status_line import StatusLine
+from obs_plugin.texts import text
 from obs_plugin.websocket_vendor import Vendor
 
 logger = logging.getLogger(__name__)
 
 TYPE_ID = b"stream_motion_animator"
 TYPE_NAME = b"Stream Motion Animator"
-_NOT_MADE = "This filter cannot work. Remove it and add it again; Tools → Scripts → Script Log says why."
 
 _FIRST_KEY = 0x53_4D_41_00_00_00_00_01
 """Keys are used in place of a pointer; this value is no address and no count, so that `_forget` recognises one."""
@@ -76,6 +77,9 @@ class Registration:
         self._callbacks: list[Any] = []
         self.info = self._make_info()
         self._on_press = self._keep(self._press, c_void_p, c_void_p, c_void_p, result=c_bool, default=False)
+        self._on_change = self._keep(
+            self._arrange, c_void_p, c_void_p, c_void_p, c_void_p, result=c_bool, default=False
+        )
         self._on_panel_gone = self._keep(self._note_panel_closed, c_void_p)
         self._vendor = Vendor(lib)
         self._control = Control(session, ask=self._vendor.ask, emit=self._vendor.emit)
@@ -168,10 +172,11 @@ class Registration:
 
     def _get_properties(self, key: int | None) -> int:
         instance = self._instances.get(key or 0)
+        callbacks = Callbacks(self._on_press, self._on_change, key or 0)
         if instance is None:
-            return panel.build(self._lib, PanelView(StatusLine(_NOT_MADE, is_problem=True)), self._on_press)
+            return panel.build(self._lib, PanelView(StatusLine(text("Status.NotMade"), is_problem=True)), callbacks)
         instance.panel.open_count += 1
-        made = panel.build(self._lib, self.session.panel_view(instance), self._on_press)
+        made = panel.build(self._lib, self.session.panel_view(instance), callbacks)
         self._lib.obs_properties_set_param(made, key, self._on_panel_gone)
         return made
 
@@ -185,8 +190,13 @@ class Registration:
         name = (self._lib.obs_property_name(button) or b"").decode()
         is_changed = panel.press(self.session, instance, name)
         if is_changed:
-            panel.arrange(self._lib, shown, self.session.panel_view(instance))
+            panel.arrange(Widgets(self._lib, shown), self.session.panel_view(instance))
         return is_changed
+
+    def _arrange(self, key: int, shown: int, _setting: int, _settings: int) -> bool:
+        """Arrange a panel in which the user has changed a setting that others depend on."""
+        panel.arrange(Widgets(self._lib, shown), self.session.panel_view(self._instances[key]))
+        return True
 
 
 def _forget(lib: LibObs, source: int, key: int) -> None:
@@ -233,10 +243,10 @@ def _register_first(lib: LibObs) -> Registration | None:
     size = libobs.prefix_size(version)
     if not size:
         shown = ".".join(str(part) for part in libobs.version_tuple(version))
-        logger.error("OBS %s is too old for Stream Motion Animator; install OBS 28 or newer", shown)
+        logger.error("%s", text("Log.OldObs", version=shown))
         return None
     if lib.obs_source_get_display_name(TYPE_ID):
-        logger.error("another copy of Stream Motion Animator is loaded; remove one of them in Tools → Scripts")
+        logger.error("%s", text("Log.SecondCopy"))
         return None
     registration = Registration(lib, Session(lib))
     # From here on libobs may hold its pointers, whatever else fails.
@@ -244,7 +254,7 @@ def _register_first(lib: LibObs) -> Registration | None:
     atexit.register(guarded(None)(registration.end))
     lib.obs_register_source_s(ctypes.byref(registration.info), size)
     if not lib.obs_source_get_display_name(TYPE_ID):
-        logger.error("OBS refused to register the filter; its log file says why")
+        logger.error("%s", text("Log.Refused"))
         return None
     _join_module(lib)
     return registration

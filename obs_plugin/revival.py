@@ -15,6 +15,7 @@ from typing import Iterator
 
 from obs_plugin import libobs
 from obs_plugin.libobs import LibObs
+from obs_plugin.texts import text
 
 logger = logging.getLogger(__name__)
 
@@ -67,15 +68,13 @@ class _Revival:
         place = f"“{name.decode('utf-8', 'replace')}” on “{parent_name.decode('utf-8', 'replace')}”"
         revived = self._own_source(lib.obs_load_source(saved))
         if not revived or not lib.obs_obj_get_data(revived):
-            logger.error("The filter %s does not work: OBS shows the camera. Remove it and add it again", place)
+            logger.error("%s", text("Log.NotRevived", place=place))
             return
         lib.obs_source_filter_add(parent, revived)
         self._move_beside(parent, revived, dead)
         lib.obs_source_filter_remove(parent, dead)
         # An error raises OBS's log window: viewers may have seen the camera.
-        logger.error(
-            "The filter %s was loaded before this script: OBS showed the camera until now. It works again", place
-        )
+        logger.error("%s", text("Log.Revived", place=place))
 
     def _move_beside(self, parent: int, revived: int, dead: int) -> None:
         """Move a filter from the end of the chain, where OBS adds it, to the dead one."""

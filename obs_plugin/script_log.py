@@ -16,6 +16,8 @@ import logging
 from collections import deque
 from typing import Callable
 
+from obs_plugin.texts import text
+
 _KEPT_RECORDS = 200
 _LINES_PER_FLUSH = 20
 
@@ -38,7 +40,7 @@ class ScriptLogHandler(logging.Handler):
         if record.levelno >= logging.ERROR:
             level = _LOG_ERROR
         elif record.levelno >= logging.WARNING:
-            prefix = "Warning: "
+            prefix = text("Log.Warning")
         elif record.levelno < logging.INFO:
             level = _LOG_DEBUG
         self._records.append((level, prefix + self.format(record)))
@@ -50,7 +52,7 @@ class ScriptLogHandler(logging.Handler):
         """Write up to 20 kept lines with ``script_log(level, line)``; to be called a few times a second."""
         dropped, self._dropped_count = self._dropped_count, 0
         if dropped:
-            script_log(_LOG_INFO, f"{dropped} lines were dropped here")
+            script_log(_LOG_INFO, text("Log.Dropped", count=dropped))
         for _ in range(min(_LINES_PER_FLUSH, len(self._records))):
             script_log(*self._records.popleft())
 

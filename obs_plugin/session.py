@@ -10,15 +10,17 @@ if not __package__:
 
 import logging
 from functools import partial
+from pathlib import Path
 from typing import Callable, Iterable, Mapping
 
 from animator_core.ipc.protocol import CharacterEntry
 from obs_plugin import character_list
 from obs_plugin.filter import AnimatorFilter
 from obs_plugin.filter_rings import FilterRings
+from obs_plugin.filter_source import FilterSource
 from obs_plugin.installation import Installation, find_installation
 from obs_plugin.libobs import LibObs
-from obs_plugin.panel_state import PanelView, Section
+from obs_plugin.panel_state import PanelView
 from obs_plugin.roster import Roster
 from obs_plugin.status_line import Condition, StatusLine, describe
 from obs_plugin.still_picture import StillLoader, StillRequest
@@ -54,6 +56,10 @@ class Session:
     def folder(self) -> str:
         """The folder of the installation, relative to which the user is told paths."""
         return str(self._installation.root)
+
+    @property
+    def characters_folder(self) -> Path:
+        return self._installation.characters
 
     def start(self) -> None:
         """Start the threads and open every live filter."""
@@ -215,14 +221,18 @@ class Session:
         instance.obs_source.change_character(choose)
         self._reload_panel(instance)
 
-    def change_face(self, instance: AnimatorFilter, values: Mapping[str, float | bool]) -> None:
-        """Set face settings of a filter by their keys, each within its range."""
-        self._ui_thread.run(partial(self._change_face, instance, values))
+    def change_settings(self, instance: AnimatorFilter, values: Mapping[str, float | bool]) -> None:
+        """Set settings of a filter by their keys, each within its range."""
+        self._ui_thread.run(partial(self._change_all, instance, lambda source: source.change_settings(values)))
 
-    def _change_face(self, instance: AnimatorFilter, values: Mapping[str, float | bool]) -> None:
-        instance.obs_source.change_face(values)
+    def reset_settings(self, instance: AnimatorFilter) -> None:
+        """Give every setting of a filter but the character its default."""
+        self._ui_thread.run(partial(self._change_all, instance, FilterSource.reset_settings))
+
+    def _change_all(self, instance: AnimatorFilter, change: Callable[[FilterSource], None]) -> None:
+        change(instance.obs_source)
         if instance.panel.open_count:
-            # Also while Advanced is open: its sliders are wrong now.
+            # Also while a section with sliders is unfolded: they are wrong now.
             instance.obs_source.reload_panel()
 
     # --- the panel ---
@@ -246,16 +256,17 @@ class Session:
         """Return the content of a filter's panel, which the caller shows at once."""
         line = self.status_line(instance)
         instance.panel.note_shown(line)
-        setting = instance.obs_source.character()
-        name = instance.settings.character if setting is None else setting
-        current = self._find_picture(instance, name)
+        settings = instance.obs_source.settings() or instance.settings
+        current = self._find_picture(instance, settings.character)
         return PanelView(
             line,
             characters=self.characters(),
             numbers=self.roster.numbers,
             current=current,
-            setting=name,
+            settings=settings,
             section=instance.panel.section,
+            folder=self.folder,
+            is_reset_armed=instance.panel.is_reset_armed,
         )
 
     def _on_change(self, filter_id: str | None) -> None:
@@ -286,5 +297,5 @@ class Session:
             self.request_still(instance)
 
     def _reload_panel(self, instance: AnimatorFilter) -> None:
-        if instance.panel.open_count and instance.panel.section is not Section.ADVANCED:
+        if instance.panel.open_count and not instance.panel.section.rests:
             instance.obs_source.reload_panel()

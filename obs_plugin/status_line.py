@@ -5,26 +5,23 @@ from __future__ import annotations
 if not __package__:
     __import__("wrong_script").claim(globals())
 
+import textwrap
 from dataclasses import dataclass
 
 from animator_core.ipc.protocol import FilterStatus
 from obs_plugin.problem import Problem
+from obs_plugin.texts import text
 from obs_plugin.wording import sentences
 
-_STATE_TEXTS = {
-    "loading": "Loading the character …",
-    "calibrating": "Calibrating: look straight at the camera for a second",
-    "tracking": "Live",
-    "no_face": "No face in the picture: the character idles",
-    "no_camera": "No new camera picture: the character idles",
-    "frozen": "Frozen by hotkey",
-    "error": "The character cannot be animated",
-}
+BLOCK_LINES = 4
+"""Lines of the panel's first text, so that the widgets below stay in place: state, renderer, and two of a problem."""
+_LINE_CHARACTERS = 80
+"""More do not fit beside the list of filters in OBS's window of its first size."""
 
 
 @dataclass(frozen=True)
 class StatusLine:
-    """One line for the panel.
+    """The state in lines for the panel: how it goes, the renderer in use, the problem and its remedy.
 
     is_problem: whether the streamer should act. kind: identifies the line apart from its numbers. is_urgent: whether
     the worker does not run, so that no later status can be expected. fps, latency_ms: the numbers in the text.
@@ -36,6 +33,13 @@ class StatusLine:
     is_urgent: bool = False
     fps: float = 0.0
     latency_ms: float = 0.0
+
+    def as_block(self, note: str = "") -> str:
+        """Return the text, and a note if there is room, in `BLOCK_LINES` lines; in more only if a problem is long."""
+        lines = [line for part in self.text.splitlines() for line in textwrap.wrap(part, _LINE_CHARACTERS)]
+        if note and len(lines) < BLOCK_LINES:
+            lines.append(note)
+        return "\n".join(lines + [" "] * (BLOCK_LINES - len(lines)))
 
     def is_news_after(self, shown: StatusLine | None) -> bool:
         """Return whether the line ``shown`` misleads by now: another kind, or a number that is off by a tenth."""
@@ -80,20 +84,20 @@ def describe(condition: Condition) -> StatusLine:
     words = sentences(complaint.message, complaint.remedy, condition.folder) if complaint is not None else ""
     if condition.failure is not None:
         is_urgent = condition.problem is not None
-        return StatusLine(f"Problem: {words}", is_problem=True, kind=words, is_urgent=is_urgent)
+        return StatusLine(text("Status.Problem", problem=words), is_problem=True, kind=words, is_urgent=is_urgent)
     if status is None:
-        return StatusLine("Starting the animation …", kind="starting")
-    text = _STATE_TEXTS.get(status.state, status.state)
+        return StatusLine(text("Status.Starting"), kind="starting")
+    first = [text(f"State.{status.state}")]
     if status.fps > 0:
-        text += f" · {status.fps:.0f} fps · {status.latency_ms:.0f} ms"
-    if status.renderer:
-        text += f" · {status.renderer} on {status.device}" if status.device else f" · {status.renderer}"
+        first += [text("Status.Numbers", fps=f"{status.fps:.0f}", latency=f"{status.latency_ms:.0f}")]
     if condition.is_hidden:
-        text += " · hidden by hotkey"
-    if words:
-        text += f"\n{words}"
+        first += [text("Status.Hidden")]
+    lines = [" · ".join(first)]
+    if status.renderer:
+        name = text(f"Renderer.{status.renderer}")
+        lines += [text("Status.Renderer", renderer=f"{name} · {status.device}" if status.device else name)]
     return StatusLine(
-        text,
+        "\n".join([*lines, words] if words else lines),
         is_problem=status.state == "error" or complaint is not None,
         kind=f"{status.state} {status.renderer} {status.device} {status.fps > 0} {condition.is_hidden} {words}",
         fps=status.fps,

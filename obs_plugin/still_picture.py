@@ -20,7 +20,7 @@ from animator_core.ipc.protocol import CharacterEntry
 from obs_plugin import character_list, libobs, picture_header
 from obs_plugin.libobs import LibObs
 from obs_plugin.plain_copy import PlainCopy, read_plain_copy
-from obs_plugin.problem import Problem
+from obs_plugin.problem import Problem, told
 from obs_plugin.texture import Texture
 
 logger = logging.getLogger(__name__)
@@ -74,11 +74,11 @@ def header_problem(entry: CharacterEntry) -> Problem | None:
     try:
         size = picture_header.read_size(entry.path)
     except OSError as exc:
-        return Problem(f"{name} cannot be read: {exc.strerror or exc}", "make the file readable and press Refresh")
+        return told("Unreadable", name=name, reason=exc.strerror or exc)
     if size is None:
-        return Problem(f"{name} is no PNG, JPEG or WebP picture", "save it as one of these and press Refresh")
+        return told("NotAPicture", name=name)
     if max(size) > _MAX_SIDE or size[0] * size[1] > _MAX_PIXELS:
-        return Problem(f"{name} has {size[0]}x{size[1]} pixels", f"make it {_MAX_SIDE // 2} pixels or less a side")
+        return told("TooLarge", name=name, width=size[0], height=size[1], most=_MAX_SIDE // 2)
     return None
 
 
@@ -93,11 +93,11 @@ def decode(lib: LibObs, character: str, entry: CharacterEntry) -> DecodedPicture
         with _decodable(path, copy) as decodable:
             picture = _decode_file(lib, character, decodable)
     except OSError as exc:
-        problem = Problem(f"{name} cannot be read: {exc.strerror or exc}", "make the file readable and press Refresh")
+        problem = told("Unreadable", name=name, reason=exc.strerror or exc)
         return DecodedPicture(character, lib, problem=problem)
     if not picture.pixels:
-        fault = "is animated in a way that has no still" if copy.is_animated else "is damaged"
-        return DecodedPicture(character, lib, problem=Problem(f"{name} {fault}", "save it again as PNG"))
+        fault = "OnlyAnimated" if copy.is_animated else "Damaged"
+        return DecodedPicture(character, lib, problem=told(fault, name=name))
     return _upright(picture, copy)
 
 
@@ -194,7 +194,7 @@ class StillLoader:
         else:
             problem = character_list.missing_picture(self._folder)
             if character:
-                problem = Problem(f"{character} is not in assets/characters", "choose another character")
+                problem = told("NotThere", name=character)
             picture = DecodedPicture(character, self._lib, problem=problem)
         if picture.problem is not None:
             logger.warning("%s", picture.problem)

@@ -20,7 +20,7 @@ _problem = ""
 sys.path.insert(0, _ROOT)
 try:
     import animator_core
-    from obs_plugin import libobs, registration, script_log
+    from obs_plugin import libobs, registration, script_log, texts
     from obs_plugin.hotkeys import HOTKEYS, Hotkey, descriptions
     from obs_plugin.session import Session
 
@@ -53,10 +53,7 @@ _hotkey_ids: dict[str, int] = {}
 def script_description() -> str:
     if _problem:
         return f"<h2>Stream Motion Animator cannot start</h2>{_problem}"
-    return (
-        "<h2>Stream Motion Animator</h2>Shows you as an animated character. Right-click your camera, choose "
-        "<b>Filters</b>, press <b>+</b> under Effect Filters and choose <b>Stream Motion Animator</b>."
-    )
+    return f"<h2>Stream Motion Animator</h2>{texts.text('Script.Description')}"
 
 
 def script_load(settings: Any) -> None:
@@ -68,7 +65,7 @@ def script_load(settings: Any) -> None:
     obs.timer_add(_flush_log, _LOG_INTERVAL_MS)
     # First, while nothing here has let another script run: OBS counts a hotkey to the script that runs at the moment.
     for hotkey in HOTKEYS:
-        identifier = obs.obs_hotkey_register_frontend(hotkey.name, hotkey.description, _on_press(hotkey))
+        identifier = obs.obs_hotkey_register_frontend(hotkey.name, hotkey.name, _on_press(hotkey))
         saved = obs.obs_data_get_array(settings, hotkey.name)
         obs.obs_hotkey_load(identifier, saved)
         obs.obs_data_array_release(saved)
@@ -76,17 +73,15 @@ def script_load(settings: Any) -> None:
     numbers = _read_numbers(obs.obs_data_get_string(settings, _NUMBERS_KEY))
     try:
         _lib = libobs.load()
+        texts.use((_lib.obs_get_locale() or b"").decode("utf-8", "replace"))
+        _name_hotkeys()
         _session = registration.register(_lib)
     except Exception:
         logger.exception("Stream Motion Animator cannot start")
         return
     others = _other_python_scripts()
     if others:
-        logger.warning(
-            "other Python scripts are loaded (%s); one that touches scenes or sources can make OBS hang while a filter "
-            "of this one is shown. Lua scripts cannot",
-            ", ".join(others),
-        )
+        logger.warning("%s", texts.text("Log.OtherScripts", names=", ".join(others)))
     if _session is not None:
         _session.roster.numbers, _session.roster.on_change = numbers, _name_hotkeys
         _session.start()
@@ -126,8 +121,8 @@ def _read_numbers(saved: str) -> tuple[str, ...]:
 
 
 def _name_hotkeys() -> None:
-    """Write the characters' names into Settings → Hotkeys."""
-    if _lib is None or _session is None:
+    """Write the hotkeys' texts and the characters' names into Settings → Hotkeys."""
+    if _lib is None:
         return
     for name, text in descriptions(_session).items():
         if name in _hotkey_ids:

@@ -33,18 +33,14 @@ from animator_core.ipc.protocol import (
 )
 from obs_plugin.filter_rings import FilterRings
 from obs_plugin.installation import Installation
-from obs_plugin.problem import Problem
+from obs_plugin.problem import Problem, told
 from obs_plugin.restart_policy import RestartPolicy
 from obs_plugin.served_filter import ServedFilter
+from obs_plugin.texts import text
 from obs_plugin.timing import Timing
 from obs_plugin.worker_process import WorkerProcess
 
 logger = logging.getLogger(__name__)
-
-_NOT_STARTED = Problem("The script is not loaded", "Add it in Tools → Scripts", is_passing=True)
-_RUN_INSTALLER = "Run install.py in the Stream Motion Animator folder; the animation then starts by itself"
-_NO_MEMORY = "There is no memory for the pictures"
-_SEE_LOG = "See Tools → Scripts → Script Log, then press Refresh"
 
 
 class Supervisor:
@@ -65,8 +61,9 @@ class Supervisor:
         self._started_at = 0.0
         self._idle_since = 0.0
         self._is_stopping = False
+        self._lacks_memory = False
         self.is_running = False
-        self.problem: Problem | None = _NOT_STARTED
+        self.problem: Problem | None = told("NotStarted", is_passing=True)
         """Why the worker does not run, or None; read by any thread."""
         self.notice: Problem | None = None
         """The worker's last complaint, or None; read by any thread."""
@@ -187,10 +184,12 @@ class Supervisor:
         try:
             message = served.make_rings(time.monotonic())
         except RingError as exc:
-            remedy = f"{exc.remedy}, then press Refresh" if exc.remedy else "press Refresh to try again"
-            self._set_problem(Problem(f"{_NO_MEMORY}: {exc.message}", remedy))
+            self._lacks_memory = True
+            name = "NoMemory" if exc.remedy else "NoMemoryNow"
+            self._set_problem(told(name, reason=exc.message, remedy=exc.remedy))
             return
-        if self.problem is not None and self.problem.message.startswith(_NO_MEMORY):
+        if self._lacks_memory:
+            self._lacks_memory = False
             self._set_problem(None)
         self._send(message)
 
@@ -230,8 +229,7 @@ class Supervisor:
         if message.version != PROTOCOL_VERSION:
             self._end_worker(is_hung=False)
             self._restarts.next_start = float("inf")
-            problem = f"The worker speaks protocol {message.version}, this plugin {PROTOCOL_VERSION}"
-            self._set_problem(Problem(problem, "Restart OBS so that both load the same release"))
+            self._set_problem(told("OtherProtocol", theirs=message.version, ours=PROTOCOL_VERSION))
             return
         self._is_ready = True
         self._set_problem(None)
@@ -248,12 +246,12 @@ class Supervisor:
             if self._filters and now >= self._restarts.next_start:
                 self._start_worker(now)
         elif worker.has_ended:
-            self._restart_later(now, "The animation worker ended unexpectedly", is_hung=False)
+            self._restart_later(now, "Ended", is_hung=False)
         elif not self._is_ready:
             if now - self._started_at > self._timing.ready:
-                self._restart_later(now, "The animation worker does not start up", is_hung=True)
+                self._restart_later(now, "NoStart", is_hung=True)
         elif any(self._is_hung(served, now) for served in self._filters.values()):
-            self._restart_later(now, "The animation worker hangs", is_hung=True)
+            self._restart_later(now, "Hangs", is_hung=True)
         elif self._filters:
             self._idle_since = now
         elif now - self._idle_since > self._timing.idle:
@@ -266,28 +264,29 @@ class Supervisor:
         python = self._installation.python
         if not python.exists():
             self._restarts.next_start = now + self._timing.missing_interpreter
-            self._set_problem(Problem(f"{python} is missing", _RUN_INSTALLER))
+            self._set_problem(told("NoPython", python=python))
             return
         self._restarts.note_start(now)
         self._started_at = self._idle_since = now
         try:
             self._worker = WorkerProcess(self._installation, on_message=self._receive, on_exit=self._wake)
         except OSError as exc:
-            self._restart_later(now, f"{python} cannot be run: {exc.strerror or exc}", is_hung=False)
+            self._restart_later(now, "NotRun", is_hung=False, python=python, reason=exc.strerror or exc)
             return
         self.notice = None
         logger.info("the worker was started (process %d)", self._worker.pid)
 
-    def _restart_later(self, now: float, failure: str, *, is_hung: bool) -> None:
+    def _restart_later(self, now: float, failure: str, *, is_hung: bool, **values: object) -> None:
+        """Schedule a restart; failure, values: of a text ``Worker.FAILURE``."""
         self._end_worker(is_hung=is_hung)
-        timing, restarts = self._timing, self._restarts
+        timing, restarts, words = self._timing, self._restarts, text(f"Worker.{failure}", **values)
         restarts.schedule(now, ran=now - self._started_at)
         if restarts.is_rare:
-            tried = f"{len(timing.restart_delays)} restarts in {timing.restart_window:.0f} seconds did not help"
-            remedy = f"It is tried again every {timing.rare_restart:.0f} seconds. {_SEE_LOG}"
-            self._set_problem(Problem(f"{failure}, {tried}", remedy))
+            count, window, rare = len(timing.restart_delays), timing.restart_window, timing.rare_restart
+            problem = told("RareRestarts", failure=words, count=count, window=f"{window:.0f}", rare=f"{rare:.0f}")
+            self._set_problem(problem)
         else:
-            self._set_problem(Problem(failure, "It is being restarted", is_passing=restarts.is_passing))
+            self._set_problem(told("Restart", failure=words, is_passing=restarts.is_passing))
 
     def _end_worker(self, *, is_hung: bool) -> None:
         worker, self._worker, self._is_ready = self._worker, None, False

@@ -7,10 +7,11 @@ if not __package__:
 
 import re
 
+from obs_plugin.texts import text
+
 _PATH = re.compile(r"(?<![\w:/\\.])(?:[A-Za-z]:[\\/]|[\\/])[^\s;,'\"()]*[^\s;,'\"().:]")
 _COMMAND = re.compile(r"`|(?<!\w)--\w|\bpip\b|\bpython3? -m\b")
 _FILE = re.compile(r".*[\\/]|.*\.[A-Za-z]\w{1,9}:?$")
-_ELSE = "See README.md in the Stream Motion Animator folder"
 
 
 def sentences(message: str, remedy: str, folder: str) -> str:
@@ -23,10 +24,15 @@ def sentences(message: str, remedy: str, folder: str) -> str:
     return " ".join(_sentence(_without_paths(part, folder)) for part in (message, remedy) if part.strip())
 
 
-def _without_paths(text: str, folder: str) -> str:
+def file_as_subject(name: str) -> str:
+    """Return a file's name as the beginning of a sentence."""
+    return text("Wording.File", name=name)
+
+
+def _without_paths(words: str, folder: str) -> str:
     if folder:
-        text = re.sub(re.escape(folder.rstrip("/\\")) + r"(?:[\\/]|(?=\W|$))", "", text)
-    return _PATH.sub(lambda found: re.split(r"[\\/]", found.group().rstrip("/\\"))[-1] or "the disk", text)
+        words = re.sub(re.escape(folder.rstrip("/\\")) + r"(?:[\\/]|(?=\W|$))", "", words)
+    return _PATH.sub(lambda found: re.split(r"[\\/]", found.group().rstrip("/\\"))[-1] or text("Wording.Disk"), words)
 
 
 def _without_commands(remedy: str) -> str:
@@ -34,11 +40,11 @@ def _without_commands(remedy: str) -> str:
         return remedy
     alternatives = (each for each in re.split(r",\s+or\s+", remedy) if each)
     kept = [each for each in alternatives if not _COMMAND.search(each)]
-    return ", or ".join(kept) or _ELSE
+    return ", or ".join(kept) or text("Wording.Elsewhere")
 
 
-def _sentence(text: str) -> str:
-    text = text.strip().replace("`", "'")
-    if _FILE.match(text.split()[0]):
-        text = f"The file {text}"
-    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?…" else ".")
+def _sentence(words: str) -> str:
+    words = words.strip().replace("`", "'")
+    if _FILE.match(words.split()[0]):
+        words = file_as_subject(words)
+    return words[0].upper() + words[1:] + ("" if words[-1] in ".!?…" else ".")

@@ -44,15 +44,18 @@ LAYERS = (
 )
 # The same for the modules of the OBS side; every one imports wrong_script.
 OBS_LAYERS = (
-    {"filter_rings", "installation", "libobs", "picture_header", "plain_copy", "problem", "request_data"}
-    | {"restart_policy", "script_log", "thread_mailbox", "timing", "wording", "wrong_script"},
+    {"filter_rings", "installation", "libobs", "picture_header", "plain_copy", "request_data"}
+    | {"restart_policy", "texts", "thread_mailbox", "timing", "wrong_script"},
+    {"file_manager", "problem", "script_log", "wording"},
     {"character_list", "properties", "revival", "served_filter", "status_line", "texture", "ui_thread"}
     | {"websocket_vendor", "worker_process"},
     {"drawing", "filter_report", "filter_source", "panel_state", "still_picture", "supervisor"},
     {"capture", "downscaling", "filter_places", "roster"},
     {"filter"},
     {"session"},
-    {"control", "hotkeys", "panel"},
+    {"control", "hotkeys", "panel_widgets"},
+    {"panel_characters", "panel_movement", "panel_picture", "panel_trouble"},
+    {"panel"},
     {"registration"},
     {"stream_motion_animator"},
 )

@@ -38,6 +38,7 @@ _GLOBAL_INI = """[General]
 FirstRun=true
 LastVersion=486539265
 EnableAutoUpdates=false
+Language={language}
 ConfirmOnExit=false
 [Basic]
 Profile=Untitled
@@ -213,10 +214,10 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def xvfb() -> Iterator[str]:
-    """Run a virtual X server and yield its display."""
+def xvfb(size: str = "1280x900") -> Iterator[str]:
+    """Run a virtual X server and yield its display; size: width x height in pixels."""
     read_end, write_end = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write_end), "-screen", "0", "1280x900x24", "-nolisten", "tcp"]
+    command = ["Xvfb", "-displayfd", str(write_end), "-screen", "0", f"{size}x24", "-nolisten", "tcp"]
     server = subprocess.Popen(command, pass_fds=[write_end], stderr=subprocess.DEVNULL)
     os.close(write_end)
     try:
@@ -240,6 +241,7 @@ class ObsSession:
         collections: dict[str, list[Path]] | None = None,
         script_settings: dict[str, Any] | None = None,
         frame_rate: int = 30,
+        language: str = "en-US",
     ) -> None:
         """collections: more scene collections and the scripts in each. script_settings: saved by every script before.
 
@@ -252,6 +254,7 @@ class ObsSession:
         self._environment = environment
         self.port = _free_port()
         self._script_settings = script_settings or {}
+        self._language = language
         self._write_settings(scripts, collections or {}, frame_rate)
         self.process: subprocess.Popen[bytes] | None = None
         self.client: Any = None
@@ -265,7 +268,7 @@ class ObsSession:
         scenes.mkdir(parents=True, exist_ok=True)
         self.runtime.mkdir(mode=0o700, exist_ok=True)
         # OBS 31 and later make user.ini of it at their first start; 32.2 does not start with one that only has this.
-        (config / "global.ini").write_text(_GLOBAL_INI.format(port=self.port))
+        (config / "global.ini").write_text(_GLOBAL_INI.format(port=self.port, language=self._language))
         (profile / "basic.ini").write_text(_BASIC_INI.format(*CANVAS, self.folder, frame_rate))
         for name, paths in {"Untitled": scripts, **collections}.items():
             path = scenes / f"{name}.json"

@@ -513,14 +513,15 @@ text = lambda name: native("obs_property_description", get(name), result=c_strin
 visible = lambda name: native("obs_property_visible", get(name), result=c_bool)
 first = native("obs_property_name", native("obs_properties_first", panel), result=c_string).decode()
 status = text("status")
-folded = [visible("choices"), visible("advanced")]
+groups = ("characters_group", "movement_group")
+folded = [visible(name) for name in groups]
 pressed = [press("characters"), press("calibrate"), press("refresh")]
-unfolded = [visible("choices"), visible("advanced")]
+unfolded = [visible(name) for name in groups]
 choices = [text("character:" + name) for name in ("a.png", "b.png", "c.png")]
 pressed.append(press("character:b.png"))
 chosen = text("characters")
-pressed.append(press("unfold"))
-unfolded += [visible("choices"), visible("advanced")]
+pressed.append(press("movement"))
+unfolded += [visible(name) for name in groups]
 names = "renderer fit on_problem sensitivity_expression sensitivity_gaze smoothing preset:lively mirror".split()
 has_all = all(get(name) for name in names)
 native("obs_properties_destroy", panel, result=None)

@@ -179,7 +179,7 @@ def test_settings_out_of_range_become_sound() -> None:
 
 def test_the_panel_line_names_the_most_important_thing_first() -> None:
     status = FilterStatus("1", "tracking", 29.6, 41.2, "warp", "CPU", "a.png")
-    assert describe(Condition(status=status)).text == "Live · 30 fps · 41 ms · warp on CPU"
+    assert describe(Condition(status=status)).text == "Live · 30 fps · 41 ms\nRenderer: Warp · CPU"
     problem = Problem("The worker is gone", "Run install.py")
     damaged = Problem("a.png is damaged", "save it again as PNG")
     line = describe(Condition(problem=problem, status=status, still_problem=damaged))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,13 @@ from PIL import Image
 from animator_core import __version__
 from animator_core.ipc.face_settings import PRESETS, RANGES
 from animator_core.ipc.protocol import RENDERERS, CharacterEntry, FilterStatus
-from obs_plugin import hotkeys, registration, still_picture
+from obs_plugin import file_manager, hotkeys, registration, still_picture
 from obs_plugin.installation import Installation
+from obs_plugin.panel_state import Section
 from obs_plugin.problem import Problem
+from obs_plugin.properties import FilterSettings, read_settings, set_defaults
 from obs_plugin.session import Session
-from obs_plugin.status_line import Condition, describe
+from obs_plugin.status_line import BLOCK_LINES, Condition, describe
 
 _POINTER = ctypes.c_void_p
 
@@ -44,6 +48,13 @@ class PanelLibObs(FakeLibObs):
 
     def obs_data_set_double(self, _data: int, key: bytes, value: float) -> None:
         self.settings[key.decode()] = value
+
+    def obs_data_unset_user_value(self, data: int, key: bytes) -> None:
+        self.settings.pop(key.decode(), None)
+        set_defaults(self, data)  # type: ignore[arg-type] - a stand-in
+
+    def obs_property_set_modified_callback2(self, handle: int, callback: int, key: int) -> None:
+        self.properties[handle].update(on_change=callback, key=key)
 
     def obs_source_update_properties(self, _source: int) -> None:
         self.reload_count += 1
@@ -170,6 +181,13 @@ class Desk:
         call = ctypes.CFUNCTYPE(ctypes.c_bool, _POINTER, _POINTER, _POINTER)(button["callback"])
         return bool(call(self.panel, button["handle"], self.key))
 
+    def choose(self, name: str, value: str) -> bool:
+        """Choose a value of a list as OBS does, which makes the widgets anew if the callback returns true."""
+        (widget,) = [each for each in self.shown() if each["name"] == name]
+        self.lib.settings[name] = value
+        call = ctypes.CFUNCTYPE(ctypes.c_bool, _POINTER, _POINTER, _POINTER, _POINTER)(widget["on_change"])
+        return bool(call(widget["key"], self.panel, widget["handle"], 1))
+
     def report(self, wait: bool = True, **fields: Any) -> int:
         """Have the worker tell a status, and return how often the panel was made anew because of it."""
         before = self.lib.reload_count
@@ -189,38 +207,122 @@ class Desk:
         self.lib.close_panel()
 
 
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
 
 
-def test_the_status_comes_first_and_lists_only_under_advanced(desk: Desk) -> None:
+SECTIONS = [each.value for each in Section if each is not Section.NONE]
+
+
+def test_the_status_comes_first_and_nothing_that_could_be_open(desk: Desk) -> None:
     desk.report()
     desk.open()
     shown = desk.shown()
     assert shown[0]["name"] == "status" and shown[0]["text"].startswith("Live · 30 fps · 40 ms")
-    assert "mirror" in [each["name"] for each in shown]
-    assert not any(each["kind"] in ("list", "slider", "group") for each in shown), "nothing that could be open"
+    assert not any(each["kind"] in ("list", "slider", "group") for each in shown)
     assert __version__ in shown[-1]["text"] and 'README.md">Help</a>' in shown[-1]["text"]
-    desk.press("unfold")
-    assert [each["name"] for each in desk.shown() if each["kind"] == "list"] == ["renderer", "fit", "on_problem"]
-    desk.press("unfold")
-    assert not any(each["kind"] == "list" for each in desk.shown())
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_an_open_section_takes_the_place_of_the_others(desk: Desk, section: str) -> None:
+    desk.open()
+    folded = desk.texts()
+    desk.press(section)
+    shown = [each["name"] for each in desk.shown()]
+    assert shown[:3] == ["status", section, f"{section}_group"] and not set(shown) & (set(SECTIONS) - {section})
+    desk.press(section)
+    assert desk.texts() == folded
+
+
+def test_the_text_on_top_has_one_height(desk: Desk) -> None:
+    states = (
+        {"state": "tracking"},
+        {"state": "no_face", "renderer": "liveportrait", "device": "NVIDIA GeForce RTX 4090 Laptop GPU"},
+        {"state": "tracking", "message": "the face is too dark", "remedy": "turn on a lamp in front of you"},
+        {"state": "error", "renderer": "", "message": "no face found in a.png", "remedy": "use a portrait"},
+    )
+    desk.open()
+    heights = {len(desk.texts()[0].splitlines())}
+    for fields in states:
+        desk.report(**fields)
+        heights.add(len(desk.texts()[0].splitlines()))
+    desk.press("movement")
+    assert heights | {len(desk.texts()[0].splitlines())} == {BLOCK_LINES}
+
+
+def test_only_strengths_that_count_are_shown(desk: Desk) -> None:
+    desk.open()
+    desk.press("movement")
+    shown = lambda: {each["name"] for each in desk.shown() if each["kind"] == "slider"}  # noqa: E731
+    assert shown() == set(RANGES)
+    assert desk.choose("region", "mouth"), "OBS makes the widgets anew"
+    assert shown() == {"sensitivity_expression", "sensitivity_mouth", "smoothing"}
+
+
+def test_what_does_not_move_is_still_for_the_worker(desk: Desk) -> None:
+    set_defaults(desk.lib, 1)
+    desk.lib.settings.update(region="mouth", sensitivity_mouth=1.5, smoothing=0.2)
+    settings = read_settings(desk.lib, 1)
+    face = settings.animation(30.0).face
+    assert (face.sensitivity_mouth, face.sensitivity_expression, face.smoothing) == (1.5, 1.0, 0.2)
+    assert face.sensitivity_pose == face.sensitivity_gaze == face.sensitivity_brows == face.sensitivity_eyes == 0.0
+    assert settings.face.sensitivity_pose == 1.0, "the slider keeps its value"
+
+
+def test_the_first_press_of_reset_asks_and_the_second_one_resets_all_but_the_character(desk: Desk) -> None:
+    desk.lib.settings.update(character="b.png", fit="cover", smoothing=0.9, mirror=True, region="eyes")
+    desk.open()
+    desk.press("trouble")
+    assert desk.press("reset") and desk.texts()[-1] == "Press again to reset all settings"
+    assert desk.lib.settings["fit"] == "cover"
+    desk.press("trouble")
+    desk.press("trouble")
+    assert desk.press("reset") and "Press again" in desk.texts()[-1], "anything else in between takes it back"
+    assert not desk.press("reset")
+    assert read_settings(desk.lib, 1) == FilterSettings(character="b.png")
+    assert desk.lib.reload_count == 1, "the open lists are made anew"
+
+
+def test_the_folder_is_opened_by_a_program_that_nobody_waits_for(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    opener, opened = tmp_path / "xdg-open", tmp_path / "opened"
+    opener.write_text(f'#!/bin/sh\nsleep 0.5\nprintf %s "$1" > "{opened}.part" && mv "{opened}.part" "{opened}"\n')
+    opener.chmod(0o755)
+    monkeypatch.setattr(file_manager, "_PROGRAMS", {sys.platform: str(opener)})
+    desk.open()
+    desk.press("characters")
+    before = time.monotonic()
+    assert not desk.press("open_folder")
+    assert time.monotonic() - before < 0.4
+    wait_until(opened.exists)
+    assert opened.read_text() == str(desk.folder)
+    monkeypatch.setattr(file_manager, "_PROGRAMS", {sys.platform: str(tmp_path / "gone")})
+    desk.press("open_folder")
+    wait_until(lambda: f"{desk.folder} cannot be opened" in caplog.text)
 
 
 def test_every_renderer_can_be_chosen_and_its_authors_are_named(desk: Desk) -> None:
     desk.open()
-    desk.press("unfold")
+    (about,) = [each["text"] for each in desk.shown() if each["name"] == "about"]
+    desk.press("trouble")
     (renderer,) = [each for each in desk.shown() if each["name"] == "renderer"]
     assert [value for _, value in renderer["items"]] == list(RENDERERS)
     assert ("Anime characters (any computer)", "anime") in renderer["items"]
-    (about,) = [each["text"] for each in desk.shown() if each["name"] == "about"]
     assert "Talking Head Anime 3 by Pramook Khungurn, CC BY 4.0" in about
 
 
 def test_a_preset_sets_every_number_and_moves_the_sliders(desk: Desk) -> None:
     desk.open()
-    desk.press("unfold")
+    desk.press("movement")
     for name, values in PRESETS.items():
         before = desk.lib.reload_count
         desk.press(f"preset:{name}")
@@ -230,11 +332,9 @@ def test_a_preset_sets_every_number_and_moves_the_sliders(desk: Desk) -> None:
 
 def test_every_control_has_a_tooltip(desk: Desk) -> None:
     desk.open()
-    desk.press("unfold")
-    controls = [each for each in desk.shown() if each["kind"] != "text"]
-    own_words = ("characters", "unfold", "choices", "advanced")
-    missing = [each["name"] for each in controls if not each.get("tooltip") and each["name"] not in own_words]
-    assert not missing
+    controls = [each for each in desk.lib.walk(desk.panel) if each["kind"] not in ("text", "group")]
+    missing = [each["name"] for each in controls if not each.get("tooltip")]
+    assert [name for name in missing if not name.startswith("character:")] == []
 
 
 def test_the_numbers_follow_within_a_second(desk: Desk) -> None:
@@ -260,11 +360,11 @@ def test_a_slow_drift_of_the_numbers_is_not_missed(desk: Desk) -> None:
 def test_nothing_is_made_anew_while_a_list_may_be_open(desk: Desk) -> None:
     desk.open()
     desk.report()
-    desk.press("unfold")
+    desk.press("picture")
     assert desk.report(state="no_face") == 0
     assert desk.report(state="error", message="it broke", remedy="mend it") == 0
-    assert "rests while Advanced is open" in desk.texts()[0]
-    desk.press("unfold")
+    assert "This text rests" in desk.texts()[0]
+    desk.press("picture")
     assert desk.texts()[0].startswith("The character cannot be animated") and "rests" not in desk.texts()[0]
     assert desk.report(state="no_face") == 1
 
@@ -284,7 +384,7 @@ def test_the_list_of_characters_stays_unfolded_when_the_state_changes(desk: Desk
 
 def test_a_closed_panel_is_left_alone_and_opens_folded(desk: Desk) -> None:
     desk.open()
-    desk.press("unfold")
+    desk.press("trouble")
     desk.lib.close_panel()
     assert desk.report(state="no_face") == 0
     desk.open()

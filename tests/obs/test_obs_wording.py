@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from animator_core.ipc.protocol import STATES
+from obs_plugin import texts as locale
 from obs_plugin.problem import Problem
-from obs_plugin.status_line import _STATE_TEXTS, Condition, describe
+from obs_plugin.status_line import Condition, describe
 from obs_plugin.wording import sentences
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -72,6 +74,18 @@ def texts() -> Iterator[tuple[str, str, str]]:
                     continue
                 if message:
                     yield f"{path.relative_to(CHECKOUT)}:{node.lineno}", message, remedy
+    for path in sorted(locale.FOLDER.glob("*.ini")):
+        found, _ = locale.read(path)
+        for key in (key for key in found if re.fullmatch(r"Problem\.\w+|Worker\.\w+", key)):
+            for value in VALUES:
+                pair = found[key], found.get(f"{key}.Remedy", "")
+                message, remedy = (_filled(part, value) for part in pair)
+                yield f"{path.name}:{key}", message, remedy
+
+
+def _filled(template: str, value: str) -> str:
+    """Return a text of the locale with ``value`` for each file or folder, else with a word."""
+    return re.sub(r"\{(\w+)\}", lambda found: value if NAMES.search(found[1]) else "Something", template)
 
 
 ALL_TEXTS = sorted(set(texts()))
@@ -80,7 +94,7 @@ ALL_TEXTS = sorted(set(texts()))
 def test_the_texts_are_found() -> None:
     assert len({where for where, *_ in ALL_TEXTS}) > 100
     files = {where.split(":")[0] for where, *_ in ALL_TEXTS}
-    assert {"animator_core/characters/library.py", "animator_core/worker/main.py", "obs_plugin/supervisor.py"} <= files
+    assert {"animator_core/characters/library.py", "animator_core/worker/main.py", "de-DE.ini"} <= files
 
 
 def test_every_text_for_the_panel_is_sentences_without_paths_and_commands() -> None:
@@ -116,6 +130,8 @@ def test_a_text_is_worded_for_the_panel(message: str, remedy: str, expected: str
 
 
 def test_the_line_of_every_state_begins_with_a_capital_letter() -> None:
-    assert all(text[0].isupper() for text in _STATE_TEXTS.values())
+    for path in locale.FOLDER.glob("*.ini"):
+        states = [words for key, words in locale.read(path)[0].items() if key.startswith("State.")]
+        assert len(states) == len(STATES) and all(words[0].isupper() for words in states)
     problem = Problem(f"{FOLDER}/.venv/bin/python is missing", "Run install.py")
     assert describe(Condition(problem=problem, folder=FOLDER)).text.startswith("Problem: The file .venv")

@@ -235,6 +235,8 @@ def parse(arguments: "list[str]") -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.pytest and not options.test:
         parser.error(f"unknown argument {options.pytest[0]}")
+    if options.test and not (Path(__file__).parent / "tests").is_dir():
+        parser.error("--test: the release has no tests; get the repository for them")
     if options.cluster and platform.system() != "Linux":
         parser.error("--cluster: clusters run on Linux only; batch runs on this machine's cores without Ray")
     if options.models and not options.models.is_dir():

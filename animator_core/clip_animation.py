@@ -193,7 +193,8 @@ class _Work:
             return
         moments = self._seen(islice(clip.moments(times), request.max_frames))
         self._estimator = assembly.make_estimator(self._config, request.mirror)
-        yield from animate_moments(moments, self._estimator, renderer, times=times, batch_size=batch_size)
+        faces = clip.look_through(times, request.max_frames)
+        yield from animate_moments(moments, self._estimator, renderer, faces=faces, times=times, batch_size=batch_size)
 
     def write(
         self,

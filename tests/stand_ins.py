@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +117,7 @@ class ReplayingRenderer(FlatRenderer):
         super().__init__()
         self.replayed: MotionTemplate | None = None
         self.batch_sizes: list[int] = []
-        self.beginning: list[TrackedFrame] = []
+        self.faces: list[TrackedFrame] = []
 
     def replay(self, template: MotionTemplate) -> list[Placement]:
         self.replayed = template
@@ -131,9 +131,9 @@ class ReplayingRenderer(FlatRenderer):
     def create_driver(self, estimator: MotionEstimator) -> LandmarkDriver:
         driver = super().create_driver(estimator)
 
-        def calibrate_from(beginning: Sequence[TrackedFrame]) -> None:
+        def calibrate_from(faces: Iterable[TrackedFrame]) -> None:
             assert not self.motions, "the neutral face comes too late"
-            self.beginning = list(beginning)
+            self.faces = list(faces)
 
         driver.calibrate_from = calibrate_from  # type: ignore[method-assign]
         return driver

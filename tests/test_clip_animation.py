@@ -5,15 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import stand_ins
 from made_media import grey, make_clip
 
+from animator_core.animation.statistics import StageTimes
 from animator_core.clip_animation import ClipListener, ClipRequest, animate_clip
+from animator_core.clips.driving_clip import open_clip
+from animator_core.clips.offline import animate_moments
+from animator_core.clips.track_file import MotionTrack, write_track
 from animator_core.clips.verification import require_frames
 from animator_core.clips.video import VideoReader, VideoWriter
 from animator_core.config import Config
 from animator_core.errors import AnimatorError
+from animator_core.motion.estimator import MotionEstimator
 
 
 @pytest.fixture
@@ -52,6 +58,21 @@ def test_a_video_that_lost_a_frame_does_not_appear(
     with pytest.raises(AnimatorError, match="has 4 frames instead of 5"):
         animate_clip(request_of_five, Config())
     assert [entry.name for entry in tmp_path.iterdir()] == ["sway.npz"]
+
+
+@pytest.mark.parametrize("is_looked_through", [True, False])
+def test_a_clip_that_starts_in_mid_word_is_right_from_its_first_frame(tmp_path: Path, is_looked_through: bool) -> None:
+    landmarks = np.tile(stand_ins.face_landmarks(), (150, 1, 1))
+    # The jaw drops by a twelfth of the face, of 110 pixels, in the first second and a half.
+    landmarks[:45, [14, 17, 87, 317, 178, 402, 152], 1] += 9
+    write_track(tmp_path / "word.npz", MotionTrack(30.0, stand_ins.FRAME_WIDTH, stand_ins.FRAME_HEIGHT, landmarks))
+    clip = open_clip(tmp_path / "word.npz", stand_ins.PixelTracker)
+    renderer, times = stand_ins.FlatRenderer(), StageTimes()
+    faces = clip.look_through(times) if is_looked_through else ()
+    list(animate_moments(clip.moments(times), MotionEstimator(), renderer, faces=faces, times=times))
+    opened = [float(motion.expression[14, 1]) for motion in renderer.motions]
+    assert (0.07 < opened[0] < 0.09) == is_looked_through
+    assert abs(opened[-1]) < 0.01
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])

@@ -21,6 +21,7 @@ from animator_core.clips.driving_clip import VideoClip
 from animator_core.clips.soundtrack import Soundtrack
 from animator_core.clips.video import VideoReader, VideoWriter, choose_encoding
 from animator_core.errors import AnimatorError, CameraError
+from animator_core.tracking.observation import FaceObservation
 
 NTSC = Fraction(30000, 1001)
 
@@ -172,6 +173,29 @@ def test_frames_that_are_read_ahead_come_once_and_in_order(tmp_path: Path, most_
     clip = VideoClip(VideoReader(path), tracker)
     clip.read_ahead(most_frames, most_bytes)
     assert [moment.time for moment in clip.moments(StageTimes())] == times
+    clip.close()
+
+
+@pytest.mark.parametrize("most_frames", [None, 5, 0])
+def test_a_clip_that_was_looked_through_is_tracked_once_and_in_order(tmp_path: Path, most_frames: int | None) -> None:
+    path, times, tracked = tmp_path / "a.mp4", [number / NTSC for number in range(8)], []
+
+    def track(frame: np.ndarray, captured_ns: int) -> FaceObservation | None:
+        tracked.append(captured_ns)
+        points = np.full((478, 3), frame.mean(), np.float32)
+        return FaceObservation(points, 64, 48, captured_ns) if len(tracked) != 3 else None
+
+    _write(path, times)
+    tracker: Any = SimpleNamespace(name="some", track=track, close=lambda: None)
+    clip = VideoClip(VideoReader(path), tracker)
+    faces = list(clip.look_through(StageTimes(), most_frames))
+    moments = list(clip.moments(StageTimes()))
+    assert tracked == [moment.captured_ns for moment in moments] == sorted(set(tracked))
+    assert [moment.time for moment in moments] == times
+    assert [moment.observation is None for moment in moments] == [number == 2 for number in range(8)]
+    seen = [moment.observation for moment in moments[:most_frames] if moment.observation is not None]
+    assert len(faces) == len(seen)
+    assert all(face.observation is each for face, each in zip(faces, seen))
     clip.close()
 
 

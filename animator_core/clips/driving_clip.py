@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,7 +17,10 @@ from animator_core.clips import track_file
 from animator_core.clips.soundtrack import Soundtrack
 from animator_core.clips.video import VideoFrame, VideoReader
 from animator_core.liveportrait.motion import pickle_import, template
-from animator_core.tracking.observation import FaceObservation, FaceTracker
+from animator_core.tracking.observation import FaceObservation, FaceTracker, TrackedFrame
+
+_LOOK_AHEAD = Fraction(60)
+"""Seconds of a clip that tell what is neutral in it; more would hold its writing up."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,13 @@ class DrivingClip(Protocol):
 
     def moments(self, times: StageTimes) -> Iterator[DrivingMoment]:
         """Yield every frame; add the durations of reading and tracking to ``times``."""
+        ...
+
+    def look_through(self, times: StageTimes, most_frames: int | None = None) -> Iterator[TrackedFrame]:
+        """Yield the faces of the first minute, at most ``most_frames`` frames of it, before `moments` is called.
+
+        `moments` does not track these frames again.
+        """
         ...
 
     def read_ahead(self, most_frames: int, most_bytes: int) -> None:
@@ -94,6 +105,21 @@ class VideoClip:
         self.rate, self.time_base, self.frame_count = reader.rate, reader.time_base, reader.frame_count
         self.tracker_name = tracker.name
         self._sound: Soundtrack | None = None
+        self._known: deque[FaceObservation | None] = deque()
+        """The faces of the next frames, which are tracked already."""
+
+    def look_through(self, times: StageTimes, most_frames: int | None = None) -> Iterator[TrackedFrame]:
+        # A pipe cannot be read twice.
+        if not self._reader.path.is_file():
+            return
+        with VideoReader(self._reader.path) as reader:
+            for frame in _timed(islice(reader, most_frames), times):
+                if frame.time > _LOOK_AHEAD:
+                    break
+                observation = self._tracked(frame, times)
+                self._known.append(observation)
+                if observation is not None:
+                    yield TrackedFrame(observation, frame.picture)
 
     def read_ahead(self, most_frames: int, most_bytes: int) -> None:
         held: list[VideoFrame] = []
@@ -104,23 +130,20 @@ class VideoClip:
         self._frames = chain(held, self._frames)
 
     def moments(self, times: StageTimes) -> Iterator[DrivingMoment]:
-        while True:
-            started = time.perf_counter_ns()
-            frame = next(self._frames, None)
-            if frame is None:
-                return
-            times.add("read", time.perf_counter_ns() - started)
-            captured_ns = 1 + round(frame.time * 1_000_000_000)
-            with times.measure("tracking"):
-                observation = self._tracker.track(frame.picture, captured_ns)
+        for frame in _timed(self._frames, times):
+            observation = self._known.popleft() if self._known else self._tracked(frame, times)
             height, width = frame.picture.shape[:2]
             yield DrivingMoment(
                 time=frame.time,
-                captured_ns=captured_ns,
+                captured_ns=_captured_ns(frame),
                 observation=observation,
                 picture=frame.picture,
                 frame_size=(width, height),
             )
+
+    def _tracked(self, frame: VideoFrame, times: StageTimes) -> FaceObservation | None:
+        with times.measure("tracking"):
+            return self._tracker.track(frame.picture, _captured_ns(frame))
 
     def soundtrack(self) -> Soundtrack | None:
         self._sound = Soundtrack.of(self._reader.path, self._reader.first_time or Fraction(0))
@@ -156,6 +179,13 @@ class MotionClip:
         self.time_base = 1 / self.rate
         self.frame_count: int | None = len(track)
 
+    def look_through(self, times: StageTimes, most_frames: int | None = None) -> Iterator[TrackedFrame]:
+        frames = min(len(self._track), int(_LOOK_AHEAD * self.rate) + 1)
+        for index in range(frames if most_frames is None else min(frames, most_frames)):
+            observation = self._track.observation(index)
+            if observation is not None:
+                yield TrackedFrame(observation, None)
+
     def read_ahead(self, most_frames: int, most_bytes: int) -> None:
         pass
 
@@ -189,6 +219,9 @@ class TemplateClip:
         self.time_base = 1 / self.rate
         self.frame_count: int | None = len(recorded)
 
+    def look_through(self, times: StageTimes, most_frames: int | None = None) -> Iterator[TrackedFrame]:
+        return iter(())
+
     def read_ahead(self, most_frames: int, most_bytes: int) -> None:
         pass
 
@@ -208,6 +241,21 @@ class TemplateClip:
 
     def close(self) -> None:
         pass
+
+
+def _timed(frames: Iterator[VideoFrame], times: StageTimes) -> Iterator[VideoFrame]:
+    """Yield ``frames``, and add the time that reading each takes."""
+    while True:
+        started = time.perf_counter_ns()
+        frame = next(frames, None)
+        if frame is None:
+            return
+        times.add("read", time.perf_counter_ns() - started)
+        yield frame
+
+
+def _captured_ns(frame: VideoFrame) -> int:
+    return 1 + round(frame.time * 1_000_000_000)
 
 
 def exact_rate(fps: float) -> Fraction:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from fractions import Fraction
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Protocol, runtime_checkable
 
 from animator_core.animation.statistics import StageTimes
@@ -15,9 +14,6 @@ from animator_core.liveportrait.motion.template import MotionTemplate
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.rendering.contract import Driver, Placement, Renderer
 from animator_core.tracking.observation import TrackedFrame
-
-CALIBRATION_TIME = Fraction(1)
-"""The start of a clip, in seconds, that gives its neutral pose; only this much is held in memory."""
 
 
 @runtime_checkable
@@ -38,34 +34,24 @@ class Batching(Protocol):
         ...
 
 
-def calibrated(moments: Iterator[DrivingMoment], driver: Driver) -> Iterator[DrivingMoment]:
-    """Calibrate the driver on the first second of a clip, then yield every moment.
-
-    Without a face in the first second the driver finds its neutral pose later by itself, as it does live.
-    """
-    held: list[DrivingMoment] = []
-    for moment in moments:
-        held.append(moment)
-        if moment.time >= CALIBRATION_TIME:
-            break
-    faces = [moment for moment in held if moment.observation is not None]
-    driver.calibrate_from([TrackedFrame(moment.observation, moment.picture) for moment in faces])
-    yield from chain(held, moments)
-
-
 def animate_moments(
     moments: Iterator[DrivingMoment],
     estimator: MotionEstimator,
     renderer: Renderer,
     *,
+    faces: Iterable[TrackedFrame] = (),
     times: StageTimes,
     batch_size: int = 1,
 ) -> Iterator[tuple[DrivingMoment, UInt8Array]]:
     """Yield every moment with the character's frame: (H, W, 4) uint8 premultiplied BGRA, reused by the next one.
 
-    times: gets the stages' durations. batch_size: frames drawn at once if the renderer can; the frames are the same.
+    faces: those that tell the neutral pose (`DrivingClip.look_through`); without any the driver finds it by itself, as
+    it does live. times: gets the stages' durations. batch_size: frames drawn at once if the renderer can; the frames
+    are the same.
     """
-    placed = _placed(moments, renderer.create_driver(estimator), times)
+    driver = renderer.create_driver(estimator)
+    driver.calibrate_from(faces)
+    placed = _placed(moments, driver, times)
     yield from _drawn(placed, renderer, times=times, batch_size=batch_size)
 
 
@@ -94,7 +80,7 @@ def replay_moments(
 def _placed(
     moments: Iterator[DrivingMoment], driver: Driver, times: StageTimes
 ) -> Iterator[tuple[DrivingMoment, Placement]]:
-    for moment in calibrated(moments, driver):
+    for moment in moments:
         with times.measure("motion"):
             placement = driver.place(TrackedFrame(moment.observation, moment.picture), moment.captured_ns)
         yield moment, placement

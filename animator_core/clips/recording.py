@@ -145,8 +145,12 @@ class TemplateRecorder:
         from animator_core.liveportrait.motion.neutral_face import new_calibration
 
         motions = [self._motions[max(0, self._places[index])] for index in resampled(self._times_ns, fps)]
-        count = sum(1 for each in self._motion_times_ns if each - self._motion_times_ns[0] <= _NEUTRAL_NS)
-        neutral = new_calibration().from_beginning(self._motions[:count], self._motion_times_ns[:count])
+        search = new_calibration()
+        for motion, seen_ns in zip(self._motions, self._motion_times_ns):
+            if seen_ns - self._motion_times_ns[0] > _NEUTRAL_NS or search.watch(motion, seen_ns) is not None:
+                break
+        neutral = search.so_far()
+        assert neutral is not None
         frames = template_from_arrays(fps, motion_to_arrays(joined(motions)))
         return replace(frames, neutral=template_from_arrays(fps, motion_to_arrays(neutral)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from animator_core.liveportrait.motion.neutral_face import (
 from animator_core.liveportrait.motion.retargeting import EYE_KEYPOINTS, LIP_KEYPOINTS
 from animator_core.liveportrait.motion.transfer import LiveMotion
 from animator_core.liveportrait.networks.keypoints import KeypointMotion
+from animator_core.motion.calibration import Calibration
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.face_state import NeutralPose
@@ -96,16 +97,27 @@ class LivePortraitDriver:
         self._forget_motions()
         self._note_neutral()
 
-    def calibrate_from(self, beginning: Sequence[TrackedFrame]) -> None:
-        """Find the neutral face in the first second of a clip."""
-        seen = [each.observation for each in beginning if each.observation is not None]
-        self._estimator.calibrate_from(seen)
-        faces = [(each.observation, each.frame) for each in beginning if each.observation and each.frame is not None]
-        if faces:
-            motions = [self._motion_in(self._view(observation, frame)) for observation, frame in faces]
-            moments = [observation.captured_ns for observation, _ in faces]
-            self._live.set_neutral(new_calibration().from_beginning(motions, moments))
+    def calibrate_from(self, faces: Iterable[TrackedFrame]) -> None:
+        """Find the neutral face in the faces of a clip."""
+        search = new_calibration()
+        self._estimator.calibrate_from(self._searched(faces, search))
+        neutral = search.so_far()
+        if neutral is not None:
+            self._live.set_neutral(neutral)
             self._views.recentre()
+
+    def _searched(
+        self, faces: Iterable[TrackedFrame], search: Calibration[FaceMotion, FaceMotion]
+    ) -> Iterator[FaceObservation]:
+        """Yield the faces' observations, and search their pictures until a calm second is found."""
+        is_found = False
+        for each in faces:
+            if each.observation is None:
+                continue
+            if each.frame is not None and not is_found:
+                motion = self._motion_in(self._view(each.observation, each.frame))
+                is_found = search.watch(motion, each.observation.captured_ns) is not None
+            yield each.observation
 
     def face_lost(self, now_ns: int) -> None:
         """Tell that no face is seen."""

@@ -103,16 +103,11 @@ class Calibration(Generic[Face, Neutral]):
         newest = self._recent[-1][0]
         return self._comparison.median([face for seen_ns, face in self._recent if newest - seen_ns <= _BUTTON_NS])
 
-    def from_beginning(self, faces: Sequence[Face], captured_ns: Sequence[int]) -> Neutral:
-        """Return the neutral face of a clip's beginning, of one or more faces: its calm second, or else its median.
-
-        Unlike live nothing has to wait: a still second that comes later counts from the first frame on.
-        """
-        for face, seen_ns in zip(faces, captured_ns):
-            found = self.watch(face, seen_ns)
-            if found is not None:
-                return found
-        return self._resting_median(faces)
+    def so_far(self) -> Neutral | None:
+        """Return the neutral face of the calmest second seen, or of a shorter time if it was not a second; or None."""
+        if self._best is not None:
+            return self._best[1]
+        return self._resting_median([face for _, face in self._recent]) if self._recent else None
 
     def _resting_median(self, faces: Sequence[Face]) -> Neutral:
         """Return the median of those whose mouth is closed most: a talking face is neutral between the words."""

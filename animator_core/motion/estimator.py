@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -93,12 +93,10 @@ class MotionEstimator:
         self._neutral.forget()
         self._begin_again()
 
-    def calibrate_from(self, observations: Sequence[FaceObservation]) -> None:
-        """Find the neutral pose in observations that are known beforehand (a clip's)."""
+    def calibrate_from(self, observations: Iterable[FaceObservation]) -> None:
+        """Find the neutral pose in observations that are known beforehand (a clip's); nothing without any."""
         frame = SteadyFrame()
-        seen = [self._state(frame.observe(observation), None) for observation in observations]
-        if seen:
-            self._neutral.learn(seen)
+        if self._neutral.learn(self._state(frame.observe(observation), None) for observation in observations):
             # A clip begins as it is; live, the first frames of a track are unsettled, and the motion eases in.
             self._ease.restart()
 

@@ -104,13 +104,15 @@ class NeutralFace:
             self._estimate = NeutralEstimate()
             self.kept = self._first_ns = None
 
-    def learn(self, faces: Iterable[tuple[FaceState, Scores | None]]) -> None:
-        """Take the neutral pose of faces that are known beforehand, of one or more."""
+    def learn(self, faces: Iterable[tuple[FaceState, Scores | None]]) -> bool:
+        """Take the neutral pose of faces that are known beforehand, and return whether there were any."""
         estimate = NeutralEstimate()
         for state, scores in faces:
             estimate.add(state, scores)
-        assert estimate.neutral is not None
+        if estimate.neutral is None:
+            return False
         self.take(estimate.neutral)
+        return True
 
     def _continue_from(self, neutral: NeutralPose) -> None:
         self._estimate = NeutralEstimate(neutral)

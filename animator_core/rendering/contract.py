@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Callable, Protocol
 
@@ -55,8 +55,8 @@ class Driver(Protocol):
         """Estimate the neutral pose anew, from people's usual one on."""
         ...
 
-    def calibrate_from(self, beginning: Sequence[TrackedFrame]) -> None:
-        """Find the neutral pose in the first second of a clip, before its first frame is placed."""
+    def calibrate_from(self, faces: Iterable[TrackedFrame]) -> None:
+        """Find the neutral pose in the faces of a clip, before its first frame is placed; nothing without any."""
         ...
 
     def face_lost(self, now_ns: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from animator_core.arrays import FloatArray
 from animator_core.ipc.face_settings import FaceSettings
@@ -39,9 +39,9 @@ class EstimatorDriver:
         """Estimate the neutral pose anew."""
         self._estimator.forget_neutral()
 
-    def calibrate_from(self, beginning: Sequence[TrackedFrame]) -> None:
-        """Find the neutral pose in the first second of a clip."""
-        self._estimator.calibrate_from([each.observation for each in beginning if each.observation is not None])
+    def calibrate_from(self, faces: Iterable[TrackedFrame]) -> None:
+        """Find the neutral pose in the faces of a clip."""
+        self._estimator.calibrate_from(each.observation for each in faces if each.observation is not None)
 
     def face_lost(self, now_ns: int) -> None:
         """Tell that no face is seen."""

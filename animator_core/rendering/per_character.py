@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Callable, Protocol
 
 from animator_core.arrays import FloatArray, UInt8Array
@@ -244,9 +244,9 @@ class PerCharacterDriver:
         """Estimate the neutral pose anew."""
         self._present().forget_neutral()
 
-    def calibrate_from(self, beginning: Sequence[TrackedFrame]) -> None:
-        """Find the neutral pose in the first second of a clip."""
-        self._present().calibrate_from(beginning)
+    def calibrate_from(self, faces: Iterable[TrackedFrame]) -> None:
+        """Find the neutral pose in the faces of a clip."""
+        self._present().calibrate_from(faces)
 
     def face_lost(self, now_ns: int) -> None:
         """Tell that no face is seen."""

@@ -53,7 +53,9 @@ def cells(name: str, renderer_name: str, config: Config) -> list[np.ndarray]:
         renderer.set_character(character)
         drawing = terminal.settled(renderer, character)
         print(f"{name}: {drawing.name} on {drawing.device}")
-        for moment, frame in animate_moments(clip.moments(StageTimes()), estimator, drawing, times=StageTimes()):
+        times = StageTimes()
+        faces = clip.look_through(times)
+        for moment, frame in animate_moments(clip.moments(times), estimator, drawing, faces=faces, times=times):
             if moment.time >= MOMENTS_S[len(found)]:
                 found.append(part(over_background(frame), *CROPS[name]))
             if len(found) == len(MOMENTS_S):

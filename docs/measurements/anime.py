@@ -45,7 +45,6 @@ from animator_core.anime.player import BasisPlayer
 from animator_core.characters.head_place import HeadPlace
 from animator_core.characters.picture import load_picture
 from animator_core.clips.driving_clip import open_clip
-from animator_core.clips.offline import calibrated
 from animator_core.config import MODELS_DIR, PROJECT_ROOT, load_config
 from animator_core.rendering.contract import Placement
 from animator_core.rendering.srgb import decode_srgb, encode_srgb
@@ -111,7 +110,8 @@ def clip_poses(clip_path: Path) -> np.ndarray:
     config = load_config()
     clip, recorder = open_clip(clip_path, lambda: assembly.make_tracker(config)), Recorder()
     driver = AnimeDriver(recorder, assembly.make_estimator(config))
-    for moment in calibrated(clip.moments(StageTimes()), driver):
+    driver.calibrate_from(clip.look_through(StageTimes()))
+    for moment in clip.moments(StageTimes()):
         seen = moment.observation
         tracked = None if seen is None else TrackedFrame(seen, moment.picture)
         if seen is None:

@@ -42,9 +42,10 @@ class Clip:
 def read_clip(path: Path, config: Any, frames: int) -> Clip:
     """Return the first ``frames`` of a clip."""
     clip = open_clip(path, lambda: assembly.make_tracker(config))
-    moments = list(itertools.islice(clip.moments(StageTimes()), frames))
     # A revision to compare with may calibrate on the clip's first second alone.
-    faces = clip.look_through(frames) if hasattr(clip, "look_through") else ()
+    looked = clip.look_through(StageTimes(), frames) if hasattr(clip, "look_through") else ()
+    faces = [TrackedFrame(each.observation, None) for each in looked]
+    moments = list(itertools.islice(clip.moments(StageTimes()), frames))
     clip.close()
     pictures = [moment.picture for moment in moments if moment.picture is not None]
     watcher = Watcher()

@@ -23,7 +23,6 @@ from animator_core import assembly
 from animator_core.animation.statistics import StageTimes
 from animator_core.characters.character import Character
 from animator_core.clips.driving_clip import DrivingMoment, open_clip
-from animator_core.clips.offline import CALIBRATION_TIME
 from animator_core.config import load_config
 from animator_core.diagnostics.benchmark.likeness import Likeness, mean_squared_error, psnr_of
 from animator_core.liveportrait.model import PortraitModel, to_bytes, to_tensor
@@ -105,7 +104,7 @@ def drawn(
     """Return the warp's pictures where the face of each frame is the answer's, put where this one's is cropped."""
     renderer, estimator = WarpRenderer(), assembly.make_estimator(config)
     renderer.set_character(character)
-    estimator.calibrate_from([each.observation for each in moments if each.time < CALIBRATION_TIME])
+    estimator.calibrate_from(each.observation for each in moments)
     pictures = []
     for moment, answer, view in zip(moments, answers, views):
         landmarks = moment.observation.landmarks.copy()

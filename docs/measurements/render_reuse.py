@@ -19,7 +19,6 @@ import numpy as np
 from animator_core import assembly
 from animator_core.animation.statistics import StageTimes
 from animator_core.clips.driving_clip import open_clip
-from animator_core.clips.offline import calibrated
 from animator_core.config import load_config
 from animator_core.diagnostics.benchmark.likeness import Likeness
 from animator_core.motion.driving import DrivingMotion
@@ -59,8 +58,8 @@ def main(options: argparse.Namespace) -> None:
 
 def clip_motions(path: Path, config: Any) -> list[DrivingMotion]:
     clip, estimator = open_clip(path, lambda: assembly.make_tracker(config)), assembly.make_estimator(config)
-    moments = calibrated(clip.moments(StageTimes()), WarpRenderer().create_driver(estimator))
-    found = [estimator.update(moment.observation, moment.captured_ns) for moment in moments]
+    estimator.calibrate_from(face.observation for face in clip.look_through(StageTimes()) if face.observation)
+    found = [estimator.update(moment.observation, moment.captured_ns) for moment in clip.moments(StageTimes())]
     clip.close()
     return found
 

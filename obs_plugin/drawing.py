@@ -6,9 +6,11 @@ if not __package__:
     __import__("wrong_script").claim(globals())
 
 import functools
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from obs_plugin import libobs
+from obs_plugin.framing import Framing
 from obs_plugin.libobs import LibObs
 from obs_plugin.texture import Texture
 
@@ -61,6 +63,23 @@ def fit_picture(fit: str, picture_size: tuple[int, int], frame_size: tuple[int, 
     )
 
 
+def framed(blit: Blit, frame_size: tuple[int, int], framing: Framing) -> Blit:
+    """Return ``blit`` moved and resized by a framing, but not turned.
+
+    Closer, the top of the picture stays where it is, as the face is there; farther away, its bottom edge does, so that
+    it stands.
+    """
+    width, height = max(1, round(blit.width * framing.zoom)), max(1, round(blit.height * framing.zoom))
+    y = blit.y if framing.zoom > 1 else blit.y + blit.height - height
+    return replace(
+        blit,
+        width=width,
+        height=height,
+        x=blit.x + (blit.width - width) // 2 + round(framing.offset_x * frame_size[0]),
+        y=y - round(framing.offset_y * frame_size[1]),
+    )
+
+
 @functools.lru_cache(maxsize=1)
 def _default_effect(lib: LibObs) -> tuple[int, int]:
     """Return OBS's default effect and its texture parameter; both stay as long as OBS runs."""
@@ -68,8 +87,11 @@ def _default_effect(lib: LibObs) -> tuple[int, int]:
     return effect, lib.gs_effect_get_param_by_name(effect, b"image")
 
 
-def draw(lib: LibObs, texture: Texture, blit: Blit) -> None:
-    """Draw ``texture``, blended in linear light in every canvas format, as OBS's image source does."""
+def draw(lib: LibObs, texture: Texture, blit: Blit, *, rotation: float = 0.0) -> None:
+    """Draw ``texture``, blended in linear light in every canvas format, as OBS's image source does.
+
+    rotation: degrees clockwise, about the middle.
+    """
     effect, image = _default_effect(lib)
     was_enabled = lib.gs_framebuffer_srgb_enabled()
     lib.gs_enable_framebuffer_srgb(True)
@@ -79,6 +101,11 @@ def draw(lib: LibObs, texture: Texture, blit: Blit) -> None:
         lib.gs_blend_function(libobs.GS_BLEND_ONE, libobs.GS_BLEND_INVSRCALPHA)
         lib.gs_effect_set_texture_srgb(image, texture.handle)
         lib.gs_matrix_translate3f(float(blit.x), float(blit.y), 0.0)
+        if rotation:
+            middle = blit.width / 2, blit.height / 2
+            lib.gs_matrix_translate3f(*middle, 0.0)
+            lib.gs_matrix_rotaa4f(0.0, 0.0, 1.0, math.radians(rotation))
+            lib.gs_matrix_translate3f(-middle[0], -middle[1], 0.0)
         lib.gs_matrix_scale3f(blit.width / blit.cut_width, blit.height / blit.cut_height, 1.0)
         while lib.gs_effect_loop(effect, b"Draw"):
             lib.gs_draw_sprite_subregion(texture.handle, 0, blit.cut_x, blit.cut_y, blit.cut_width, blit.cut_height)

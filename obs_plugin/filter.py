@@ -17,6 +17,7 @@ from obs_plugin.libobs import LibObs
 from obs_plugin.panel_state import PanelState
 from obs_plugin.problem import Problem
 from obs_plugin.properties import read_frame_size, read_settings
+from obs_plugin.stage import Stage
 from obs_plugin.still_picture import DecodedPicture
 from obs_plugin.texture import AnimatedTexture, Texture
 from obs_plugin.thread_mailbox import Mailbox
@@ -36,6 +37,8 @@ class FilterHost(Protocol):
     def update(self, instance: AnimatorFilter) -> None: ...
 
     def request_still(self, instance: AnimatorFilter) -> None: ...
+
+    def request_label(self, instance: AnimatorFilter) -> None: ...
 
     def act(self, instance: AnimatorFilter, action: str) -> None: ...
 
@@ -73,6 +76,7 @@ class AnimatorFilter:
         self.still_problem: Problem | None = None
         self.new_rings: Mailbox[FilterRings] = Mailbox(FilterRings.close)
         self.stills: Mailbox[DecodedPicture] = Mailbox(DecodedPicture.free)
+        self.labels: Mailbox[DecodedPicture] = Mailbox(DecodedPicture.free)
         self._lib = lib
         self._source = source
         self._host = host
@@ -81,6 +85,7 @@ class AnimatorFilter:
         self._animated = AnimatedTexture(lib)
         self._still: Texture | None = None
         self._downscaler = Downscaler(lib)
+        self._stage = Stage(lib)
         self._is_capture_due = False
         self._unseen_ticks = 0
         self._kept_frame_size = self.frame_size
@@ -97,6 +102,8 @@ class AnimatorFilter:
             return
         if before.character != self.settings.character:
             self._host.request_still(self)
+        if self.settings.has_label and not before.has_label:
+            self._host.request_label(self)
         self._host.update(self)
 
     @property
@@ -153,6 +160,7 @@ class AnimatorFilter:
             if self._animated.refill(rings) and self._display is not Display.ANIMATED:
                 self._display = self._choose_display()
         self._take_still()
+        self._take_label()
         if self._display is Display.CAMERA:
             drawing.draw_target(self._lib, self._source)
             return
@@ -171,7 +179,13 @@ class AnimatorFilter:
         frame_size = self._character_size if self.settings.fit == "character" else self.frame_size
         fit = "frame" if self.settings.fit == "character" else self.settings.fit
         blit = drawing.fit_picture(fit, (texture.width, texture.height), frame_size)
-        drawing.draw(self._lib, *self._downscaler.downscale(texture, blit))
+        look = self.settings.look
+        if look.is_plain or not all(frame_size):
+            drawing.draw(self._lib, *self._downscaler.downscale(texture, blit))
+            return
+        placed = drawing.framed(blit, frame_size, look.framing)
+        picture = self._downscaler.downscale(texture, placed)
+        drawing.draw(self._lib, *self._stage.compose(picture, frame_size, look))
 
     def _take_still(self) -> None:
         picture = self.stills.take()
@@ -184,6 +198,12 @@ class AnimatorFilter:
             if self._still is not None and self._display is not Display.ANIMATED:
                 self._character_size = (self._still.width, self._still.height)
         picture.free()
+
+    def _take_label(self) -> None:
+        picture = self.labels.take()
+        if picture is not None:
+            self._stage.set_label(picture.make_texture())
+            picture.free()
 
     def _drop_still(self) -> None:
         if self._still is not None:
@@ -227,6 +247,7 @@ class AnimatorFilter:
         self.obs_source.close()
         self.new_rings.close()
         self.stills.close()
+        self.labels.close()
         if self._rings is not None:
             self._host.retire(self._rings)
             self._rings = None
@@ -235,6 +256,7 @@ class AnimatorFilter:
             self._capture.destroy()
             self._animated.destroy()
             self._downscaler.destroy()
+            self._stage.destroy()
             self._drop_still()
         finally:
             self._lib.obs_leave_graphics()

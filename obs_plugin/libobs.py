@@ -50,6 +50,7 @@ GS_BLEND_SRCALPHA = 4
 GS_BLEND_INVSRCALPHA = 5
 GS_IMAGE_ALPHA_PREMULTIPLY_SRGB = 1
 EFFECT_DEFAULT = 0
+EFFECT_SOLID = 3
 EFFECT_AREA = 9
 
 TASK_UI = 0
@@ -195,6 +196,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {  # result, then arguments
     "obs_data_array_release": (_VOID, c_void_p),
     "obs_data_set_default_string": (_VOID, c_void_p, c_char_p, c_char_p),
     "obs_data_set_default_bool": (_VOID, c_void_p, c_char_p, c_bool),
+    "obs_data_set_default_int": (_VOID, c_void_p, c_char_p, c_longlong),
     "obs_data_set_default_double": (_VOID, c_void_p, c_char_p, c_double),
     # sources
     "obs_save_sources": (c_void_p,),
@@ -230,6 +232,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {  # result, then arguments
     "obs_properties_set_param": (_VOID, c_void_p, c_void_p, c_void_p),
     "obs_properties_get": (c_void_p, c_void_p, c_char_p),
     "obs_properties_add_bool": (c_void_p, c_void_p, c_char_p, c_char_p),
+    "obs_properties_add_color": (c_void_p, c_void_p, c_char_p, c_char_p),
     "obs_properties_add_float_slider": (c_void_p, c_void_p, c_char_p, c_char_p, c_double, c_double, c_double),
     "obs_properties_add_text": (c_void_p, c_void_p, c_char_p, c_char_p, c_int),
     "obs_properties_add_list": (c_void_p, c_void_p, c_char_p, c_char_p, c_int, c_int),
@@ -250,7 +253,9 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {  # result, then arguments
     "gs_effect_get_param_by_name": (c_void_p, c_void_p, c_char_p),
     "gs_effect_set_texture_srgb": (_VOID, c_void_p, c_void_p),
     "gs_effect_set_vec2": (_VOID, c_void_p, c_void_p),
+    "gs_effect_set_vec4": (_VOID, c_void_p, c_void_p),
     "gs_effect_loop": (c_bool, c_void_p, c_char_p),
+    "gs_draw_sprite": (_VOID, c_void_p, c_uint32, c_uint32, c_uint32),
     "gs_draw_sprite_subregion": (_VOID, c_void_p, c_uint32, c_uint32, c_uint32, c_uint32, c_uint32),
     "gs_framebuffer_srgb_enabled": (c_bool,),
     "gs_enable_framebuffer_srgb": (_VOID, c_bool),
@@ -263,6 +268,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {  # result, then arguments
     "gs_matrix_pop": (_VOID,),
     "gs_matrix_translate3f": (_VOID, c_float, c_float, c_float),
     "gs_matrix_scale3f": (_VOID, c_float, c_float, c_float),
+    "gs_matrix_rotaa4f": (_VOID, c_float, c_float, c_float, c_float),
     "gs_clear": (_VOID, c_uint32, c_void_p, c_float, c_uint8),
     "gs_ortho": (_VOID, c_float, c_float, c_float, c_float, c_float, c_float),
     "gs_texrender_create": (c_void_p, c_int, c_int),

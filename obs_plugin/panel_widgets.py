@@ -63,6 +63,10 @@ class Widgets:
         """Add a check box for a setting."""
         self._explain(name, self.lib.obs_properties_add_bool(self.handle, name.encode(), encoded(_label(name))))
 
+    def color(self, name: str) -> None:
+        """Add a button for a setting that is a colour."""
+        self._explain(name, self.lib.obs_properties_add_color(self.handle, name.encode(), encoded(_label(name))))
+
     def slider(self, name: str, limits: Range, step: float = 0.05) -> None:
         """Add a slider for a setting that is a number."""
         label, (_, least, most) = encoded(_label(name)), limits

@@ -6,10 +6,11 @@ if not __package__:
     __import__("wrong_script").claim(globals())
 
 from dataclasses import dataclass, field, replace
-from typing import Sequence
+from typing import Mapping, Sequence
 
-from animator_core.ipc.face_settings import RANGES, STRENGTHS, FaceSettings
+from animator_core.ipc.face_settings import RANGES, STRENGTHS, FaceSettings, Range
 from animator_core.ipc.protocol import RENDERERS, AnimationSettings
+from obs_plugin.framing import BACKGROUNDS, DEFAULT_COLOR, FRAMING_RANGES, Framing, Look
 from obs_plugin.libobs import LibObs
 
 FITS = ("frame", "cover", "character")
@@ -24,7 +25,10 @@ REGIONS = {
 }
 """The strengths that count, by the part of the driver that moves the character; the others are 0."""
 
-_TEXTS = ("character", "renderer", "fit", "on_problem", "region")
+_TEXTS = ("character", "renderer", "fit", "on_problem", "region", "background")
+_FLAGS = ("mirror", "label")
+_NUMBERS = {**RANGES, **FRAMING_RANGES}
+_COLOR = "background_color"
 _FRAME_SIZE_KEYS = (b"frame_width", b"frame_height")
 _LARGEST_FRAME_SIDE = 16384
 
@@ -38,7 +42,16 @@ class FilterSettings:
     fit: str = "frame"
     on_problem: str = "character"
     region: str = "all"
+    background: str = "picture"
+    color: int = DEFAULT_COLOR
+    has_label: bool = False
+    framing: Framing = field(default_factory=Framing)
     face: FaceSettings = field(default_factory=FaceSettings)
+
+    @property
+    def look(self) -> Look:
+        """What is drawn into the frame beside the picture as it is."""
+        return Look(self.framing, self.background, self.color, has_label=self.has_label)
 
     def animation(self, frame_rate: float) -> AnimationSettings:
         """Return the settings for the worker."""
@@ -56,8 +69,10 @@ def set_defaults(lib: LibObs, settings: int) -> None:
     default = FilterSettings()
     for key in _TEXTS:
         lib.obs_data_set_default_string(settings, key.encode(), getattr(default, key).encode())
-    lib.obs_data_set_default_bool(settings, b"mirror", default.face.mirror)
-    for key, limits in RANGES.items():
+    for key in _FLAGS:
+        lib.obs_data_set_default_bool(settings, key.encode(), False)
+    lib.obs_data_set_default_int(settings, _COLOR.encode(), default.color)
+    for key, limits in _NUMBERS.items():
         lib.obs_data_set_default_double(settings, key.encode(), limits.default)
 
 
@@ -71,20 +86,26 @@ def read_settings(lib: LibObs, settings: int) -> FilterSettings:
         value = text(key)
         return value if value in among else str(getattr(FilterSettings, key))
 
-    numbers = {key: limits.clamp(lib.obs_data_get_double(settings, key.encode())) for key, limits in RANGES.items()}
+    def numbers(ranges: Mapping[str, Range]) -> dict[str, float]:
+        return {key: limits.clamp(lib.obs_data_get_double(settings, key.encode())) for key, limits in ranges.items()}
+
     return FilterSettings(
         character=text("character"),
         renderer=choice("renderer", RENDERERS),
         fit=choice("fit", FITS),
         on_problem=choice("on_problem", PROBLEM_DISPLAYS),
         region=choice("region", tuple(REGIONS)),
-        face=FaceSettings(mirror=bool(lib.obs_data_get_bool(settings, b"mirror")), **numbers),
+        background=choice("background", BACKGROUNDS),
+        color=int(lib.obs_data_get_int(settings, _COLOR.encode())) & 0xFFFFFFFF,
+        has_label=bool(lib.obs_data_get_bool(settings, b"label")),
+        framing=Framing(**numbers(FRAMING_RANGES)),
+        face=FaceSettings(mirror=bool(lib.obs_data_get_bool(settings, b"mirror")), **numbers(RANGES)),
     )
 
 
 def reset(lib: LibObs, settings: int) -> None:
     """Give every setting its default, except the character."""
-    for key in (*_TEXTS, "mirror", *RANGES):
+    for key in (*_TEXTS, *_FLAGS, *_NUMBERS, _COLOR):
         if key != "character":
             lib.obs_data_unset_user_value(settings, key.encode())
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Callable, Iterable, Mapping
 
 from animator_core.ipc.protocol import CharacterEntry
-from obs_plugin import character_list
+from obs_plugin import character_list, texts
 from obs_plugin.filter import AnimatorFilter
 from obs_plugin.filter_rings import FilterRings
 from obs_plugin.filter_source import FilterSource
@@ -94,6 +94,8 @@ class Session:
 
     def _open(self, instance: AnimatorFilter) -> None:
         self.request_still(instance)
+        if instance.settings.has_label:
+            self.request_label(instance)
         settings = instance.settings.animation(self._frame_rate())
         self._supervisor.open(instance.filter_id, settings, lambda rings: self._deliver(instance, rings))
         if instance.filter_id not in self._filters:
@@ -174,6 +176,19 @@ class Session:
                 find=lambda: self._find_picture(instance, name),
                 deliver=instance.stills.put,
                 is_wanted=lambda: instance.settings.character == name,
+            )
+        )
+
+    def request_label(self, instance: AnimatorFilter) -> None:
+        """Have the label decoded that says that a picture is animated; it arrives in ``instance.labels``."""
+        path = texts.label_picture()
+        entry = CharacterEntry(path.name, path.stem, str(path))
+        self._loader.request(
+            StillRequest(
+                path.name,
+                find=lambda: entry,
+                deliver=instance.labels.put,
+                is_wanted=lambda: instance.settings.has_label,
             )
         )
 

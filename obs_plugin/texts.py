@@ -26,6 +26,7 @@ _Texts = Dict[str, str]
 
 _texts: _Texts = {}
 _english: _Texts = {}
+_language = ENGLISH
 
 
 def read(path: Path) -> tuple[dict[str, str], list[str]]:
@@ -52,8 +53,9 @@ def read(path: Path) -> tuple[dict[str, str], list[str]]:
 
 def use(language: str) -> None:
     """Take all texts from now on in a language of OBS such as ``de-DE``; faults of its file are logged."""
-    global _texts
-    _texts = {**_load_english(), **(_load(_file_name(language)) if language != ENGLISH else {})}
+    global _texts, _language
+    _language = _file_name(language)
+    _texts = {**_load_english(), **(_load(_language) if _language != ENGLISH else {})}
 
 
 def text(key: str, /, **values: object) -> str:
@@ -65,6 +67,12 @@ def text(key: str, /, **values: object) -> str:
 def has(key: str) -> bool:
     """Return whether there is a text for a key."""
     return key in (_texts or _load_english())
+
+
+def label_picture() -> Path:
+    """Return the picture with the word for "animated" in the language in use."""
+    path = FOLDER / f"{_language}.label.png"
+    return path if path.exists() else FOLDER / f"{ENGLISH}.label.png"
 
 
 def _file_name(language: str) -> str:

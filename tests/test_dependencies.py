@@ -44,13 +44,14 @@ LAYERS = (
 )
 # The same for the modules of the OBS side; every one imports wrong_script.
 OBS_LAYERS = (
-    {"filter_rings", "installation", "libobs", "picture_header", "plain_copy", "request_data"}
+    {"filter_rings", "framing", "installation", "libobs", "picture_header", "plain_copy", "request_data"}
     | {"restart_policy", "texts", "thread_mailbox", "timing", "wrong_script"},
     {"file_manager", "problem", "script_log", "wording"},
     {"character_list", "properties", "revival", "served_filter", "status_line", "texture", "ui_thread"}
     | {"websocket_vendor", "worker_process"},
     {"drawing", "filter_report", "filter_source", "panel_state", "still_picture", "supervisor"},
     {"capture", "downscaling", "filter_places", "roster"},
+    {"stage"},
     {"filter"},
     {"session"},
     {"control", "hotkeys", "panel_widgets"},

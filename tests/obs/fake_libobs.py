@@ -99,7 +99,7 @@ class FakeLibObs:
     def obs_data_set_default_bool(self, _data: int, key: bytes, value: bool) -> None:
         self.settings.setdefault(key.decode(), value)
 
-    obs_data_set_default_double = obs_data_set_default_bool
+    obs_data_set_default_double = obs_data_set_default_int = obs_data_set_default_bool
 
     # --- sources ---
 
@@ -126,6 +126,9 @@ class FakeLibObs:
             self.camera_count += 1
 
     # --- graphics ---
+
+    def gs_texrender_get_texture(self, texrender: int) -> int:
+        return texrender
 
     def gs_texrender_begin_with_color_space(self, *_arguments: Any) -> bool:
         self._depth += 1

@@ -11,6 +11,7 @@ from fake_libobs import FakeLibObs
 from animator_core.ipc.frame_ring import FORMAT_BGRA_PREMULTIPLIED, RingReader, RingWriter
 from obs_plugin.filter import AnimatorFilter
 from obs_plugin.filter_rings import FilterRings
+from obs_plugin.properties import set_defaults
 from obs_plugin.still_picture import DecodedPicture
 
 
@@ -41,7 +42,8 @@ class Rig:
         self.rings: list[FilterRings] = []
 
     def make(self, **settings: Any) -> AnimatorFilter:
-        self.lib.settings.update({"on_problem": "character", "fit": "frame", "renderer": "auto", **settings})
+        set_defaults(self.lib, 6)
+        self.lib.settings.update(settings)
         self.filter = AnimatorFilter(self.lib, filter_id="1", source=5, settings=6, host=self.host)
         return self.filter
 
@@ -104,6 +106,39 @@ def test_nothing_is_drawn_before_the_still_is_there_and_never_the_camera(rig: Ri
     rig.add_still()
     assert len(rig.frame()) == 1
     assert rig.lib.camera_count == 0 and rig.lib.freed_images == 1
+
+
+def composed(rig: Rig) -> int:
+    """Return how often a frame was composed so far."""
+    return sum(name == "gs_clear" for name, _ in rig.lib.calls)
+
+
+@pytest.mark.parametrize("look", [{"zoom": 1.5}, {"rotation": 10.0}, {"background": "color"}, {"label": True}])
+def test_a_frame_is_composed_once_and_freed(rig: Rig, look: dict[str, Any]) -> None:
+    rig.make(**look)
+    rig.filter.labels.put(DecodedPicture("label", rig.lib, id(rig.lib.image), 4, 4, 5))
+    rig.add_still()
+    for _ in range(3):
+        assert rig.frame()
+    assert composed(rig) == 1, "the still does not change"
+    assert rig.lib.camera_count == 0
+    rig.filter.destroy()
+    assert not rig.lib.alive
+
+
+def test_a_plain_picture_is_drawn_without_another_pass(rig: Rig) -> None:
+    rig.make()
+    rig.add_still()
+    assert len(rig.frame()) == 1 and composed(rig) == 0
+
+
+def test_the_label_is_asked_for_when_it_is_switched_on(rig: Rig) -> None:
+    rig.make()
+    assert "request_label" not in rig.host.asked
+    rig.lib.settings["label"] = True
+    rig.filter.update(1)
+    rig.filter.update(1)
+    assert rig.host.asked.count("request_label") == 1
 
 
 @pytest.mark.parametrize(("on_problem", "camera_count"), [("camera", 1), ("transparent", 0), ("character", 0)])

@@ -247,6 +247,58 @@ def test_fit_character_has_the_characters_own_size(scene: CameraScene) -> None:
     wait_for(lambda: difference(scene.shot()[:120, :200], picture) == 0, "the picture is shown 1:1")
 
 
+def test_what_a_zoom_moves_out_of_the_frame_is_cut_off(scene: CameraScene) -> None:
+    picture = noise(320, 180, seed=12)
+    scene.installation.set_frame(picture)
+    scene.add_color(f"Background {scene.camera}", (255, 0, 0))
+    scene.add_camera(size=(320, 180), zoom=2.0, offset_y=-0.5)
+    wait_for(lambda: (scene.shot()[..., 0] == 0).sum() == 320 * 90, "the lower half of the frame is covered, no more")
+    assert (scene.shot()[90:180, :320, 0] == 0).all()
+    scene.obs.set_filter(scene.camera, zoom=1.0, offset_y=0.0, offset_x=0.25)
+    expected = np.zeros((*CANVAS[::-1], 3), np.uint8)
+    expected[..., 0] = 255
+    expected[:180, 80:320] = picture[:, :240, :3]
+    scene.wait_to_show(expected)
+
+
+def test_a_smaller_picture_stands_on_the_lower_edge_without_aliasing(scene: CameraScene) -> None:
+    scene.add_camera(zoom=0.5)
+    expected = np.zeros((*CANVAS[::-1], 3), np.uint8)
+    expected[180:, 160:480] = box_reduced(WORKER_FRAME, (320, 180))
+    scene.wait_to_show(expected, tolerance=2)
+
+
+def test_a_turn_by_half_shows_every_pixel_upside_down(scene: CameraScene) -> None:
+    scene.add_camera(rotation=180.0)
+    scene.wait_to_show(WORKER_FRAME[::-1, ::-1], tolerance=1)
+
+
+def test_a_background_colour_is_exact_and_blends_in_linear_light(scene: CameraScene) -> None:
+    picture = soft_edged()
+    scene.installation.set_frame(picture)
+    scene.add_camera(background="color", background_color=0xFF3C8028)
+    scene.wait_to_show(blend(picture, (0x28, 0x80, 0x3C)), tolerance=2)
+    assert scene.obs.screenshot(scene.name)[..., 3].min() == 255
+
+
+def test_the_label_is_readable_in_the_corner_also_on_the_still(scene: CameraScene) -> None:
+    scene.add_camera(label=True)
+    box = (slice(337, 353), slice(7, 80))
+
+    def has_label() -> bool:
+        label = scene.shot()[box]
+        return bool((label.min(axis=2) > 180).sum() > 20 and (label.max(axis=2) < 60).sum() > 200)
+
+    wait_for(has_label, "white letters on a dark ground")
+    assert (scene.shot()[:330] == WORKER_FRAME[:330, :, :3]).all(), "and the picture is as it was"
+    scene.installation.set_control(mode="die_at_start")
+    os.kill(scene.installation.worker_pids()[-1], signal.SIGKILL)
+    wait_for(lambda: difference(scene.shot()[:330], WORKER_FRAME[:330]) > 0, "the still stands in")
+    assert has_label()
+    scene.obs.set_filter(scene.camera, label=False)
+    wait_for(lambda: not has_label(), "the label is off")
+
+
 def test_hotkeys_choose_the_character_and_save_it(scene: CameraScene) -> None:
     scene.add_camera()
     scene.wait_to_show(WORKER_FRAME)

@@ -17,7 +17,8 @@ from PIL import Image
 from animator_core.ipc.protocol import CharacterEntry, FilterStatus
 from obs_plugin import character_list, picture_header, properties, script_log, still_picture, worker_process
 from obs_plugin.capture import tracking_size
-from obs_plugin.drawing import fit_picture
+from obs_plugin.drawing import fit_picture, framed
+from obs_plugin.framing import Framing
 from obs_plugin.problem import Problem
 from obs_plugin.status_line import Condition, describe
 from obs_plugin.thread_mailbox import Mailbox
@@ -92,6 +93,14 @@ def test_place_cover_fills_the_frame_from_inside_the_picture(size: tuple[int, in
 def test_place_character_is_one_to_one() -> None:
     blit = fit_picture("character", (100, 200), (640, 360))
     assert (blit.x, blit.y, blit.width, blit.height) == (0, 0, 100, 200)
+
+
+def test_a_closer_picture_keeps_its_top_and_a_smaller_one_its_bottom() -> None:
+    blit = fit_picture("frame", (100, 200), (640, 360))
+    closer = framed(blit, (640, 360), Framing(zoom=2.0))
+    assert (closer.x, closer.y, closer.width, closer.height) == (140, 0, 360, 720)
+    smaller = framed(blit, (640, 360), Framing(zoom=0.5, offset_x=0.1, offset_y=0.25))
+    assert (smaller.x, smaller.y, smaller.width, smaller.height) == (339, 90, 90, 180)
 
 
 def test_a_mailbox_keeps_the_newest_and_discards_the_rest() -> None:

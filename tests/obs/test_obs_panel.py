@@ -80,6 +80,9 @@ class PanelLibObs(FakeLibObs):
     def obs_properties_add_bool(self, panel: int, name: bytes, text: bytes) -> int:
         return self._add("bool", panel, name, text)
 
+    def obs_properties_add_color(self, panel: int, name: bytes, text: bytes) -> int:
+        return self._add("color", panel, name, text)
+
     def obs_properties_add_list(self, panel: int, name: bytes, text: bytes, *_: int) -> int:
         return self._add("list", panel, name, text, items=[])
 
@@ -229,6 +232,14 @@ def test_the_status_comes_first_and_nothing_that_could_be_open(desk: Desk) -> No
     assert shown[0]["name"] == "status" and shown[0]["text"].startswith("Live · 30 fps · 40 ms")
     assert not any(each["kind"] in ("list", "slider", "group") for each in shown)
     assert __version__ in shown[-1]["text"] and 'README.md">Help</a>' in shown[-1]["text"]
+
+
+def test_the_colour_is_shown_only_where_it_is_used(desk: Desk) -> None:
+    desk.open()
+    desk.press("picture")
+    assert "background_color" not in [each["name"] for each in desk.shown()]
+    desk.choose("background", "color")
+    assert "background_color" in [each["name"] for each in desk.shown()]
 
 
 @pytest.mark.parametrize("section", SECTIONS)

@@ -10,9 +10,9 @@ from test_warp import face_picture
 
 from animator_core.characters.character import Character
 from animator_core.motion.driving import DrivingMotion
+from animator_core.motion.expression_coordinates import INDEX, NAMES, coordinates
 from animator_core.motion.rotation import rotation_from_euler
 from animator_core.tracking.face_model import INNER_LIPS, OUTER_LIPS
-from animator_core.warp.expression_coordinates import INDEX, NAMES, coordinates
 
 Toning = Callable[[np.ndarray], np.ndarray]
 TOOTH, SKIN = (228, 214, 176), (220, 180, 150)

@@ -10,10 +10,10 @@ import pytest
 
 from animator_core.characters.library import CharacterLibrary
 from animator_core.motion.driving import DrivingMotion
+from animator_core.motion.expression_coordinates import INDEX, NAMES, coordinates
 from animator_core.motion.rotation import rotation_from_euler
 from animator_core.tracking.face_model import FACE_OVAL, FOREHEAD, INNER_LIPS, face_model, fit_landmarks
 from animator_core.tracking.pose import fit_pose, with_true_depth
-from animator_core.warp.expression_coordinates import INDEX, NAMES, coordinates
 from animator_core.warp.expression_limits import PictureExpression, soft_limits
 from animator_core.warp.expression_room import rooms
 from animator_core.warp.face_shape import FaceShape

@@ -14,9 +14,9 @@ import numpy as np
 
 from animator_core.arrays import FloatArray
 from animator_core.motion.driving import DrivingMotion
+from animator_core.motion.expression_coordinates import INDEX, NAMES, PAIR_NAMES, SIDEWAYS_NAMES, coordinates
 from animator_core.tracking.face_model import FACE_OVAL, LEFT_EYE, LIP_RINGS, RIGHT_EYE, face_model
 from animator_core.tracking.pose import with_true_depth
-from animator_core.warp.expression_coordinates import INDEX, NAMES, PAIR_NAMES, SIDEWAYS_NAMES, coordinates
 from animator_core.warp.expression_room import rooms
 
 _GAINS = {"upper_lip": 1.15, "lower_lip": 1.06, "corner_out": 1.15, "corner_down": 1.15,

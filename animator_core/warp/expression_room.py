@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from animator_core.arrays import FloatArray
+from animator_core.motion.expression_coordinates import NAMES
 from animator_core.tracking.face_model import FACE_OVAL, FOREHEAD, INNER_LIPS, OUTER_LIPS, face_model
 from animator_core.tracking.pose import with_true_depth
-from animator_core.warp.expression_coordinates import NAMES
 
 _LEAST = 0.004
 """Limits in face units are never tighter: features that a picture has in the wrong order still move a little."""

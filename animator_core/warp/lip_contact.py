@@ -7,8 +7,8 @@ import functools
 import numpy as np
 
 from animator_core.arrays import FloatArray
+from animator_core.motion.expression_coordinates import below_mouth
 from animator_core.tracking.face_model import INNER_LIPS, face_model
-from animator_core.warp.expression_coordinates import below_mouth
 
 _UPPER, _LOWER = np.array(INNER_LIPS[1:10]), np.array(INNER_LIPS[:10:-1])
 _NEIGHBOURHOOD = 0.018

@@ -21,6 +21,7 @@ COMMANDS = {
     "batch": "animate many clips that a manifest lists",
     "run": "animate a character live without OBS, in a window or as a virtual camera",
     "prepare": "check characters and fill the caches before the stream",
+    "emote": "list the emotes, and record your own",
     "doctor": "check the installation and print remedies",
     "benchmark": "measure the stages' times on this machine",
 }

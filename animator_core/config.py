@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 MODELS_DIR = PROJECT_ROOT / "assets" / "models"
+EMOTES_DIR = PROJECT_ROOT / "assets" / "emotes"
 DEFAULT_CONFIG_FILE = PROJECT_ROOT / "assets" / "config.yaml"
 
 BACKENDS = ("auto", "torch", "onnx")
@@ -165,7 +166,7 @@ def _hotkey() -> Any:
 
 @dataclass(frozen=True)
 class HotkeyConfig:
-    """The keys of the stand-alone `run`; 1 to 9 always choose the first nine characters."""
+    """The keys of the stand-alone `run`; 1 to 9 always choose the first nine characters. emotes: by name."""
 
     quit: Annotated[str, _hotkey()] = "q"
     reload_characters: Annotated[str, _hotkey()] = "r"
@@ -175,11 +176,20 @@ class HotkeyConfig:
     calibrate: Annotated[str, _hotkey()] = "c"
     forget_calibration: Annotated[str, _hotkey()] = "x"
     freeze: Annotated[str, _hotkey()] = "f"
+    emotes: Annotated[Mapping[str, Annotated[str, _hotkey()]], takes("emotes with their keys")] = field(
+        default_factory=lambda: {"wink_left": "w", "nod": "n", "laugh": "l", "shock": "s", "kiss": "k"}
+    )
+
+    @property
+    def commands(self) -> dict[str, str]:
+        """The key of each command but the emotes."""
+        return {each.name: getattr(self, each.name) for each in dataclasses.fields(self) if each.name != "emotes"}
 
     def __post_init__(self) -> None:
         """Refuse two actions on one key."""
         taken: dict[str, str] = {}
-        for name, key in dataclasses.asdict(self).items():
+        emotes = {f"emotes.{name}": key for name, key in self.emotes.items()}
+        for name, key in {**self.commands, **emotes}.items():
             if key in taken:
                 raise ConfigError(f"hotkeys.{name} and hotkeys.{taken[key]} are both {key!r}", "change one of them")
             taken[key] = name

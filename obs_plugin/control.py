@@ -13,6 +13,7 @@ import dataclasses
 from typing import Callable, Sequence
 from weakref import WeakKeyDictionary
 
+from animator_core.ipc.emote_names import display_name
 from animator_core.ipc.face_settings import RANGES
 from animator_core.ipc.protocol import CharacterEntry
 from obs_plugin import character_list, request_data
@@ -29,6 +30,7 @@ _STEPS = {"next": 1, "previous": -1}
 _MODES = {"on": True, "off": False, "toggle": None}
 _FILTER_KINDS = {"source": request_data.TEXT, "filter": request_data.TEXT}
 _CHARACTER_KINDS = {"character": request_data.TEXT_OR_COUNT, **_FILTER_KINDS}
+_EMOTE_KINDS = {"emote": request_data.TEXT, **_FILTER_KINDS}
 _MODE_KINDS = {"mode": request_data.choice(_MODES), **_FILTER_KINDS}
 _FACE_KINDS = {**{key: request_data.number(limits) for key, limits in RANGES.items()}, "mirror": request_data.FLAG}
 
@@ -52,6 +54,8 @@ class Control:
             "SetStrengths": self._set_strengths,
             "Calibrate": self._calibrate,
             "ForgetCalibration": self._forget_calibration,
+            "ListEmotes": self._list_emotes,
+            "PlayEmote": self._play_emote,
             "Freeze": self._freeze,
             "Hide": self._hide,
         }
@@ -118,6 +122,22 @@ class Control:
         chosen = self._animated(data)
         for instance in chosen:
             self._session.act(instance, action)
+        return self._answer(chosen)
+
+    def _list_emotes(self, data: Content) -> Content:
+        request_data.check(data, {})
+        return {"emotes": [{"emote": name, "name": display_name(name)} for name in self._session.emotes()]}
+
+    def _play_emote(self, data: Content) -> Content:
+        request_data.check(data, _EMOTE_KINDS)
+        if "emote" not in data:
+            raise RequestError("The request has no key emote", f"It takes {request_data.TEXT.expected}")
+        wanted = data["emote"].strip().casefold()
+        names = {text.casefold(): name for name in self._session.emotes() for text in (display_name(name), name)}
+        if wanted not in names:
+            raise RequestError(f"There is no emote {request_data.shown(data['emote'])}", "ListEmotes names them all")
+        chosen = self._animated(data)
+        self._session.play(names[wanted], chosen)
         return self._answer(chosen)
 
     def _freeze(self, data: Content) -> Content:

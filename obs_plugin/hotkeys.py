@@ -6,12 +6,12 @@ if not __package__:
     __import__("wrong_script").claim(globals())
 
 from dataclasses import dataclass
-from typing import Callable
+from typing import Callable, Iterable
 
 from animator_core.ipc.face_settings import PRESETS
 from obs_plugin.character_list import NUMBERS
 from obs_plugin.session import Session
-from obs_plugin.texts import text
+from obs_plugin.texts import emote_name, text
 
 _LONGEST_NAME = 40
 """In characters; OBS's list of hotkeys is as wide as its longest text."""
@@ -21,16 +21,19 @@ _LONGEST_NAME = 40
 class Hotkey:
     """A hotkey: the name it is saved under, the key of its text in Settings → Hotkeys, and its action on a press.
 
-    number: of the character that it chooses, 0 for none.
+    number: of the character that it chooses, 0 for none. emote: the one that it plays, "" for none.
     """
 
     name: str
     text_key: str
     press: Callable[[Session], None]
     number: int = 0
+    emote: str = ""
 
     def describe(self, character: str = "") -> str:
         """Return the text, with the name of the character that it chooses."""
+        if self.emote:
+            return f"Stream Motion Animator: {text(self.text_key, name=emote_name(self.emote))}"
         key = f"{self.text_key}.Named" if character else self.text_key
         return f"Stream Motion Animator: {text(key, number=self.number, name=character[:_LONGEST_NAME])}"
 
@@ -56,6 +59,10 @@ def _toggle_hidden(session: Session) -> None:
     session.hide(session.filters())
 
 
+def _play(emote: str) -> Callable[[Session], None]:
+    return lambda session: session.play(emote)
+
+
 def _take_preset(name: str) -> Callable[[Session], None]:
     def press(session: Session) -> None:
         for instance in session.filters():
@@ -72,6 +79,10 @@ def _numbered(number: int) -> Hotkey:
     return Hotkey(f"stream_motion_animator.character_{number}", "Hotkey.character", _select(number), number=number)
 
 
+def _of_emote(emote: str) -> Hotkey:
+    return Hotkey(f"stream_motion_animator.emote_{emote}", "Hotkey.emote", _play(emote), emote=emote)
+
+
 HOTKEYS = (
     _hotkey("next_character", _step(1)),
     _hotkey("previous_character", _step(-1)),
@@ -83,8 +94,13 @@ HOTKEYS = (
 )
 
 
-def descriptions(session: Session | None) -> dict[str, str]:
+def all_hotkeys(emotes: Iterable[str]) -> tuple[Hotkey, ...]:
+    """Return the hotkeys, one for each of these emotes behind the others."""
+    return *HOTKEYS, *map(_of_emote, emotes)
+
+
+def descriptions(session: Session | None, hotkeys: Iterable[Hotkey]) -> dict[str, str]:
     """Return the text of each hotkey, a numbered one's with the name of its character, by the hotkey's name."""
     names = {entry.file: entry.display_name for entry in session.characters()} if session is not None else {}
     files = dict(enumerate(session.roster.numbers, 1)) if session is not None else {}
-    return {each.name: each.describe(names.get(files.get(each.number, ""), "")) for each in HOTKEYS}
+    return {each.name: each.describe(names.get(files.get(each.number, ""), "")) for each in hotkeys}

@@ -26,6 +26,10 @@ class Installation:
         return self.root / "assets" / "characters"
 
     @property
+    def emotes(self) -> Path:
+        return self.root / "assets" / "emotes"
+
+    @property
     def worker_command(self) -> list[str]:
         return [str(self.python), "-m", "animator_core", "worker", "--parent-pid", str(os.getpid())]
 

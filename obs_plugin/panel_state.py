@@ -22,6 +22,7 @@ class Section(enum.Enum):
 
     NONE = ""
     CHARACTERS = "characters"
+    EMOTES = "emotes"
     MOVEMENT = "movement"
     PICTURE = "picture"
     TROUBLE = "trouble"
@@ -29,7 +30,7 @@ class Section(enum.Enum):
     @property
     def rests(self) -> bool:
         """Whether it has lists or sliders, so that the panel must not be made anew under a hand."""
-        return self not in (Section.NONE, Section.CHARACTERS)
+        return self not in (Section.NONE, Section.CHARACTERS, Section.EMOTES)
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class PanelView:
     """The content of a panel.
 
     settings: the present ones, of which the filter itself hears one tick later. numbers: the file of each numbered
-    hotkey, from 1. current: the character in use, if it is known. folder: the installation's, relative to which paths
+    hotkey, from 1. current: the character in use, if it is known. emotes: names of the files. folder: the installation's, relative to which paths
     are told. is_reset_armed: whether the next press resets.
     """
 
@@ -45,6 +46,7 @@ class PanelView:
     characters: tuple[CharacterEntry, ...] = ()
     numbers: tuple[str, ...] = ()
     current: CharacterEntry | None = None
+    emotes: tuple[str, ...] = ()
     settings: FilterSettings = field(default_factory=FilterSettings)
     section: Section = Section.NONE
     folder: str = ""

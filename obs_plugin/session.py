@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Callable, Iterable, Mapping
 
+from animator_core.ipc import emote_names
 from animator_core.ipc.protocol import CharacterEntry
 from obs_plugin import character_list, texts
 from obs_plugin.filter import AnimatorFilter
@@ -114,6 +115,15 @@ class Session:
     def act(self, instance: AnimatorFilter, action: str) -> None:
         """Send one of `protocol.ACTIONS` to the worker."""
         self._supervisor.act(instance.filter_id, action)
+
+    def emotes(self) -> tuple[str, ...]:
+        """Return the names of the emotes, in order."""
+        return tuple(emote_names.list_emotes(str(self._installation.emotes)))
+
+    def play(self, emote: str, instances: Iterable[AnimatorFilter] | None = None) -> None:
+        """Have the characters of these filters play an emote; None: of every filter."""
+        for instance in self.filters() if instances is None else instances:
+            self._supervisor.play(instance.filter_id, emote)
 
     def freeze(self, instances: Iterable[AnimatorFilter], is_frozen: bool | None = None) -> None:
         """Freeze the characters of these filters or let them move; None: let them move if any is frozen."""
@@ -278,6 +288,7 @@ class Session:
             characters=self.characters(),
             numbers=self.roster.numbers,
             current=current,
+            emotes=self.emotes(),
             settings=settings,
             section=instance.panel.section,
             folder=self.folder,

@@ -20,8 +20,10 @@ _problem = ""
 sys.path.insert(0, _ROOT)
 try:
     import animator_core
+    from animator_core.ipc.emote_names import list_emotes
     from obs_plugin import libobs, registration, script_log, texts
-    from obs_plugin.hotkeys import HOTKEYS, Hotkey, descriptions
+    from obs_plugin.hotkeys import Hotkey, all_hotkeys, descriptions
+    from obs_plugin.installation import find_installation
     from obs_plugin.session import Session
 
     if animator_core.__version__ != _RELEASE:
@@ -48,6 +50,7 @@ _NUMBERS_KEY = "character_numbers"
 _lib: libobs.LibObs | None = None
 _session: Session | None = None
 _hotkey_ids: dict[str, int] = {}
+_hotkeys: list[Hotkey] = []
 
 
 def script_description() -> str:
@@ -64,7 +67,8 @@ def script_load(settings: Any) -> None:
     script_log.set_up()
     obs.timer_add(_flush_log, _LOG_INTERVAL_MS)
     # First, while nothing here has let another script run: OBS counts a hotkey to the script that runs at the moment.
-    for hotkey in HOTKEYS:
+    _hotkeys[:] = all_hotkeys(list_emotes(str(find_installation().emotes)))
+    for hotkey in _hotkeys:
         identifier = obs.obs_hotkey_register_frontend(hotkey.name, hotkey.name, _on_press(hotkey))
         saved = obs.obs_data_get_array(settings, hotkey.name)
         obs.obs_hotkey_load(identifier, saved)
@@ -124,7 +128,7 @@ def _name_hotkeys() -> None:
     """Write the hotkeys' texts and the characters' names into Settings → Hotkeys."""
     if _lib is None:
         return
-    for name, text in descriptions(_session).items():
+    for name, text in descriptions(_session, _hotkeys).items():
         if name in _hotkey_ids:
             _lib.obs_hotkey_set_description(_hotkey_ids[name], text.encode("utf-8", "replace"))
 

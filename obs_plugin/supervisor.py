@@ -26,6 +26,7 @@ from animator_core.ipc.protocol import (
     FilterStatus,
     Message,
     NeutralPose,
+    PlayEmote,
     Ready,
     RefreshCharacters,
     UpdateFilter,
@@ -93,6 +94,10 @@ class Supervisor:
     def act(self, filter_id: str, action: str) -> None:
         """Send one of `protocol.ACTIONS`."""
         self._request(lambda: self._send(FilterAction(filter_id, action)))
+
+    def play(self, filter_id: str, emote: str) -> None:
+        """Have a filter's character play the emote of that name."""
+        self._request(lambda: self._send(PlayEmote(filter_id, emote)))
 
     def announce(self, filter_id: str) -> None:
         """Call ``on_change`` for a filter, after the requests that were made before."""

@@ -13,6 +13,8 @@ import re
 from pathlib import Path
 from typing import Dict
 
+from animator_core.ipc.emote_names import display_name
+
 logger = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).resolve().parent / "locale"
@@ -62,6 +64,12 @@ def text(key: str, /, **values: object) -> str:
     """Return the text of a key with its placeholders ``{name}`` filled in; the key itself if there is no such text."""
     template = (_texts or _load_english()).get(key, key)
     return _PLACEHOLDER.sub(lambda found: str(values.get(found[1], found[0])), template)
+
+
+def emote_name(emote: str) -> str:
+    """Return the name of an emote: the streamer's own ones are called as their files."""
+    key = f"Emote.{emote}"
+    return text(key) if has(key) else display_name(emote)
 
 
 def has(key: str) -> bool:

@@ -14,7 +14,8 @@ from animator_core.config import PROJECT_ROOT
 
 HEAVY = ("torch", "numpy", "cv2", "mediapipe", "numba", "yaml", "PIL", "scipy", "matplotlib", "psutil", "av", "tqdm")
 SHARED_MODULES = tuple(
-    f"animator_core.ipc.{name}" for name in ("character_names", "face_settings", "frame_ring", "protocol")
+    f"animator_core.ipc.{name}"
+    for name in ("character_names", "emote_names", "face_settings", "frame_ring", "protocol")
 )
 CORE = PROJECT_ROOT / "animator_core"
 STANDARD_LIBRARY = set(getattr(sys, "stdlib_module_names", ()))
@@ -55,7 +56,7 @@ OBS_LAYERS = (
     {"filter"},
     {"session"},
     {"control", "hotkeys", "panel_widgets"},
-    {"panel_characters", "panel_movement", "panel_picture", "panel_trouble"},
+    {"panel_characters", "panel_emotes", "panel_movement", "panel_picture", "panel_trouble"},
     {"panel"},
     {"registration"},
     {"stream_motion_animator"},

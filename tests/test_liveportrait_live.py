@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from animator_core.liveportrait.motion.crop import DrivingCrop, driving_square, seen_from
+from animator_core.liveportrait.motion.emote import PlayedEmote
 from animator_core.liveportrait.motion.face_motion import FaceMotion, rotation_from_vector
 from animator_core.liveportrait.motion.landmark_motion import LandmarkMotion
 from animator_core.liveportrait.motion.neutral_face import new_calibration
@@ -71,6 +72,19 @@ def test_following_the_head_is_not_mistaken_for_its_motion():
     seen = seen_from(motion, square, reference)
     again = reference.centre + seen.keypoints[0, :, :2].numpy() * reference.size / 2
     assert np.allclose(pixels, again, atol=1e-3)
+
+
+def test_an_emote_moves_a_driven_face_by_as_much_as_it_says_and_leaves_less_of_the_driver():
+    live = LiveMotion(face(), NoNetworks(), replace(PLAIN, smoothing=0.0))
+    live.set_neutral(face())
+    turned = face(turn=0.2, lids=0.01)
+    plain = live.drive(turned, FRAME_NS)
+    nod = LandmarkMotion(turn=rotation_from_vector(torch.tensor([[0.1, 0.0, 0.0]]))[0])
+    now_ns = 1_000_000_000
+    assert not torch.allclose(live.drive(turned, now_ns, PlayedEmote(nod)), plain, atol=1e-3)
+    still = PlayedEmote(LandmarkMotion(), head=0.0, eyes=0.0)
+    assert torch.allclose(live.drive(turned, now_ns + FRAME_NS, still), face().keypoints, atol=1e-4)
+    assert torch.allclose(live.drive(turned, now_ns + 2 * FRAME_NS, PlayedEmote(LandmarkMotion())), plain, atol=1e-4)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.5, 1.0])

@@ -11,6 +11,7 @@ from animator_core.animation.services import Services
 from animator_core.animation.statistics import FrameStatistics
 from animator_core.errors import AnimatorError, ModelError
 from animator_core.ipc.frame_ring import now_ns
+from animator_core.motion.emotes.emote import Emote
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.tracking.observation import TrackedFrame
 
@@ -178,7 +179,9 @@ class Animation:
         frame_rate = min(settings.frame_rate, self._performance.target_fps)
         self._pace.set_frame_rate(frame_rate / 2 if self._rung.is_half_rate else frame_rate)
         while (request := self.requests.take()) is not None:
-            if request == CALIBRATE:
+            if isinstance(request, Emote):
+                pipeline.play(request, self._looked_ns)
+            elif request == CALIBRATE:
                 pipeline.calibrate()
             elif request == FORGET_CALIBRATION:
                 pipeline.forget_neutral()

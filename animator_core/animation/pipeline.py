@@ -13,6 +13,7 @@ from animator_core.animation.statistics import FrameStatistics
 from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.characters.character import Character
 from animator_core.ipc.face_settings import FaceSettings
+from animator_core.motion.emotes.emote import Emote
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.kept_neutral import from_text, neutral_of_arrays, to_text
 from animator_core.rendering.contract import Driver, Placement, Renderer
@@ -159,6 +160,10 @@ class CharacterPipeline:
     def set_settings(self, settings: FaceSettings) -> None:
         """Take other settings of motion from the next frame on."""
         (self._driver or self.estimator).set_settings(settings)
+
+    def play(self, emote: Emote, now_ns: int) -> None:
+        """Begin an emote over the live motion."""
+        self.estimator.emotes.play(emote, now_ns)
 
     def calibrate(self) -> None:
         """Make the present moment the neutral pose; without a face it is forgotten."""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Union
 
 from animator_core.ipc.protocol import AnimationSettings
+from animator_core.motion.emotes.emote import Emote
 
 CALIBRATE, FORGET_CALIBRATION, REFRESH = "calibrate", "forget_calibration", "refresh"
+
+Request = Union[str, Emote]
+"""One of these words, or an emote to be played."""
 
 
 class AnimationRequests:
@@ -18,7 +23,7 @@ class AnimationRequests:
         self.is_hidden = False
         self.has_news = True
         """Whether anything but `is_frozen` and `is_hidden` may have changed; cleared by the thread that draws."""
-        self._pending: deque[str] = deque()
+        self._pending: deque[Request] = deque()
 
     def update(self, settings: AnimationSettings) -> None:
         """Use other settings from the next frame on."""
@@ -34,14 +39,18 @@ class AnimationRequests:
         else:
             self._add(action)
 
+    def play(self, emote: Emote) -> None:
+        """Play an emote over the live motion; a frozen character stays frozen."""
+        self._add(emote)
+
     def refresh_characters(self) -> None:
         """List the characters again, load changed ones anew, and try failed ones again."""
         self._add(REFRESH)
 
-    def take(self) -> str | None:
-        """Return the next of `CALIBRATE`, `FORGET_CALIBRATION` and `REFRESH` that was asked for, or None."""
+    def take(self) -> Request | None:
+        """Return the next request that was made, or None."""
         return self._pending.popleft() if self._pending else None
 
-    def _add(self, request: str) -> None:
+    def _add(self, request: Request) -> None:
         self._pending.append(request)
         self.has_news = True

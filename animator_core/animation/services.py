@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Callable
 
 from animator_core.animation.preparation import PreparationThread
 from animator_core.characters.library import CharacterLibrary
-from animator_core.config import Config
+from animator_core.config import EMOTES_DIR, Config
+from animator_core.motion.emotes.files import EmoteLibrary
 from animator_core.rendering.contract import Renderer
 from animator_core.tracking.observation import FaceTracker
 
@@ -25,3 +26,4 @@ class Services:
     preparation: PreparationThread
     create_tracker: Callable[[], FaceTracker]
     create_renderer: Callable[[str], Renderer]
+    emotes: EmoteLibrary = field(default_factory=lambda: EmoteLibrary(EMOTES_DIR))

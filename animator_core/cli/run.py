@@ -27,7 +27,8 @@ _FINISH_SECONDS = 5.0
 
 
 def _describe_keys() -> str:
-    keys = [f"{field.default} {field.name.replace('_', ' ')}" for field in dataclasses.fields(HotkeyConfig)]
+    hotkeys = HotkeyConfig()
+    keys = [f"{key} {name.replace('_', ' ')}" for name, key in {**hotkeys.commands, **hotkeys.emotes}.items()]
     return f"Keys in the window (settings: hotkeys): {', '.join(keys)}, 1 to 9 choose a character."
 
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Dict, List, Tuple, Type, Union
 from animator_core.ipc.face_settings import FaceSettings
 from animator_core.ipc.frame_ring import RingAddress
 
-PROTOCOL_VERSION = 4
+PROTOCOL_VERSION = 5
 MAX_LINE_BYTES = 1 << 20
 _MAX_DIGITS = 20
 """Of a whole number: those of 64 bits and a sign. Python before 3.11 takes seconds for a million digits."""
@@ -124,6 +124,15 @@ class FilterAction:
 
 
 @dataclass(frozen=True)
+class PlayEmote:
+    """A filter's character plays the emote of that name, see `emote_names`, over the live motion."""
+
+    type: ClassVar[str] = "play_emote"
+    filter_id: str
+    emote: str
+
+
+@dataclass(frozen=True)
 class RefreshCharacters:
     """Look at the character folder again and answer with a `CharacterList`."""
 
@@ -220,6 +229,7 @@ Message = Union[
     UpdateFilter,
     CloseFilter,
     FilterAction,
+    PlayEmote,
     RefreshCharacters,
     Shutdown,
     Ready,
@@ -236,6 +246,7 @@ _TYPES: Dict[str, Type[Any]] = {  # noqa: UP006
         UpdateFilter,
         CloseFilter,
         FilterAction,
+        PlayEmote,
         RefreshCharacters,
         Shutdown,
         Ready,

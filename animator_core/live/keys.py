@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 from animator_core.animation.requests import AnimationRequests
-from animator_core.characters.library import CharacterLibrary
-from animator_core.config import HotkeyConfig
+from animator_core.animation.services import Services
+from animator_core.errors import MotionError
 
 
 class KeyCommands:
-    """Turns keys, named as in `HotkeyConfig`, into requests."""
+    """Turns keys, named as in `HotkeyConfig`, into requests; tell: takes lines for the user."""
 
-    def __init__(self, hotkeys: HotkeyConfig, library: CharacterLibrary, requests: AnimationRequests) -> None:
+    def __init__(self, services: Services, requests: AnimationRequests, tell: Callable[[str], None]) -> None:
+        hotkeys = services.config.hotkeys
         self.has_quit = False
         self.shows_statistics = True
         self.names: tuple[str, ...] = ()
         """The file names of the library; the keys 1 to 9 choose the first nine."""
-        self._commands = {getattr(hotkeys, field.name): field.name for field in dataclasses.fields(hotkeys)}
-        self._library = library
-        self._requests = requests
+        self._commands = {key: name for name, key in hotkeys.commands.items()}
+        self._emotes = {key: name for name, key in hotkeys.emotes.items()}
+        self._library, self._emote_library = services.library, services.emotes
+        self._requests, self._tell = requests, tell
         self._list_characters()
 
     def press(self, key: str) -> None:
@@ -27,6 +30,8 @@ class KeyCommands:
         command, requests = self._commands.get(key), self._requests
         if key.isdigit() and key != "0":
             self._choose(int(key) - 1)
+        elif key in self._emotes:
+            self._play(self._emotes[key])
         elif command == "quit":
             self.has_quit = True
         elif command in ("next_character", "prev_character"):
@@ -40,6 +45,12 @@ class KeyCommands:
             requests.act(command)
         elif command == "freeze":
             requests.act("unfreeze" if requests.is_frozen else "freeze")
+
+    def _play(self, emote: str) -> None:
+        try:
+            self._requests.play(self._emote_library.load(emote))
+        except MotionError as exc:
+            self._tell(f"warning: {exc}")
 
     def _list_characters(self) -> None:
         self.names = tuple(entry.file for entry in self._library.list())

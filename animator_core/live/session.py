@@ -45,7 +45,7 @@ class LiveSession:
         self.loop = LiveLoop(services, settings, source=capture, sink=self, on_tracked=on_tracked)
         self._capture, self._output, self._tell = capture, output, tell
         self._canvas = Canvas(size.width, size.height, size.background_alpha)
-        self._keys = KeyCommands(services.config.hotkeys, services.library, self.loop.requests)
+        self._keys = KeyCommands(services, self.loop.requests, tell)
         is_profiling = services.config.performance.enable_profiling
         self._statistics = StatisticsReport(self.loop, capture, self._keys, is_profiling=is_profiling)
         self._max_frames: int | None = None

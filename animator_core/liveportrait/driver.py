@@ -13,6 +13,7 @@ from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.ipc.face_settings import STRENGTHS, FaceSettings
 from animator_core.liveportrait.model import to_tensor
 from animator_core.liveportrait.motion.crop import DrivingView, DrivingViews, RecentViews
+from animator_core.liveportrait.motion.emote import PlayedEmote
 from animator_core.liveportrait.motion.face_motion import FaceMotion, face_motion
 from animator_core.liveportrait.motion.landmark_motion import landmark_motion
 from animator_core.liveportrait.motion.neutral_face import (
@@ -26,6 +27,7 @@ from animator_core.liveportrait.motion.transfer import LiveMotion
 from animator_core.liveportrait.networks.keypoints import KeypointMotion
 from animator_core.motion.calibration import Calibration
 from animator_core.motion.driving import DrivingMotion
+from animator_core.motion.emotes.channels import PARTS
 from animator_core.motion.estimator import MotionEstimator
 from animator_core.motion.face_state import NeutralPose
 from animator_core.motion.face_state import mirrored as mirrored_observation
@@ -130,7 +132,7 @@ class LivePortraitDriver:
         observation, frame = (tracked.observation, tracked.frame) if tracked is not None else (None, None)
         if observation is not None and frame is not None and observation.captured_ns != self._driven_ns:
             with self._renderer.device_errors():
-                self._keypoints = self._drive(observation, frame)
+                self._keypoints = self._drive(observation, frame, self._emote(scene))
         elif not self._estimator.has_face or not self._driven_ns or self._keypoints is None:
             self._keypoints = self._follow_landmarks(scene)
         self._note_neutral()
@@ -154,13 +156,22 @@ class LivePortraitDriver:
         found = signature(keypoints, self._motion, scene.magnification)
         return Placement(found, keypoints, self._motion.captured_ns)
 
-    def _drive(self, observation: FaceObservation, frame: UInt8Array) -> torch.Tensor:
+    def _emote(self, scene: Scene) -> PlayedEmote | None:
+        """Return the emote that the estimator plays now: the motion extractor sees nothing of it."""
+        moment = self._estimator.emotes.moment
+        if moment is None:
+            return None
+        added = landmark_motion(moment.alone, scene.units_of_face_size)
+        left = dict(zip(PARTS, moment.live.tolist()))
+        return PlayedEmote(added, **{part: left[part] for part in ("head", "eyes", "brows", "mouth")})
+
+    def _drive(self, observation: FaceObservation, frame: UInt8Array, emote: PlayedEmote | None) -> torch.Tensor:
         self._follow_mirror(frame.shape[1])
         view = self._view(observation, frame)
         seen = self._motion_in(view)
         self._recent_views.add(view, seen, observation.captured_ns)
         self._driven_ns = observation.captured_ns
-        return self._live.drive(seen, observation.captured_ns)
+        return self._live.drive(seen, observation.captured_ns, emote)
 
     def _follow_landmarks(self, scene: Scene) -> torch.Tensor:
         if self._driven_ns:

@@ -12,6 +12,7 @@ from animator_core.arrays import FloatArray
 from animator_core.ipc.face_settings import FaceSettings
 from animator_core.motion.confidence import Confidence
 from animator_core.motion.driving import DrivingMotion
+from animator_core.motion.emotes.player import EmotePlayer
 from animator_core.motion.face_state import FaceState, NeutralPose, SteadyFrame, face_state, mirrored
 from animator_core.motion.filters import Ease, OneEuroFilter, resting_cutoff_hz
 from animator_core.motion.idle import IdleMotion
@@ -37,6 +38,7 @@ class MotionEstimator:
         self.settings = settings or FaceSettings()
         self._frame = SteadyFrame()
         self.confidence = Confidence()
+        self.emotes = EmotePlayer()
         self._neutral = NeutralFace()
         self._noted: tuple[NeutralPose | None, NeutralPose | None] = (None, None)
         self._idle = IdleMotion()
@@ -68,7 +70,7 @@ class MotionEstimator:
     @property
     def is_moving(self) -> bool:
         """Whether the motion changes by itself: frames are worth rendering without new observations."""
-        return not self.has_face or self._lost_ns is not None or self._ease.is_easing
+        return not self.has_face or self._lost_ns is not None or self._ease.is_easing or self.emotes.is_playing
 
     def set_settings(self, settings: FaceSettings) -> None:
         """Take other settings; mirroring mirrors the neutral pose with everything else."""
@@ -118,7 +120,7 @@ class MotionEstimator:
             self._idle.restart()
             self._ease.begin(now_ns)
         target = self._live if self.has_face and self._live is not None else self._idle.advance(seconds)
-        return self._ease(target, now_ns)
+        return self.emotes.over(self._ease(target, now_ns), now_ns)
 
     def face_lost(self, now_ns: int) -> None:
         """Tell that the tracker sees no face; after a short hold the character eases to its idle motion."""

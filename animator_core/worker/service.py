@@ -9,9 +9,10 @@ import threading
 import time
 from dataclasses import replace
 
+from animator_core.animation.preparation import SOON
 from animator_core.animation.services import Services
 from animator_core.characters.face_quality import FaceWarning
-from animator_core.errors import CharacterError
+from animator_core.errors import CharacterError, MotionError
 from animator_core.ipc.character_names import list_other_pictures
 from animator_core.ipc.frame_ring import RingError
 from animator_core.ipc.protocol import (
@@ -25,6 +26,7 @@ from animator_core.ipc.protocol import (
     Message,
     NeutralPose,
     OpenFilter,
+    PlayEmote,
     Ready,
     RefreshCharacters,
     Shutdown,
@@ -71,6 +73,7 @@ class FilterService:
         """
         self._channel.send(Ready(PROTOCOL_VERSION, os.getpid()))
         self._send_characters()
+        self._services.preparation.submit(SOON, self._services.emotes.preload)
         parent_seen = time.monotonic()
         status = 0
         try:
@@ -112,6 +115,8 @@ class FilterService:
             session.requests.update(message.settings)
         elif isinstance(message, FilterAction):
             session.requests.act(message.action)
+        elif isinstance(message, PlayEmote):
+            self._play(session, message.emote)
         elif isinstance(message, CloseFilter):
             self._close(message.filter_id)
 
@@ -133,6 +138,12 @@ class FilterService:
         self._neutrals.pop(filter_id, None)
         if session is not None:
             session.close(_CLOSE_SECONDS)
+
+    def _play(self, session: FilterSession, name: str) -> None:
+        try:
+            session.requests.play(self._services.emotes.load(name))
+        except MotionError as exc:
+            logger.warning("the emote %s cannot be played: %s", name, exc)
 
     def _send_characters(self) -> None:
         characters = self._characters = self._with_problems(self._services.library.list())

@@ -108,10 +108,11 @@ class Installation:
         self.control = root / "control.json"
         shutil.copytree(CHECKOUT / "obs_plugin", root / "obs_plugin", ignore=shutil.ignore_patterns("__pycache__"))
         (root / "animator_core" / "ipc").mkdir(parents=True)
-        shared = ("character_names", "face_settings", "frame_ring", "protocol")
+        shared = ("character_names", "emote_names", "face_settings", "frame_ring", "protocol")
         for name in ("__init__.py", "ipc/__init__.py", *(f"ipc/{module}.py" for module in shared)):
             shutil.copy(CHECKOUT / "animator_core" / name, root / "animator_core" / name)
         self.characters.mkdir(parents=True)
+        shutil.copytree(CHECKOUT / "assets" / "emotes", root / "assets" / "emotes")
         self._settings: dict[str, Any] = {}
         self.set_control()
         self.python = root / "fake_python"

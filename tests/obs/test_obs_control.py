@@ -408,6 +408,25 @@ def test_settings_are_changed_on_the_user_interface_thread(studio: Studio) -> No
     assert "obs_source_update" not in studio.lib.names() and studio.changed() == {}
 
 
+def test_an_emote_is_played_by_name_and_an_unknown_one_refused(studio: Studio) -> None:
+    emotes = studio.folder / "assets" / "emotes"
+    (emotes / "own").mkdir(parents=True)
+    (emotes / "wink_left.yaml").write_text("")
+    (emotes / "own" / "bow.yaml").write_text("")
+    listed = [{"emote": "bow", "name": "Bow"}, {"emote": "wink_left", "name": "Wink left"}]
+    assert studio.request("ListEmotes") == {"emotes": listed}
+    studio.report(1)
+    second = studio.filters[1].filter_id
+    assert studio.request("PlayEmote", emote="Wink Left") == {"filters": names(SECOND)}
+    assert studio.request("PlayEmote", emote="bow") == {"filters": names(SECOND)}
+    assert [each for each in studio.supervisor.asked if each[0] == "play"] == [
+        ("play", second, "wink_left"),
+        ("play", second, "bow"),
+    ]
+    assert "no emote" in studio.request("PlayEmote", emote="../bow")["error"]
+    assert "no key emote" in studio.request("PlayEmote")["error"]
+
+
 def test_calibrate_and_freeze_reach_the_filters_that_are_animated(studio: Studio) -> None:
     studio.report(1)
     (_, second) = (instance.filter_id for instance in studio.filters)

@@ -40,7 +40,7 @@ names = {name.split(".")[0] for name in set(sys.modules) - before}
 ours = sorted(name for name in sys.modules if name.startswith("animator_core."))
 foreign = names - set(sys.stdlib_module_names) - {"obs_plugin", "animator_core"}
 print(ours, foreign)
-names = ("character_names", "face_settings", "frame_ring", "protocol")
+names = ("character_names", "emote_names", "face_settings", "frame_ring", "protocol")
 assert ours == ["animator_core.ipc", *("animator_core.ipc." + name for name in names)] and not foreign
 """.replace("ROOT", repr(str(CHECKOUT)))
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, timeout=60)

@@ -517,9 +517,28 @@ def test_a_number_stays_with_its_character(desk: Desk) -> None:
     assert desk.lib.settings["character"] == "b.png"
 
 
+def test_each_emote_has_a_hotkey_that_plays_it_on_every_filter(desk: Desk) -> None:
+    own, hotkey = hotkeys.all_hotkeys(["bow_low", "wink_left"])[-2:]
+    assert hotkey.name == "stream_motion_animator.emote_wink_left"
+    assert hotkey.describe().endswith("Emote: Wink left") and own.describe().endswith("Emote: Bow low")
+    hotkey.press(desk.session)
+    assert desk.supervisor.asked[-1] == ("play", desk.instance.filter_id, "wink_left")
+
+
+def test_the_panel_has_a_button_for_each_emote_that_plays_it_on_this_filter(desk: Desk) -> None:
+    own = desk.folder.parent / "emotes" / "own"
+    own.mkdir(parents=True)
+    (own / "bow.yaml").write_text("")
+    desk.open()
+    desk.press("emotes")
+    assert "Bow" in desk.texts()
+    desk.press("emote:bow")
+    assert desk.supervisor.asked[-1] == ("play", desk.instance.filter_id, "bow")
+
+
 def test_the_hotkeys_carry_the_names_of_their_characters(desk: Desk) -> None:
     told: list[dict[str, str]] = []
-    desk.session.roster.on_change = lambda: told.append(hotkeys.descriptions(desk.session))
+    desk.session.roster.on_change = lambda: told.append(hotkeys.descriptions(desk.session, hotkeys.HOTKEYS))
     desk.supervisor.characters = (CharacterEntry("b.png", "Mira", str(desk.folder / "b.png")),)
     desk.session._on_change(None)
     assert told[-1]["stream_motion_animator.character_2"] == "Stream Motion Animator: Character 2: Mira"

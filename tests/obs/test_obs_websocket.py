@@ -105,6 +105,14 @@ def test_calibrate_freeze_and_hide(remote: Remote, installation: Installation) -
     wait_for(lambda: shows(remote.obs, WORKER_FRAME), "the character is back")
 
 
+def test_an_emote_is_played_by_request_and_by_hotkey(remote: Remote, installation: Installation) -> None:
+    remote.request("PlayEmote", emote="nod", source="Camera")
+    played = lambda: [each["emote"] for each in installation.messages("play_emote")]  # noqa: E731
+    wait_for(lambda: played() == ["nod"], "the worker gets it")
+    remote.obs.press_hotkey("emote_wink_left")
+    wait_for(lambda: played() == ["nod", "wink_left"], "the hotkey plays it too")
+
+
 def test_state_and_problem_are_told_and_numbers_are_not(remote: Remote, installation: Installation) -> None:
     installation.set_control(state="no_face", message="it is too slow", remedy="close the game", fps=11.0)
     wait_for(lambda: remote.told("StatusChanged", state="no_face", **OURS), "the event comes")

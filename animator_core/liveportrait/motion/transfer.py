@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 
 from animator_core.liveportrait.motion.editing import gaze_expression
+from animator_core.liveportrait.motion.emote import PlayedEmote, less_of
 from animator_core.liveportrait.motion.face_motion import (
     FaceMotion,
     rotation_from_vector,
@@ -63,9 +64,18 @@ class MotionTransfer:
         if options.source_video_eye_retargeting and len(source) > 1:
             self._added = self._added + self._first_frame_eyes()
 
-    def keypoints_driving(self, driving: FaceMotion, neutral: FaceMotion) -> torch.Tensor:
+    def keypoints_driving(
+        self, driving: FaceMotion, neutral: FaceMotion, emote: PlayedEmote | None = None
+    ) -> torch.Tensor:
         """Return the driving keypoints, (N, 21, 3); neutral: N = 1, which relative motion is measured against."""
-        return self.finish(self.combine(driving, neutral).keypoints, driving, neutral)
+        if emote is None:
+            return self.finish(self.combine(driving, neutral).keypoints, driving, neutral)
+        driving = less_of(driving, neutral, emote)
+        keypoints = self._moved(self.combine(driving, neutral), emote.added).keypoints
+        keypoints = keypoints + opening_correction(
+            self._networks, self.source, motion=emote.added, options=self.options
+        )
+        return self.finish(keypoints, driving, neutral)
 
     def combine(self, driving: FaceMotion, neutral: FaceMotion) -> FaceMotion:
         """Return the source's motion with the driver's in it, before stitching and retargeting."""
@@ -98,18 +108,22 @@ class MotionTransfer:
     def posed(self, motion: LandmarkMotion) -> torch.Tensor:
         """Return the driving keypoints, (1, 21, 3), of landmarks alone."""
         source, options = self.source, self.options
+        posed = self._moved(replace(source, expression=source.expression + self._gaze), motion)
+        keypoints = posed.keypoints + opening_correction(self._networks, source, motion=motion, options=options)
+        return self._stitched(keypoints, self._added)
+
+    def _moved(self, face: FaceMotion, motion: LandmarkMotion) -> FaceMotion:
+        """Return a face moved on by landmarks, but for its eyes' and lips' opening."""
         # The strength of each part is in the landmarks' motion already.
-        weights = _region_weights(replace(options, is_relative=True))
-        expression = source.expression + weights.to(self._gaze.device) * motion.expression + self._gaze
-        rotation, scale, translation = source.rotation, source.scale, source.translation
+        weights = _region_weights(replace(self.options, is_relative=True))
+        expression = face.expression + weights.to(self._gaze.device) * motion.expression
+        rotation, scale, translation = face.rotation, face.scale, face.translation
         if self._moves_pose:
             rotation = rotation @ motion.turn.transpose(0, 1)[None]
             translation = translation + torch.cat((motion.shift, motion.shift.new_zeros(1)))
-        if options.region == "all":
+        if self.options.region == "all":
             scale = scale * motion.size
-        posed = replace(source, rotation=rotation, expression=expression, scale=scale, translation=translation)
-        keypoints = posed.keypoints + opening_correction(self._networks, source, motion=motion, options=options)
-        return self._stitched(keypoints, self._added)
+        return replace(face, rotation=rotation, expression=expression, scale=scale, translation=translation)
 
     def _stitched(self, keypoints: torch.Tensor, added: torch.Tensor) -> torch.Tensor:
         if self.options.stitching:
@@ -284,7 +298,7 @@ class LiveMotion:
         self._neutral, self.is_calibrated = None, False
         self._calibration.restart()
 
-    def drive(self, seen: FaceMotion, captured_ns: int) -> torch.Tensor:
+    def drive(self, seen: FaceMotion, captured_ns: int, emote: PlayedEmote | None = None) -> torch.Tensor:
         """Return the driving keypoints, (1, 21, 3), for the motion extractor's view of one frame (N = 1).
 
         seen: in one and the same crop's coordinates, see `crop.DrivingCrop`; unsmoothed.
@@ -304,7 +318,7 @@ class LiveMotion:
             self._ease.begin(captured_ns)
         motion = _kept_in_crop(self._smoother(seen, captured_ns), self._neutral)
         assert self._transfer is not None
-        return self._ease(self._transfer.keypoints_driving(motion, self._neutral), captured_ns)
+        return self._ease(self._transfer.keypoints_driving(motion, self._neutral, emote), captured_ns)
 
     def follow(self, motion: LandmarkMotion, now_ns: int) -> torch.Tensor:
         """Return the driving keypoints, (1, 21, 3), while only landmarks, or nobody, tell how to move."""

@@ -1,0 +1,1 @@
+"""Emotes: short motions that play over the live face."""

@@ -248,6 +248,13 @@ def test_the_next_key_goes_round() -> None:
     assert live.session.loop.animation.character_name == "three.png"
 
 
+def test_a_key_plays_an_emote() -> None:
+    live = Live({20: "w"}, Reader(10**6), enable_optimizer=False)
+    live.output.watch = lambda: "q" if live.renderer.motions[-1].eye_openness[1] < 0.1 else None
+    live.run(_MANY)
+    assert live.output.shapes and live.renderer.motions[-1].eye_openness[0] > 0.5
+
+
 def test_freeze_keeps_the_picture_still() -> None:
     live = Live({20: "f"}, Reader(10**6), enable_optimizer=False)
     live.run(60)

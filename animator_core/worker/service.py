@@ -9,7 +9,6 @@ import threading
 import time
 from dataclasses import replace
 
-from animator_core.animation.preparation import SOON
 from animator_core.animation.services import Services
 from animator_core.characters.face_quality import FaceWarning
 from animator_core.errors import CharacterError, MotionError
@@ -73,7 +72,6 @@ class FilterService:
         """
         self._channel.send(Ready(PROTOCOL_VERSION, os.getpid()))
         self._send_characters()
-        self._services.preparation.submit(SOON, self._services.emotes.preload)
         parent_seen = time.monotonic()
         status = 0
         try:

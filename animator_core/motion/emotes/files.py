@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,8 +12,6 @@ from animator_core.ipc import emote_names
 from animator_core.motion.emotes.channels import LIMITS, PARTS
 from animator_core.motion.emotes.emote import EASES, MAX_SECONDS, Emote, Keyframe
 from animator_core.yaml_reader import InvalidYaml, checked, entries_of, number, one_of, read_yaml, unknown_key
-
-logger = logging.getLogger(__name__)
 
 _KEYS = ("live", "fade", "keyframes")
 _MOST_KEYFRAMES = 2000
@@ -95,14 +92,6 @@ class EmoteLibrary:
         if kept is None or kept[0] != stamp:
             self._read[name] = kept = (stamp, read_emote(path))
         return kept[1]
-
-    def preload(self) -> None:
-        """Read all emotes, so that none is late when it is wanted; a faulty one is only logged."""
-        for name in self.names:
-            try:
-                self.load(name)
-            except MotionError as exc:
-                logger.warning("%s", exc)
 
 
 def _emote(name: str, content: Mapping[str, Any]) -> Emote:

@@ -64,10 +64,11 @@ def arrange(widgets: Widgets, view: PanelView) -> None:
         widgets.show(f"{section.value}_group", is_open)
         module.arrange(widgets, view)
     widgets.show("calibrate", view.section is Section.NONE)
-    widgets.show("refresh", not view.section.rests)
+    is_about_character = view.section in (Section.NONE, Section.CHARACTERS)
+    widgets.show("refresh", is_about_character)
     warning = panel_characters.warning(view.current, view) if view.current is not None else ""
     widgets.describe("warning", warning, warns=True)
-    widgets.show("warning", bool(warning) and not view.section.rests)
+    widgets.show("warning", bool(warning) and is_about_character)
     widgets.show("about", view.section is Section.NONE)
     release, help_ = animator_core.__version__, text("Panel.about.Help")
     widgets.describe("about", f'Stream Motion Animator {release} · <a href="{_HELP.as_uri()}">{help_}</a><br>{_CREDIT}')

@@ -27,7 +27,13 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--obs-root", metavar="FOLDER", help="run in a root folder that tests/obs/obs_root.py made")
-    parser.addoption("--full", action="store_true", help="run tests/hardening at full numbers, which takes hours")
+    parser.addoption(
+        "--campaign",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="run the hardening campaign at this share of its full numbers; 1 takes hours",
+    )
     parser.addoption("--obs-exit-runs", type=int, default=1, metavar="N", help="quit OBS so often in each way")
 
 
@@ -86,8 +92,8 @@ def shared_file(relative: str) -> Path:
 @pytest.fixture
 def rounds(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
     """A function (short number, full number) → how often a campaign repeats its step in this run."""
-    is_full = bool(request.config.getoption("--full"))
-    return lambda short, full: full if is_full else short
+    share: float = request.config.getoption("--campaign")
+    return lambda short, full: max(short, round(share * full))
 
 
 @pytest.fixture(scope="session")

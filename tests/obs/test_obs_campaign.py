@@ -111,9 +111,7 @@ def test_a_killed_worker_is_back_and_no_frame_shows_the_camera(
         assert camera_frames(path[0]) == []
         Path(path[0]).unlink()
     stats = session.client.get_stats()
-    print(
-        f"\n{len(seconds)} kills: back after {statistics.median(seconds):.2f} s (median), {max(seconds):.2f} s (longest)"
-    )
+    print(f"\n{len(seconds)} kills, back after {statistics.median(seconds):.2f} s, at most {max(seconds):.2f} s")
     print(f"OBS skipped {stats.render_skipped_frames} of {stats.render_total_frames} frames")
     assert session.quit() == 0
     assert session.ring_files() == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
+import itertools
 import json
 import logging
 import os
@@ -144,8 +145,8 @@ class Installation:
         return [message for _, message in self._log() if message["type"] == kind]
 
     def worker_pids(self) -> list[int]:
-        """Return the ids of the workers that got messages so far, oldest first."""
-        return list(dict.fromkeys(pid for pid, _ in self._log()))
+        """Return the ids of the workers that got messages so far, oldest first; an id may come again."""
+        return [pid for pid, _ in itertools.groupby(pid for pid, _ in self._log())]
 
     def _log(self) -> list[Any]:
         path = Path(f"{self.control}.log")

@@ -76,6 +76,11 @@ class DiskCache:
                     self._cost,
                 )
 
+    def remove(self, key: str) -> None:
+        """Delete the file of ``key``, if there is one and the folder can be written."""
+        with contextlib.suppress(OSError):
+            self.path(key).unlink()
+
     def clear(self) -> None:
         """Delete every file."""
         for _, _, path in self._files():

@@ -16,7 +16,7 @@ from obs_plugin.filter_source import FilterSource
 from obs_plugin.libobs import LibObs
 from obs_plugin.panel_state import PanelState
 from obs_plugin.problem import Problem
-from obs_plugin.properties import read_frame_size, read_settings
+from obs_plugin.properties import camera_id, read_frame_size, read_settings
 from obs_plugin.stage import Stage
 from obs_plugin.still_picture import DecodedPicture
 from obs_plugin.texture import AnimatedTexture, Texture
@@ -65,6 +65,8 @@ class AnimatorFilter:
         self.obs_source = FilterSource(lib, source)
         self.panel = PanelState()
         self.settings = read_settings(lib, settings)
+        self.camera_id = camera_id(lib, settings)
+        """Names the camera to the worker, which keeps the neutral face of whoever sits before it."""
         self.is_frozen = False
         self.is_hidden = False
         self.has_failed = False

@@ -5,6 +5,8 @@ from __future__ import annotations
 if not __package__:
     __import__("wrong_script").claim(globals())
 
+import re
+import secrets
 from dataclasses import dataclass, field, replace
 from typing import Mapping, Sequence
 
@@ -31,6 +33,7 @@ _NUMBERS = {**RANGES, **FRAMING_RANGES}
 _COLOR = "background_color"
 _FRAME_SIZE_KEYS = (b"frame_width", b"frame_height")
 _LARGEST_FRAME_SIDE = 16384
+_CAMERA_ID_KEY, _CAMERA_ID = b"camera_id", re.compile(r"[0-9a-f]{32}\Z")
 
 
 @dataclass(frozen=True)
@@ -121,3 +124,12 @@ def write_frame_size(lib: LibObs, settings: int, size: tuple[int, int]) -> None:
     """Save the camera's size in pixels: the character has it until the camera sends its first picture."""
     for key, value in zip(_FRAME_SIZE_KEYS, size):
         lib.obs_data_set_int(settings, key, value)
+
+
+def camera_id(lib: LibObs, settings: int) -> str:
+    """Return the id of the filter's camera, 32 hex digits, which is made once and saved with the settings."""
+    found = (lib.obs_data_get_string(settings, _CAMERA_ID_KEY) or b"").decode("ascii", "replace")
+    if not _CAMERA_ID.match(found):
+        found = secrets.token_hex(16)
+        lib.obs_data_set_string(settings, _CAMERA_ID_KEY, found.encode())
+    return found

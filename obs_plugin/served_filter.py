@@ -18,12 +18,14 @@ class ServedFilter:
     """A filter of the worker; used by the supervisor's thread only.
 
     deliver: called with the rings once the worker has them. neutral: the neutral pose that the worker sent, or "".
+    camera_id: see `OpenFilter`.
     """
 
     filter_id: str
     settings: AnimationSettings
     deliver: Callable[[FilterRings], None]
     neutral: str = ""
+    camera_id: str = ""
     rings: FilterRings | None = None
     _sent_at: float = 0.0
     _counts: tuple[int, int] = (0, 0)
@@ -39,6 +41,7 @@ class ServedFilter:
             animated=rings.animated.address,
             settings=self.settings,
             neutral=self.neutral,
+            camera_id=self.camera_id,
         )
 
     def note_opened(self) -> None:

@@ -98,7 +98,12 @@ class Session:
         if instance.settings.has_label:
             self.request_label(instance)
         settings = instance.settings.animation(self._frame_rate())
-        self._supervisor.open(instance.filter_id, settings, lambda rings: self._deliver(instance, rings))
+        self._supervisor.open(
+            instance.filter_id,
+            settings,
+            lambda rings: self._deliver(instance, rings),
+            camera_id=instance.camera_id,
+        )
         if instance.filter_id not in self._filters:
             # OBS destroyed it meanwhile, and its `close` came before the `open`.
             self._supervisor.close(instance.filter_id)

@@ -80,9 +80,11 @@ class Supervisor:
 
     # --- requests, from any thread ---
 
-    def open(self, filter_id: str, settings: AnimationSettings, deliver: Callable[[FilterRings], None]) -> None:
+    def open(
+        self, filter_id: str, settings: AnimationSettings, deliver: Callable[[FilterRings], None], camera_id: str = ""
+    ) -> None:
         """Animate a filter; ``deliver`` gets its rings on the supervisor's thread, new ones after every restart."""
-        self._request(lambda: self._open(ServedFilter(filter_id, settings, deliver)))
+        self._request(lambda: self._open(ServedFilter(filter_id, settings, deliver, camera_id=camera_id)))
 
     def update(self, filter_id: str, settings: AnimationSettings) -> None:
         self._request(lambda: self._update(filter_id, settings))

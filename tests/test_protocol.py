@@ -36,7 +36,9 @@ FACE = FaceSettings(mirror=True, sensitivity_expression=1.5, sensitivity_pose=0.
 SETTINGS = AnimationSettings("ada löwe.png", "warp", FACE, frame_rate=59.94)
 MESSAGES = [
     OpenFilter("f-1", RingAddress("/run/a", 4096), RingAddress("b", 8192), SETTINGS),
-    OpenFilter("f-1", RingAddress("/run/a", 4096), RingAddress("b", 8192), SETTINGS, "UEsDBBQ="),
+    OpenFilter(
+        "f-1", RingAddress("/run/a", 4096), RingAddress("b", 8192), SETTINGS, "UEsDBBQ=", "0123456789abcdef" * 2
+    ),
     UpdateFilter("f-1", AnimationSettings()),
     CloseFilter("f-1"),
     PlayEmote("f-1", "wink_left"),

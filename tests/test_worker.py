@@ -402,6 +402,32 @@ def test_the_neutral_pose_goes_to_the_plugin_and_comes_back_with_the_next_run(fo
         worker.wait_for(NeutralPose, lambda message: message.neutral != kept)
 
 
+def test_the_neutral_pose_of_a_camera_is_there_after_a_restart_of_everything(folder):
+    camera, other = "0123456789abcdef" * 2, "f" * 32
+    with start(folder) as worker:
+        worker.open(character="red.png", camera_id=camera)
+        kept = worker.wait_for(NeutralPose).neutral
+        worker.wait_for_state("tracking")
+    (file,) = (folder / "cache" / "neutral").iterdir()
+    if sys.platform != "win32":
+        assert file.stat().st_mode & 0o777 == 0o600
+    with start(folder) as worker:
+        worker.open("a", character="red.png", camera_id=camera)
+        assert len(worker.wait_for(NeutralPose).neutral) > len(kept) / 2, (
+            "the plugin has it for the worker's next start"
+        )
+        worker.wait_for_state("tracking")
+        worker.open("b", character="red.png", camera_id=other)
+        worker.wait_for_state("calibrating", "b")
+        states = [each.state for each in worker.messages if isinstance(each, FilterStatus) and each.filter_id == "a"]
+        assert "calibrating" not in states
+        worker.send(FilterAction("a", "forget_calibration"))
+        worker.wait_for(NeutralPose, lambda message: message.filter_id == "a" and not message.neutral)
+    with start(folder) as worker:
+        worker.open(character="red.png", camera_id=camera)
+        worker.wait_for_state("calibrating")
+
+
 def test_a_damaged_neutral_pose_costs_nothing_but_a_calibration(folder):
     with start(folder) as worker:
         worker.open(character="red.png", neutral="UEsDBBQ=")

@@ -41,8 +41,8 @@ class FilterEnd:
         self._buffer = np.zeros(animated_bytes, np.uint8)
         self._driven = 0.0
 
-    def opening(self, settings: AnimationSettings, neutral: str = "") -> OpenFilter:
-        return OpenFilter(self.filter_id, self.driving.address, self.animated.address, settings, neutral)
+    def opening(self, settings: AnimationSettings, neutral: str = "", camera_id: str = "") -> OpenFilter:
+        return OpenFilter(self.filter_id, self.driving.address, self.animated.address, settings, neutral, camera_id)
 
     def drive(self) -> None:
         """Publish the camera's frame if a thirtieth of a second has passed."""
@@ -103,10 +103,15 @@ class WorkerHarness:
         self.end()
 
     def open(
-        self, filter_id: str = "a", animated_bytes: int = 512 * 512 * 4, neutral: str = "", **settings: object
+        self,
+        filter_id: str = "a",
+        animated_bytes: int = 512 * 512 * 4,
+        neutral: str = "",
+        camera_id: str = "",
+        **settings: object,
     ) -> FilterEnd:
         end = self.ends[filter_id] = FilterEnd(filter_id, self.directory, animated_bytes)
-        self.send(end.opening(AnimationSettings(**settings), neutral))
+        self.send(end.opening(AnimationSettings(**settings), neutral, camera_id))
         return end
 
     def send(self, message: Message) -> None:

@@ -80,6 +80,7 @@ class OpenFilter:
     """A filter exists: read driving frames from one ring, write animated frames to the other.
 
     neutral: from the last `NeutralPose` of the filter, so that a new worker need not calibrate; or "".
+    camera_id: 32 hex digits, under which the neutral pose is kept for the next start of OBS; or "" to keep none.
     """
 
     type: ClassVar[str] = "open_filter"
@@ -88,6 +89,7 @@ class OpenFilter:
     animated: RingAddress
     settings: AnimationSettings
     neutral: str = ""
+    camera_id: str = ""
 
 
 @dataclass(frozen=True)

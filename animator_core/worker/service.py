@@ -9,6 +9,7 @@ import threading
 import time
 from dataclasses import replace
 
+from animator_core.animation.neutral_store import NeutralStore
 from animator_core.animation.services import Services
 from animator_core.characters.face_quality import FaceWarning
 from animator_core.errors import CharacterError, MotionError
@@ -57,6 +58,8 @@ class FilterService:
         self._parent = parent
         self._sessions: dict[str, FilterSession] = {}
         self._neutrals: dict[str, str] = {}
+        self._kept_neutrals = NeutralStore(services.config.performance.cache_dir)
+        self._cameras: dict[str, str] = {}
         self._characters: tuple[CharacterEntry, ...] = ()
         self._sent: dict[str, tuple[FilterStatus, float]] = {}
         self._is_leaving = threading.Event()
@@ -120,20 +123,25 @@ class FilterService:
 
     def _open(self, message: OpenFilter) -> None:
         self._close(message.filter_id)
+        opening = message
+        if not message.neutral:
+            opening = replace(message, neutral=self._kept_neutrals.load(message.camera_id))
         try:
-            self._sessions[message.filter_id] = FilterSession(message, self._services)
+            self._sessions[message.filter_id] = FilterSession(opening, self._services)
         except RingError as exc:
             logger.error("filter %s cannot be opened: %s", message.filter_id, exc)
             remedy = exc.remedy or _OPEN_AGAIN
             self._channel.send(FilterStatus(message.filter_id, "error", message=exc.message, remedy=remedy))
             return
         self._neutrals[message.filter_id] = message.neutral
+        self._cameras[message.filter_id] = message.camera_id
         self._channel.send(FilterOpened(message.filter_id))
 
     def _close(self, filter_id: str) -> None:
         session = self._sessions.pop(filter_id, None)
         self._sent.pop(filter_id, None)
         self._neutrals.pop(filter_id, None)
+        self._cameras.pop(filter_id, None)
         if session is not None:
             session.close(_CLOSE_SECONDS)
 
@@ -181,6 +189,7 @@ class FilterService:
             if neutral != self._neutrals[filter_id]:
                 self._neutrals[filter_id] = neutral
                 self._channel.send(NeutralPose(filter_id, neutral))
+                self._kept_neutrals.save(self._cameras[filter_id], neutral)
 
     def _close_all(self, status: int) -> None:
         last_resort = threading.Timer(_LAST_RESORT_SECONDS, end_process, (status,))

@@ -144,7 +144,7 @@ class StandInSupervisor:
         self.asked: list[tuple[Any, ...]] = []
 
     def __getattr__(self, name: str) -> Any:
-        return lambda *arguments: self.asked.append((name, *arguments))
+        return lambda *arguments, **_: self.asked.append((name, *arguments))
 
 
 class Desk:

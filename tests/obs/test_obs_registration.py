@@ -15,6 +15,7 @@ from fake_libobs import FakeLibObs
 
 from animator_core.ipc.protocol import CharacterEntry
 from obs_plugin import libobs, registration
+from obs_plugin.properties import camera_id
 
 
 @pytest.fixture(autouse=True)
@@ -217,12 +218,26 @@ def test_settings_are_changed_on_the_user_interface_thread_only(monkeypatch: pyt
     ctypes.CFUNCTYPE(pointer, pointer, pointer)(made.info.create)(1, 2)
     queued: list[Any] = []
     lib.obs_queue_task = lambda kind, task, *_: queued.append((kind, task))
+    before = lib.names()
     session.step(1)
-    assert "obs_data_set_string" not in lib.names()
+    changes = lambda: [name for name in lib.names()[len(before) :] if name != "obs_weak_source_get_source"]  # noqa: E731
+    assert "obs_data_set_string" not in changes()
     ((kind, task),) = queued
     assert kind == libobs.TASK_UI
     ctypes.CFUNCTYPE(None, pointer)(task.value)(None)
-    assert "obs_data_set_string" in lib.names() and "obs_source_update" in lib.names()
+    assert "obs_data_set_string" in changes() and "obs_source_update" in changes()
+
+
+def test_a_filter_has_an_id_of_its_camera_that_stays() -> None:
+    lib: Any = FakeLibObs()
+    kept: dict[bytes, bytes] = {}
+    lib.obs_data_get_string = lambda _settings, key: kept.get(key, b"")
+    lib.obs_data_set_string = lambda _settings, key, value: kept.update({key: value})
+    made = camera_id(lib, 1)
+    assert len(made) == 32 and int(made, 16)
+    assert camera_id(lib, 1) == made
+    kept[b"camera_id"] = "../../é".encode()
+    assert camera_id(lib, 1) not in (made, "../../é")
 
 
 class _Context(ctypes.Structure):

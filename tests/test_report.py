@@ -54,7 +54,7 @@ def test_a_report_holds_what_helps_and_no_name(machine: Machine, characters: Pat
     ]
     config = tmp_path / "config.yaml"
     config.write_text("character: {images_path: '/home/joan.doe/pictures'}\n")
-    names = write_report(tmp_path / "report.zip", findings, config, characters)
+    names = write_report(tmp_path / "report.zip", findings, config_path=config, characters=characters)
     with zipfile.ZipFile(tmp_path / "report.zip") as archive:
         contents = {name: archive.read(name).decode() for name in archive.namelist()}
     assert list(contents) == names == ["findings.json", "versions.txt", "config.yaml", "install.log", "obs-1.log"]
@@ -89,7 +89,9 @@ def test_paths_of_windows_are_replaced_however_they_are_written(path: str) -> No
 def test_nothing_of_this_computer_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "this_machine", lambda: Machine("Linux", tmp_path, {}, tmp_path))
     monkeypatch.setattr(report, "PROJECT_ROOT", tmp_path)
-    names = write_report(tmp_path / "report.zip", [], tmp_path / "absent.yaml", tmp_path / "absent")
+    names = write_report(
+        tmp_path / "report.zip", [], config_path=tmp_path / "absent.yaml", characters=tmp_path / "absent"
+    )
     assert "obs-1.log" not in names
 
 

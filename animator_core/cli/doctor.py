@@ -62,7 +62,7 @@ def _write_report(options: argparse.Namespace, findings: Sequence[Finding]) -> N
     except AnimatorError:
         characters = Config().character.images_path
     try:
-        names = write_report(options.report, findings, options.config, characters)
+        names = write_report(options.report, findings, config_path=options.config, characters=characters)
     except OSError as exc:
         raise AnimatorError(f"cannot write {options.report}: {exc.strerror}", "choose another folder") from exc
     print(f"{options.report}: {', '.join(names)}. Look through it before you attach it", file=sys.stderr)

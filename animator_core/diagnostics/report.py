@@ -67,7 +67,7 @@ def _user() -> str:
         return ""
 
 
-def write_report(path: Path, findings: Iterable[Finding], config_path: Path | None, characters: Path) -> list[str]:
+def write_report(path: Path, findings: Iterable[Finding], *, config_path: Path | None, characters: Path) -> list[str]:
     """Write the archive and return the names of its files; raises OSError.
 
     findings: of `doctor`. characters: the folder of the pictures, of which no name gets in.

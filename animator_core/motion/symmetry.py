@@ -24,7 +24,7 @@ true asymmetry reaches 0.02 to 0.045 around the mouth and 0.007 to 0.02 at the b
 _FLIP = np.array([-1.0, 1.0, 1.0], np.float32)
 _CLOSING_NOISE, _CLOSING = 0.06, (0.2, 0.6)
 """The noise rises by so much as the eyes' mean opening falls from the second to the first of `_CLOSING`."""
-_SHUT, _AJAR = 0.15, 0.5
+_SHUT, _AJAR = 0.15, 0.35
 """Openings below `_SHUT` are closed; those above `_AJAR` are kept."""
 
 

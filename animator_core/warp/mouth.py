@@ -43,6 +43,9 @@ _LINE_SHARE = 0.1
 _SAMPLES = 4
 _PURSED = 0.25
 """Height in face units by which lips cover more of the upper teeth, by the mouth's loss of width."""
+_FLAT_TEETH = (0.05, 0.12)
+"""Gaps between the lips, by the mouth's width, from which a drawing shows teeth, and does so in full: in a slit it has
+a line."""
 _OPEN_GAP = 0.14
 """Gap between the lips, by the mouth's width, from which the picture's own interior is used."""
 _OWN_FADE, _OWN_TURN = 0.05, 0.12
@@ -199,9 +202,13 @@ class Mouth:
         shown = min(self._lower_shown, _LOWER_SHARE * (lower_lip - upper_lip))
         lower += _soft_excess(lower_lip - shown - lower, 0.012 * scale)
         tongue = lower - _TONGUE_BELOW * scale - 0.45 * max(drop, 0.0)
+        lower += _PURSED * narrowing * scale
         if self._own_lower:
             lower = float(self._shape[UPPER_LIP, 1]) + lower_lip - float(self._shape[LOWER_LIP, 1])
         sheets[:, 1] += (upper, lower, tongue)
+        if self._line_share > 0:
+            shown = float(_ramp(self._gaps(bent).max(), *_FLAT_TEETH))
+            sheets[:2, 6] *= 1 - self._line_share * (1 - shown)
         # The jaw turns about joints that lie far behind, so that it goes back as it drops.
         sheets[1:, 2] += 0.2 * max(drop, 0.0)
         return sheets
@@ -238,7 +245,7 @@ def _soft_excess(excess: float, knee: float) -> float:
     return 0.5 * (excess + float(np.hypot(excess, knee)))
 
 
-def _ramp(value: FloatArray, low: float, high: float) -> FloatArray:
+def _ramp(value: FloatArray | float, low: float, high: float) -> FloatArray:
     share: FloatArray = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
     return share * share * (3 - 2 * share)
 

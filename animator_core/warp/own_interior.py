@@ -16,7 +16,10 @@ from animator_core.warp.teeth import Sheet
 
 _TALLEST = 0.075
 """Height of the upper teeth, in face units: what lies below are the lower ones, closed upon them."""
-_SHADE_BESIDE = 0.8
+_MATCHED, _BRIGHTEST = 0.02, 2.5
+"""Width in face units of the picture's outermost teeth, whose colour the row beside takes on; the most gain."""
+_FADES = 0.12
+"""Distance in face units by which that gain falls to 1/e."""
 _MELTING = 0.4
 """Share of what lies below the upper teeth over which it fades in, from the top."""
 _LOWER_SEEN = 0.025
@@ -30,7 +33,7 @@ class OwnInterior:
     lower: None if the picture shows too little of it. edge: y of the upper teeth's edge in the middle, in face units
     below the lip's rim; 0 or less if the picture shows none. tooth: (3,) BGR of the picture's teeth, or None.
     is_own: (columns,) float32, 1 between the outermost teeth that the picture shows, 0 well beside them.
-    relief: see `MouthColours`.
+    density: texels in a face unit.
     """
 
     upper: UInt8Array
@@ -38,15 +41,33 @@ class OwnInterior:
     edge: float
     tooth: DoubleArray | None
     is_own: FloatArray
-    relief: float
+    density: float
 
     def beside(self, row: UInt8Array, down: int) -> UInt8Array:
         """Return the upper teeth, completed at the sides with a drawn row that lies ``down`` texels lower."""
         moved = np.pad(row, ((down, 0), (0, 0), (0, 0)), mode="edge")[: len(row)].astype(np.float32)
         share = self.is_own[None, :, None]
-        # The picture's own row ends in the shade of the corners.
-        moved[..., :3] *= 1 - self.relief * (1 - _SHADE_BESIDE)
+        moved[..., :3] = np.minimum(moved[..., :3] * self._gain_beside(moved)[None], 255)
         return np.asarray(np.rint(moved + share * (self.upper - moved))).astype(np.uint8)
+
+    def _gain_beside(self, row: FloatArray) -> FloatArray:
+        """Return (columns, 3), the gain at which a drawn row goes on in the colour in which the picture's own ends."""
+        gain = np.ones((row.shape[1], 3), np.float32)
+        columns = np.flatnonzero(self.is_own > 0.5)
+        if not len(columns):
+            return gain
+        near, every = max(2, round(_MATCHED * self.density)), np.arange(row.shape[1])
+        both = (self.upper[..., 3] > 128) & (row[..., 3] > 128)
+        for end, is_beyond in ((columns[0], every < columns[0]), (columns[-1], every > columns[-1])):
+            place = slice(max(end - near, 0), end + near)
+            chosen = both[:, place]
+            if not chosen.any():
+                continue
+            own, drawn = (np.median(each[:, place][chosen][:, :3], axis=0) for each in (self.upper, row))
+            matched = np.clip(own / np.maximum(drawn, 1), 1 / _BRIGHTEST, _BRIGHTEST)
+            fading = np.exp(-np.abs(every - end) / (_FADES * self.density))[:, None]
+            gain = np.where(is_beyond[:, None], 1 + (matched - 1) * fading, gain).astype(np.float32)
+        return gain
 
 
 def own_interior(
@@ -94,7 +115,12 @@ def own_interior(
     tooth = np.median(seen[teeth].astype(np.float64), axis=0) if has_row else None
     upper = _texture(continued, above)
     return OwnInterior(
-        upper, lower, edge=edge_y, tooth=tooth, is_own=np.asarray(is_own, np.float32), relief=colours.relief
+        upper,
+        lower,
+        edge=edge_y,
+        tooth=tooth,
+        is_own=np.asarray(is_own, np.float32),
+        density=sheet.density,
     )
 
 

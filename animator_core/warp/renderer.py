@@ -25,6 +25,7 @@ from animator_core.warp.face_shape import FaceShape
 from animator_core.warp.head import HeadGrid, moved_pose
 from animator_core.warp.layers import separate
 from animator_core.warp.mouth import Mouth, closing_triangles
+from animator_core.warp.mouth_corners import with_line_ends
 
 _KEPT_CHARACTERS = 32
 _MIN_FACE_PIXELS = 24
@@ -93,7 +94,8 @@ class _Puppet:
     """One character, ready to be drawn."""
 
     def __init__(self, character: Character) -> None:
-        landmarks = with_true_depth(character.require_landmarks().astype(np.float32))
+        opaque = np.ascontiguousarray(character.picture[..., 2::-1])
+        landmarks = with_line_ends(opaque, with_true_depth(character.require_landmarks().astype(np.float32)))
         self._pose = fit_pose(landmarks)
         if self._pose.scale < _MIN_FACE_PIXELS:
             raise CharacterError(
@@ -106,7 +108,6 @@ class _Puppet:
         self._shape = FaceShape(shape)
         self._head_grid = HeadGrid(layers, landmarks, shape=shape, depth=self._depth)
         self._triangles = np.concatenate([face_model().triangles, eye_triangles(), closing_triangles()])
-        opaque = np.ascontiguousarray(character.picture[..., 2::-1])
         self._eyes = Eyes(opaque, landmarks, self._pose)
         self._mouth = Mouth(opaque, landmarks, self._pose)
         self._canvas = WarpCanvas(

@@ -26,6 +26,14 @@ def list_pictures(folder: str) -> tuple[CharacterEntry, ...]:
     return tuple(CharacterEntry(name, character_names.display_name(name), os.path.join(text, name)) for name in names)
 
 
+def expressions(folder: str, file_name: str) -> tuple[str, ...]:
+    """Return the names of a character's expressions, in order."""
+    try:
+        return tuple(character_names.list_expressions(folder).get(file_name, {}))
+    except OSError:
+        return ()
+
+
 def missing_picture(folder: str) -> Problem:
     """Return the problem of an empty character folder; it names a picture of another kind, if there is one."""
     others = character_names.list_other_pictures(folder)

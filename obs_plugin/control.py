@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from animator_core.ipc.emote_names import display_name
 from animator_core.ipc.face_settings import RANGES
-from animator_core.ipc.protocol import CharacterEntry
+from animator_core.ipc.protocol import BY_FACE, CharacterEntry
 from obs_plugin import character_list, request_data
 from obs_plugin.filter import AnimatorFilter
 from obs_plugin.filter_places import FilterPlaces
@@ -26,11 +26,14 @@ from obs_plugin.wording import sentences
 
 EVENTS = ("StatusChanged", "CharacterChanged", "CharactersChanged")
 
+_OWN = "own"
+"""A character's own picture, in place of an expression."""
 _STEPS = {"next": 1, "previous": -1}
 _MODES = {"on": True, "off": False, "toggle": None}
 _FILTER_KINDS = {"source": request_data.TEXT, "filter": request_data.TEXT}
 _CHARACTER_KINDS = {"character": request_data.TEXT_OR_COUNT, **_FILTER_KINDS}
 _EMOTE_KINDS = {"emote": request_data.TEXT, **_FILTER_KINDS}
+_EXPRESSION_KINDS = {"expression": request_data.TEXT, **_FILTER_KINDS}
 _MODE_KINDS = {"mode": request_data.choice(_MODES), **_FILTER_KINDS}
 _FACE_KINDS = {**{key: request_data.number(limits) for key, limits in RANGES.items()}, "mirror": request_data.FLAG}
 
@@ -56,6 +59,8 @@ class Control:
             "ForgetCalibration": self._forget_calibration,
             "ListEmotes": self._list_emotes,
             "PlayEmote": self._play_emote,
+            "ListExpressions": self._list_expressions,
+            "SetExpression": self._set_expression,
             "Freeze": self._freeze,
             "Hide": self._hide,
         }
@@ -138,6 +143,34 @@ class Control:
             raise RequestError(f"There is no emote {request_data.shown(data['emote'])}", "ListEmotes names them all")
         chosen = self._animated(data)
         self._session.play(names[wanted], chosen)
+        return self._answer(chosen)
+
+    def _list_expressions(self, data: Content) -> Content:
+        request_data.check(data, _FILTER_KINDS)
+        return {
+            "filters": [
+                {
+                    **self._name(instance),
+                    **self._character(instance),
+                    "expression": instance.settings.expression or _OWN,
+                    "expressions": [{"expression": each} for each in self._session.expressions(instance)],
+                }
+                for instance in self._chosen(data)
+            ]
+        }
+
+    def _set_expression(self, data: Content) -> Content:
+        request_data.check(data, _EXPRESSION_KINDS)
+        if "expression" not in data:
+            raise RequestError("The request has no key expression", f"It takes {request_data.TEXT.expected}")
+        chosen, wanted = self._chosen(data), data["expression"].strip().lower()
+        if wanted not in (_OWN, BY_FACE):
+            able = [instance for instance in chosen if wanted in self._session.expressions(instance)]
+            if not able:
+                shown = request_data.shown(data["expression"])
+                raise RequestError(f"The character has no expression {shown}", "ListExpressions names them all")
+            chosen = able
+        self._session.express("" if wanted == _OWN else wanted, chosen)
         return self._answer(chosen)
 
     def _freeze(self, data: Content) -> Content:

@@ -45,14 +45,17 @@ class FilterSource:
                 self._lib.obs_data_set_string(data, b"character", name.encode())
                 self._lib.obs_source_update(source, None)
 
-    def change_settings(self, values: Mapping[str, float | bool]) -> None:
+    def change_settings(self, values: Mapping[str, float | bool | str]) -> None:
         """Set settings by their keys, each within its range; user interface thread only."""
         with self._settings() as (source, data):
             if source:
                 for key, value in values.items():
-                    is_flag = isinstance(value, bool)
-                    change = self._lib.obs_data_set_bool if is_flag else self._lib.obs_data_set_double
-                    change(data, key.encode(), value)
+                    if isinstance(value, str):
+                        self._lib.obs_data_set_string(data, key.encode(), value.encode())
+                    elif isinstance(value, bool):
+                        self._lib.obs_data_set_bool(data, key.encode(), value)
+                    else:
+                        self._lib.obs_data_set_double(data, key.encode(), value)
                 self._lib.obs_source_update(source, None)
 
     def reset_settings(self) -> None:

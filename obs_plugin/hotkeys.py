@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from typing import Callable, Iterable
 
 from animator_core.ipc.face_settings import PRESETS
+from animator_core.ipc.protocol import BY_FACE
 from obs_plugin.character_list import NUMBERS
 from obs_plugin.session import Session
 from obs_plugin.texts import emote_name, text
 
+_EXPRESSIONS = 6
+"""Count of the numbered hotkeys of expressions."""
 _LONGEST_NAME = 40
 """In characters; OBS's list of hotkeys is as wide as its longest text."""
 
@@ -22,6 +25,7 @@ class Hotkey:
     """A hotkey: the name it is saved under, the key of its text in Settings → Hotkeys, and its action on a press.
 
     number: of the character that it chooses, 0 for none. emote: the one that it plays, "" for none.
+    expression: the number of the one that it shows, 0 for none.
     """
 
     name: str
@@ -29,11 +33,14 @@ class Hotkey:
     press: Callable[[Session], None]
     number: int = 0
     emote: str = ""
+    expression: int = 0
 
     def describe(self, character: str = "") -> str:
         """Return the text, with the name of the character that it chooses."""
         if self.emote:
             return f"Stream Motion Animator: {text(self.text_key, name=emote_name(self.emote))}"
+        if self.expression:
+            return f"Stream Motion Animator: {text(self.text_key, number=self.expression)}"
         key = f"{self.text_key}.Named" if character else self.text_key
         return f"Stream Motion Animator: {text(key, number=self.number, name=character[:_LONGEST_NAME])}"
 
@@ -63,6 +70,14 @@ def _play(emote: str) -> Callable[[Session], None]:
     return lambda session: session.play(emote)
 
 
+def _express(expression: str) -> Callable[[Session], None]:
+    return lambda session: session.express(expression)
+
+
+def _express_number(number: int) -> Callable[[Session], None]:
+    return lambda session: session.express_number(number)
+
+
 def _take_preset(name: str) -> Callable[[Session], None]:
     def press(session: Session) -> None:
         for instance in session.filters():
@@ -79,6 +94,11 @@ def _numbered(number: int) -> Hotkey:
     return Hotkey(f"stream_motion_animator.character_{number}", "Hotkey.character", _select(number), number=number)
 
 
+def _expressing(number: int) -> Hotkey:
+    name, press = f"stream_motion_animator.expression_{number}", _express_number(number)
+    return Hotkey(name, "Hotkey.expression", press, expression=number)
+
+
 def _of_emote(emote: str) -> Hotkey:
     return Hotkey(f"stream_motion_animator.emote_{emote}", "Hotkey.emote", _play(emote), emote=emote)
 
@@ -91,6 +111,9 @@ HOTKEYS = (
     _hotkey("freeze", _toggle_freeze),
     *(_hotkey(f"preset_{name}", _take_preset(name)) for name in PRESETS),
     _hotkey("show_hide", _toggle_hidden),
+    _hotkey("expression_own", _express("")),
+    *(_expressing(number) for number in range(1, _EXPRESSIONS + 1)),
+    _hotkey("expression_by_face", _express(BY_FACE)),
 )
 
 

@@ -38,8 +38,9 @@ class PanelView:
     """The content of a panel.
 
     settings: the present ones, of which the filter itself hears one tick later. numbers: the file of each numbered
-    hotkey, from 1. current: the character in use, if it is known. emotes: names of the files. folder: the
-    installation's, relative to which paths are told. is_reset_armed: whether the next press resets.
+    hotkey, from 1. current: the character in use, if it is known. emotes: names of the files. expressions: those of the
+    character. folder: the installation's, relative to which paths are told. is_reset_armed: whether the next press
+    resets.
     """
 
     status_line: StatusLine
@@ -47,6 +48,7 @@ class PanelView:
     numbers: tuple[str, ...] = ()
     current: CharacterEntry | None = None
     emotes: tuple[str, ...] = ()
+    expressions: tuple[str, ...] = ()
     settings: FilterSettings = field(default_factory=FilterSettings)
     section: Section = Section.NONE
     folder: str = ""

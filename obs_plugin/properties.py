@@ -27,7 +27,7 @@ REGIONS = {
 }
 """The strengths that count, by the part of the driver that moves the character; the others are 0."""
 
-_TEXTS = ("character", "renderer", "fit", "on_problem", "region", "background")
+_TEXTS = ("character", "expression", "renderer", "fit", "on_problem", "region", "background")
 _FLAGS = ("mirror", "label")
 _NUMBERS = {**RANGES, **FRAMING_RANGES}
 _COLOR = "background_color"
@@ -41,6 +41,7 @@ class FilterSettings:
     """One filter's settings in the scene collection; a value out of range is replaced by a valid one."""
 
     character: str = ""
+    expression: str = ""
     renderer: str = "auto"
     fit: str = "frame"
     on_problem: str = "character"
@@ -61,6 +62,7 @@ class FilterSettings:
         moving = {name: getattr(self.face, name) * (name in REGIONS[self.region]) for name in STRENGTHS}
         return AnimationSettings(
             character=self.character,
+            expression=self.expression,
             renderer=self.renderer,
             face=replace(self.face, **moving),
             frame_rate=min(1000.0, max(1.0, frame_rate)),
@@ -94,6 +96,7 @@ def read_settings(lib: LibObs, settings: int) -> FilterSettings:
 
     return FilterSettings(
         character=text("character"),
+        expression=text("expression"),
         renderer=choice("renderer", RENDERERS),
         fit=choice("fit", FITS),
         on_problem=choice("on_problem", PROBLEM_DISPLAYS),

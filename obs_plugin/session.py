@@ -121,6 +121,27 @@ class Session:
         """Send one of `protocol.ACTIONS` to the worker."""
         self._supervisor.act(instance.filter_id, action)
 
+    def expressions(self, instance: AnimatorFilter) -> tuple[str, ...]:
+        """Return the expressions of a filter's character that have a picture of their own."""
+        entry = self.shown_character(instance)
+        return character_list.expressions(str(self._installation.characters), entry.file) if entry else ()
+
+    def express(self, expression: str, instances: Iterable[AnimatorFilter] | None = None) -> None:
+        """Show this expression's picture in these filters, see `AnimationSettings.expression`; None: in every one."""
+        for instance in self.filters() if instances is None else instances:
+            self._ui_thread.run(partial(self._express, instance, expression))
+
+    def express_number(self, number: int) -> None:
+        """Show the expression of this number (from 1) in every filter whose character has as many."""
+        for instance in self.filters():
+            names = self.expressions(instance)
+            if number <= len(names):
+                self.express(names[number - 1], [instance])
+
+    def _express(self, instance: AnimatorFilter, expression: str) -> None:
+        instance.obs_source.change_settings({"expression": expression})
+        self._reload_panel(instance)
+
     def emotes(self) -> tuple[str, ...]:
         """Return the names of the emotes, in order."""
         return tuple(emote_names.list_emotes(str(self._installation.emotes)))
@@ -251,7 +272,7 @@ class Session:
         instance.obs_source.change_character(choose)
         self._reload_panel(instance)
 
-    def change_settings(self, instance: AnimatorFilter, values: Mapping[str, float | bool]) -> None:
+    def change_settings(self, instance: AnimatorFilter, values: Mapping[str, float | bool | str]) -> None:
         """Set settings of a filter by their keys, each within its range."""
         self._ui_thread.run(partial(self._change_all, instance, lambda source: source.change_settings(values)))
 
@@ -294,6 +315,7 @@ class Session:
             numbers=self.roster.numbers,
             current=current,
             emotes=self.emotes(),
+            expressions=self.expressions(instance),
             settings=settings,
             section=instance.panel.section,
             folder=self.folder,

@@ -72,6 +72,12 @@ def emote_name(emote: str) -> str:
     return text(key) if has(key) else display_name(emote)
 
 
+def expression_name(expression: str) -> str:
+    """Return the name of an expression: one that streamers made up is called as its file."""
+    key = f"Expression.{expression or 'own'}"
+    return text(key) if has(key) else display_name(expression)
+
+
 def has(key: str) -> bool:
     """Return whether there is a text for a key."""
     return key in (_texts or _load_english())

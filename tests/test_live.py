@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -58,6 +59,9 @@ class Library:
 
     def list(self) -> tuple[CharacterEntry, ...]:
         return tuple(CharacterEntry(name, name, name) for name in self.names)
+
+    def expressions(self) -> dict[str, dict[str, str]]:
+        return {"one.png": {"happy": "one.happy.png", "cross": "two.png"}}
 
     def fingerprint(self, name: str) -> tuple[int, ...]:
         return (1,)
@@ -253,6 +257,31 @@ def test_a_key_plays_an_emote() -> None:
     live.output.watch = lambda: "q" if live.renderer.motions[-1].eye_openness[1] < 0.1 else None
     live.run(_MANY)
     assert live.output.shapes and live.renderer.motions[-1].eye_openness[0] > 0.5
+
+
+def test_an_expression_is_prepared_beside_its_character_and_a_broken_one_leaves_the_character() -> None:
+    live = Live({}, Reader(10**6), enable_optimizer=False)
+    requests, switch = live.session.loop.requests, live.session.loop.animation.switch
+    drawn: list[str] = []
+
+    def watch() -> str | None:
+        name = switch.pipeline.character.name
+        if not drawn and switch.prepared_count >= 3:
+            assert "one.happy.png" in live.renderer.prepared
+            drawn.append(name)
+            requests.update(replace(requests.settings, expression="happy"))
+        elif len(drawn) == 1 and name == "one.happy.png":
+            drawn.append(name)
+            assert live.session.loop.animation.character_name == "one.png"
+            requests.update(replace(requests.settings, expression="cross"))
+        elif len(drawn) == 2 and name == "one.png":
+            return "q"
+        return None
+
+    live.output.watch = watch
+    live.run(_MANY)
+    assert drawn == ["one.png", "one.happy.png"]
+    assert live.session.loop.animation.error is None
 
 
 def test_freeze_keeps_the_picture_still() -> None:

@@ -95,8 +95,7 @@ class Animation:
     @property
     def character_name(self) -> str:
         """The file name of the character that is drawn; "" for none."""
-        character = self.switch.pipeline.character
-        return character.name if character else ""
+        return self.switch.character_name
 
     def state(self, is_camera_silent: bool) -> str:
         """Return one of `protocol.STATES`, apart from "error"."""

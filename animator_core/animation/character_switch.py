@@ -18,7 +18,7 @@ from animator_core.characters.face_quality import FaceWarning
 from animator_core.characters.library import CharacterLibrary
 from animator_core.config import CharacterConfig
 from animator_core.errors import AnimatorError, CharacterError, DeviceLostError, ModelError
-from animator_core.ipc.protocol import AnimationSettings, may_be_slow
+from animator_core.ipc.protocol import BY_FACE, AnimationSettings, may_be_slow
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +38,20 @@ class CharacterChoice:
         self._library = library
         self._config = config
         self._names: tuple[str, ...] = ()
+        self._expressions: dict[str, dict[str, str]] = {}
 
     def refresh(self) -> None:
         """List the library again."""
         self._names = tuple(entry.file for entry in self._library.list())
+        self._expressions = self._library.expressions()
+
+    def base(self, name: str) -> str:
+        """Return the character whose expression a picture is, or the character itself."""
+        return next((base for base, files in self._expressions.items() if name in files.values()), name)
+
+    def picture(self, name: str, expression: str) -> str:
+        """Return the file of a character's expression, the character's own one if it has none of that name."""
+        return self._expressions.get(name, {}).get(expression, name)
 
     def distrust(self, name: str) -> None:
         """Do not draw ``name`` again if no frame of it was shown."""
@@ -59,8 +69,11 @@ class CharacterChoice:
         return next((name for name in self._names if not is_broken(name)), next(iter(self._names), ""))
 
     def to_preload(self, name: str) -> list[str]:
-        """Return the characters to prepare beside ``name``, the nearest first."""
-        return nearest_first(self._names, name)[: _MOST_PRELOADED if self._config.preload_all else _NEIGHBOURS]
+        """Return the pictures to prepare beside ``name``: of its other expressions, then of the nearest characters."""
+        base = self.base(name)
+        family = [base, *self._expressions.get(base, {}).values()]
+        others = nearest_first(self._names, base)[: _MOST_PRELOADED if self._config.preload_all else _NEIGHBOURS]
+        return [*(each for each in family if each != name), *others]
 
 
 def nearest_first(names: Sequence[str], name: str) -> list[str]:
@@ -183,9 +196,17 @@ class CharacterSwitch:
 
     @property
     def character_warnings(self) -> dict[str, FaceWarning]:
-        """What will look wrong of prepared characters, by file name."""
+        """What will look wrong of prepared characters, by file name; a faulty expression counts for its character."""
         present = self.renderers.present
-        return present.warnings() if present is not None else {}
+        if present is None:
+            return {}
+        bases = {name: self._choice.base(name) for name in present.problems()}
+        faulty = {
+            bases[name]: FaceWarning(error.message, error.remedy)
+            for name, error in present.problems().items()
+            if bases[name] != name
+        }
+        return {**present.warnings(), **faulty}
 
     @property
     def prepared_count(self) -> int:
@@ -207,6 +228,12 @@ class CharacterSwitch:
         self._choice.distrusted = ""
         self._choice.refresh()
         self.renderers.refresh()
+
+    @property
+    def character_name(self) -> str:
+        """The file name of the character that is drawn, whatever its expression; "" for none."""
+        character = self.pipeline.character
+        return self._choice.base(character.name) if character else ""
 
     def note_shown(self) -> None:
         """Note that the pipeline's character was shown; called at least for its first frame."""
@@ -266,6 +293,10 @@ class CharacterSwitch:
                 f"there is no picture in {self._services.library.directory}", "put one there, then press Refresh"
             )
             return None, ""
+        expression = self.pipeline.face_expression if settings.expression == BY_FACE else settings.expression
+        picture = self._choice.picture(name, expression)
+        if present is None or present.error(picture) is None:
+            name = picture
         rung = self._quality.rung
         prepared = self.renderers.select(
             "warp" if rung.is_warp else self.renderer_name(settings), self.max_pixels(rung.is_small)
@@ -286,7 +317,9 @@ class CharacterSwitch:
             self.is_settled = self.error is None
             return False
         try:
-            self.pipeline.set_character(character)
+            before = self.pipeline.character
+            fades = before is not None and self._choice.base(before.name) == self._choice.base(name)
+            self.pipeline.set_character(character, fades=fades)
             if is_new:
                 self._warm_up()
         except CharacterError as exc:

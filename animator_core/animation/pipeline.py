@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from animator_core.animation.crossfade import Crossfade
 from animator_core.animation.statistics import FrameStatistics
 from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.characters.character import Character
 from animator_core.ipc.face_settings import FaceSettings
 from animator_core.motion.emotes.emote import Emote
 from animator_core.motion.estimator import MotionEstimator
+from animator_core.motion.expression_watch import ExpressionWatch
 from animator_core.motion.kept_neutral import from_text, neutral_of_arrays, to_text
 from animator_core.rendering.contract import Driver, Placement, Renderer
 from animator_core.tracking.observation import TrackedFrame
@@ -122,6 +124,10 @@ class CharacterPipeline:
         self._max_inference_ns = int(max_inference_time_ms * 1e6)
         self._warned_ns = -_WARN_EVERY_NS
         self._picture: UInt8Array | None = None
+        self._crossfade = Crossfade()
+        self._expressions = ExpressionWatch()
+        self.face_expression = ""
+        """The expression that the driver's face has, see `ExpressionWatch`."""
 
     @property
     def has_face(self) -> bool:
@@ -141,7 +147,7 @@ class CharacterPipeline:
     @property
     def is_moving(self) -> bool:
         """Whether the character moves by itself, without new driving frames."""
-        return self.estimator.is_moving
+        return self.estimator.is_moving or self._crossfade.is_fading
 
     def use(self, renderer: Renderer) -> None:
         """Draw with ``renderer`` from now on; `set_character` must follow."""
@@ -150,10 +156,14 @@ class CharacterPipeline:
         self.renderer, self.character, self._picture = renderer, None, None
         self.reuse.forget()
 
-    def set_character(self, character: Character) -> None:
-        """Draw ``character`` from the next frame on; raises CharacterError, keeping the old one."""
+    def set_character(self, character: Character, *, fades: bool = False) -> None:
+        """Draw ``character`` from the next frame on; raises CharacterError, keeping the old one.
+
+        fades: whether the last picture fades away over the new ones.
+        """
         assert self.renderer is not None
         self.renderer.set_character(character)
+        self._crossfade.begin(self._picture if fades else None)
         self.character = character
         self.reuse.forget()
 
@@ -188,7 +198,9 @@ class CharacterPipeline:
         placement = self._driver.place(tracked, now_ns)
         self.statistics.add("motion", time.perf_counter_ns() - started)
         self._note_neutral()
-        return self._draw(placement)
+        self.face_expression = self._expressions.observe(self.estimator.live, now_ns)
+        frame = self._draw(placement)
+        return replace(frame, picture=self._crossfade.over(frame.picture, now_ns))
 
     def redraw(self) -> AnimatedFrame:
         """Return the present character in the last motion again, in the neutral pose before the first one."""

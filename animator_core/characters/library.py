@@ -63,11 +63,19 @@ class CharacterLibrary:
             return ()
         return tuple(self._entry(name) for name in names)
 
+    def expressions(self) -> dict[str, dict[str, str]]:
+        """Return each character's pictures of other expressions, see `character_names.list_expressions`."""
+        try:
+            return character_names.list_expressions(self.directory)
+        except OSError:
+            return {}
+
     def path(self, name: str) -> Path:
         """Return the file of a character by its file name; raises CharacterError for any other name."""
         with contextlib.suppress(OSError):
             # Only what is listed: a name from elsewhere must not lead out of the folder.
-            if name in self._included or name in character_names.list_names(self.directory):
+            files = (file for files in self.expressions().values() for file in files.values())
+            if name in self._included or name in (*character_names.list_names(self.directory), *files):
                 return self._file(name)
         known = ", ".join(entry.file for entry in self.list()[:10]) or "none"
         raise CharacterError(
@@ -87,12 +95,15 @@ class CharacterLibrary:
         Raises CharacterError for a picture or description that cannot be used. A picture without a face has no
         landmarks.
         """
-        return self.load_file(self.path(name), max_pixels)
+        return self.load_file(self.path(name), max_pixels, described_as=self._described_as(name))
 
-    def load_file(self, path: Path, max_pixels: int | None = None) -> Character:
-        """Return the character in any picture file, in the library or not; as `load` otherwise."""
+    def load_file(self, path: Path, max_pixels: int | None = None, *, described_as: Path | None = None) -> Character:
+        """Return the character in any picture file, in the library or not; as `load` otherwise.
+
+        described_as: the picture whose description counts, None for this one's own.
+        """
         picture = load_picture(path)
-        description = read_description(path)
+        description = read_description(described_as or path)
         name = character_names.as_text(path.name)
         face = self._face(picture, description, path)
         character = Character(
@@ -115,13 +126,21 @@ class CharacterLibrary:
     def fingerprint(self, name: str) -> tuple[int, ...]:
         """Return numbers that change when the picture or its description does; zeros for a missing file."""
         numbers: list[int] = []
-        for path in (self._file(name), description_path(self._file(name))):
+        for path in (self._file(name), description_path(self._described_as(name))):
             try:
                 status = path.stat()
                 numbers += [status.st_mtime_ns, status.st_size]
             except (OSError, ValueError):
                 numbers += [0, 0]
         return tuple(numbers)
+
+    def _described_as(self, name: str) -> Path:
+        """Return the picture whose description counts: of an expression without one its character's."""
+        path = self._file(name)
+        if description_path(path).exists():
+            return path
+        expressions = self.expressions().items()
+        return next((self._file(base) for base, files in expressions if name in files.values()), path)
 
     def _file(self, name: str) -> Path:
         return self._included.get(name) or self.directory / character_names.system_path(name)

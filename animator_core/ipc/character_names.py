@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from typing import List, Tuple, Union
+from typing import Collection, List, Tuple, Union
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp")
 OTHER_SUFFIXES = (
@@ -23,8 +23,24 @@ _AnyPath = Union[str, "os.PathLike[str]"]
 
 
 def list_names(folder: _AnyPath) -> tuple[str, ...]:
-    """Return the file names of the characters in a folder, in order; raises OSError."""
-    return tuple(sorted((name for name in _files(folder) if name.lower().endswith(SUFFIXES)), key=natural_key))
+    """Return the file names of the characters in a folder, in order, their expressions left out; raises OSError."""
+    pictures = _pictures(folder)
+    return tuple(sorted((name for name in pictures if _base(name, pictures) is None), key=natural_key))
+
+
+def list_expressions(folder: _AnyPath) -> dict[str, dict[str, str]]:
+    """Return each character's pictures of other expressions: file by expression, by the character's file.
+
+    ``ada.happy.png`` is the expression "happy" of ``ada.png`` (or ``ada.jpg``) beside it. Raises OSError.
+    """
+    pictures = _pictures(folder)
+    found: dict[str, dict[str, str]] = {}
+    for name in sorted(pictures, key=natural_key):
+        base = _base(name, pictures)
+        if base is not None:
+            expression = os.path.splitext(os.path.splitext(name)[0])[1][1:].lower()
+            found.setdefault(base, {}).setdefault(expression, name)
+    return found
 
 
 def list_other_pictures(folder: _AnyPath) -> tuple[str, ...]:
@@ -34,6 +50,19 @@ def list_other_pictures(folder: _AnyPath) -> tuple[str, ...]:
     except OSError:
         return ()
     return tuple(sorted((name for name in names if name.lower().endswith(OTHER_SUFFIXES)), key=natural_key))
+
+
+def _pictures(folder: _AnyPath) -> list[str]:
+    return [name for name in _files(folder) if name.lower().endswith(SUFFIXES)]
+
+
+def _base(name: str, pictures: Collection[str]) -> str | None:
+    """Return the character whose expression a picture is, None if it is a character of its own."""
+    stem, expression = os.path.splitext(os.path.splitext(name)[0])
+    if not stem or len(expression) < 2:
+        return None
+    bases = (each for each in pictures if os.path.splitext(each)[0] == stem)
+    return min(bases, key=natural_key, default=None)
 
 
 def natural_key(name: str) -> _Key:

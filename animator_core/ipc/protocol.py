@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Dict, List, Tuple, Type, Union
 from animator_core.ipc.face_settings import FaceSettings
 from animator_core.ipc.frame_ring import RingAddress
 
-PROTOCOL_VERSION = 5
+PROTOCOL_VERSION = 6
 MAX_LINE_BYTES = 1 << 20
 _MAX_DIGITS = 20
 """Of a whole number: those of 64 bits and a sign. Python before 3.11 takes seconds for a million digits."""
@@ -25,6 +25,8 @@ _MAX_REJECTED = 20
 
 RENDERERS = ("auto", "liveportrait", "anime", "warp")
 ACTIONS = ("calibrate", "forget_calibration", "freeze", "unfreeze", "hide", "show")
+BY_FACE = "auto"
+"""In place of an expression: the one that the driver's face has."""
 STATES = ("loading", "calibrating", "tracking", "no_face", "no_camera", "frozen", "error")
 
 
@@ -40,13 +42,15 @@ class AnimationSettings:
     """One filter's settings for the worker. Raises MessageError for a value out of its range.
 
     character: file name in the character library, "" for the first one. renderer: one of `RENDERERS`.
-    frame_rate: OBS's frames a second, 1 to 1000; the worker never renders more.
+    frame_rate: OBS's frames a second, 1 to 1000; the worker never renders more. expression: of the character's pictures
+    (`character_names.list_expressions`), "" for its own one, `BY_FACE` for that of the driver's face.
     """
 
     character: str = ""
     renderer: str = "auto"
     face: FaceSettings = field(default_factory=FaceSettings)
     frame_rate: float = 60.0
+    expression: str = ""
 
     def __post_init__(self) -> None:
         if self.renderer not in RENDERERS:

@@ -68,6 +68,11 @@ class MotionEstimator:
         return self._noted[1]
 
     @property
+    def live(self) -> DrivingMotion | None:
+        """The motion of the face that drives; None without one."""
+        return self._live if self.has_face else None
+
+    @property
     def is_moving(self) -> bool:
         """Whether the motion changes by itself: frames are worth rendering without new observations."""
         return not self.has_face or self._lost_ns is not None or self._ease.is_easing or self.emotes.is_playing

@@ -427,6 +427,18 @@ def test_an_emote_is_played_by_name_and_an_unknown_one_refused(studio: Studio) -
     assert "no key emote" in studio.request("PlayEmote")["error"]
 
 
+def test_an_expression_is_set_where_the_character_has_it(studio: Studio) -> None:
+    Image.new("RGB", (8, 8)).save(studio.folder / "assets" / "characters" / "ada.happy.png")
+    (first, _) = studio.request("ListExpressions")["filters"]
+    assert first["character"] == "ada.png" and first["expressions"] == [{"expression": "happy"}]
+    assert studio.request("SetExpression", expression="Happy", source="Gäste") == {"filters": names(SECOND)}
+    assert studio.changed() == {"expression": "happy"}
+    studio.request("SetExpression", expression="own")
+    assert studio.changed() == {"expression": ""}
+    assert "no expression" in studio.request("SetExpression", expression="cross")["error"]
+    assert studio.changed() == {}
+
+
 def test_calibrate_and_freeze_reach_the_filters_that_are_animated(studio: Studio) -> None:
     studio.report(1)
     (_, second) = (instance.filter_id for instance in studio.filters)

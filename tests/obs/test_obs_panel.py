@@ -536,6 +536,21 @@ def test_the_panel_has_a_button_for_each_emote_that_plays_it_on_this_filter(desk
     assert desk.supervisor.asked[-1] == ("play", desk.instance.filter_id, "bow")
 
 
+def test_the_panel_and_hotkeys_show_the_expressions_of_the_character(desk: Desk) -> None:
+    Image.new("RGB", (8, 8)).save(desk.folder / "a.happy.png")
+    Image.new("RGB", (8, 8)).save(desk.folder / "a.sleepy.png")
+    desk.session._on_change(None)
+    assert [entry.file for entry in desk.session.characters()] == ["a.png", "b.png", "c.png"]
+    desk.open()
+    desk.press("emotes")
+    assert {"● Own picture", "○ Happy", "○ Sleepy", "○ Expression of my face"} <= set(desk.texts())
+    desk.press("expression:happy")
+    assert desk.lib.settings["expression"] == "happy"
+    second = next(each for each in hotkeys.HOTKEYS if each.name.endswith("expression_2"))
+    second.press(desk.session)
+    assert desk.lib.settings["expression"] == "sleepy" and desk.lib.settings.get("character", "") == ""
+
+
 def test_the_hotkeys_carry_the_names_of_their_characters(desk: Desk) -> None:
     told: list[dict[str, str]] = []
     desk.session.roster.on_change = lambda: told.append(hotkeys.descriptions(desk.session, hotkeys.HOTKEYS))

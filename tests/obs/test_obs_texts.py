@@ -65,7 +65,7 @@ def patterns() -> Iterator[str]:
                 yield rf"(Problem|Worker)\.{re.escape(node.value)}(\.Remedy)?"
             elif isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
                 start = str(node.values[0].value)
-                if start in ("State.", "Renderer.", "Hotkey.", "Emote."):
+                if start in ("State.", "Renderer.", "Hotkey.", "Emote.", "Expression."):
                     yield re.escape(start) + r"\w+"
 
 

@@ -27,14 +27,16 @@ class ServedFilter:
     neutral: str = ""
     camera_id: str = ""
     rings: FilterRings | None = None
-    _sent_at: float = 0.0
+    opened_at: float = 0.0
+    """When it was last tried to open it."""
     _counts: tuple[int, int] = (0, 0)
     _starved_since: float = 0.0
 
     def make_rings(self, now: float) -> OpenFilter:
         """Make new rings and return the message that opens the filter with them; raises RingError."""
+        self.opened_at = now
         self.rings = rings = FilterRings.create()
-        self._sent_at, self._counts, self._starved_since = now, (0, 0), 0.0
+        self._counts, self._starved_since = (0, 0), 0.0
         return OpenFilter(
             self.filter_id,
             driving=rings.driving.address,
@@ -67,7 +69,7 @@ class ServedFilter:
         if rings is None:
             return False
         if not rings.is_opened:
-            return now - self._sent_at > timing.opened
+            return now - self.opened_at > timing.opened
         state = status.state if status is not None else "loading"
         before, self._counts = self._counts, (rings.published_count, rings.shown_count)
         # Hidden sources drive nothing; only frames that go in while none comes out are a sign of a hang.

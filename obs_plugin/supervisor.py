@@ -261,8 +261,15 @@ class Supervisor:
             self._restart_later(now, "Hangs", is_hung=True)
         elif self._filters:
             self._idle_since = now
+            self._open_anew(now)
         elif now - self._idle_since > self._timing.idle:
             self._end_worker(is_hung=False)
+
+    def _open_anew(self, now: float) -> None:
+        """Try again to open filters for which there was no memory, here or in the worker."""
+        for served in self._filters.values():
+            if served.rings is None and now - served.opened_at > self._timing.reopen:
+                self._send_open(served)
 
     def _is_hung(self, served: ServedFilter, now: float) -> bool:
         return served.is_hung(self.statuses.get(served.filter_id), now, self._timing)

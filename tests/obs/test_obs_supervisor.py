@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import queue
@@ -16,6 +17,7 @@ from typing import Any, Callable
 
 import pytest
 
+from animator_core.ipc import frame_ring
 from animator_core.ipc.protocol import AnimationSettings
 from obs_plugin.filter_rings import FilterRings
 from obs_plugin.installation import Installation
@@ -288,6 +290,34 @@ def test_a_filter_that_the_worker_refuses_leaves_the_others_alone_and_refresh_tr
     rig.set_control()
     wait_for(lambda: (supervisor.refresh(), time.sleep(0.1), not rig.delivered.empty())[-1])
     exchange(rig.next_rings())
+    assert len(rig.pids()) == 1
+
+
+def test_a_filter_that_could_not_be_opened_is_opened_by_itself_when_the_trouble_ends(rig: Rig) -> None:
+    rig.timing = dataclasses.replace(QUICK, reopen=0.2)
+    rig.set_control(refuses="1")
+    supervisor = rig.open()
+    wait_for(lambda: "1" in supervisor.statuses)
+    assert rig.delivered.empty()
+    rig.set_control()
+    exchange(rig.next_rings())
+
+
+def test_memory_that_is_full_is_told_and_used_as_soon_as_there_is_some(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.timing = dataclasses.replace(QUICK, reopen=0.2)
+
+    def is_full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(frame_ring, "claim_pages", is_full)
+        supervisor = rig.open()
+        wait_for(lambda: "No space left" in str(supervisor.problem))
+        assert "by itself" in str(supervisor.problem)
+    exchange(rig.next_rings())
+    assert supervisor.problem is None
     assert len(rig.pids()) == 1
 
 

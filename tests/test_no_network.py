@@ -50,3 +50,17 @@ def test_animating_a_tracked_video_calls_nobody(tmp_path: Path) -> None:
 def test_other_commands_call_nobody(tmp_path: Path, command: str) -> None:
     arguments = ["assets/characters/astronaut.png"] if command == "prepare" else []
     assert internet_calls(tmp_path, "-m", "animator_core", command, *arguments) == []
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="util-linux's unshare is not installed")
+def test_animating_works_on_a_computer_without_any_network(tmp_path: Path) -> None:
+    alone = ["unshare", "--net"]
+    probe = subprocess.run([*alone, "true"], capture_output=True, text=True)
+    if probe.returncode:
+        pytest.skip(f"no network namespace can be made here: {probe.stderr.strip()}")
+    output = tmp_path / "out.mp4"
+    command = ("animate", "--character", "astronaut.png", "--driving", shared_file("faces/driving/d18.mp4"))
+    arguments = [sys.executable, "-m", "animator_core", *map(str, command), "--output", str(output)]
+    done = subprocess.run([*alone, *arguments, "--max-frames", "5"], cwd=PROJECT_ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert output.stat().st_size > 1000

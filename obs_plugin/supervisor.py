@@ -9,6 +9,7 @@ if not __package__:
     __import__("wrong_script").claim(globals())
 
 import logging
+import math
 import queue
 import threading
 import time
@@ -61,6 +62,8 @@ class Supervisor:
         self._is_ready = False
         self._started_at = 0.0
         self._idle_since = 0.0
+        self._watched_at = time.monotonic()
+        self._awake_since = -math.inf
         self._is_stopping = False
         self._lacks_memory = False
         self.is_running = False
@@ -248,6 +251,10 @@ class Supervisor:
     # --- the worker's life ---
 
     def _watch(self, now: float) -> None:
+        if now - self._watched_at > self._timing.heartbeat / 2:
+            # The computer slept, or this process was stopped: the worker had no time to give a sign of life either.
+            self._awake_since = now
+        self._watched_at = now
         worker = self._worker
         if worker is None:
             if self._filters and now >= self._restarts.next_start:
@@ -257,6 +264,8 @@ class Supervisor:
         elif not self._is_ready:
             if now - self._started_at > self._timing.ready:
                 self._restart_later(now, "NoStart", is_hung=True)
+        elif now - self._awake_since < self._timing.heartbeat:
+            self._idle_since = now
         elif any(self._is_hung(served, now) for served in self._filters.values()):
             self._restart_later(now, "Hangs", is_hung=True)
         elif self._filters:

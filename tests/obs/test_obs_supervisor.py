@@ -233,6 +233,26 @@ def test_a_hanging_worker_is_killed_and_replaced(rig: Rig) -> None:
     assert not is_running(pid)
 
 
+def test_a_computer_that_slept_finds_its_worker_alive(rig: Rig) -> None:
+    supervisor = rig.open()
+    rings = rig.next_rings()
+    exchange(rings)
+    (pid,) = rig.pids()
+    os.kill(pid, signal.SIGSTOP)
+    supervisor._request(lambda: time.sleep(3 * rig.timing.heartbeat))
+    # It wakes a moment after OBS.
+    time.sleep(3 * rig.timing.heartbeat + 0.2)
+    os.kill(pid, signal.SIGCONT)
+    until = time.monotonic() + 3 * rig.timing.heartbeat
+    while time.monotonic() < until:
+        exchange(rings)
+        time.sleep(0.02)
+    assert rig.pids() == [pid], "the worker was replaced"
+    os.kill(pid, signal.SIGSTOP)
+    rig.next_rings()
+    assert len(rig.pids()) == 2, "a worker that hangs while the computer is awake is replaced"
+
+
 def test_a_worker_that_lives_but_answers_no_frame_is_replaced(rig: Rig) -> None:
     rig.timing = dataclasses.replace(QUICK, heartbeat=30.0, heartbeat_loading=30.0)
     supervisor = rig.open()

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from animator_core.arrays import AnyArray, BoolArray, FloatArray
-from animator_core.warp.eye_kernels import BEYOND, measure_distances, segments
+from animator_core.warp.eye_kernels import BEYOND
 from animator_core.warp.eye_outline import EyeOutline, Lids
 from animator_core.warp.iris import Iris
+from animator_core.warp.lid_curves import distance_from, segments
 
 SHADOW_REACH = 0.09
 """Distance from the upper lid, in eye widths, at which its shadow has faded to a third."""
@@ -36,7 +37,7 @@ class EyeMap:
 
     above, below: pixels outside of the upper and lower lid, negative in the eye. at_upper, at_lower: the nearest
     point's place along each lid, in segments. iris_distance: from the iris' centre in its radii. outside_of_widest:
-    pixels outside of the widest opening. last: the place at each lid's end. width: of the eye, and picture_pixel: a
+    pixels outside of the widest opening. lids: (2, 5, S) `lid_curves.segments`. width: of the eye, and picture_pixel: a
     pixel of the picture, in pixels of the patch.
     """
 
@@ -46,7 +47,7 @@ class EyeMap:
     at_lower: FloatArray
     iris_distance: FloatArray
     outside_of_widest: FloatArray
-    last: int
+    lids: FloatArray
     width: float
     picture_pixel: float
 
@@ -67,7 +68,8 @@ class EyeMap:
 
     def from_corners(self) -> tuple[AnyArray, AnyArray]:
         """Return the distance along each lid from the nearer corner, in segments, negative beyond it."""
-        upper, lower = (np.minimum(at - BEYOND, self.last - BEYOND - at) for at in (self.at_upper, self.at_lower))
+        last = self.lids.shape[2] - BEYOND
+        upper, lower = (np.minimum(at - BEYOND, last - at) for at in (self.at_upper, self.at_lower))
         return upper, lower
 
     def lid_sides(self, *, has_iris: bool) -> Iterator[LidSide]:
@@ -93,7 +95,7 @@ def eye_map(outline: EyeOutline, iris: Iris, shape: tuple[int, ...], *, picture_
         at_upper=at_upper,
         at_lower=at_lower,
         iris_distance=distance.astype(np.float32),
-        last=len(outline.rest.upper) - 1,
+        lids=segments(np.stack([outline.rest.upper, outline.rest.lower])),
         outside_of_widest=np.maximum(*_outside(outline.widest, shape)),
         width=outline.width,
         picture_pixel=picture_pixel,
@@ -103,13 +105,3 @@ def eye_map(outline: EyeOutline, iris: Iris, shape: tuple[int, ...], *, picture_
 def _outside(lids: Lids, shape: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
     """Return the pixels outside of the upper and of the lower lid, (H, W) each."""
     return distance_from(lids.upper, shape)[0], -distance_from(lids.lower, shape)[0]
-
-
-def distance_from(curve: FloatArray, shape: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
-    """Return (H, W) float32 signed distances from a curve, positive above it, and the nearest points' places along it.
-
-    curve: (N, 2) pixels from left to right. Places are in segments.
-    """
-    signed, place = np.empty((2, *shape[:2]), np.float32)
-    measure_distances(segments(curve[None])[0], signed, place)
-    return signed, place

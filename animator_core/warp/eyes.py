@@ -19,12 +19,13 @@ from animator_core.rendering.bands import equal_bands, in_bands
 from animator_core.tracking.face_model import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS
 from animator_core.tracking.pose import HeadPose
 from animator_core.warp.canvas import MappedWindow
-from animator_core.warp.eye_kernels import paint_eye, segments
+from animator_core.warp.eye_kernels import paint_eye
 from animator_core.warp.eye_map import SHADOW_REACH, eye_map
 from animator_core.warp.eye_outline import EyeOutline
 from animator_core.warp.eye_patch import eye_layers
 from animator_core.warp.iris import Iris, measured_iris
 from animator_core.warp.lashes import LashReach
+from animator_core.warp.lid_curves import segments
 from animator_core.warp.likeness import human_likeness
 from animator_core.warp.mouth_colours import drawn_share
 
@@ -167,19 +168,18 @@ class _Eye:
     def __init__(self, place: _EyePlace, landmarks: FloatArray, *, pose: HeadPose, drawn: float) -> None:
         self._ring, self._width, self._outline, self.iris = place.ring, place.width, place.outline, place.iris
         self._patch_from_picture = place.from_picture
-        self._reach = LashReach((0.14 + 0.16 * drawn) * self._width, (0.06 + 0.05 * drawn) * self._width)
+        reach = LashReach((0.14 + 0.16 * drawn) * self._width, (0.06 + 0.05 * drawn) * self._width)
         places = eye_map(place.outline, place.iris, place.patch.shape, picture_pixel=place.scale)
         fur = (1 - drawn) * (1 - human_likeness(landmarks, pose))
         self._layers = eye_layers(
-            place.patch, places, place.iris, skin_light=place.skin_light, drawn=drawn, fur=fur, reach=self._reach
+            place.patch, places, place.iris, skin_light=place.skin_light, drawn=drawn, fur=fur, reach=reach
         )
         corners = pose.to_head(landmarks)[self._ring[[0, 8]]]
         span = float(np.linalg.norm(corners[0] - corners[1]))
         # Eye widths of the head's frontal plane → pixels of the patch.
         self._shift_from_gaze = self._patch_from_picture[:, :2] @ pose.frontal_plane * span
         self._line = 0.35 * (1 - drawn)
-        self._at_rest = np.zeros_like(self._layers.skin)
-        self._at_rest = self._painted_at_rest(place.scale)
+        self._layers = self._layers.with_rest(self._painted_at_rest(place.scale))
         self._most_gaze = _MOST_GAZE[0], min(_MOST_GAZE[1], _MOST_IN_HEIGHTS * self._outline.height / self._width)
 
     def bounds(self, points: FloatArray) -> FloatArray:
@@ -221,7 +221,7 @@ class _Eye:
     def _numbers(self, *, pixel: float, line: float) -> tuple[float, ...]:
         """Return the last of the kernel's numbers, which do not depend on the motion."""
         shadow = self._layers.shade, SHADOW_REACH * self._width
-        return *shadow, pixel, self._reach.outwards, self._reach.inwards, line, _LINE_WIDTH * self._width
+        return *shadow, pixel, line, _LINE_WIDTH * self._width
 
     def _paint(
         self,
@@ -233,7 +233,7 @@ class _Eye:
         numbers: Sequence[float],
     ) -> None:
         """Paint the layers; see `eye_kernels.paint_eye`."""
-        map_x, map_y = maps
+        (map_x, map_y), layers = maps, self._layers
         to_patch, all_numbers = affine.astype(np.float32), np.array(numbers, np.float32)
 
         def paint_rows(begin: int, end: int) -> None:
@@ -243,14 +243,10 @@ class _Eye:
                 map_y[begin:end],
                 affine=to_patch,
                 lids=lids,
-                changes=self._layers.changes,
-                skin=self._layers.skin,
-                white=self._layers.white,
-                iris=self._layers.iris,
-                upper_lashes=self._layers.upper_lashes,
-                lower_lashes=self._layers.lower_lashes,
-                belongs_to=self._layers.belongs_to,
-                at_rest=self._at_rest,
+                needs=layers.needs,
+                layers=layers.packed,
+                belongs_to=layers.belongs_to,
+                reach=layers.reach,
                 numbers=all_numbers,
             )
 
@@ -258,8 +254,8 @@ class _Eye:
         in_bands(paint_rows, equal_bands(np.full(height, _PIXEL_COST * width)))
 
     def _painted_at_rest(self, pixel: float) -> FloatArray:
-        """Return what all layers make at rest, (H, W, 4) premultiplied BGRA, by painting them on black and white."""
-        height, width = self._layers.skin.shape[:2]
+        """Return what all layers make at rest, see `EyeLayers.with_rest`, by painting them on black and on white."""
+        height, width = self._layers.needs.shape
         x, y = np.meshgrid(*(np.arange(size, dtype=np.float32) for size in (width, height)))
         rest = self._outline.rest
         curves = segments(np.stack([rest.upper, rest.lower] * 2))
@@ -270,8 +266,8 @@ class _Eye:
         for frame in (on_black, on_white):
             self._paint(frame, (x, y), affine=np.eye(2, 3), lids=curves, numbers=numbers)
         colour = on_black[..., :3].astype(np.float32)
-        opacity = 1 - (on_white[..., :3] - colour).mean(2) / 255
-        return np.ascontiguousarray(np.dstack([colour, opacity]), np.float32)
+        opacity = 255 - (on_white[..., :3] - colour).mean(2)
+        return np.dstack([colour, opacity]).astype(np.float32)
 
 
 def _placed(left: DoubleArray, right: DoubleArray, scale: float) -> DoubleArray:

@@ -8,8 +8,11 @@ import cv2
 import numpy as np
 
 from animator_core.arrays import AnyArray, FloatArray
+from animator_core.warp.eye_kernels import BEYOND
 from animator_core.warp.eye_map import LidSide
 
+_SHARES = 5
+"""Places along each segment of a lid at which lashes are looked for."""
 _LEAST_DARKNESS = 12.0
 """Grey levels by which a lid's line must be darker than what is behind it."""
 
@@ -56,6 +59,28 @@ def lashes_of(
     colour = np.clip(patch - (1 - alpha[..., None]) * behind, 0, 255 * alpha[..., None])
     colour[hidden] = (alpha[..., None] * dark)[hidden]
     return np.ascontiguousarray(np.dstack([colour, alpha]), np.float32)
+
+
+def seen_reach(lashes: FloatArray, curve: FloatArray, outwards: int, most: LashReach) -> FloatArray:
+    """Return (2, S) float32, how far lashes are seen out- and inwards of each segment of their lid; 0 for nowhere.
+
+    lashes: (H, W, 4) BGRA, opacity from 0 to 255. curve: (5, S) `lid_curves.segments` of the lid at rest. outwards: 1
+    for the upper lid, whose outer side is above it, -1 for the lower one.
+    """
+    seen = np.asarray(cv2.dilate((lashes[..., 3] > 0).astype(np.uint8), np.ones((3, 3), np.uint8)))
+    x, y, ux, uy, length = curve[:, :, None, None]
+    forward = length * np.linspace(0, 1, _SHARES)[:, None]
+    reach = np.zeros((2, curve.shape[1] + 2), np.float32)
+    for each, side, limit in zip(reach, (outwards, -outwards), (most.outwards, most.inwards)):
+        offset = np.arange(0, limit + 1, 0.5)
+        column = np.rint(x + forward * ux + side * offset * uy).astype(int).clip(0, seen.shape[1] - 1)
+        row = np.rint(y + forward * uy - side * offset * ux).astype(int).clip(0, seen.shape[0] - 1)
+        each[1:-1] = ((offset + 1) * seen[row, column]).max((1, 2))
+    # Places around a corner of the curve belong to the neighbour.
+    around: FloatArray = np.lib.stride_tricks.sliding_window_view(reach, 3, axis=1).max(2)
+    # Nothing moves beyond the eye's corners.
+    around[:, :BEYOND] = around[:, -BEYOND:] = 0
+    return around
 
 
 def _usual_alpha(alpha: AnyArray, lid: LidSide, *, inwards: float) -> AnyArray:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from animator_core.renderers import RendererSource
     from animator_core.rendering.contract import Renderer
     from animator_core.tracking.observation import FaceTracker
+    from animator_core.vmc.link import VmcLink
 
 
 def make_library(config: Config) -> CharacterLibrary:
@@ -159,17 +160,28 @@ def _gpu_name() -> str:
 
 
 def make_services(config: Config) -> Services:
-    """Return the services that live loops share; their preparation thread runs from now on."""
+    """Return the services that live loops share; their preparation thread, and the VMC receiver, run from now on."""
     from animator_core.animation.preparation import PreparationThread
     from animator_core.animation.services import Services
 
+    link = make_link(config)
     return Services(
         config,
         make_library(config),
         PreparationThread(),
-        create_tracker=lambda: make_tracker(config),
+        create_tracker=(link and link.create_tracker) or (lambda: make_tracker(config)),
         create_renderer=make_renderer_source(config).create,
+        link=link,
     )
+
+
+def make_link(config: Config) -> VmcLink | None:
+    """Return the way of faces from other programs and to them, which receives from now on; None if it is off."""
+    if not (config.vmc.receive or config.vmc.send):
+        return None
+    from animator_core.vmc.link import VmcLink
+
+    return VmcLink(config.vmc)
 
 
 def make_settings(config: Config, character: str, mirror: bool) -> AnimationSettings:

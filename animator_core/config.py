@@ -156,6 +156,28 @@ class TrackingConfig:
     min_tracking_confidence: Annotated[float, number(0, 1)] = 0.5
 
 
+@dataclass(frozen=True)
+class VmcConfig:
+    """Faces by the Virtual Motion Capture protocol, from other programs and to them.
+
+    listen, port: where faces are received. send_to, send_port: where they are sent. names: arkit or vrm.
+    """
+
+    receive: bool = False
+    listen: Annotated[str, takes("an address of this computer", pattern=r"^[\w.:%-]+\Z")] = "127.0.0.1"
+    port: Annotated[int, whole(1, 65535)] = 39539
+    send: bool = False
+    send_to: Annotated[str, takes("the address or name of a computer", pattern=r"^[\w.:%-]+\Z")] = "127.0.0.1"
+    send_port: Annotated[int, whole(1, 65535)] = 39540
+    names: Annotated[str, one_of("arkit", "vrm", text="arkit or vrm")] = "arkit"
+
+    def __post_init__(self) -> None:
+        """Refuse to send to itself."""
+        is_here = self.send_to in (self.listen, "127.0.0.1", "localhost", "::1")
+        if self.receive and self.send and self.port == self.send_port and is_here:
+            raise ConfigError("vmc.port and vmc.send_port are the same: it would drive itself", "change one of them")
+
+
 def _hotkey() -> Any:
     names = ", ".join(NAMED_KEYS)
     return takes(
@@ -208,6 +230,7 @@ class Config:
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     liveportrait: MotionOptions = field(default_factory=MotionOptions)
     anime: AnimeConfig = field(default_factory=AnimeConfig)
+    vmc: VmcConfig = field(default_factory=VmcConfig)
     hotkeys: HotkeyConfig = field(default_factory=HotkeyConfig)
 
     def with_options(self, given: Mapping[str, Any]) -> Config:

@@ -29,7 +29,7 @@ LAYERS = (
     {"tracking"},
     {"motion"},
     {"config"},
-    {"characters"},
+    {"characters", "vmc"},
     {"rendering"},
     {"anime", "liveportrait", "warp"},
     {"renderers"},
@@ -61,7 +61,7 @@ OBS_LAYERS = (
     {"registration"},
     {"stream_motion_animator"},
 )
-NO_TORCH = ("ipc", "installation", "tracking", "motion", "characters", "rendering", "warp")
+NO_TORCH = ("ipc", "installation", "tracking", "motion", "characters", "vmc", "rendering", "warp")
 
 
 def imports_of(path: Path) -> Iterator[str]:

@@ -39,6 +39,7 @@ class Animation:
         self.requests = requests
         self._settings = requests.settings
         self._performance = performance
+        self._link = services.link
         self._sink = sink
         self._statistics = statistics
         self._load = LoadMonitor(performance, statistics, now_ns())
@@ -62,6 +63,8 @@ class Animation:
         less, failure = self._load.rung.description, self.switch.fallback.error
         if failure is not None:
             return f"{failure.message}, so the warp renderer draws for now", failure.remedy
+        if self._link is not None and any(missing := self._link.note):
+            return missing
         if any(trouble := self.switch.pipeline.trouble):
             return trouble
         if less:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Callable
 
 from animator_core.animation.endpoints import FrameSource
@@ -17,18 +18,18 @@ SILENT_NS = 1_500_000_000
 class FaceTracking:
     """Tracks the face in the newest frame of a source; used by one thread.
 
-    on_tracked: called with every tracked frame, drawn or not, and the time of its capture.
+    listeners: called with every tracked frame, drawn or not, and the time of its capture.
     """
 
     def __init__(
         self,
         source: FrameSource,
         statistics: FrameStatistics,
-        on_tracked: Callable[[TrackedFrame, int], None] | None = None,
+        listeners: Sequence[Callable[[TrackedFrame, int], None]] = (),
     ) -> None:
         self._source = source
         self._statistics = statistics
-        self._on_tracked = on_tracked
+        self._listeners = listeners
         self._tracked_ns = 0
         self._is_skipping = False
 
@@ -53,7 +54,8 @@ class FaceTracking:
         started = time.perf_counter_ns()
         observation = tracker.track(driving.picture, self._tracked_ns)
         self._statistics.add("tracking", time.perf_counter_ns() - started)
-        tracked = TrackedFrame(observation, driving.picture)
-        if self._on_tracked is not None:
-            self._on_tracked(tracked, self._tracked_ns)
+        is_in_frame = observation is None or observation.is_in_frame
+        tracked = TrackedFrame(observation, driving.picture if is_in_frame else None)
+        for take in self._listeners:
+            take(tracked, self._tracked_ns)
         return tracked

@@ -48,7 +48,10 @@ class LiveLoop:
         self._services, self._sink, self._name = services, sink, name
         self._stop = threading.Event()
         self.restarts = Restarts(f" of {name}" if name else "", self._stop)
-        self._tracking = FaceTracking(source, self.statistics, on_tracked) if config.tracking.face_enabled else None
+        listeners = [on_tracked] if on_tracked is not None else []
+        if services.link is not None:
+            listeners.append(services.link.take)
+        self._tracking = FaceTracking(source, self.statistics, listeners) if config.tracking.face_enabled else None
         self._is_asynchronous = config.performance.async_pipeline
         self._tracked: LatestValue[TrackedFrame] = LatestValue()
         self._threads: list[threading.Thread] = []

@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run until the user, the end of the clip or --max-frames ends it."""
-    from animator_core.live.camera import open_reader
+    from animator_core.live.camera import FrameReader, NoCamera, open_reader
     from animator_core.live.capture import CaptureThread
     from animator_core.live.session import LiveSession
     from animator_core.worker.process import use_fine_timers
@@ -64,12 +64,21 @@ def run(options: argparse.Namespace) -> int:
     recorded = recordings.Recordings(options, config, _MOST_WAITING)
     if recorded.is_recording and not config.tracking.face_enabled:
         raise AnimatorError("there is nothing to record without tracking", "set tracking.face_enabled to true")
+    if config.vmc.receive and options.save_template is not None:
+        raise AnimatorError("a template is made of the camera's pictures, which VMC does not send", "use --save-motion")
     source = config.video.source if options.camera is None else options.camera
+    needs_camera = options.camera is not None or not config.vmc.receive
+
+    def open_source() -> FrameReader:
+        return open_reader(source, config.video) if needs_camera else NoCamera(config.video)
+
     with contextlib.ExitStack() as undo:
-        capture = CaptureThread(open_reader(source, config.video), lambda: open_reader(source, config.video))
+        capture = CaptureThread(open_source(), open_source)
         undo.callback(capture.stop)
         services = assembly.make_services(config)
         undo.callback(services.preparation.finish, _FINISH_SECONDS)
+        if services.link is not None:
+            undo.callback(services.link.close)
         character = assembly.choose_character(options.character, services.library, config)
         if config.tracking.face_enabled:
             services = _with_tracker(services, undo)

@@ -25,6 +25,7 @@ _NEEDED = {
     "tqdm": "tqdm",
     "platformdirs": "platformdirs",
     "av": "av",
+    "python-osc": "pythonosc",
 }
 """Package → its module."""
 _FIRST_MEDIAPIPE_WITH_TELEMETRY = (0, 10, 34)

@@ -89,6 +89,24 @@ class ClipPlayer:
         self._reader.close()
 
 
+class NoCamera:
+    """Blank frames at the camera's rate, for a face that comes from elsewhere."""
+
+    is_finite = False
+
+    def __init__(self, config: VideoConfig) -> None:
+        self.name = "no camera"
+        self._picture = np.zeros((64, 64, 3), np.uint8)
+        self._seconds = 1.0 / config.fps
+
+    def read(self) -> UInt8Array | None:
+        time.sleep(self._seconds)
+        return self._picture
+
+    def close(self) -> None:
+        pass
+
+
 def open_reader(source: int | str, config: VideoConfig) -> FrameReader:
     """Return the camera of that number, or the video of that path; raises CameraError if it cannot be opened."""
     if isinstance(source, str) and source.strip().isdigit():

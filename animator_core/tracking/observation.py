@@ -20,6 +20,7 @@ class FaceObservation:
     frame_width, frame_height: size of the frame in pixels.
     captured_ns: capture time, see `frame_ring.now_ns`.
     blendshapes: MediaPipe's 52 scores by name in [0, 1], or None if the tracker gives none.
+    is_in_frame: whether the face is in the frame's picture; one from elsewhere (VMC) has a frame of its own.
     """
 
     landmarks: FloatArray
@@ -27,6 +28,7 @@ class FaceObservation:
     frame_height: int
     captured_ns: int
     blendshapes: Mapping[str, float] | None = None
+    is_in_frame: bool = True
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,11 @@ _CHARACTER_KINDS = {"character": request_data.TEXT_OR_COUNT, **_FILTER_KINDS}
 _EMOTE_KINDS = {"emote": request_data.TEXT, **_FILTER_KINDS}
 _EXPRESSION_KINDS = {"expression": request_data.TEXT, **_FILTER_KINDS}
 _MODE_KINDS = {"mode": request_data.choice(_MODES), **_FILTER_KINDS}
-_FACE_KINDS = {**{key: request_data.number(limits) for key, limits in RANGES.items()}, "mirror": request_data.FLAG}
+_FACE_KINDS = {
+    **{key: request_data.number(limits) for key, limits in RANGES.items()},
+    "mirror": request_data.FLAG,
+    "still_shoulders": request_data.FLAG,
+}
 
 
 class Control:

@@ -15,6 +15,7 @@ from obs_plugin.session import Session
 
 def add(widgets: Widgets, _view: PanelView) -> None:
     widgets.flag("mirror")
+    widgets.flag("still_shoulders")
     for preset in PRESETS:
         widgets.button(f"preset:{preset}")
     widgets.choice("region", tuple(REGIONS), reacts=True)
@@ -24,6 +25,8 @@ def add(widgets: Widgets, _view: PanelView) -> None:
 
 
 def arrange(widgets: Widgets, view: PanelView) -> None:
+    # LivePortrait moves no shoulders.
+    widgets.show("still_shoulders", view.renderer != "liveportrait")
     # A strength of a part that does not move has no effect.
     for key in RANGES:
         widgets.show(key, key == "smoothing" or key in REGIONS[view.settings.region])

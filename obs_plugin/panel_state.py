@@ -39,8 +39,8 @@ class PanelView:
 
     settings: the present ones, of which the filter itself hears one tick later. numbers: the file of each numbered
     hotkey, from 1. current: the character in use, if it is known. emotes: names of the files. expressions: those of the
-    character. folder: the installation's, relative to which paths are told. is_reset_armed: whether the next press
-    resets.
+    character. renderer: the one in use, "" before the worker says it. folder: the installation's, relative to which
+    paths are told. is_reset_armed: whether the next press resets.
     """
 
     status_line: StatusLine
@@ -50,6 +50,7 @@ class PanelView:
     emotes: tuple[str, ...] = ()
     expressions: tuple[str, ...] = ()
     settings: FilterSettings = field(default_factory=FilterSettings)
+    renderer: str = ""
     section: Section = Section.NONE
     folder: str = ""
     is_reset_armed: bool = False

@@ -9,13 +9,14 @@ from animator_core.ipc.protocol import RENDERERS
 from obs_plugin.filter import AnimatorFilter
 from obs_plugin.panel_state import PanelView
 from obs_plugin.panel_widgets import Action, Widgets
-from obs_plugin.properties import PROBLEM_DISPLAYS
+from obs_plugin.properties import EFFORTS, PROBLEM_DISPLAYS
 from obs_plugin.session import Session
 from obs_plugin.texts import text
 
 
 def add(widgets: Widgets, _view: PanelView) -> None:
     widgets.choice("renderer", RENDERERS)
+    widgets.choice("effort", tuple(EFFORTS))
     widgets.choice("on_problem", PROBLEM_DISPLAYS)
     widgets.button("reset")
 

@@ -27,8 +27,10 @@ REGIONS = {
 }
 """The strengths that count, by the part of the driver that moves the character; the others are 0."""
 
-_TEXTS = ("character", "expression", "renderer", "fit", "on_problem", "region", "background")
-_FLAGS = ("mirror", "label")
+EFFORTS = {"full": 1.0, "half": 0.5, "quarter": 0.25}
+"""Shares of the time that rendering may take."""
+_TEXTS = ("character", "expression", "renderer", "fit", "on_problem", "region", "background", "effort")
+_FLAGS = ("mirror", "still_shoulders", "label")
 _NUMBERS = {**RANGES, **FRAMING_RANGES}
 _COLOR = "background_color"
 _FRAME_SIZE_KEYS = (b"frame_width", b"frame_height")
@@ -46,6 +48,7 @@ class FilterSettings:
     fit: str = "frame"
     on_problem: str = "character"
     region: str = "all"
+    effort: str = "full"
     background: str = "picture"
     color: int = DEFAULT_COLOR
     has_label: bool = False
@@ -66,6 +69,7 @@ class FilterSettings:
             renderer=self.renderer,
             face=replace(self.face, **moving),
             frame_rate=min(1000.0, max(1.0, frame_rate)),
+            most_share=EFFORTS[self.effort],
         )
 
 
@@ -91,6 +95,9 @@ def read_settings(lib: LibObs, settings: int) -> FilterSettings:
         value = text(key)
         return value if value in among else str(getattr(FilterSettings, key))
 
+    def flag(key: str) -> bool:
+        return bool(lib.obs_data_get_bool(settings, key.encode()))
+
     def numbers(ranges: Mapping[str, Range]) -> dict[str, float]:
         return {key: limits.clamp(lib.obs_data_get_double(settings, key.encode())) for key, limits in ranges.items()}
 
@@ -101,11 +108,12 @@ def read_settings(lib: LibObs, settings: int) -> FilterSettings:
         fit=choice("fit", FITS),
         on_problem=choice("on_problem", PROBLEM_DISPLAYS),
         region=choice("region", tuple(REGIONS)),
+        effort=choice("effort", tuple(EFFORTS)),
         background=choice("background", BACKGROUNDS),
         color=int(lib.obs_data_get_int(settings, _COLOR.encode())) & 0xFFFFFFFF,
-        has_label=bool(lib.obs_data_get_bool(settings, b"label")),
+        has_label=flag("label"),
         framing=Framing(**numbers(FRAMING_RANGES)),
-        face=FaceSettings(mirror=bool(lib.obs_data_get_bool(settings, b"mirror")), **numbers(RANGES)),
+        face=FaceSettings(mirror=flag("mirror"), still_shoulders=flag("still_shoulders"), **numbers(RANGES)),
     )
 
 

@@ -305,7 +305,8 @@ class Session:
 
     def panel_view(self, instance: AnimatorFilter) -> PanelView:
         """Return the content of a filter's panel, which the caller shows at once."""
-        line = self.status_line(instance)
+        condition = self.condition(instance)
+        line, status = describe(condition), condition.status
         instance.panel.note_shown(line)
         settings = instance.obs_source.settings() or instance.settings
         current = self._find_picture(instance, settings.character)
@@ -317,6 +318,7 @@ class Session:
             emotes=self.emotes(),
             expressions=self.expressions(instance),
             settings=settings,
+            renderer=status.renderer if status is not None else "",
             section=instance.panel.section,
             folder=self.folder,
             is_reset_armed=instance.panel.is_reset_armed,

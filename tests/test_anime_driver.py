@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from animator_core.anime.driver import AnimeDriver
-from animator_core.anime.face_parameters import face_parameters
+from animator_core.anime.face_parameters import face_parameters, head_parameters
 from animator_core.anime.lids import Lids
 from animator_core.anime.parameters import INDEX, NAMES, SIGNED
 from animator_core.arrays import FloatArray
@@ -357,6 +358,13 @@ def test_a_lost_face_eases_to_the_idle_sway_and_back_without_a_jump(is_back: boo
     steps[:, lids] = 0  # a blink of the idle motion is quick
     assert steps.max() < 0.25
     assert "mouth_aaa" in named(vectors[0]) and "mouth_aaa" not in named(vectors[60])
+
+
+def test_still_shoulders_take_no_share_of_a_turn() -> None:
+    turned = DrivingMotion(rotation=rotation_from_euler(10, 5, 8), translation=np.array([0.1, 0.0], np.float32))
+    usual, still = head_parameters(turned), head_parameters(replace(turned, torso=0.0))
+    assert usual["body_y"] and usual["body_z"]
+    assert still == {**usual, "body_y": 0.0, "body_z": 0.0}
 
 
 def test_nobody_on_camera_sways_breathes_and_blinks() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from test_layers import FACE, MOTIONS, SIDE, portrait
@@ -63,6 +65,17 @@ def test_the_body_shifts_and_leans_less_than_the_head() -> None:
     assert tilted[moving.near(0, -1), 0] > 2 * tilted[chest, 0]
 
 
+def test_shoulders_keep_still_if_they_are_to() -> None:
+    moving = Moving()
+    below = [moving.near(x, y) for x in (-0.6, 0, 0.6) for y in (0.9, 1.3, 1.7)]
+    for motion in MOTIONS:
+        still, _ = moving.by(replace(motion, torso=0.0, breath=0.0))
+        assert np.abs(still[below]).max() < 0.01
+    turned = DrivingMotion(rotation=rotation_from_euler(15, -5, 10))
+    top = moving.near(0, -1)
+    assert moving.by(replace(turned, torso=0.0))[0][top] == pytest.approx(moving.by(turned)[0][top], abs=1e-3)
+
+
 def test_the_neck_bends_without_a_kink() -> None:
     moving = Moving()
     shift, _ = moving.by(DrivingMotion(translation=np.array([0.3, 0], np.float32)))
@@ -75,9 +88,10 @@ def test_the_neck_bends_without_a_kink() -> None:
 
 @pytest.mark.parametrize("turn", [(25, 0, 0), (-25, 8, 10), (0, 0, 20), (0, 0, -20), (10, -20, -15), (-10, 20, 15)])
 @pytest.mark.parametrize("shift", [(0, 0), (0.3, -0.3), (-0.3, 0.3)])
-def test_nothing_folds_over(turn: tuple[float, float, float], shift: tuple[float, float]) -> None:
+@pytest.mark.parametrize("torso", [1.0, 0.0])
+def test_nothing_folds_over(turn: tuple[float, float, float], shift: tuple[float, float], torso: float) -> None:
     moving, grid = Moving(), Moving().grid
-    motion = DrivingMotion(rotation=rotation_from_euler(*turn), translation=np.array(shift, np.float32))
+    motion = DrivingMotion(rotation=rotation_from_euler(*turn), translation=np.array(shift, np.float32), torso=torso)
     moved = (grid.nodes + moving.by(motion)[0]).reshape(grid.rows, grid.columns, 2)
     across, down = np.diff(moved, axis=1)[:-1], np.diff(moved, axis=0)[:, :-1]
     area = across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0]

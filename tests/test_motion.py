@@ -313,6 +313,17 @@ def test_an_idle_character_breathes_and_blinks() -> None:
     assert estimator.is_moving
 
 
+def test_still_shoulders_are_still_with_a_face_and_without_and_ease_to_it() -> None:
+    estimator = MotionEstimator()
+    steps = [estimator.update(None, at * 33_000_000) for at in range(1, 60)]
+    assert any(motion.breath for motion in steps) and steps[-1].torso == 1.0
+    estimator.set_settings(FaceSettings(still_shoulders=True))
+    after = [estimator.update(None, at * 33_000_000).torso for at in range(60, 120)]
+    assert after[0] > 0.8 and np.abs(np.diff(after)).max() < 0.35, "without a jump"
+    last = estimator.update(None, 120 * 33_000_000)
+    assert (last.torso, last.breath) == (0.0, 0.0)
+
+
 @pytest.mark.parametrize("smoothing", [0.0, 0.5])
 def test_smoothing_delays_a_blink_by_no_more_than_one_frame(smoothing: float) -> None:
     estimator = calibrated(FaceSettings(smoothing=smoothing))

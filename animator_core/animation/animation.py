@@ -43,7 +43,8 @@ class Animation:
         self._sink = sink
         self._statistics = statistics
         self._load = LoadMonitor(performance, statistics, now_ns())
-        self._pace = Pace(min(self._settings.frame_rate, performance.target_fps), performance.max_render_share)
+        self._pace = Pace(min(self._settings.frame_rate, performance.target_fps))
+        self._set_most_share()
         self.switch = CharacterSwitch(
             services, quality=self._load.quality, pipeline=self._make_pipeline(neutral), max_pixels=sink.max_pixels
         )
@@ -178,6 +179,7 @@ class Animation:
                 self.switch.fallback.forget()
             self._settings = settings
             pipeline.set_settings(settings.face)
+            self._set_most_share()
         frame_rate = min(settings.frame_rate, self._performance.target_fps)
         self._pace.set_frame_rate(frame_rate / 2 if self._rung.is_half_rate else frame_rate)
         while (request := self.requests.take()) is not None:
@@ -189,6 +191,11 @@ class Animation:
                 pipeline.forget_neutral()
             else:
                 self.switch.refresh()
+
+    def _set_most_share(self) -> None:
+        most_share = min(self._settings.most_share, self._performance.max_render_share)
+        self._pace.set_most_share(most_share)
+        self._load.quality.set_most_share(most_share)
 
     def _has_news(self) -> bool:
         """Return whether there is something to draw as soon as the pace lets it through."""

@@ -86,6 +86,10 @@ class QualityLadder:
         """The present quality."""
         return self._rungs[self._index]
 
+    def set_most_share(self, most_share: float) -> None:
+        """Take another share of the time that rendering may take."""
+        self._most_share = most_share
+
     def use(self, is_liveportrait: bool) -> None:
         """Take the rungs of a renderer; starts from the top if they are others."""
         rungs = _LIVEPORTRAIT_LADDER if is_liveportrait else _WARP_LADDER
@@ -257,8 +261,12 @@ class Pace:
 
     def __init__(self, frame_rate: float, most_share: float = 1.0) -> None:
         self._due_ns = self._rested_ns = 0
-        self._rest_per_work = 1 / most_share - 1
+        self.set_most_share(most_share)
         self.set_frame_rate(frame_rate)
+
+    def set_most_share(self, most_share: float) -> None:
+        """Take another share of the time that rendering may take."""
+        self._rest_per_work = 1 / most_share - 1
 
     def set_frame_rate(self, frame_rate: float) -> None:
         self._period_ns = int(1e9 / frame_rate)

@@ -36,7 +36,7 @@ class PlacesParameters(Protocol):
 class AnimeDriver(EstimatorDriver):
     """Drives anime characters; see `rendering.contract.Driver`.
 
-    They always breathe, and sway a little while nobody drives.
+    They always breathe, and sway a little while nobody drives, unless the shoulders are to keep still.
     """
 
     def __init__(self, renderer: PlacesParameters, estimator: MotionEstimator) -> None:
@@ -52,8 +52,9 @@ class AnimeDriver(EstimatorDriver):
         """Return the character at ``now_ns``."""
         motion = self._estimator.follow(tracked, now_ns)
         vector = face_parameters(motion, self._lids(motion.eye_openness, now_ns))
-        vector[parameters.INDEX["breathing"]] = 0.5 - 0.5 * math.cos(_phase(now_ns, _BREATH_SECONDS))
-        share = self._idle_share(now_ns)
+        breathing = 0.5 - 0.5 * math.cos(_phase(now_ns, _BREATH_SECONDS))
+        vector[parameters.INDEX["breathing"]] = motion.torso * breathing
+        share = motion.torso * self._idle_share(now_ns)
         for index, size, seconds in _SWAY:
             vector[index] = np.clip(vector[index] + share * size * math.sin(_phase(now_ns, seconds)), -1.0, 1.0)
         self._parameters, self._captured_ns = vector, motion.captured_ns

@@ -59,8 +59,8 @@ def head_parameters(motion: DrivingMotion) -> Values:
         "head_x": math.tanh(-pitch / 13),
         "head_y": math.tanh(yaw / 12),
         "neck_z": math.tanh(-roll / 12),
-        "body_y": 0.5 * math.tanh(yaw / 20),
-        "body_z": 0.8 * math.tanh(-aside / 0.35 - roll / 40),
+        "body_y": motion.torso * 0.5 * math.tanh(yaw / 20),
+        "body_z": motion.torso * 0.8 * math.tanh(-aside / 0.35 - roll / 40),
     }
 
 

@@ -52,12 +52,14 @@ PRESETS = {
 class FaceSettings:
     """How a face drives the character. Raises ValueError for a number out of its range.
 
-    mirror: animate like a mirror image. sensitivity_pose, sensitivity_expression: `STRENGTH` of the head's movement and
-    of the expression. sensitivity_brows, sensitivity_eyes, sensitivity_mouth, sensitivity_gaze: of its parts, on top of
-    that. smoothing: `SMOOTHING` of the motion.
+    mirror: animate like a mirror image. still_shoulders: shoulders and chest stay as in the picture.
+    sensitivity_pose, sensitivity_expression: `STRENGTH` of the head's movement and of the expression.
+    sensitivity_brows, sensitivity_eyes, sensitivity_mouth, sensitivity_gaze: of its parts, on top of that.
+    smoothing: `SMOOTHING` of the motion.
     """
 
     mirror: bool = False
+    still_shoulders: bool = False
     sensitivity_pose: float = STRENGTH.default
     sensitivity_expression: float = STRENGTH.default
     sensitivity_brows: float = STRENGTH.default

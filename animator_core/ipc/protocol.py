@@ -43,7 +43,8 @@ class AnimationSettings:
 
     character: file name in the character library, "" for the first one. renderer: one of `RENDERERS`.
     frame_rate: OBS's frames a second, 1 to 1000; the worker never renders more. expression: of the character's pictures
-    (`character_names.list_expressions`), "" for its own one, `BY_FACE` for that of the driver's face.
+    (`character_names.list_expressions`), "" for its own one, `BY_FACE` for that of the driver's face. most_share: the
+    share of the time that rendering may take, 0.05 to 1; the configuration may allow less.
     """
 
     character: str = ""
@@ -51,12 +52,15 @@ class AnimationSettings:
     face: FaceSettings = field(default_factory=FaceSettings)
     frame_rate: float = 60.0
     expression: str = ""
+    most_share: float = 1.0
 
     def __post_init__(self) -> None:
         if self.renderer not in RENDERERS:
             raise MessageError(f"renderer is {self.renderer!r}, expected one of {', '.join(RENDERERS)}")
         if not 1.0 <= self.frame_rate <= 1000.0:
             raise MessageError(f"frame_rate is {self.frame_rate}, expected 1 to 1000")
+        if not 0.05 <= self.most_share <= 1.0:
+            raise MessageError(f"most_share is {self.most_share}, expected 0.05 to 1")
 
 
 @dataclass(frozen=True)

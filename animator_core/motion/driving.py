@@ -28,6 +28,7 @@ class DrivingMotion:
     gaze: (2, 2) float32, right and left iris' shift (x, y) in the head's axes, in eye widths.
     mouth_width: the person's own mouth width in the neutral pose, in face sizes: the unit of mouth openings.
     breath: phase-free chest lift in [-1, 1] of the idle motion, 0 while a face drives.
+    torso: share of the torso's own motion, 1 as a body follows its head, 0 still.
     captured_ns: capture time of the frame that this motion comes from; 0 for none.
     """
 
@@ -39,4 +40,5 @@ class DrivingMotion:
     gaze: FloatArray = field(default_factory=lambda: _zeros(2, 2))
     mouth_width: float = 0.28
     breath: float = 0.0
+    torso: float = 1.0
     captured_ns: int = 0

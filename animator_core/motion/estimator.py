@@ -81,6 +81,7 @@ class MotionEstimator:
         """Take other settings; mirroring mirrors the neutral pose with everything else."""
         if settings.mirror != self.settings.mirror:
             self._neutral.mirror()
+        if (settings.mirror, settings.still_shoulders) != (self.settings.mirror, self.settings.still_shoulders):
             self._ease.begin(self._now_ns)
         self.settings = settings
         self._make_filters()
@@ -125,6 +126,8 @@ class MotionEstimator:
             self._idle.restart()
             self._ease.begin(now_ns)
         target = self._live if self.has_face and self._live is not None else self._idle.advance(seconds)
+        if self.settings.still_shoulders:
+            target = replace(target, torso=0.0, breath=0.0)
         return self.emotes.over(self._ease(target, now_ns), now_ns)
 
     def face_lost(self, now_ns: int) -> None:
@@ -219,6 +222,7 @@ def blend(start: DrivingMotion, end: DrivingMotion, share: float) -> DrivingMoti
         gaze=mix(start.gaze, end.gaze),
         mouth_width=start.mouth_width + (end.mouth_width - start.mouth_width) * share,
         breath=start.breath + (end.breath - start.breath) * share,
+        torso=start.torso + (end.torso - start.torso) * share,
         captured_ns=end.captured_ns,
     )
 

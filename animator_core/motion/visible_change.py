@@ -21,6 +21,7 @@ HEAD_TOLERANCE = 0.6 / 180
 LID_AND_LIP_TOLERANCE = 0.4 / 180
 _CHEST_TOLERANCE = 0.2 / 180
 """Breath is slow: it would be seen to go in steps."""
+_TORSO_TOLERANCE = 0.05
 
 _EYE_OPENING = 0.065
 _EYE_WIDTH = 0.16
@@ -38,7 +39,8 @@ def signature(motion: DrivingMotion, face_pixels: float = USUAL_FACE_PIXELS) -> 
     shape = face_model().mean[_SKIN] + motion.expression[_SKIN]
     placed = motion.scale * (shape @ motion.rotation.T)[:, :2] + motion.translation
     chest = motion.breath * _CHEST_LIFT / _CHEST_TOLERANCE
-    shifts = np.concatenate((placed.ravel() / HEAD_TOLERANCE, lids_and_lips(motion), [chest]), dtype=np.float32)
+    body = [chest, motion.torso / _TORSO_TOLERANCE]
+    shifts = np.concatenate((placed.ravel() / HEAD_TOLERANCE, lids_and_lips(motion), body), dtype=np.float32)
     return shifts * np.float32(magnification(face_pixels / USUAL_FACE_PIXELS))
 
 

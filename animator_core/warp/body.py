@@ -17,8 +17,10 @@ _NECK_ASIDE, _SHOULDERS_FROM, _SHOULDERS_TO = 0.15, -0.5, 0.3
 """The same beside the neck, and the heights in face units below the chin between which shoulders take over: slowly
 enough for no fold in the largest roll."""
 _FADE = 0.9
-_SHIFT_ASIDE, _SHIFT_DOWN = 0.4, 0.5
-"""The torso's share of the shift of the chin."""
+_SHIFT = np.array([0.4, 0.5], np.float32)
+"""The torso's share of the chin's shift, aside and down."""
+NOT_OVER_STILL_TORSO = np.array([0.5, 0.7], np.float32)
+"""The share of its shift that the head gives up over a torso that keeps still, or the neck would fold."""
 _LEAN, _PIVOT_BELOW = 0.12, 2.2
 """The torso's share of the head's roll, about a point so many face units below the chin."""
 _GROWTH = 0.4
@@ -57,7 +59,7 @@ class Torso:
         ratio = pose.scale / self._source.scale
         # The chin's, less its swing when the head turns: a neck bends for that.
         shift = (pose.translation - self._source.translation)[:2] + (ratio - 1) * self._chin
-        shift = shift * [_SHIFT_ASIDE, _SHIFT_DOWN]
+        shift = shift * _SHIFT
         lean = np.radians(_LEAN * (euler_angles(pose.rotation)[2] - self._roll))
         growth = ratio**_GROWTH
         cosine, sine = growth * np.cos(lean), growth * np.sin(lean)

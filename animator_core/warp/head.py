@@ -12,7 +12,7 @@ from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.rotation import euler_angles, rotation_from_euler
 from animator_core.tracking.face_model import CHIN, FACE_OVAL
 from animator_core.tracking.pose import HeadPose
-from animator_core.warp.body import Torso, head_share, smoothstep
+from animator_core.warp.body import NOT_OVER_STILL_TORSO, Torso, head_share, smoothstep
 from animator_core.warp.depth_map import DepthMap
 from animator_core.warp.layers import Layers
 from animator_core.warp.turn_limits import limited_turn, soft_limit
@@ -55,6 +55,8 @@ def moved_pose(source: HeadPose, motion: DrivingMotion, limits: HeadLimits) -> H
     )
     scale = float(np.exp(soft_limit(float(np.log(motion.scale)), _MOST_SCALE_LOG)))
     shift = np.array([shift_x, shift_y, 0.0], np.float32) * source.scale
+    # Over a torso that keeps still, the neck must not be stretched or crushed more than over one that follows.
+    shift[:2] *= 1 - (1 - motion.torso) * NOT_OVER_STILL_TORSO
     return HeadPose(
         rotation_from_euler(own_yaw + yaw, own_pitch + pitch, roll), source.translation + shift, source.scale * scale
     )
@@ -112,7 +114,9 @@ class HeadGrid:
         expression = self._oval_weights @ (bent[self._oval] - self._oval_shape)
         flattening = self._depth.turn_share(pose) * self._flattening
         rigid = pose.to_frame(self._shape + expression + flattening)[:, :2]
-        rest = self.nodes if self._torso is None else self._torso.moved(self.nodes, pose)
+        rest = self.nodes
+        if self._torso is not None and motion.torso:
+            rest = rest + np.float32(motion.torso) * (self._torso.moved(rest, pose) - rest)
         moved = rest + self._follow[:, None] * (rigid - rest)
         moved[:, 1] -= self._breath * motion.breath
         if self._bounds is not None:

@@ -489,7 +489,13 @@ def test_the_status_has_numbers_words_and_strengths(studio: Studio) -> None:
         "message": "",
         "remedy": "",
         # A number that the stand-in for OBS does not know is 0.
-        "strengths": {"mirror": False, **dict.fromkeys(RANGES, 0.0), "sensitivity_pose": 1.5, "smoothing": 0.25},
+        "strengths": {
+            "mirror": False,
+            "still_shoulders": False,
+            **dict.fromkeys(RANGES, 0.0),
+            "sensitivity_pose": 1.5,
+            "smoothing": 0.25,
+        },
     }
     assert studio.request("GetStatus")["filters"][1]["state"] == "starting"
 

@@ -288,6 +288,23 @@ def test_what_does_not_move_is_still_for_the_worker(desk: Desk) -> None:
     assert settings.face.sensitivity_pose == 1.0, "the slider keeps its value"
 
 
+def test_what_liveportrait_cannot_move_is_not_offered_with_it(desk: Desk) -> None:
+    desk.report(renderer="liveportrait")
+    desk.open()
+    desk.press("movement")
+    assert "still_shoulders" not in [each["name"] for each in desk.shown()]
+    desk.report(renderer="warp")
+    desk.press("movement")
+    desk.press("movement")
+    assert "still_shoulders" in [each["name"] for each in desk.shown()]
+
+
+def test_the_worker_learns_of_still_shoulders_and_of_the_computing_time(desk: Desk) -> None:
+    desk.lib.settings.update(still_shoulders=True, effort="quarter")
+    settings = read_settings(desk.lib, 1).animation(30.0)
+    assert settings.face.still_shoulders and settings.most_share == 0.25
+
+
 def test_the_first_press_of_reset_asks_and_the_second_one_resets_all_but_the_character(desk: Desk) -> None:
     desk.lib.settings.update(character="b.png", fit="cover", smoothing=0.9, mirror=True, region="eyes")
     desk.open()

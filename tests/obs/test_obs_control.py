@@ -65,8 +65,8 @@ class Studio:
         return asked
 
     def changed(self) -> Any:
-        """Return the settings as written since the last call, and have the filters hear of them."""
-        written = dict(self.lib.settings)
+        """Return the settings as requests wrote them since the last call, and have the filters hear of them."""
+        written = {key: value for key, value in self.lib.settings.items() if key != "camera_id"}
         for instance in self.filters:
             instance.update(1)
         self.lib.settings.clear()

@@ -118,6 +118,8 @@ def install_packages(environment: Environment, options: argparse.Namespace, mode
     # The base goes along, so that no other package lifts numpy past what mediapipe can take.
     if options.onnx or options.dev or options.test:
         has_run |= environment.install("onnxruntime", base + declared_packages(PROJECT_FILE, "onnx"))
+    if options.remote or options.dev or options.test:
+        has_run |= environment.install("websockets", base + declared_packages(PROJECT_FILE, "remote"))
     if options.cluster:
         has_run |= environment.install("Ray", base + declared_packages(PROJECT_FILE, "cluster"))
     if options.dev or options.test:
@@ -224,6 +226,9 @@ def parse(arguments: "list[str]") -> argparse.Namespace:
         "--onnx",
         action="store_true",
         help="also install onnxruntime, for GPUs that are not NVIDIA's (AMD, Intel, Apple)",
+    )
+    parser.add_argument(
+        "--remote", action="store_true", help="also install what a second computer takes (5 MB; docs/SECOND_PC.md)"
     )
     parser.add_argument(
         "--cluster",

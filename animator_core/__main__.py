@@ -20,6 +20,8 @@ COMMANDS = {
     "animate": "write a video of a character driven by a video or a recorded motion",
     "batch": "animate many clips that a manifest lists",
     "run": "animate a character live without OBS, in a window or as a virtual camera",
+    "host": "animate for OBS on other computers",
+    "pair": "have a host on another computer animate for OBS on this one",
     "prepare": "check characters and fill the caches before the stream",
     "emote": "list the emotes, and record your own",
     "doctor": "check the installation and print remedies",

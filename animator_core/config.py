@@ -178,6 +178,18 @@ class VmcConfig:
             raise ConfigError("vmc.port and vmc.send_port are the same: it would drive itself", "change one of them")
 
 
+@dataclass(frozen=True)
+class RemoteConfig:
+    """The host that animates for the worker; address: "" for none. fingerprint: of its certificate, by the pairing.
+
+    send: frames, or landmarks: then no picture of the face leaves this computer.
+    """
+
+    address: Annotated[str, takes("the host's name or IP address, or ''", pattern=r"^\S*\Z")] = ""
+    fingerprint: Annotated[str, takes("64 hexadecimal digits, or ''", pattern=r"^([0-9a-f]{64})?\Z")] = ""
+    send: Annotated[str, one_of("frames", "landmarks", text="frames or landmarks")] = "frames"
+
+
 def _hotkey() -> Any:
     names = ", ".join(NAMED_KEYS)
     return takes(
@@ -231,6 +243,7 @@ class Config:
     liveportrait: MotionOptions = field(default_factory=MotionOptions)
     anime: AnimeConfig = field(default_factory=AnimeConfig)
     vmc: VmcConfig = field(default_factory=VmcConfig)
+    remote: RemoteConfig = field(default_factory=RemoteConfig)
     hotkeys: HotkeyConfig = field(default_factory=HotkeyConfig)
 
     def with_options(self, given: Mapping[str, Any]) -> Config:
@@ -272,7 +285,7 @@ def load_config(path: Path | str | None = None) -> Config:
         return Config()
     file = Path(path) if path is not None else DEFAULT_CONFIG_FILE
     try:
-        content = read_yaml(file, "configuration", text_keys=("current_character",))
+        content = read_yaml(file, "configuration", text_keys=("current_character", "address", "fingerprint"))
     except InvalidYaml as exc:
         raise ConfigError(f"{exc.place}: this is not valid YAML: {exc.problem}", "correct that line") from exc
     try:

@@ -37,6 +37,7 @@ LAYERS = (
     {"clips"},
     {"assembly"},
     {"clip_animation"},
+    {"remote"},
     {"api", "live", "worker"},
     {"batch"},
     {"diagnostics"},

@@ -132,6 +132,11 @@ def test_onnxruntime_comes_where_it_is_asked_for(install: ModuleType) -> None:
     assert install.environment.installed[-1] == "onnxruntime"
 
 
+def test_the_packages_for_a_second_computer_come_where_they_are_asked_for(install: ModuleType) -> None:
+    assert main(install, "--remote") == 0
+    assert install.environment.installed[-1] == "websockets"
+
+
 def test_ray_comes_where_it_is_asked_for_and_on_linux_alone(
     install: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -96,8 +96,10 @@ def test_the_worker_asks_for_fine_timers_before_it_serves(monkeypatch, tmp_path)
     monkeypatch.setattr(process, "limit_opencv_threads", lambda threads: None)
     monkeypatch.setattr(worker.signal, "signal", lambda *given: None)
     monkeypatch.setattr(
-        service, "FilterService", lambda *given: SimpleNamespace(run=lambda: asked.append("run") or 3, leave=None)
+        service,
+        "FilterService",
+        lambda *given, **named: SimpleNamespace(run=lambda: asked.append("run") or 3, leave=None),
     )
-    options = SimpleNamespace(parent_pid=None, config=None)
+    options = SimpleNamespace(parent_pid=None, config=None, for_host=None)
     assert worker._serve(SimpleNamespace(send=lambda message: None), options) == 3
     assert asked == ["timers", "run"]

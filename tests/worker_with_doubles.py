@@ -33,9 +33,13 @@ from animator_core.tracking.observation import FaceObservation
 from animator_core.warp.driver import LandmarkDriver
 from animator_core.worker.channel import claim_standard_streams
 from animator_core.worker.process import ParentWatch
+from animator_core.worker.role import session_maker
 from animator_core.worker.service import FilterService
 
 _MAGNIFIED = 20
+MARKED = "DRAWN_BY_A_HOST"
+"""Environment variable by which the worker of a host paints a white mark of `MARK` pixels."""
+MARK = 32
 
 
 class TrackerDouble:
@@ -99,7 +103,10 @@ class RendererDouble:
                 raise DeviceLostError("the GPU is lost (device-side assert)", "update the driver")
         print("a library prints what it likes")
         os.write(1, b"and so does one written in C++\n")
-        return np.ascontiguousarray(self._character.picture[..., [2, 1, 0, 3]])
+        picture = np.ascontiguousarray(self._character.picture[..., [2, 1, 0, 3]])
+        if os.environ.get(MARKED):
+            picture[:MARK, :MARK, :3] = 255
+        return picture
 
     def warm_up(self) -> None:
         if self._character.name == "cold.png" and threading.current_thread().name.startswith("render"):
@@ -125,7 +132,9 @@ def main() -> None:
         config, library, PreparationThread(), create_tracker=TrackerDouble, create_renderer=create_renderer
     )
     parent = int(sys.argv[2]) if len(sys.argv) > 2 else None
-    os._exit(FilterService(channel, services, ParentWatch(parent)).run())
+    make_session, problem = session_maker(config)
+    assert problem is None
+    os._exit(FilterService(channel, services, ParentWatch(parent), make_session).run())
 
 
 if __name__ == "__main__":

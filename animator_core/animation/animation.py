@@ -6,7 +6,7 @@ from animator_core.animation.character_switch import CharacterSwitch
 from animator_core.animation.endpoints import FrameSink
 from animator_core.animation.pipeline import AnimatedFrame, CharacterPipeline, RenderReuse
 from animator_core.animation.quality import LoadMonitor, Pace
-from animator_core.animation.requests import CALIBRATE, FORGET_CALIBRATION, AnimationRequests
+from animator_core.animation.requests import CALIBRATE, FORGET_CALIBRATION, TAKE_NEUTRAL, AnimationRequests
 from animator_core.animation.services import Services
 from animator_core.animation.statistics import FrameStatistics
 from animator_core.errors import AnimatorError, ModelError
@@ -189,6 +189,8 @@ class Animation:
                 pipeline.calibrate()
             elif request == FORGET_CALIBRATION:
                 pipeline.forget_neutral()
+            elif request == TAKE_NEUTRAL:
+                pipeline.take_neutral(self.requests.neutral)
             else:
                 self.switch.refresh()
 

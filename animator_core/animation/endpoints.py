@@ -6,24 +6,29 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from animator_core.arrays import UInt8Array
+from animator_core.tracking.observation import FaceObservation
 
 
 @dataclass(frozen=True)
 class DrivingFrame:
     """One frame of the camera.
 
-    picture: (H, W, 3) uint8 RGB. captured_ns: time of capture on the clock of `frame_ring.now_ns`.
+    picture: (H, W, 3) uint8 RGB; None if another computer tracked it. captured_ns: time of capture on the clock of
+    `frame_ring.now_ns`. observation: the face that the other computer saw, None for none.
     """
 
-    picture: UInt8Array
+    picture: UInt8Array | None
     captured_ns: int
+    observation: FaceObservation | None = None
 
 
 class FrameSource(Protocol):
     """Gives the newest driving frame; older ones are dropped, never queued."""
 
-    last_frame_ns: int
-    """When the last frame came; the start counts as one."""
+    @property
+    def last_frame_ns(self) -> int:
+        """When the last frame came; the start counts as one."""
+        ...
 
     def take(self, timeout_s: float) -> DrivingFrame | None:
         """Return the newest frame unless it was taken before, else None; waits for it at most ``timeout_s``."""

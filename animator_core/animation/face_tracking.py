@@ -51,9 +51,11 @@ class FaceTracking:
             return None
         # Trackers want rising times, and a source may show one frame twice.
         self._tracked_ns = max(self._tracked_ns + 1, driving.captured_ns)
-        started = time.perf_counter_ns()
-        observation = tracker.track(driving.picture, self._tracked_ns)
-        self._statistics.add("tracking", time.perf_counter_ns() - started)
+        observation = driving.observation
+        if driving.picture is not None:
+            started = time.perf_counter_ns()
+            observation = tracker.track(driving.picture, self._tracked_ns)
+            self._statistics.add("tracking", time.perf_counter_ns() - started)
         is_in_frame = observation is None or observation.is_in_frame
         tracked = TrackedFrame(observation, driving.picture if is_in_frame else None)
         for take in self._listeners:

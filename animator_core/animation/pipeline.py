@@ -113,14 +113,12 @@ class CharacterPipeline:
         self.reuse = reuse or RenderReuse(is_enabled=False)
         self.renderer: Renderer | None = None
         self.character: Character | None = None
-        self.neutral_text = neutral
+        self.neutral_text = ""
         """The person's neutral pose as one line of ASCII, for another run; "" before it was found."""
-        self._neutral: Mapping[str, FloatArray] = from_text(neutral)
+        self._neutral: Mapping[str, FloatArray] = {}
         self._noted: Mapping[str, FloatArray] | None = None
-        pose = neutral_of_arrays(self._neutral)
-        if pose is not None:
-            self.estimator.set_neutral(pose)
         self._driver: Driver | None = None
+        self.take_neutral(neutral)
         self._max_inference_ns = int(max_inference_time_ms * 1e6)
         self._warned_ns = -_WARN_EVERY_NS
         self._picture: UInt8Array | None = None
@@ -174,6 +172,16 @@ class CharacterPipeline:
     def play(self, emote: Emote, now_ns: int) -> None:
         """Begin an emote over the live motion."""
         self.estimator.emotes.play(emote, now_ns)
+
+    def take_neutral(self, neutral: str) -> None:
+        """Go on with the `neutral_text` of another run; "" leaves the neutral pose to be found."""
+        self.neutral_text = neutral
+        self._neutral = from_text(neutral)
+        pose = neutral_of_arrays(self._neutral)
+        if pose is not None:
+            self.estimator.set_neutral(pose)
+        if self._driver is not None:
+            self._driver.set_neutral(self._neutral)
 
     def calibrate(self) -> None:
         """Make the present moment the neutral pose; without a face it is forgotten."""

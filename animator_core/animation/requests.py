@@ -9,6 +9,7 @@ from animator_core.ipc.protocol import AnimationSettings
 from animator_core.motion.emotes.emote import Emote
 
 CALIBRATE, FORGET_CALIBRATION, REFRESH = "calibrate", "forget_calibration", "refresh"
+TAKE_NEUTRAL = "take_neutral"
 
 Request = Union[str, Emote]
 """One of these words, or an emote to be played."""
@@ -23,6 +24,8 @@ class AnimationRequests:
         self.is_hidden = False
         self.has_news = True
         """Whether anything but `is_frozen` and `is_hidden` may have changed; cleared by the thread that draws."""
+        self.neutral = ""
+        """The neutral pose that `TAKE_NEUTRAL` asks to go on with."""
         self._pending: deque[Request] = deque()
 
     def update(self, settings: AnimationSettings) -> None:
@@ -46,6 +49,11 @@ class AnimationRequests:
     def refresh_characters(self) -> None:
         """List the characters again, load changed ones anew, and try failed ones again."""
         self._add(REFRESH)
+
+    def take_neutral(self, neutral: str) -> None:
+        """Go on with a neutral pose that another animation of the person found, see `protocol.NeutralPose`."""
+        self.neutral = neutral
+        self._add(TAKE_NEUTRAL)
 
     def take(self) -> Request | None:
         """Return the next request that was made, or None."""

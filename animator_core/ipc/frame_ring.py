@@ -35,7 +35,9 @@ FORMAT_RGBA = 1
 """8-bit RGBA, sRGB: the format of camera frames."""
 FORMAT_BGRA_PREMULTIPLIED = 2
 """8-bit BGRA, sRGB-encoded colour that was multiplied by alpha in linear light, as OBS's own image source has it."""
-_BYTES_PER_PIXEL = {FORMAT_RGBA: 4, FORMAT_BGRA_PREMULTIPLIED: 4}
+FORMAT_LANDMARKS = 3
+"""A row of float32 in place of pixels: a face that another computer tracked (`tracking.observation_row`)."""
+_BYTES_PER_PIXEL = {FORMAT_RGBA: 4, FORMAT_BGRA_PREMULTIPLIED: 4, FORMAT_LANDMARKS: 4}
 
 # Words of the header.
 _MAGIC, _VERSION, _TOTAL, _SLOTS, _CAPACITY, _WRITER, _LATEST, _HEARTBEAT, _CLOSED = range(9)

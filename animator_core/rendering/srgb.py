@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from animator_core.arrays import AnyArray, UInt8Array
@@ -20,6 +22,12 @@ def premultiplied_bgra(picture: UInt8Array) -> UInt8Array:
         pixels[:, :3] = np.rint(encode_srgb(linear) * 255)
         out[partial] = pixels
     return out
+
+
+@functools.cache
+def premultiplied_limit() -> UInt8Array:
+    """Return the largest premultiplied value of a colour at each alpha, (256,) uint8: white's."""
+    return np.asarray(np.rint(encode_srgb(np.arange(256) / 255) * 255), np.uint8)
 
 
 def decode_srgb(encoded: AnyArray) -> AnyArray:

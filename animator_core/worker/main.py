@@ -53,18 +53,22 @@ def _serve(channel: MessageChannel, options: argparse.Namespace) -> int:
         lower_priority()
         use_fine_timers()
         from animator_core.assembly import make_services
+        from animator_core.worker.role import of_a_host, session_maker
         from animator_core.worker.service import FilterService
 
         config, problem = _load_config(options.config)
+        if options.for_host is not None:
+            config = of_a_host(config, options.for_host)
         services = make_services(config)
+        make_session, remote_problem = session_maker(config)
     except Exception as exc:
         # Packages that lack a library or do not fit another one fail in any way.
         logger.exception("the installation is incomplete")
         channel.send(WorkerProblem(f"the installation is incomplete ({described(exc)})", "run install.py again"))
         return INCOMPLETE
-    if problem is not None:
-        channel.send(problem)
-    service = FilterService(channel, services, parent)
+    for each in filter(None, (problem, remote_problem)):
+        channel.send(each)
+    service = FilterService(channel, services, parent, make_session=make_session)
     for name in _SIGNALS:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: service.leave())
@@ -75,6 +79,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m animator_core worker", description=__doc__)
     parser.add_argument("--parent-pid", type=int, metavar="N", help="end when this process does")
     parser.add_argument("--config", type=Path, metavar="PATH", help="settings (default: assets/config.yaml)")
+    parser.add_argument(
+        "--for-host", type=Path, metavar="FOLDER", help="serve a host, with the characters in FOLDER (started by it)"
+    )
     return parser.parse_args(arguments)
 
 

@@ -13,6 +13,7 @@ from animator_core.animation.face_tracking import SILENT_NS
 from animator_core.arrays import UInt8Array
 from animator_core.ipc.frame_ring import (
     FORMAT_BGRA_PREMULTIPLIED,
+    FORMAT_LANDMARKS,
     FORMAT_RGBA,
     FrameInfo,
     RingAddress,
@@ -21,6 +22,7 @@ from animator_core.ipc.frame_ring import (
     RingWriter,
     now_ns,
 )
+from animator_core.tracking.observation_row import from_row
 
 _POLL_SECONDS = 0.001
 _IDLE_POLL_SECONDS = 0.02
@@ -43,18 +45,27 @@ class RingSource:
             time.sleep(min(timeout_s, _IDLE_POLL_SECONDS if is_silent else _POLL_SECONDS))
             return None
         self.last_frame_ns = now_ns()
-        picture = self._copy(info)
+        frame = self._landmarks(info) if info.format == FORMAT_LANDMARKS else self._picture(info)
         self._reader.mark_seen(info)
-        return DrivingFrame(picture, info.captured_ns) if picture is not None else None
+        return frame
 
-    def _copy(self, info: FrameInfo) -> UInt8Array | None:
+    def _landmarks(self, info: FrameInfo) -> DrivingFrame | None:
+        row = np.frombuffer(self._reader.payload(info), np.float32).copy()
+        if not self._reader.is_intact(info):
+            return None
+        try:
+            return DrivingFrame(None, info.captured_ns, from_row(row, info.captured_ns))
+        except ValueError:
+            return None
+
+    def _picture(self, info: FrameInfo) -> DrivingFrame | None:
         """Return a copy as RGB, since tracking takes longer than the slot stays; None if the writer overtook it."""
         if info.format != FORMAT_RGBA:
             return None
         rows = np.frombuffer(self._reader.payload(info), np.uint8).reshape(info.height, info.stride)
         pixels = rows[:, : info.width * 4].reshape(info.height, info.width, 4)
         picture = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB), np.uint8)
-        return picture if self._reader.is_intact(info) else None
+        return DrivingFrame(picture, info.captured_ns) if self._reader.is_intact(info) else None
 
 
 class RingSink:

@@ -7,6 +7,7 @@ import os
 import queue
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from animator_core.animation.neutral_store import NeutralStore
@@ -52,10 +53,18 @@ _OPEN_AGAIN = "Restart OBS; if it stays, see Tools → Scripts → Script Log"
 class FilterService:
     """Serves filters until it is told to leave."""
 
-    def __init__(self, channel: MessageChannel, services: Services, parent: ParentWatch) -> None:
+    def __init__(
+        self,
+        channel: MessageChannel,
+        services: Services,
+        parent: ParentWatch,
+        make_session: Callable[[OpenFilter, Services], FilterSession] = FilterSession,
+    ) -> None:
+        """make_session: opens a filter; raises RingError."""
         self._channel = channel
         self._services = services
         self._parent = parent
+        self._make_session = make_session
         self._sessions: dict[str, FilterSession] = {}
         self._neutrals: dict[str, str] = {}
         self._kept_neutrals = NeutralStore(services.config.performance.cache_dir)
@@ -108,14 +117,14 @@ class FilterService:
         elif isinstance(message, RefreshCharacters):
             self._send_characters()
             for each in self._sessions.values():
-                each.requests.refresh_characters()
+                each.refresh_characters()
         elif session is None:
             # A filter that could not be opened, or was closed while the message was under way.
             logger.debug("%s for a filter that is not open", message.type)
         elif isinstance(message, UpdateFilter):
-            session.requests.update(message.settings)
+            session.update(message.settings)
         elif isinstance(message, FilterAction):
-            session.requests.act(message.action)
+            session.act(message.action)
         elif isinstance(message, PlayEmote):
             self._play(session, message.emote)
         elif isinstance(message, CloseFilter):
@@ -127,7 +136,7 @@ class FilterService:
         if not message.neutral:
             opening = replace(message, neutral=self._kept_neutrals.load(message.camera_id))
         try:
-            self._sessions[message.filter_id] = FilterSession(opening, self._services)
+            self._sessions[message.filter_id] = self._make_session(opening, self._services)
         except RingError as exc:
             logger.error("filter %s cannot be opened: %s", message.filter_id, exc)
             remedy = exc.remedy or _OPEN_AGAIN
@@ -147,7 +156,7 @@ class FilterService:
 
     def _play(self, session: FilterSession, name: str) -> None:
         try:
-            session.requests.play(self._services.emotes.load(name))
+            session.play(name, self._services.emotes.load(name))
         except MotionError as exc:
             logger.warning("the emote %s cannot be played: %s", name, exc)
 

@@ -6,12 +6,12 @@ import logging
 import threading
 
 from animator_core.animation.live_loop import LiveLoop
-from animator_core.animation.requests import AnimationRequests
 from animator_core.animation.services import Services
 from animator_core.characters.face_quality import FaceWarning
 from animator_core.errors import CharacterError
 from animator_core.ipc.frame_ring import now_ns
-from animator_core.ipc.protocol import FilterStatus, OpenFilter
+from animator_core.ipc.protocol import AnimationSettings, FilterStatus, OpenFilter
+from animator_core.motion.emotes.emote import Emote
 from animator_core.worker.rings import FilterRings
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,14 @@ class FilterSession:
         """Map both rings and start; raises RingError if one cannot be mapped."""
         self.filter_id = opening.filter_id
         self._rings = FilterRings(opening.driving, opening.animated)
-        self._loop = LiveLoop(
+        self._loop = self._make_loop(opening, services)
+        self._stop = threading.Event()
+        self._pulse = threading.Thread(target=self._beat, name=f"pulse {opening.filter_id}", daemon=True)
+        self._loop.start()
+        self._pulse.start()
+
+    def _make_loop(self, opening: OpenFilter, services: Services) -> LiveLoop:
+        return LiveLoop(
             services,
             opening.settings,
             source=self._rings.source,
@@ -35,15 +42,22 @@ class FilterSession:
             name=f"filter {opening.filter_id}",
             neutral=opening.neutral,
         )
-        self._stop = threading.Event()
-        self._pulse = threading.Thread(target=self._beat, name=f"pulse {opening.filter_id}", daemon=True)
-        self._loop.start()
-        self._pulse.start()
 
-    @property
-    def requests(self) -> AnimationRequests:
-        """Takes the requests of panel and hotkeys."""
-        return self._loop.requests
+    def update(self, settings: AnimationSettings) -> None:
+        """Use other settings from the next frame on."""
+        self._loop.requests.update(settings)
+
+    def act(self, action: str) -> None:
+        """Carry out one of `protocol.ACTIONS`."""
+        self._loop.requests.act(action)
+
+    def play(self, name: str, emote: Emote) -> None:
+        """Play an emote, which the library has under this name, over the live motion."""
+        self._loop.requests.play(emote)
+
+    def refresh_characters(self) -> None:
+        """List the characters again, load changed ones anew, and try failed ones again."""
+        self._loop.requests.refresh_characters()
 
     @property
     def is_device_lost(self) -> bool:

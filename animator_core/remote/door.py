@@ -54,7 +54,9 @@ class Door:
     async def answer(self, connection: ServerConnection, request: Request) -> Response | None:
         """Return the refusal of a request, the answer to a pairing, or None for a session."""
         address = str((connection.remote_address or ("",))[0])
-        given = request.headers.get("Authorization", "")
+        # Of several, none: which of them counts is not for us to choose.
+        values = request.headers.get_all("Authorization")
+        given = values[0] if len(values) == 1 else ""
         # The token first: somebody else at the same address must not lock a paired computer out.
         if request.path == SESSION_PATH and _is_same(given, f"Bearer {self._token}"):
             return None
@@ -91,4 +93,4 @@ class Door:
 
 def _is_same(given: str, expected: str) -> bool:
     """Compare in constant time."""
-    return hmac.compare_digest(given.encode(), expected.encode())
+    return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 from collections.abc import Sequence
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from animator_core.ipc.frame_ring import RingError
 from animator_core.remote import wire
+from animator_core.remote.acceptance import listening_socket
 from animator_core.remote.door import Door
 from animator_core.remote.host_worker import HostWorker, WorkerPlace
 from animator_core.remote.hosted_session import HostedSession
@@ -24,6 +27,7 @@ _OPEN_SECONDS, _CLOSE_SECONDS = 5.0, 1.0
 _PING_SECONDS, _PONG_SECONDS = 5.0, 10.0
 _WATCH_SECONDS = 1.0
 _MOST_WAITING_MESSAGES = 4
+_OPEN_FILES = 16384
 
 
 class Host:
@@ -53,16 +57,17 @@ class Host:
 
     async def listen(self, address: str, port: int) -> int:
         """Take connections from now on, and return the port; raises OSError if it is taken."""
+        _allow_many_files()
         self._server = await serve(
             self._handle,
-            address,
-            port,
+            sock=listening_socket(address, port),
             ssl=self._identity.server_context(),
             process_request=self.door.answer,
             compression=None,
             max_size=wire.MAX_MESSAGE_BYTES,
             max_queue=_MOST_WAITING_MESSAGES,
             open_timeout=_OPEN_SECONDS,
+            ssl_handshake_timeout=_OPEN_SECONDS,
             close_timeout=_CLOSE_SECONDS,
             ping_interval=_PING_SECONDS,
             ping_timeout=_PONG_SECONDS,
@@ -105,6 +110,10 @@ class Host:
             logger.warning("a session of %s broke a rule: %.200s", address, exc)
             with contextlib.suppress(ConnectionClosed, asyncio.TimeoutError):
                 await connection.send(wire.encode(wire.Refused(str(exc)[:500], "use the same release on both")))
+        except (OSError, RingError) as exc:
+            logger.error("a session of %s cannot be served: %s", address, exc)
+            with contextlib.suppress(ConnectionClosed, asyncio.TimeoutError):
+                await self._refuse(connection, "it is out of memory or disk space", "free some there")
         except (ConnectionClosed, asyncio.TimeoutError) as exc:
             logger.info("a session of %s ended (%s)", address, exc)
 
@@ -152,3 +161,16 @@ class Host:
                 if worker is not None:
                     logger.warning("the worker of %s hangs", worker.name)
                     worker.end_hung()
+
+
+def _allow_many_files() -> None:
+    """Raise the limit of open files as far as this user may: each connection is one, wanted or not."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

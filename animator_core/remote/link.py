@@ -31,9 +31,9 @@ logger = logging.getLogger(__name__)
 
 LIVE_SECONDS = 0.5
 """A host that gave no sign of life for this long is not waited for."""
-_DEAD_SECONDS = 1.0
+_DEAD_SECONDS = 1.5
 _LOOK_SECONDS = 0.1
-_ACKNOWLEDGE_SECONDS = 1.5
+_ACKNOWLEDGE_SECONDS = 2.0
 _SHORTEST_DELAY_S, _LONGEST_DELAY_S = 0.25, 5.0
 _DELAY_SHARE = 0.1
 _REFUSED_DELAY_S = 5.0

@@ -32,7 +32,7 @@ LAYERS = (
     {"characters", "vmc"},
     {"rendering"},
     {"anime", "liveportrait", "warp"},
-    {"renderers"},
+    {"cutout", "renderers"},
     {"animation"},
     {"clips"},
     {"assembly"},

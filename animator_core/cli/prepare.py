@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from animator_core import assembly
@@ -12,7 +13,7 @@ from animator_core.characters.face_quality import face_height
 from animator_core.cli import arguments, terminal
 from animator_core.cli.anime_fit import AnimeCheck
 from animator_core.cli.picker.asking import pick_face, pick_head
-from animator_core.config import load_config
+from animator_core.config import Config, load_config
 from animator_core.errors import AnimatorError, CharacterError
 from animator_core.ipc.character_names import list_other_pictures
 from animator_core.ipc.protocol import RENDERERS
@@ -56,15 +57,22 @@ def run(options: argparse.Namespace) -> int:
         _tell_other_pictures(library.directory)
     if not names:
         raise CharacterError(f"there is no picture in {library.directory}", "put a PNG, JPEG or WebP of a face there")
-    failures, anime = 0, AnimeCheck(config, options.renderer)
-    with assembly.made_renderer(options.renderer, config) as renderer:
+    return prepare_all(names, config, options.renderer, without_basis=options.without_basis)
+
+
+def prepare_all(
+    names: Sequence[str], config: Config, renderer_name: str | None = None, *, without_basis: bool = False
+) -> int:
+    """Prepare characters, by name or picture file, and print a line for each; return 1 if any failed."""
+    failures, anime = 0, AnimeCheck(config, renderer_name)
+    with assembly.made_renderer(renderer_name, config) as renderer:
         terminal.tell_note(renderer)
         for name in names:
             character = None
             try:
                 character = assembly.load_character(name, config)
                 _warm_up(renderer, character)
-                if not options.without_basis:
+                if not without_basis:
                     terminal.settled(renderer, character)
                 print(f"prepared {_describe(character)}", flush=True)
                 for warning in character.warnings:
@@ -72,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
             except AnimatorError as exc:
                 failures += 1
                 print(f"FAILED   {name}: {exc}", file=sys.stderr, flush=True)
-            if character is not None and not options.without_basis:
+            if character is not None and not without_basis:
                 anime.tell(character)
     if failures:
         print(f"{failures} of {len(names)} characters cannot be used", file=sys.stderr)

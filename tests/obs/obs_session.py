@@ -24,7 +24,7 @@ import av
 import numpy as np
 import obsws_python
 import psutil
-from PIL import Image
+from PIL import Image, ImageGrab
 
 logging.getLogger("obsws_python").setLevel(logging.CRITICAL)
 
@@ -78,6 +78,25 @@ STATUS = (
     "result = [s.status_line(f).text for f in s.filters()]"
 )
 """For `ObsSession.call`: the first line of each filter's panel."""
+OPEN_FILTERS = """
+show = ctypes.CDLL("libobs-frontend-api.so.0").obs_frontend_open_source_filters
+show.argtypes = [ctypes.c_void_p]
+source = native("obs_get_source_by_name", b"Camera")
+show(source)
+native("obs_source_release", source, result=None)
+"""
+PANELS = """
+session = __import__('obs_plugin.registration').registration._registration.session
+panels = [each.panel for each in session.filters()]
+result = [[panel.open_count, panel.shown.text if panel.shown else ""] for panel in panels]
+"""
+UNFOLD = """
+session = __import__("obs_plugin.registration").registration._registration.session
+section = __import__("obs_plugin.panel_state").panel_state.Section({section!r})
+for each in session.filters():
+    each.panel.section = section
+    session._ui_thread.run(each.obs_source.reload_panel)
+"""
 
 
 def why_not() -> str:
@@ -468,6 +487,22 @@ class ObsSession:
 def shows(session: ObsSession, picture: np.ndarray, scene: str = SCENE) -> bool:
     """Return whether a scene shows exactly this picture; picture: (H, W, 3 or 4) uint8."""
     return np.array_equal(session.screenshot(scene)[..., :3], picture[..., :3])
+
+
+def _desktop(display: str) -> np.ndarray:
+    return np.asarray(ImageGrab.grab(xdisplay=display).convert("RGB"))
+
+
+def settled(display: str) -> np.ndarray:
+    """Return a screenshot of a panel that OBS has finished to lay out."""
+    before = _desktop(display)
+    for _ in range(20):
+        time.sleep(0.3)
+        now = _desktop(display)
+        if np.array_equal(before[400:], now[400:]):
+            return now
+        before = now
+    return before
 
 
 def _collection(name: str, scripts: list[Path], settings: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from obs_session import (  # noqa: E402
     CAMERA,
     CANVAS,
     HELPER_SCRIPT,
+    OPEN_FILTERS,
+    PANELS,
     STATUS,
     Installation,
     ObsSession,
@@ -133,20 +135,6 @@ def test_only_what_no_panel_shows_brings_the_log_window_up(
     assert not any(log_window in title for title in visible_windows(display))
     session.call("import logging\nlogging.getLogger('obs_plugin').error('it cannot go on')")
     wait_for(lambda: any(log_window in title for title in visible_windows(display)), "an error brings it up")
-
-
-OPEN_FILTERS = """
-show = ctypes.CDLL("libobs-frontend-api.so.0").obs_frontend_open_source_filters
-show.argtypes = [ctypes.c_void_p]
-source = native("obs_get_source_by_name", b"Camera")
-show(source)
-native("obs_source_release", source, result=None)
-"""
-PANELS = """
-session = __import__('obs_plugin.registration').registration._registration.session
-panels = [each.panel for each in session.filters()]
-result = [[panel.open_count, panel.shown.text if panel.shown else ""] for panel in panels]
-"""
 
 
 def test_an_open_panel_follows_by_itself_and_obs_quits_with_it(start: Starter, installation: Installation) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 pytestmark = pytest.mark.requires_obs
@@ -17,24 +15,21 @@ from obs_session import (  # noqa: E402
     CAMERA,
     CHECKOUT,
     HELPER_SCRIPT,
+    OPEN_FILTERS,
+    PANELS,
     STATUS,
+    UNFOLD,
     Installation,
     ObsSession,
+    settled,
     wait_for,
     xvfb,
 )
-from PIL import Image, ImageGrab, features  # noqa: E402
-from test_obs_lifecycle import HOTKEYS, OPEN_FILTERS, PANELS  # noqa: E402
+from PIL import Image, features  # noqa: E402
+from test_obs_lifecycle import HOTKEYS  # noqa: E402
 
 KEPT = CHECKOUT / "output" / "panel"
 """The folder of the screenshots."""
-UNFOLD = """
-session = __import__("obs_plugin.registration").registration._registration.session
-section = __import__("obs_plugin.panel_state").panel_state.Section({section!r})
-for each in session.filters():
-    each.panel.section = section
-    session._ui_thread.run(each.obs_source.reload_panel)
-"""
 WIDGETS = """
 c_string, c_bool = ctypes.c_char_p, ctypes.c_bool
 source = native("obs_get_source_by_name", b"Camera")
@@ -72,22 +67,6 @@ def session(request: pytest.FixtureRequest, tmp_path: Path, laptop: str) -> Iter
     started = ObsSession(tmp_path / request.param, laptop, scripts, installation.environment, language=request.param)
     yield started
     started.close()
-
-
-def picture(display: str) -> np.ndarray:
-    return np.asarray(ImageGrab.grab(xdisplay=display).convert("RGB"))
-
-
-def settled(display: str) -> np.ndarray:
-    """Return a screenshot of a panel that OBS has finished to lay out."""
-    before = picture(display)
-    for _ in range(20):
-        time.sleep(0.3)
-        now = picture(display)
-        if np.array_equal(before[400:], now[400:]):
-            return now
-        before = now
-    return before
 
 
 def test_every_section_opens_in_the_window_in_obs_own_language(session: ObsSession, laptop: str) -> None:

@@ -29,7 +29,6 @@ _SECTIONS = {
     Section.PICTURE: panel_picture,
     Section.TROUBLE: panel_trouble,
 }
-_CREDIT = "Anime networks: Talking Head Anime 3 by Pramook Khungurn, CC BY 4.0"
 _HELP = Path(__file__).resolve().parents[1] / "README.md"
 
 
@@ -70,8 +69,10 @@ def arrange(widgets: Widgets, view: PanelView) -> None:
     widgets.describe("warning", warning, warns=True)
     widgets.show("warning", bool(warning) and is_about_character)
     widgets.show("about", view.section is Section.NONE)
-    release, help_ = animator_core.__version__, text("Panel.about.Help")
-    widgets.describe("about", f'Stream Motion Animator {release} · <a href="{_HELP.as_uri()}">{help_}</a><br>{_CREDIT}')
+    link = f'<a href="{_HELP.as_uri()}">{text("Panel.about.Help")}</a>'
+    widgets.describe(
+        "about", f"Stream Motion Animator {animator_core.__version__} · {link}<br>{text('Panel.about.Credit')}"
+    )
 
 
 def press(session: Session, instance: AnimatorFilter, button: str) -> bool:

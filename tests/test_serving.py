@@ -379,6 +379,18 @@ def test_a_change_is_carried_out_at_the_next_frame(memory, library, preparation,
     shown.close()
 
 
+def test_less_computing_time_counts_from_the_next_frame_on(memory, library, preparation, monkeypatch):
+    shown = animation_of(memory, library, preparation, [])
+    rests: list[int] = []
+    monkeypatch.setattr(shown._pace, "rest", lambda began, _: rests.append(shown._pace.rest_ns(1000)))
+    for most_share in (1.0, 0.25, 0.5):
+        shown.requests.update(AnimationSettings("a.png", most_share=most_share))
+        wait_until(lambda: shown.advance(None, False))
+    # The configuration's own limit is 0.9.
+    assert rests == [111, 3000, 1000]
+    shown.close()
+
+
 def slow_down(shown: Animation, rung: Rung) -> None:
     """Have the animation see a machine that is too slow until it has gone down to ``rung``."""
     for second in range(100):

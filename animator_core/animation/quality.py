@@ -282,4 +282,8 @@ class Pace:
 
     def rest(self, began_ns: int, ended_ns: int) -> None:
         """Note when rendering the frame began and ended."""
-        self._rested_ns = ended_ns + int((ended_ns - began_ns) * self._rest_per_work)
+        self._rested_ns = ended_ns + self.rest_ns(ended_ns - began_ns)
+
+    def rest_ns(self, work_ns: int) -> int:
+        """Return how long to rest after so much work."""
+        return int(work_ns * self._rest_per_work)

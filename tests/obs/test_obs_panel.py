@@ -358,6 +358,15 @@ def test_a_preset_sets_every_number_and_moves_the_sliders(desk: Desk) -> None:
         assert desk.lib.reload_count == before + 1, "the open sliders are made anew"
 
 
+def test_every_setting_of_the_panel_can_be_found_in_the_guide_for_other_programs(desk: Desk) -> None:
+    guide = Path(__file__).resolve().parents[2].joinpath("docs", "CONTROL.md").read_text(encoding="utf-8")
+    desk.open()
+    settings = [
+        each["name"] for each in desk.lib.walk(desk.panel) if each["kind"] in ("bool", "list", "slider", "color")
+    ]
+    assert len(settings) > 15 and not [name for name in settings if f"`{name}`" not in guide]
+
+
 def test_every_control_has_a_tooltip(desk: Desk) -> None:
     desk.open()
     controls = [each for each in desk.lib.walk(desk.panel) if each["kind"] not in ("text", "group")]

@@ -210,6 +210,9 @@ class HotkeyConfig:
     calibrate: Annotated[str, _hotkey()] = "c"
     forget_calibration: Annotated[str, _hotkey()] = "x"
     freeze: Annotated[str, _hotkey()] = "f"
+    record: Annotated[str, _hotkey()] = "m"
+    virtual_camera: Annotated[str, _hotkey()] = "v"
+    toggle_controls: Annotated[str, _hotkey()] = "h"
     emotes: Annotated[Mapping[str, Annotated[str, _hotkey()]], takes("emotes with their keys")] = field(
         default_factory=lambda: {"wink_left": "w", "nod": "n", "laugh": "l", "shock": "s", "kiss": "k"}
     )

@@ -13,14 +13,19 @@ from tqdm import tqdm
 
 from animator_core import assembly
 from animator_core.cli import arguments, recordings, terminal
-from animator_core.config import Config, HotkeyConfig, load_config
+from animator_core.config import PROJECT_ROOT, Config, HotkeyConfig, load_config
 from animator_core.errors import AnimatorError
 
 if TYPE_CHECKING:
     from animator_core.animation.services import Services
     from animator_core.live.outputs import Output
+    from animator_core.live.window_update import WindowParts
     from animator_core.tracking.observation import TrackedFrame
 
+    Listener = Callable[[TrackedFrame, int], None]
+
+RECORDINGS = PROJECT_ROOT / "output"
+"""The folder of what the record button records."""
 _MOST_WAITING = 3000
 """Frames of a template, 600 MB of them: LivePortrait looks at them when the session is over."""
 _FINISH_SECONDS = 5.0
@@ -82,15 +87,20 @@ def run(options: argparse.Namespace) -> int:
         character = assembly.choose_character(options.character, services.library, config)
         if config.tracking.face_enabled:
             services = _with_tracker(services, undo)
-        output = make_output(options, config)
+        output, parts = make_output(options, config)
         undo.callback(output.close)
+        listeners = [_recorder(recorded)] if recorded.is_recording else []
+        if parts is not None:
+            undo.callback(parts.recording.close)
+            listeners.append(parts.recording.take)
         session = LiveSession(
             services,
             assembly.make_settings(config, character, options.mirror),
             capture=capture,
             output=output,
-            tell=_tell,
-            on_tracked=_recorder(recorded) if recorded.is_recording else None,
+            tell=_tell if parts is None else parts.news,
+            on_tracked=_each_of(listeners),
+            parts=parts,
         )
         undo.callback(session.close)
         try:
@@ -114,7 +124,15 @@ def _with_tracker(services: Services, undo: contextlib.ExitStack) -> Services:
     return dataclasses.replace(services, create_tracker=lambda: next(trackers, None) or services.create_tracker())
 
 
-def _recorder(recorded: recordings.Recordings) -> Callable[[TrackedFrame, int], None]:
+def _each_of(listeners: list[Listener]) -> Listener | None:
+    def take(tracked: TrackedFrame, captured_ns: int) -> None:
+        for each in listeners:
+            each(tracked, captured_ns)
+
+    return take if listeners else None
+
+
+def _recorder(recorded: recordings.Recordings) -> Listener:
     """Return a function that records every tracked frame, and says once that the template is full."""
     has_told = False
 
@@ -128,28 +146,33 @@ def _recorder(recorded: recordings.Recordings) -> Callable[[TrackedFrame, int], 
     return take
 
 
-def make_output(options: argparse.Namespace, config: Config) -> Output:
-    """Return the outputs that the options name; raises AnimatorError if they cannot be opened."""
-    from animator_core.live.outputs import NoOutput, OutputGroup, VirtualCamera, Window
+def make_output(options: argparse.Namespace, config: Config) -> tuple[Output, WindowParts | None]:
+    """Return the outputs that the options name, and the window's parts; raises AnimatorError without a screen."""
+    from animator_core.live.motion_recording import MotionRecording
+    from animator_core.live.outputs import OutputGroup, VirtualCamera, VirtualCameraSwitch
+    from animator_core.live.window import ControlWindow
+    from animator_core.live.window_update import News, WindowParts
 
-    output = config.output
-    opened: list[Output] = []
+    output, news = config.output, News(_tell)
+
+    def open_camera() -> VirtualCamera:
+        fps, wants_alpha = config.performance.target_fps, output.background_alpha < 255
+        return VirtualCamera(output.width, output.height, fps=fps, wants_alpha=wants_alpha)
+
+    camera = VirtualCameraSwitch(open_camera, news)
     if options.virtual_camera:
-        camera = VirtualCamera(
-            output.width, output.height, config.performance.target_fps, wants_alpha=output.background_alpha < 255
-        )
-        print(f"the virtual camera is {camera.device}; choose it in the other program", flush=True)
-        opened.append(camera)
-    if not options.no_window:
-        try:
-            opened.append(Window(output.width, output.height))
-        except AnimatorError as exc:
-            if not opened:
-                raise
-            _tell(f"warning: no preview window: {exc}")
-    if not opened:
-        return NoOutput()
-    return opened[0] if len(opened) == 1 else OutputGroup(*opened)
+        camera.open()
+    if options.no_window:
+        return camera, None
+    try:
+        window = ControlWindow()
+    except AnimatorError as exc:
+        if not camera.is_on:
+            raise
+        _tell(f"warning: no preview window: {exc}")
+        return camera, None
+    recording = MotionRecording(RECORDINGS, news)
+    return OutputGroup(camera, window), WindowParts(window, recording, camera=camera, news=news)
 
 
 def _tell(text: str) -> None:

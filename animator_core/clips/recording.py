@@ -51,12 +51,12 @@ class LandmarkRecorder:
 
         Raises MotionError if no face was seen, or as `write_track` does.
         """
-        fps = fps or measured_rate(self._times_ns)
-        indices = resampled(self._times_ns, fps)
         if not any(self._observations):
             raise MotionError(
                 f"{path} was not written: no face was seen", "record one well-lit face that looks at the camera"
             )
+        fps = fps or measured_rate(self._times_ns)
+        indices = resampled(self._times_ns, fps)
         write_track(path, track_from_observations([self._observations[i] for i in indices], fps, self._frame_size))
         return len(indices)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import cv2
@@ -57,7 +58,7 @@ class Output(Protocol):
     """Takes frames of one size, (H, W, 4) uint8 premultiplied BGRA."""
 
     def show(self, frame: UInt8Array) -> str | None:
-        """Show a frame, and return the key that was pressed, as `config.HotkeyConfig` names it, or None."""
+        """Show a frame, and return what `KeyCommands.press` takes: the key that was pressed, or a command; or None."""
         ...
 
     @property
@@ -66,42 +67,6 @@ class Output(Protocol):
         ...
 
     def close(self) -> None: ...
-
-
-class NoOutput:
-    """Takes frames and does nothing with them."""
-
-    is_closed = False
-
-    def show(self, frame: UInt8Array) -> str | None:
-        return None
-
-    def close(self) -> None:
-        pass
-
-
-class Window:
-    """A preview window; transparent pixels are black in it."""
-
-    def __init__(self, width: int, height: int) -> None:
-        flags = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
-        open_window(WINDOW_TITLE, flags, "use --virtual-camera, or --no-window")
-        cv2.resizeWindow(WINDOW_TITLE, width, height)
-
-    def show(self, frame: UInt8Array) -> str | None:
-        # A premultiplied colour is the colour over black.
-        cv2.imshow(WINDOW_TITLE, frame[..., :3])
-        return key_name(cv2.waitKeyEx(1))
-
-    @property
-    def is_closed(self) -> bool:
-        try:
-            return cv2.getWindowProperty(WINDOW_TITLE, cv2.WND_PROP_VISIBLE) < 1
-        except cv2.error:
-            return True
-
-    def close(self) -> None:
-        cv2.destroyAllWindows()
 
 
 class VirtualCamera:
@@ -137,6 +102,50 @@ class VirtualCamera:
 
     def close(self) -> None:
         self._camera.close()
+
+
+class VirtualCameraSwitch:
+    """A virtual camera that is opened and closed while frames are shown.
+
+    open_camera: raises AnimatorError if there is none. tell: takes lines for the user.
+    """
+
+    is_closed = False
+
+    def __init__(self, open_camera: Callable[[], VirtualCamera], tell: Callable[[str], None]) -> None:
+        self._open, self._tell = open_camera, tell
+        self._camera: VirtualCamera | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether other programs see the frames."""
+        return self._camera is not None
+
+    def open(self) -> None:
+        """Switch it on; raises AnimatorError if that fails."""
+        self._camera = self._open()
+        self._tell(f"the virtual camera is {self._camera.device}; choose it in the other program")
+
+    def toggle(self) -> None:
+        """Switch it on or off, and tell if that fails."""
+        if self._camera is not None:
+            self.close()
+            self._tell("the virtual camera is off")
+            return
+        try:
+            self.open()
+        except AnimatorError as exc:
+            self._tell(f"warning: {exc}")
+
+    def show(self, frame: UInt8Array) -> str | None:
+        """Send a frame if it is on."""
+        return None if self._camera is None else self._camera.show(frame)
+
+    def close(self) -> None:
+        """Switch it off."""
+        camera, self._camera = self._camera, None
+        if camera is not None:
+            camera.close()
 
 
 class OutputGroup:

@@ -15,6 +15,7 @@ from animator_core.live.capture import CaptureThread
 from animator_core.live.keys import KeyCommands
 from animator_core.live.outputs import Canvas, Output
 from animator_core.live.statistics_lines import StatisticsReport
+from animator_core.live.window_update import WindowParts, WindowUpdate
 from animator_core.tracking.observation import TrackedFrame
 
 _LOOK_NS = 50_000_000
@@ -24,7 +25,8 @@ _CLOSE_SECONDS = 5.0
 class LiveSession:
     """Is the sink of its live loop: fits pictures into the output, reads its keys, and decides about the end.
 
-    settings: its character is named. tell: takes lines for the user. on_tracked: see `LiveLoop`.
+    settings: its character is named. tell: takes lines for the user. on_tracked: see `LiveLoop`. parts: of the window,
+    which is among the outputs; None without one.
     """
 
     max_pixels = sys.maxsize
@@ -39,15 +41,22 @@ class LiveSession:
         output: Output,
         tell: Callable[[str], None],
         on_tracked: Callable[[TrackedFrame, int], None] | None = None,
+        parts: WindowParts | None = None,
     ) -> None:
         size = services.config.output
         self.frame_count = 0
         self.loop = LiveLoop(services, settings, source=capture, sink=self, on_tracked=on_tracked)
         self._capture, self._output, self._tell = capture, output, tell
         self._canvas = Canvas(size.width, size.height, size.background_alpha)
-        self._keys = KeyCommands(services, self.loop.requests, tell)
+        switches = parts.switches if parts is not None else {}
+        self._keys = KeyCommands(services, self.loop.requests, tell, switches=switches)
         is_profiling = services.config.performance.enable_profiling
         self._statistics = StatisticsReport(self.loop, capture, self._keys, is_profiling=is_profiling)
+        self._window: WindowUpdate | None = None
+        if parts is not None:
+            self._window = WindowUpdate(
+                parts, services, self.loop, keys=self._keys, statistics=self._statistics, capture=capture
+            )
         self._max_frames: int | None = None
         self._failure: AnimatorError | None = None
         self._told: dict[str, str] = {}
@@ -73,6 +82,8 @@ class LiveSession:
         """Show one frame, and carry out the key that was pressed."""
         if not self.frame_count:
             self._begin()
+        if self._window is not None:
+            self._window.refresh()
         try:
             key = self._output.show(self._canvas.fit(picture))
         except Exception as exc:

@@ -52,12 +52,24 @@ def format_profile(stages: Mapping[str, Percentiles]) -> str:
     return f"Profile (p50/p95/p99 ms): {' | '.join(times)}"
 
 
+def overlay_lines(figures: LiveFigures, renderer: str, state: str) -> tuple[str, ...]:
+    """Return what the window shows of the statistics; renderer: its name and device."""
+    shown, tracked, captured = figures.output_fps, figures.tracking_fps, figures.capture_fps
+    return (
+        f"{shown:.0f} fps shown, {tracked:.0f} tracked, {captured:.0f} from the camera",
+        f"{figures.inference_ms:.1f} ms a picture, {renderer}",
+        state,
+    )
+
+
 class StatisticsReport:
     """Tells the statistics once a second, and with ``is_profiling`` the stage times every five seconds."""
 
     def __init__(self, loop: LiveLoop, capture: CaptureThread, keys: KeyCommands, *, is_profiling: bool) -> None:
         self._loop, self._capture, self._keys = loop, capture, keys
         self._is_profiling = is_profiling
+        self.newest: LiveFigures | None = None
+        """The figures of the last second; None before the first one."""
         self._next_ns = now_ns()
         self._next_profile_ns = self._next_ns + _PROFILE_EVERY_NS
 
@@ -66,8 +78,9 @@ class StatisticsReport:
         moment = now_ns()
         if moment >= self._next_ns:
             self._next_ns = moment + _EVERY_NS
+            self.newest = self._figures(moment)
             if self._keys.shows_statistics:
-                tell(format_lines(self._figures(moment)))
+                tell(format_lines(self.newest))
         if self._is_profiling and moment >= self._next_profile_ns:
             self._next_profile_ns = moment + _PROFILE_EVERY_NS
             tell(format_profile(self._loop.statistics.stages()))

@@ -133,3 +133,34 @@ def test_a_missing_clip_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_a_template_is_no_clip_to_measure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["benchmark", "--driving", str(stand_ins.write_template_file(tmp_path / "t.npz"))]) == 1
     assert "t.npz is a template" in capsys.readouterr().err
+
+
+def test_usual_sizes_are_measured_alone_and_beside_a_tracker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(assembly, "load_character", lambda text, config: stand_ins.character(is_transparent=True))
+    clip, figures = write_clip(tmp_path / "d.mp4", 12), tmp_path / "b.json"
+    command = ["benchmark", "--sizes", "--driving", str(clip), "--frames", "15", "--json", str(figures)]
+    assert main(command) == 0
+    rows = json.loads(figures.read_text())["sizes"]
+    assert [row["name"] for row in rows] == [
+        f"{size} {kind}{near}"
+        for size, near in (("512x512", ""), ("1920x1080", ""), ("1920x1080", ", close up"))
+        for kind in ("transparent", "opaque")
+    ]
+    table = capsys.readouterr().out
+    assert all(row["name"] in table for row in rows)
+    assert rows[0]["face_height"] < rows[2]["face_height"] < rows[4]["face_height"]
+    for row in rows:
+        assert row["prepared_seconds"] > 0
+        assert row["fps"] > 0
+        assert row["beside_fps"] > 0
+        assert row["tracked_fps"] > 0
+
+
+def test_usual_sizes_driven_by_a_recorded_motion_are_measured_without_tracking(tmp_path: Path) -> None:
+    driving, figures = stand_ins.write_motion(tmp_path / "m.npz", 10), tmp_path / "b.json"
+    assert main(["benchmark", "--sizes", "--driving", str(driving), "--frames", "15", "--json", str(figures)]) == 0
+    rows = json.loads(figures.read_text())["sizes"]
+    assert [row["name"] for row in rows] == ["512x512 opaque", "1920x1080 opaque", "1920x1080 opaque, close up"]
+    assert all(row["beside_fps"] is None for row in rows)

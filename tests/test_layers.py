@@ -13,7 +13,8 @@ from animator_core.rendering.srgb import premultiplied_bgra
 from animator_core.tracking.face_model import FACE_OVAL, face_model
 from animator_core.warp import matte
 from animator_core.warp.head import moved_pose
-from animator_core.warp.layers import Layers, separate
+from animator_core.warp.layers import Layers, lay_over, separate
+from animator_core.warp.painting import KEEP, PAINT
 from animator_core.warp.renderer import WarpRenderer
 
 SIDE, FACE = 480, 120
@@ -256,3 +257,18 @@ def test_a_lifted_body_shows_no_gap_at_the_lower_edge() -> None:
     )
     body = (truth[-1] > 0.99).nonzero()[0]
     assert (frame[-1, body[8:-8], 3] == 255).all()
+
+
+def test_laying_a_person_over_the_plate_matches_the_formula() -> None:
+    rng = np.random.default_rng(0)
+    alpha = rng.choice([0, 90, 255], (16, 24))
+    alpha[:, :8], alpha[:8, 16:] = 255, 0
+    person = np.dstack([rng.integers(0, 256, (16, 24, 3)) * alpha[..., None] // 255, alpha]).astype(np.uint8)
+    plate = np.dstack([rng.integers(0, 256, (16, 24, 3)), np.full((16, 24), 255)]).astype(np.uint8)
+    actions = np.full((2, 3), PAINT, np.uint8)
+    actions[1, 1] = KEEP
+    frame = person.copy()
+    lay_over(frame.view(np.uint32)[..., 0], plate.view(np.uint32)[..., 0], actions, side=8, row_begin=0, row_end=2)
+    expected = np.rint(person + (1 - alpha[..., None] / 255) * plate)
+    expected[8:, 8:16] = person[8:, 8:16]
+    assert np.array_equal(frame, expected)

@@ -63,6 +63,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="OUT", help="also write the results as JSON")
     parser.add_argument("--plot", type=Path, metavar="OUT.png", help="also plot the results")
     parser.add_argument(
+        "--sizes",
+        action="store_true",
+        help="measure 512x512 and 1920x1080 instead, transparent and opaque: preparation, drawing, and drawing beside "
+        "tracking",
+    )
+    parser.add_argument(
         "--compare-eager",
         action="store_true",
         help="compare LivePortrait's published networks with ours instead, with and without torch.compile",
@@ -92,6 +98,8 @@ def run(options: argparse.Namespace) -> int:
     clip.close()
     if isinstance(clip, TemplateClip):
         raise AnimatorError(f"{options.driving} is a template, which benchmark cannot measure", "use a video")
+    if options.sizes:
+        return _measure_sizes(options, config)
     characters = _characters(options, config)
     with _measured_paths(options, config, characters) as (paths, renderer):
         result = run_benchmark(
@@ -113,6 +121,30 @@ def run(options: argparse.Namespace) -> int:
             output_files.write_json(options.json, figures_of(result, subject))
         if options.plot is not None:
             plot(options.plot, result, subject, paths=paths)
+    return 0
+
+
+def _measure_sizes(options: argparse.Namespace, config: Config) -> int:
+    """Print how long each of the usual sizes takes, one after another."""
+    from animator_core.clips.driving_clip import open_clip
+    from animator_core.diagnostics.benchmark.machine import machine_facts
+    from animator_core.diagnostics.benchmark.sizes import heading, measure_sizes, row_text
+
+    source, machine = assembly.make_renderer_source(config), machine_facts()
+    results = []
+    print(heading(machine))
+    for result in measure_sizes(
+        lambda: open_clip(options.driving, lambda: assembly.make_tracker(config)),
+        assembly.load_character(options.character, config),
+        lambda: source.create(options.renderer or config.ai_model.type, False),
+        make_estimator=lambda: assembly.make_estimator(config),
+        frames=options.frames or DEFAULT_FRAMES,
+    ):
+        results.append(result)
+        print(row_text(result), flush=True)
+    if options.json is not None:
+        figures = {"machine": machine, "sizes": [dataclasses.asdict(each) for each in results]}
+        output_files.write_json(options.json, figures)
     return 0
 
 

@@ -181,6 +181,12 @@ def lay_over(frame: AnyArray, plate: AnyArray, actions: UInt8Array, side: int, r
             first, last = column * side, min(column * side + side, width)
             for y in range(row * side, min(row * side + side, height)):
                 above, below = frame[y, first:last], plate[y, first:last]
+                opaque = np.uint32(0xFFFFFFFF)
+                for x in range(len(above)):
+                    opaque &= above[x]
+                # Most of a person hides the plate.
+                if opaque >> np.uint32(24) == 255:
+                    continue
                 for x in range(len(above)):
                     over = above[x]
                     rest = np.uint32(255) - (over >> np.uint32(24))

@@ -27,6 +27,7 @@ import numpy as np
 from animator_core import assembly
 from animator_core.characters.character import Character
 from animator_core.config import load_config
+from animator_core.diagnostics.benchmark.sizes import placed
 from animator_core.motion.driving import DrivingMotion
 from docs.measurements.render_reuse import clip_motions
 
@@ -74,46 +75,22 @@ def pictures(config: Any) -> Iterator[tuple[str, Character]]:
         size = dataclasses.replace(config.character, target_size=(side, side))
         return assembly.load_character(name, dataclasses.replace(config, character=size))
 
-    mira, astronaut, amber = (sample(name, 1024) for name in ("mira", "astronaut", "amber"))
-    whole = 1080 / 1024
+    samples = {name: sample(name, 1024) for name in ("mira", "astronaut", "amber")}
     yield "Mira 512x512", sample("mira", 512)
     yield "astronaut 512x482", sample("astronaut", 512)
-    yield "Mira 1080x1080", placed(mira, whole, (1080, 1080), (0, 0), False)
-    yield "astronaut 1080x1018", placed(astronaut, 1080 / 832, (1080, 1018), (0, 0), False)
-    yield "Mira within 1920x1080", placed(mira, whole, (1920, 1080), (420, 0), False)
-    yield "astronaut within 1920x1080", placed(astronaut, 1080 / 832, (1920, 1080), (420, 62), False)
-    yield "opaque 512x512", placed(amber, 0.5, (512, 512), (0, 0), True)
-    yield "opaque 1080x1080", placed(amber, whole, (1080, 1080), (0, 0), True)
-    yield "opaque 1920x1080, head 500 pixels", placed(amber, whole, (1920, 1080), (420, 0), True)
-    yield "opaque 1920x1080, head 890 pixels", placed(amber, 1920 / 1024, (1920, 1080), (0, -300), True)
-
-
-def placed(
-    character: Character, scale: float, size: tuple[int, int], corner: tuple[int, int], is_opaque: bool
-) -> Character:
-    """Return the character scaled, with its top left at a corner of a picture of this width and height."""
-    colours = character.picture.astype(np.float32)
-    colours[..., :3] *= colours[..., 3:] / 255
-    matrix = np.array([[scale, 0, corner[0]], [0, scale, corner[1]]], np.float32)
-    moved = np.clip(cv2.warpAffine(colours, matrix, size, flags=cv2.INTER_CUBIC), 0, 255)
-    share = moved[..., 3:] / 255
-    if is_opaque:
-        picture = np.dstack([moved[..., :3] + (1 - share) * background(size), np.full(size[::-1], 255.0)])
-    else:
-        picture = np.dstack([moved[..., :3] / np.maximum(share, 1e-3), moved[..., 3]])
-    landmarks = (character.require_landmarks() * scale).astype(np.float32)
-    landmarks[:, :2] += corner
-    name = f"{character.name}-{size}-{corner}-{is_opaque}"
-    return Character(name, name, np.clip(picture, 0, 255).astype(np.uint8), landmarks, name)
-
-
-def background(size: tuple[int, int]) -> np.ndarray:
-    """Return (H, W, 3): coloured noise under lines at every 64th pixel."""
-    width, height = size
-    noise = np.random.default_rng(3).normal(0, 60, (height, width, 3)).astype(np.float32)
-    picture = 120 + 60 * np.linspace(-1, 1, width)[None, :, None] + 3 * cv2.GaussianBlur(noise, (0, 0), 2.0)
-    picture[::64] = picture[:, ::64] = 230
-    return picture
+    whole, fitted = 1080 / 1024, 1080 / 832
+    for name, character, scale, size, corner in (
+        ("Mira 1080x1080", "mira", whole, (1080, 1080), (0, 0)),
+        ("astronaut 1080x1018", "astronaut", fitted, (1080, 1018), (0, 0)),
+        ("Mira within 1920x1080", "mira", whole, (1920, 1080), (420, 0)),
+        ("astronaut within 1920x1080", "astronaut", fitted, (1920, 1080), (420, 62)),
+        ("opaque 512x512", "amber", 0.5, (512, 512), (0, 0)),
+        ("opaque 1080x1080", "amber", whole, (1080, 1080), (0, 0)),
+        ("opaque 1920x1080, head 500 pixels", "amber", whole, (1920, 1080), (420, 0)),
+        ("opaque 1920x1080, head 890 pixels", "amber", 1920 / 1024, (1920, 1080), (0, -300)),
+    ):
+        is_opaque = name.startswith("opaque")
+        yield name, placed(samples[character], scale, size=size, corner=corner, is_opaque=is_opaque)
 
 
 def figures_of(older: Any, newer: Any, character: Character, motions: list[DrivingMotion]) -> dict[str, Any]:

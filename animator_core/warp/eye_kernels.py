@@ -238,9 +238,15 @@ def paint_eye(
     shade, by_shade_reach, by_pixel = numbers[6], one / numbers[7], one / numbers[8]
     pixel, line, line_width = numbers[8], numbers[9], numbers[10]
     upper, lower = lids[0], lids[1]
+    skin, white, iris, upper_lashes, lower_lashes, at_rest = (
+        layers[SKIN], layers[WHITE], layers[IRIS], layers[UPPER_LASHES], layers[LOWER_LASHES], layers[AT_REST],
+    )  # fmt: skip
     rows, pitch = needs.shape
     count, width = upper.shape[1], frame.shape[1]
     line_reach, last = _LINE_REACH * line_width if line > 0 else np.float32(0), count - BEYOND
+    # Above and below, only skin and details at rest are painted.
+    highest = upper[1].min() - reach[0, 0].max() - line_reach - pixel
+    lowest = lower[1].max() + reach[1, 0].max() + pixel
     columns = np.empty(width + _AT_ONCE, np.int32)
     all_x, all_y = np.empty(width + _AT_ONCE, np.float32), np.empty(width + _AT_ONCE, np.float32)
     squares = np.empty(count + _AT_ONCE, np.float32)
@@ -255,7 +261,8 @@ def paint_eye(
             y = affine[1, 0] * line_x[column] + affine[1, 1] * line_y[column] + affine[1, 2]
             if not (0 <= x < pitch - 1 and 0 <= y < rows - 1):
                 continue
-            if needs[np.uint64(np.int32(y)), np.uint64(np.int32(x))] == 0 or pixels[column, 3] == 0:
+            need = needs[np.uint64(np.int32(y)), np.uint64(np.int32(x))]
+            if need == 0 or pixels[column, 3] == 0 or (need == MAY_CHANGE and not highest < y < lowest):
                 continue
             columns[found], all_x[found], all_y[found] = number, x, y
             found += 1
@@ -292,17 +299,17 @@ def paint_eye(
                 )  # fmt: skip
                 blue, green, red = before
                 if inside < one and need & HAS_SKIN:
-                    b, g, r, a = _sample(layers[SKIN], pitch, rows, x, y)
+                    b, g, r, a = _sample(skin, pitch, rows, x, y)
                     blue += a * (b * opacity - blue)
                     green += a * (g * opacity - green)
                     red += a * (r * opacity - red)
                 if inside > 0:
                     light = (one - shade * np.exp(outside * by_shade_reach)) * opacity
-                    b, g, r, _ = _sample(layers[WHITE], pitch, rows, x, y)
+                    b, g, r, _ = _sample(white, pitch, rows, x, y)
                     blue += inside * (b * light - blue)
                     green += inside * (g * light - green)
                     red += inside * (r * light - red)
-                    b, g, r, a = _sample(layers[IRIS], pitch, rows, x - shift_x, y - shift_y)
+                    b, g, r, a = _sample(iris, pitch, rows, x - shift_x, y - shift_y)
                     blue += inside * (b * light - a * blue)
                     green += inside * (g * light - a * green)
                     red += inside * (r * light - a * red)
@@ -310,12 +317,12 @@ def paint_eye(
                 if near_lower:
                     place = _place_on(lower, at_lower[i], x, y)
                     source = _carried(lids[3], place)
-                    colour = _with_lashes(colour, layers[LOWER_LASHES], belongs_to[1], source, place, opacity)
+                    colour = _with_lashes(colour, lower_lashes, belongs_to[1], source, place, opacity)
                 if near_upper or near_line:
                     place = _place_on(upper, at_upper[i], x, y)
                     if near_upper:
                         source = _carried(lids[2], place)
-                        colour = _with_lashes(colour, layers[UPPER_LASHES], belongs_to[0], source, place, opacity)
+                        colour = _with_lashes(colour, upper_lashes, belongs_to[0], source, place, opacity)
                     if near_line:
                         away = outside / line_width
                         along = (np.float32(place[0] - BEYOND) + place[1]) / np.float32(count - 2 * BEYOND)
@@ -324,7 +331,7 @@ def paint_eye(
                 b, g, r, a = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
                 left = one - (lid_change + (eye_change - lid_change) * inside)
                 if left > 0 and need & HAS_REST:
-                    b, g, r, a = _sample(layers[AT_REST], pitch, rows, x, y)
+                    b, g, r, a = _sample(at_rest, pitch, rows, x, y)
                 for channel, rest in enumerate((b, g, r)):
                     painted = colour[channel] + left * (a * before[channel] - rest * opacity)
                     mixed = before[channel] + share * (painted - before[channel]) + half

@@ -13,6 +13,7 @@ from obs_plugin.capture import Capture
 from obs_plugin.downscaling import Downscaler
 from obs_plugin.filter_rings import FilterRings
 from obs_plugin.filter_source import FilterSource
+from obs_plugin.framing import Look
 from obs_plugin.libobs import LibObs
 from obs_plugin.panel_state import PanelState
 from obs_plugin.problem import Problem
@@ -181,13 +182,10 @@ class AnimatorFilter:
         frame_size = self._character_size if self.settings.fit == "character" else self.frame_size
         fit = "frame" if self.settings.fit == "character" else self.settings.fit
         blit = drawing.fit_picture(fit, (texture.width, texture.height), frame_size)
-        look = self.settings.look
-        if look.is_plain or not all(frame_size):
-            drawing.draw(self._lib, *self._downscaler.downscale(texture, blit))
-            return
-        placed = drawing.framed(blit, frame_size, look.framing)
-        picture = self._downscaler.downscale(texture, placed)
-        drawing.draw(self._lib, *self._stage.compose(picture, frame_size, look))
+        look = self.settings.look if all(frame_size) else Look()
+        if not look.framing.is_plain:
+            blit = drawing.framed(blit, frame_size, look.framing)
+        self._stage.draw(self._downscaler.downscale(texture, blit), frame_size, look)
 
     def _take_still(self) -> None:
         picture = self.stills.take()

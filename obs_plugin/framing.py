@@ -51,8 +51,3 @@ class Look:
     background: str = "picture"
     color: int = DEFAULT_COLOR
     has_label: bool = False
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the picture can be drawn as it is."""
-        return self.framing.is_plain and self.background == "picture" and not self.has_label

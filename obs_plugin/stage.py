@@ -1,6 +1,6 @@
-"""Composes a frame: background, moved picture, label. What leaves the frame is cut off, and nothing is drawn twice.
+"""Draws a picture with background and label, and one that was moved into a frame that cuts off what leaves it.
 
-OBS does not clip a source to its size, so the frame is a render target of its own. The picture comes into it at its
+OBS does not clip a source to its size, so that frame is a render target of its own. The picture comes into it at its
 final size, and is drawn from there one to one.
 """
 
@@ -61,39 +61,49 @@ class Stage:
             self._lib.gs_texture_destroy(self._label.handle)
         self._label, self._made = label, None
 
-    def compose(self, picture: tuple[Texture, Blit], frame_size: _Size, look: Look) -> tuple[Texture, Blit]:
-        """Return the texture and blit to draw instead of those of ``picture``, whose blit is in a frame of this size.
+    def draw(self, picture: tuple[Texture, Blit], frame_size: _Size, look: Look) -> None:
+        """Draw a picture, whose blit is in a frame of this size, with background and label.
 
-        The given ones are returned if OBS has no memory for a frame.
+        It is drawn uncut if OBS has no memory for a frame.
         """
-        texture, blit = picture
-        key = (texture.version, blit, frame_size, look, id(self._label))
+        # Before anything else: it may be downscaled into a render target of its own.
+        label = self._placed_label(frame_size[1]) if look.has_label else None
+        layers = [picture] if label is None else [picture, label]
+        if look.framing.is_plain:
+            self._paint(layers, frame_size, look)
+            return
+        key = (picture[0].version, picture[1], frame_size, look, id(self._label))
         if key != self._made:
-            self._target = self._target or self._lib.gs_texrender_create(libobs.GS_BGRA, libobs.GS_ZS_NONE) or 0
-            if not self._target or not self._render(picture, frame_size, look):
-                return texture, blit
-            self._made = key
+            self._made = key if self._compose(layers, frame_size, look) else None
+        if self._made is None:
+            self._paint(layers, frame_size, look)
+            return
         width, height = frame_size
         frame = Texture(self._lib.gs_texrender_get_texture(self._target), width, height)
-        return frame, Blit(cut_width=width, cut_height=height, width=width, height=height)
+        drawing.draw(self._lib, frame, Blit(cut_width=width, cut_height=height, width=width, height=height))
 
-    def _render(self, picture: tuple[Texture, Blit], frame_size: _Size, look: Look) -> bool:
+    def _compose(self, layers: list[tuple[Texture, Blit]], frame_size: _Size, look: Look) -> bool:
         lib, (width, height) = self._lib, frame_size
-        label = self._placed_label(height) if look.has_label else None
+        self._target = self._target or lib.gs_texrender_create(libobs.GS_BGRA, libobs.GS_ZS_NONE) or 0
+        if not self._target:
+            return False
         lib.gs_texrender_reset(self._target)
         if not lib.gs_texrender_begin_with_color_space(self._target, width, height, libobs.GS_CS_SRGB):
             return False
         try:
             lib.gs_ortho(0.0, float(width), 0.0, float(height), -100.0, 100.0)
             lib.gs_clear(libobs.GS_CLEAR_COLOR, self._clear_color, 0.0, 0)
-            if look.background == "color":
-                self._fill(look.color, frame_size)
-            drawing.draw(lib, *picture, rotation=look.framing.rotation)
-            if label is not None:
-                drawing.draw(lib, *label)
+            self._paint(layers, frame_size, look)
         finally:
             lib.gs_texrender_end(self._target)
         return True
+
+    def _paint(self, layers: list[tuple[Texture, Blit]], frame_size: _Size, look: Look) -> None:
+        """Draw the background, and on it the picture and, if there is one, the label."""
+        if look.background == "color":
+            self._fill(look.color, frame_size)
+        for rotation, layer in zip((look.framing.rotation, 0.0), layers):
+            drawing.draw(self._lib, *layer, rotation=rotation)
 
     def _fill(self, color: int, frame_size: _Size) -> None:
         lib, (effect, parameter) = self._lib, _solid_effect(self._lib)

@@ -113,9 +113,9 @@ def composed(rig: Rig) -> int:
     return sum(name == "gs_clear" for name, _ in rig.lib.calls)
 
 
-@pytest.mark.parametrize("look", [{"zoom": 1.5}, {"rotation": 10.0}, {"background": "color"}, {"label": True}])
+@pytest.mark.parametrize("look", [{"zoom": 1.5}, {"rotation": 10.0}])
 def test_a_frame_is_composed_once_and_freed(rig: Rig, look: dict[str, Any]) -> None:
-    rig.make(**look)
+    rig.make(**look, background="color", label=True)
     rig.filter.labels.put(DecodedPicture("label", rig.lib, id(rig.lib.image), 4, 4, 5))
     rig.add_still()
     for _ in range(3):
@@ -126,8 +126,20 @@ def test_a_frame_is_composed_once_and_freed(rig: Rig, look: dict[str, Any]) -> N
     assert not rig.lib.alive
 
 
-def test_a_plain_picture_is_drawn_without_another_pass(rig: Rig) -> None:
-    rig.make()
+@pytest.mark.parametrize(("look", "layers"), [({}, 1), ({"background": "color"}, 1), ({"label": True}, 2)])
+def test_a_picture_in_its_place_is_drawn_without_another_pass(rig: Rig, look: dict[str, Any], layers: int) -> None:
+    rig.make(**look)
+    rig.filter.labels.put(DecodedPicture("label", rig.lib, id(rig.lib.image), 4, 4, 5))
+    rig.add_still()
+    assert len(rig.frame()) == layers and composed(rig) == 0
+    rig.filter.destroy()
+    assert not rig.lib.alive
+
+
+def test_without_a_known_size_nothing_of_a_frame_is_drawn(rig: Rig) -> None:
+    rig.lib.target_size = (0, 0)
+    rig.make(zoom=2.0, background="color", label=True)
+    rig.filter.labels.put(DecodedPicture("label", rig.lib, id(rig.lib.image), 4, 4, 5))
     rig.add_still()
     assert len(rig.frame()) == 1 and composed(rig) == 0
 

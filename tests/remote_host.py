@@ -85,13 +85,19 @@ def running_host(folder: Path, worker_count: int = 1, **where: Any) -> Iterator[
 
 def bridge(folder: Path, host: HostInThread, send: str = "frames") -> WorkerHarness:
     """Start a worker with doubles that is paired with the host; its characters are in ``folder``."""
-    pairings = folder / "pairings"
-    pinned = pair(host.address, host.host.door.pairing_code, pairings)
-    remote = f"remote: {{address: '{host.address.in_uri}', fingerprint: '{pinned}', send: {send}}}\n"
+    pinned = pair(host.address, host.host.door.pairing_code, folder / "pairings")
+    return paired_worker(folder, host.address, pinned, send=send)
+
+
+def paired_worker(
+    folder: Path, address: HostAddress, pinned: str, *, send: str = "frames", launcher: tuple[str, ...] = ()
+) -> WorkerHarness:
+    """Start a worker with doubles behind the host of this fingerprint, by the pairing in ``folder / "pairings"``."""
+    remote = f"remote: {{address: '{address.in_uri}', fingerprint: '{pinned}', send: {send}}}\n"
     config = write_config(folder, remote)
-    os.environ[FOLDER_VARIABLE] = str(pairings)
+    os.environ[FOLDER_VARIABLE] = str(folder / "pairings")
     try:
-        return WorkerHarness(folder, str(config), command=("-m", "tests.worker_with_doubles"))
+        return WorkerHarness(folder, str(config), command=("-m", "tests.worker_with_doubles"), launcher=launcher)
     finally:
         del os.environ[FOLDER_VARIABLE]
 
@@ -107,3 +113,14 @@ def wait_until(holds: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
     while not holds():
         assert time.monotonic() < until, "it does not come to hold"
         time.sleep(0.01)
+
+
+def main() -> None:
+    """Run a host until the input ends: ``python -m tests.remote_host FOLDER ADDRESS``; prints port and token."""
+    with running_host(Path(sys.argv[1]), address=sys.argv[2]) as host:
+        print(host.port, host.identity.fingerprint, host.identity.token, flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

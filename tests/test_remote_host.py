@@ -16,8 +16,9 @@ from animator_core.errors import AnimatorError
 from animator_core.ipc.protocol import AnimationSettings, FilterAction, FilterStatus, NeutralPose, UpdateFilter
 from animator_core.remote import wire
 from animator_core.remote.hosted_session import HostedSession
-from animator_core.remote.hosts import pair
-from tests.remote_host import HostInThread, bridge, is_marked, running_host, wait_until
+from animator_core.remote.hosts import HostAddress, pair
+from tests.remote_host import HostInThread, bridge, is_marked, paired_worker, running_host, wait_until
+from tests.slow_relay import SlowRelay
 from tests.worker_harness import WorkerHarness, save_character
 
 pytestmark = pytest.mark.slow
@@ -70,6 +71,18 @@ def test_frames_carry_this_computers_capture_times_in_order(folder, host):
             times.append(end.last_info.captured_ns)
             assert abs(time.perf_counter_ns() - times[-1]) < 3e9
         assert len(times) > 5 and times == sorted(times)
+
+
+def test_over_a_late_and_lossy_link_no_older_picture_follows_a_newer_one(folder, host):
+    relay = SlowRelay("127.0.0.1", host.port, delay_s=0.02, jitter_s=0.02, loss=0.02)
+    port = host.ask(lambda: relay.listen("127.0.0.1", 0))
+    pinned = pair(host.address, host.host.door.pairing_code, folder / "pairings")
+    with paired_worker(folder, HostAddress("127.0.0.1", port), pinned) as worker:
+        end = worker.open(character="red.png")
+        worker.next_frame(matches=shows("red.png", by_host=True))
+        times = [end.last_info.captured_ns for frame in worker.frames(seconds=4.0) if is_marked(frame)]
+        assert len(times) > 5 and times == sorted(times)
+    host.ask(relay.close)
 
 
 def test_with_landmarks_no_picture_of_the_camera_leaves(folder, host, monkeypatch):

@@ -71,7 +71,14 @@ class FilterEnd:
 class WorkerHarness:
     """A worker process; `wait_for` and `frames` drive the cameras of its filters meanwhile."""
 
-    def __init__(self, directory: Path, *arguments: str, command: tuple[str, ...] = ("-m", "animator_core", "worker")):
+    def __init__(
+        self,
+        directory: Path,
+        *arguments: str,
+        command: tuple[str, ...] = ("-m", "animator_core", "worker"),
+        launcher: tuple[str, ...] = (),
+    ) -> None:
+        """launcher: a program that runs the worker's, such as ``ip netns exec``."""
         self.directory = directory
         self.messages: list[Message] = []
         self.rejected: list[str] = []
@@ -81,7 +88,7 @@ class WorkerHarness:
         self.log_path = directory / "worker.log"
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *command, *arguments],
+                [*launcher, sys.executable, *command, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -15,6 +15,7 @@ from animator_core.tracking.observation import TrackedFrame
 from animator_core.tracking.observation_row import to_row
 
 _RECENT_NS = 500_000_000
+_PATIENCE_NS = 1_000_000_000
 _AT_REST = ("no_face", "no_camera", "frozen")
 
 
@@ -91,14 +92,16 @@ class SharedSink:
         """Whether the last picture was the host's, and the host is alive."""
         self._sink, self._link, self._on_switch = sink, link, on_switch
         self._lock = threading.Lock()
-        self._shown_ns = 0
+        self._shown_ns = self._idles_from_ns = 0
         self._was_remote = False
         self._is_closed = False
 
     def show(self, picture: UInt8Array, captured_ns: int) -> None:
         """Show a picture of the local loop."""
         with self._lock:
-            if not self.is_remote:
+            # The first pictures after a switch are those of a loop that has seen no face yet: the last one stays.
+            is_following = captured_ns > 0 or now_ns() >= self._idles_from_ns
+            if not self.is_remote and is_following:
                 self._show(picture, captured_ns)
 
     def show_remote(self, picture: UInt8Array, captured_ns: int) -> None:
@@ -117,6 +120,7 @@ class SharedSink:
         with self._lock:
             if self.is_remote and not self._link.is_live:
                 self.is_remote = False
+                self._idles_from_ns = now_ns() + _PATIENCE_NS
             is_remote, was_remote = self.is_remote, self._was_remote
             self._was_remote = is_remote
         if is_remote != was_remote:

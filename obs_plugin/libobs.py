@@ -223,6 +223,8 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {  # result, then arguments
     "obs_source_get_base_height": (c_uint32, c_void_p),
     "obs_source_get_color_space": (c_int, c_void_p, c_size_t, c_void_p),
     "obs_source_get_output_flags": (c_uint32, c_void_p),
+    "obs_source_get_sync_offset": (c_longlong, c_void_p),
+    "obs_source_set_sync_offset": (_VOID, c_void_p, c_longlong),
     "obs_source_default_render": (_VOID, c_void_p),
     "obs_source_video_render": (_VOID, c_void_p),
     "obs_filter_get_target": (c_void_p, c_void_p),

@@ -14,7 +14,7 @@ if not __package__:
 from pathlib import Path
 
 import animator_core
-from obs_plugin import panel_characters, panel_emotes, panel_movement, panel_picture, panel_trouble
+from obs_plugin import panel_characters, panel_emotes, panel_movement, panel_picture, panel_sound, panel_trouble
 from obs_plugin.filter import AnimatorFilter
 from obs_plugin.libobs import LibObs
 from obs_plugin.panel_state import PanelView, Section
@@ -27,6 +27,7 @@ _SECTIONS = {
     Section.EMOTES: panel_emotes,
     Section.MOVEMENT: panel_movement,
     Section.PICTURE: panel_picture,
+    Section.SOUND: panel_sound,
     Section.TROUBLE: panel_trouble,
 }
 _HELP = Path(__file__).resolve().parents[1] / "README.md"

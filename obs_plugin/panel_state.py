@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, field
 
 from animator_core.ipc.protocol import CharacterEntry
+from obs_plugin.microphones import Microphone
 from obs_plugin.properties import FilterSettings
 from obs_plugin.status_line import StatusLine
 
@@ -25,12 +26,13 @@ class Section(enum.Enum):
     EMOTES = "emotes"
     MOVEMENT = "movement"
     PICTURE = "picture"
+    SOUND = "sound"
     TROUBLE = "trouble"
 
     @property
     def rests(self) -> bool:
         """Whether it has lists or sliders, so that the panel must not be made anew under a hand."""
-        return self not in (Section.NONE, Section.CHARACTERS, Section.EMOTES)
+        return self not in (Section.NONE, Section.CHARACTERS, Section.EMOTES, Section.SOUND)
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class PanelView:
     settings: the present ones, of which the filter itself hears one tick later. numbers: the file of each numbered
     hotkey, from 1. current: the character in use, if it is known. emotes: names of the files. expressions: those of the
     character. renderer: the one in use, "" before the worker says it. folder: the installation's, relative to which
-    paths are told. is_reset_armed: whether the next press resets.
+    paths are told. is_reset_armed: whether the next press resets. microphones: of OBS. delay_ms: from a camera frame to
+    the picture made of it, 0 before that is known.
     """
 
     status_line: StatusLine
@@ -54,6 +57,8 @@ class PanelView:
     section: Section = Section.NONE
     folder: str = ""
     is_reset_armed: bool = False
+    microphones: tuple[Microphone, ...] = ()
+    delay_ms: int = 0
 
     @property
     def setting(self) -> str:

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Callable, Iterable, Mapping
 
 from animator_core.ipc import emote_names
-from animator_core.ipc.protocol import CharacterEntry
+from animator_core.ipc.protocol import CharacterEntry, FilterStatus
 from obs_plugin import character_list, texts
 from obs_plugin.filter import AnimatorFilter
 from obs_plugin.filter_rings import FilterRings
 from obs_plugin.filter_source import FilterSource
 from obs_plugin.installation import Installation, find_installation
 from obs_plugin.libobs import LibObs
+from obs_plugin.microphones import delay_microphone, list_microphones
 from obs_plugin.panel_state import PanelView
 from obs_plugin.roster import Roster
 from obs_plugin.status_line import Condition, StatusLine, describe
@@ -322,7 +323,23 @@ class Session:
             section=instance.panel.section,
             folder=self.folder,
             is_reset_armed=instance.panel.is_reset_armed,
+            microphones=list_microphones(self._lib),
+            delay_ms=self._delay_ms(status),
         )
+
+    def delay_sound(self, instance: AnimatorFilter, name: str) -> None:
+        """Delay a microphone by as long as a filter's animation takes."""
+        delay_ms = self._delay_ms(self.condition(instance).status)
+        if delay_ms:
+            self._ui_thread.run(partial(self._delay_sound, instance, name, delay_ms))
+
+    def _delay_sound(self, instance: AnimatorFilter, name: str, delay_ms: int) -> None:
+        delay_microphone(self._lib, name, delay_ms)
+        self._reload_panel(instance)
+
+    def _delay_ms(self, status: FilterStatus | None) -> int:
+        """Return the milliseconds from a camera frame to its picture in OBS's next frame, 0 if they are not known."""
+        return round(status.latency_ms + 1000 / self._frame_rate()) if status is not None and status.latency_ms else 0
 
     def _on_change(self, filter_id: str | None) -> None:
         """Follow news of the supervisor, on its thread: the list of characters, a filter's status."""

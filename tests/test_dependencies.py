@@ -48,7 +48,7 @@ LAYERS = (
 OBS_LAYERS = (
     {"filter_rings", "framing", "installation", "libobs", "picture_header", "plain_copy", "request_data"}
     | {"restart_policy", "texts", "thread_mailbox", "timing", "wrong_script"},
-    {"file_manager", "problem", "script_log", "wording"},
+    {"file_manager", "microphones", "problem", "script_log", "wording"},
     {"character_list", "properties", "revival", "served_filter", "status_line", "texture", "ui_thread"}
     | {"websocket_vendor", "worker_process"},
     {"drawing", "filter_report", "filter_source", "panel_state", "still_picture", "supervisor"},
@@ -57,7 +57,7 @@ OBS_LAYERS = (
     {"filter"},
     {"session"},
     {"control", "hotkeys", "panel_widgets"},
-    {"panel_characters", "panel_emotes", "panel_movement", "panel_picture", "panel_trouble"},
+    {"panel_characters", "panel_emotes", "panel_movement", "panel_picture", "panel_sound", "panel_trouble"},
     {"panel"},
     {"registration"},
     {"stream_motion_animator"},

@@ -30,7 +30,7 @@ from PIL import Image, ImageGrab
 from animator_core.config import PROJECT_ROOT
 
 FOLDER = PROJECT_ROOT / "docs" / "images"
-SECTIONS = ("", "characters", "emotes", "movement", "picture", "trouble")
+SECTIONS = ("", "characters", "emotes", "movement", "picture", "sound", "trouble")
 _SCREEN = "1366x768"
 _DIALOG, _MAIN = (100, 0, 960, 729), (0, 0, 1079, 729)
 """Left, top, right and bottom of OBS's windows, where no window manager places them."""

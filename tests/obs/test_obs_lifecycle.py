@@ -137,6 +137,16 @@ def test_only_what_no_panel_shows_brings_the_log_window_up(
     wait_for(lambda: any(log_window in title for title in visible_windows(display)), "an error brings it up")
 
 
+MICROPHONE = """
+source = native("obs_get_source_by_name", b"Microphone")
+native("obs_set_output_source", 3, source, result=None)
+native("obs_source_release", source, result=None)
+session = __import__('obs_plugin.registration').registration._registration.session
+session.delay_sound(session.filters()[0], "Microphone")
+result = None
+"""
+
+
 def test_an_open_panel_follows_by_itself_and_obs_quits_with_it(start: Starter, installation: Installation) -> None:
     session = start([installation.script, HELPER_SCRIPT], installation.environment)
     session.add_color("Camera", CAMERA)
@@ -147,6 +157,10 @@ def test_an_open_panel_follows_by_itself_and_obs_quits_with_it(start: Starter, i
     installation.set_control(fps=21.0, latency_ms=77.0)
     wait_for(lambda: "21 fps · 77 ms" in session.call(PANELS)[0][1], "the numbers in the panel follow")
     wait_for(lambda: session.call(PANELS)[0][0] == 1, "OBS lets go of the panel that was made anew")
+    session.add_input("Microphone", "ffmpeg_source", {})
+    session.call(MICROPHONE)
+    offset = lambda: session.client.get_input_audio_sync_offset("Microphone").input_audio_sync_offset  # noqa: E731
+    wait_for(lambda: offset() == 77 + 33, "the microphone is as late as the animation, and a frame of 30 a second")
     assert session.quit() == 0
 
 

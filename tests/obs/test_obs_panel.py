@@ -590,3 +590,50 @@ def test_the_line_of_a_panel_is_sentences_without_paths() -> None:
     problem = Problem("/opt/an imator/.venv/bin/python is missing", "run install.py")
     line = describe(Condition(problem=problem, folder="/opt/an imator"))
     assert line.text == "Problem: The file .venv/bin/python is missing. Run install.py."
+
+
+class MicrophoneLibObs(PanelLibObs):
+    """Has a microphone in two of OBS's channels, and the desktop's sound in the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.offsets = {71: 0, 72: 250_000_000}
+
+    def obs_get_output_source(self, channel: int) -> int:
+        return {1: 70, 3: 71, 4: 72}.get(channel, 0)
+
+    def obs_source_get_name(self, source: int) -> bytes:
+        return {70: b"Desktop Audio", 71: b"Mic: front", 72: "Gästemikrofon".encode()}.get(source, b"Filter")
+
+    def obs_source_get_sync_offset(self, source: int) -> int:
+        return self.offsets[source]
+
+    def obs_source_set_sync_offset(self, source: int, offset: int) -> None:
+        self.offsets[source] = offset
+
+
+def test_a_press_delays_a_microphone_by_as_long_as_the_animation_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "PanelLibObs", MicrophoneLibObs)
+    desk = Desk(tmp_path)
+    desk.lib.obs_get_frame_interval_ns = lambda: 20_000_000
+    desk.open()
+    desk.press("sound")
+    labels = [each["text"] for each in desk.shown() if each["name"].startswith("delay:")]
+    assert not any(each["enabled"] for each in desk.shown() if each["name"].startswith("delay:")), (
+        "nothing is known yet"
+    )
+    desk.report(latency_ms=45.4)
+    labels = [each["text"] for each in desk.shown() if each["name"].startswith("delay:")]
+    assert labels == ["Delay Mic: front by 65 ms (now 0)", "Delay Gästemikrofon by 65 ms (now 250)"]
+    assert any("type 65 as its Sync Offset" in text for text in desk.texts())
+    queued: list[Any] = []
+    desk.lib.obs_queue_task = lambda kind, task, *_: queued.append(task)
+    desk.press("delay:Mic: front")
+    assert desk.lib.offsets == {71: 0, 72: 250_000_000}, "only on the user interface thread"
+    for task in queued:
+        ctypes.CFUNCTYPE(None, _POINTER)(task.value)(None)
+    assert desk.lib.offsets == {71: 65_000_000, 72: 250_000_000}
+    desk.reload()
+    assert "Delay Mic: front by 65 ms (now 65)" in desk.texts()

@@ -82,13 +82,15 @@ def test_every_section_opens_in_the_window_in_obs_own_language(session: ObsSessi
     )
     session.call(OPEN_FILTERS)
     wait_for(lambda: [count for count, _ in session.call(PANELS)] == [1], "the panel is open")
-    seen = []
+    before = settled(laptop)
     KEPT.mkdir(parents=True, exist_ok=True)
-    for section in ("", "characters", "movement", "picture", "trouble"):
+    for section in ("characters", "movement", "picture", "sound", "trouble", ""):
         session.call(UNFOLD.format(section=section) + "result = None")
-        seen.append(settled(laptop))
-        Image.fromarray(seen[-1]).save(KEPT / f"{language}-{section or 'folded'}.png")
-    for before, after in zip(seen, seen[1:]):
-        assert (before != after).any(axis=2).sum() > 2000, "the section is to be seen"
+        wait_for(
+            lambda old=before: (settled(laptop) != old).any(axis=2).sum() > 2000,
+            f"the section {section!r} is to be seen",
+        )
+        before = settled(laptop)
+        Image.fromarray(before).save(KEPT / f"{language}-{section or 'folded'}.png")
     assert session.quit() == 0
     assert "Traceback" not in session.log()

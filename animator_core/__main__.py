@@ -53,6 +53,8 @@ def build_parser(called: str = "") -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0, 1 for a failure, 2 for wrong usage, 130 for Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    # NumPy reads it while it is imported. Its products are small here: other threads of a busy machine come too late.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         if arguments[:1] == [WORKER]:
             # The worker parses its own arguments, and starts without importing the other commands.

@@ -226,3 +226,16 @@ def test_the_workers_log_is_utf_8_whatever_the_code_page(tmp_path: Path) -> None
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "cp1252"}
     )
     assert done.stderr.decode("utf-8").strip() == "Яна"
+
+
+def test_numpy_starts_no_threads_of_its_own() -> None:
+    program = (
+        "import contextlib, psutil; from animator_core.__main__ import main\n"
+        "with contextlib.suppress(SystemExit): main(['--version'])\n"
+        "before = psutil.Process().num_threads()\n"
+        "import numpy; numpy.ones((500, 500)) @ numpy.ones((500, 500))\n"
+        "print(psutil.Process().num_threads() - before)"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == "0"

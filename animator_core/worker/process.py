@@ -24,7 +24,7 @@ def limit_threads(threads: int | None = None) -> int:
     if threads is None:
         cores = os.cpu_count() or 1
         threads = min(_MOST_THREADS, cores if cores <= 2 else cores // 2)
-    for variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    for variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, str(threads))
     # MediaPipe's C++ log: errors only.
     os.environ.setdefault("GLOG_minloglevel", "2")

@@ -7,11 +7,13 @@ import asyncio
 import contextlib
 import logging
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import psutil
 
 from animator_core.arrays import UInt8Array
 from animator_core.assembly import make_library, make_tracker
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 _READY_SECONDS = 180.0
 _TELL_SECONDS = 1.0
 _MOST_TRIED = 20
+_ALL_ADDRESSES = ("0.0.0.0", "::")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -142,6 +145,8 @@ def _trial_character(config: Config) -> tuple[Path, UInt8Array | None]:
 
 
 def _introduce(host: Host, address: str, *, port: int, fingerprint: str) -> None:
+    from animator_core.remote.hosts import HostAddress
+
     for worker in host.workers:
         load = worker.load
         print(f"{worker.name}: {load.milliseconds:.1f} ms a frame, {load.capacity} sessions of 30 frames a second fit")
@@ -149,8 +154,18 @@ def _introduce(host: Host, address: str, *, port: int, fingerprint: str) -> None
     print(f"Listening at {address}, port {port}, for {where}.")
     print(f"Fingerprint   {fingerprint}")
     print(f"Pairing code  {host.door.pairing_code}")
-    print("On the computer with OBS: python -m animator_core pair ADDRESS-OF-THIS-COMPUTER CODE")
+    ours = (_own_addresses() or ["ADDRESS-OF-THIS-COMPUTER"]) if address in _ALL_ADDRESSES else [address]
+    named = " or ".join(str(HostAddress(each, port)) for each in ours)
+    print(f"On the computer with OBS: python -m animator_core pair {named} {host.door.pairing_code}")
     print("Ctrl-C ends it.", flush=True)
+
+
+def _own_addresses() -> list[str]:
+    """Return this computer's IPv4 addresses in its networks."""
+    found = (each for addresses in psutil.net_if_addrs().values() for each in addresses)
+    return sorted(
+        each.address for each in found if each.family == socket.AF_INET and not each.address.startswith("127.")
+    )
 
 
 async def _tell_until_the_end(host: Host) -> None:

@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     """Pair, and write the section ``remote`` of the settings."""
     if options.off:
         write_remote(options.config, {"address": "", "fingerprint": ""})
-        print("This computer animates again. Restart OBS, or press Refresh in the filter after 30 seconds hidden.")
+        print("This computer animates again, after a restart of OBS.")
         return 0
     if not options.address or not options.code:
         raise AnimatorError("address or code is missing", "write: pair ADDRESS CODE, as the host shows it")

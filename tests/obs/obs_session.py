@@ -493,16 +493,19 @@ def _desktop(display: str) -> np.ndarray:
     return np.asarray(ImageGrab.grab(xdisplay=display).convert("RGB"))
 
 
-def settled(display: str) -> np.ndarray:
-    """Return a screenshot of a panel that OBS has finished to lay out."""
-    before = _desktop(display)
-    for _ in range(20):
+def settled(display: str, unlike: np.ndarray | None = None) -> np.ndarray:
+    """Return a screenshot of a panel that OBS has finished to lay out; unlike: one of the panel as it was before."""
+    shots = [_desktop(display)]
+
+    def is_done() -> bool:
         time.sleep(0.3)
-        now = _desktop(display)
-        if np.array_equal(before[400:], now[400:]):
-            return now
-        before = now
-    return before
+        shots.append(_desktop(display))
+        before, now = shots[-2][400:700], shots[-1][400:700]
+        is_other = unlike is None or (now != unlike[400:700]).any(axis=2).sum() > 2000
+        return bool(is_other and (before == now).all())
+
+    wait_for(is_done, "OBS has laid out the panel")
+    return shots[-1]
 
 
 def _collection(name: str, scripts: list[Path], settings: dict[str, Any]) -> dict[str, Any]:

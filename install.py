@@ -120,6 +120,8 @@ def install_packages(environment: Environment, options: argparse.Namespace, mode
         has_run |= environment.install("onnxruntime", base + declared_packages(PROJECT_FILE, "onnx"))
     if options.remote or options.dev or options.test:
         has_run |= environment.install("websockets", base + declared_packages(PROJECT_FILE, "remote"))
+    if options.credentials or options.dev or options.test:
+        has_run |= environment.install("content credentials", base + declared_packages(PROJECT_FILE, "credentials"))
     if options.cluster:
         has_run |= environment.install("Ray", base + declared_packages(PROJECT_FILE, "cluster"))
     if options.dev or options.test:
@@ -235,6 +237,11 @@ def parse(arguments: "list[str]") -> argparse.Namespace:
         action="store_true",
         help="also install Ray (260 MB), for batches on several GPUs or machines; Linux only",
     )
+    parser.add_argument(
+        "--credentials",
+        action="store_true",
+        help="also install c2pa-python (24 MB), for `animate --credentials`: signed videos; Python 3.10 or newer",
+    )
     parser.add_argument("--verify", action="store_true", help="hash every model again and load every package")
     parser.add_argument("pytest", nargs="*", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -244,6 +251,8 @@ def parse(arguments: "list[str]") -> argparse.Namespace:
         parser.error("--test: the release has no tests; get the repository for them")
     if options.cluster and platform.system() != "Linux":
         parser.error("--cluster: clusters run on Linux only; batch runs on this machine's cores without Ray")
+    if options.credentials and sys.version_info < (3, 10):
+        parser.error("--credentials: c2pa-python needs Python 3.10 or newer")
     if options.models and not options.models.is_dir():
         parser.error(f"--models {options.models}: there is no such folder")
     if (options.yes or options.all) and not options.uninstall:

@@ -310,3 +310,8 @@ def test_a_window_that_closes_with_the_installer_is_recognised(
     if prompt:
         monkeypatch.setenv("PROMPT", prompt)
     assert console.is_own_window() is is_own
+
+
+def test_signing_comes_where_it_is_asked_for(install: ModuleType) -> None:
+    assert main(install, "--credentials") == 0
+    assert install.environment.installed[-1] == "content credentials"

@@ -64,3 +64,10 @@ def test_animating_works_on_a_computer_without_any_network(tmp_path: Path) -> No
     done = subprocess.run([*alone, *arguments, "--max-frames", "5"], cwd=PROJECT_ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert output.stat().st_size > 1000
+
+
+def test_signing_a_video_calls_nobody(tmp_path: Path) -> None:
+    pytest.importorskip("c2pa", reason="c2pa-python is not installed (install.py --credentials)")
+    motion, output = PROJECT_ROOT / "assets" / "motions" / "sample.npz", tmp_path / "out.mp4"
+    command = ("-m", "animator_core", "animate", "--character", "mira.png", "--driving", motion, "--output", output)
+    assert internet_calls(tmp_path, *command, "--max-frames", "3", "--credentials") == []

@@ -17,6 +17,7 @@ from animator_core.characters.character import Character
 from animator_core.cli import arguments, recordings, terminal
 from animator_core.clip_animation import ClipListener, ClipRequest, animate_clip, clip_warnings, require_mirrorable
 from animator_core.clips.compositing import DEFAULT_BACKGROUND, parse_colour
+from animator_core.clips.credentials import CHAIN, KEY, make_identity, require_credentials, sign_video
 from animator_core.clips.driving_clip import DrivingClip, DrivingMoment, TemplateClip
 from animator_core.clips.video import choose_encoding
 from animator_core.config import Config, load_config
@@ -40,6 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--max-frames", type=arguments.positive_int, metavar="N", help="stop after N frames")
     parser.add_argument("--stats", type=Path, metavar="OUT.json", help="write frame counts and stage times as JSON")
+    parser.add_argument(
+        "--credentials",
+        nargs="?",
+        const="",
+        metavar="FOLDER",
+        help="sign the video: content credentials (C2PA) say that it was animated; by certificate.pem and key.pem of "
+        "FOLDER, or by a certificate made here (install.py --credentials)",
+    )
     parser.add_argument("--mirror", action="store_true", help="mirror the motion")
     parser.add_argument(
         "--background",
@@ -72,8 +81,11 @@ def run(options: argparse.Namespace) -> int:
         max_frames=options.max_frames,
         background=options.background,
     )
+    identity = _identity(options, config)
     with _Terminal(options, config) as listener:
         animated = animate_clip(request, config, listener=listener)
+    if identity is not None:
+        sign_video(animated.path, animated.renderer, identity)
     _warn(animated.warnings)
     seconds = time.perf_counter() - started
     if options.stats is not None:
@@ -84,6 +96,25 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _identity(options: argparse.Namespace, config: Config) -> Path | None:
+    """Return the folder of the certificate that --credentials asks for, made if it is ours and missing; None without.
+
+    Raises AnimatorError if the video cannot be signed, before it is rendered.
+    """
+    if options.credentials is None:
+        return None
+    require_credentials(options.output)
+    if not options.credentials:
+        folder = config.performance.cache_dir / "credentials"
+        make_identity(folder)
+        return folder
+    given = Path(options.credentials)
+    missing = [name for name in (CHAIN, KEY) if not (given / name).is_file()]
+    if missing:
+        raise AnimatorError(f"--credentials {given}: {' and '.join(missing)} missing", "name the folder that has them")
+    return given
+
+
 def _require_possible(options: argparse.Namespace) -> None:
     """Raise AnimatorError for wrong arguments, before any model is loaded."""
     if options.output is not None:
@@ -92,6 +123,8 @@ def _require_possible(options: argparse.Namespace) -> None:
             raise AnimatorError("no character given", "use --character FILE, a picture or a name from the library")
     elif options.save_motion is None and options.save_template is None:
         raise AnimatorError("no output given", "use --output, --save-motion or --save-template")
+    elif options.credentials is not None:
+        raise AnimatorError("--credentials needs --output", "add --output, or leave out --credentials")
     elif options.stats is not None:
         raise AnimatorError("--stats needs --output", "add --output, or leave out --stats")
     output_files.require_writable((options.output, options.stats))

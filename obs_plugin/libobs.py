@@ -57,11 +57,10 @@ TASK_UI = 0
 TASK_DESTROY = 3
 ORDER_MOVE_UP = 0
 
-COMBO_TYPE_LIST = 2
-COMBO_FORMAT_STRING = 3
+COMBO_TYPE_LIST, COMBO_FORMAT_STRING = 2, 3
+PATH_FILE = 0
 TEXT_INFO = 3
-TEXT_INFO_NORMAL = 0
-TEXT_INFO_WARNING = 1
+TEXT_INFO_NORMAL, TEXT_INFO_WARNING = 0, 1
 GROUP_NORMAL = 1
 
 _POINTER_FIELDS = [
@@ -237,6 +236,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {  # result, then arguments
     "obs_properties_add_color": (c_void_p, c_void_p, c_char_p, c_char_p),
     "obs_properties_add_float_slider": (c_void_p, c_void_p, c_char_p, c_char_p, c_double, c_double, c_double),
     "obs_properties_add_text": (c_void_p, c_void_p, c_char_p, c_char_p, c_int),
+    "obs_properties_add_path": (c_void_p, c_void_p, c_char_p, c_char_p, c_int, c_char_p, c_char_p),
     "obs_properties_add_list": (c_void_p, c_void_p, c_char_p, c_char_p, c_int, c_int),
     "obs_properties_add_button": (c_void_p, c_void_p, c_char_p, c_char_p, c_void_p),
     "obs_properties_add_group": (c_void_p, c_void_p, c_char_p, c_char_p, c_int, c_void_p),

@@ -14,7 +14,15 @@ if not __package__:
 from pathlib import Path
 
 import animator_core
-from obs_plugin import panel_characters, panel_emotes, panel_movement, panel_picture, panel_sound, panel_trouble
+from obs_plugin import (
+    panel_adding,
+    panel_characters,
+    panel_emotes,
+    panel_movement,
+    panel_picture,
+    panel_sound,
+    panel_trouble,
+)
 from obs_plugin.filter import AnimatorFilter
 from obs_plugin.libobs import LibObs
 from obs_plugin.panel_state import PanelView, Section
@@ -24,6 +32,7 @@ from obs_plugin.texts import text
 
 _SECTIONS = {
     Section.CHARACTERS: panel_characters,
+    Section.ADDING: panel_adding,
     Section.EMOTES: panel_emotes,
     Section.MOVEMENT: panel_movement,
     Section.PICTURE: panel_picture,

@@ -23,10 +23,13 @@ _CHOICE = "character:"
 def add(widgets: Widgets, view: PanelView) -> None:
     for entry in view.characters:
         widgets.button(_CHOICE + entry.file)
+    widgets.note("added")
     widgets.button("open_folder")
 
 
 def arrange(widgets: Widgets, view: PanelView) -> None:
+    widgets.describe("added", view.added, warns=True)
+    widgets.show("added", bool(view.added))
     for entry in view.characters:
         name = _CHOICE + entry.file
         if widgets.has(name):

@@ -23,6 +23,7 @@ class Section(enum.Enum):
 
     NONE = ""
     CHARACTERS = "characters"
+    ADDING = "adding"
     EMOTES = "emotes"
     MOVEMENT = "movement"
     PICTURE = "picture"
@@ -52,6 +53,7 @@ class PanelView:
     current: CharacterEntry | None = None
     emotes: tuple[str, ...] = ()
     expressions: tuple[str, ...] = ()
+    added: str = ""
     settings: FilterSettings = field(default_factory=FilterSettings)
     renderer: str = ""
     section: Section = Section.NONE
@@ -70,8 +72,8 @@ class PanelView:
 class PanelState:
     """Whether a filter's panel is open, and the line that it shows.
 
-    is_outdated: whether the characters have changed since. is_reset_armed: whether the next press of its button resets
-    the settings.
+    added: how the adding of a picture goes, or "". is_outdated: whether the characters have changed since.
+    is_reset_armed: whether the next press of its button resets the settings.
     """
 
     section: Section = Section.NONE
@@ -79,6 +81,7 @@ class PanelState:
     shown: StatusLine | None = None
     shown_at: float = 0.0
     is_outdated: bool = False
+    added: str = ""
     is_reset_armed: bool = False
 
     def note_closed(self) -> None:

@@ -87,6 +87,17 @@ class Widgets:
             on_change, key = self._callbacks.on_change, self._callbacks.key
             self.lib.obs_property_set_modified_callback2(made, on_change, key)
 
+    def file(self, name: str, kinds: str) -> None:
+        """Add a field with a button for a setting that is the path of a file; kinds: as in Qt's file dialog.
+
+        The panel is arranged anew at every change.
+        """
+        label, callbacks = encoded(_label(name)), self._callbacks
+        function = self.lib.obs_properties_add_path
+        made = function(self.handle, name.encode(), label, libobs.PATH_FILE, encoded(kinds), None)
+        self._explain(name, made)
+        self.lib.obs_property_set_modified_callback2(made, callbacks.on_change, callbacks.key)
+
     @contextlib.contextmanager
     def group(self, name: str) -> Iterator[Widgets]:
         """Add a frame with a title around the widgets that are added to what is yielded."""

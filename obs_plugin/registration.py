@@ -19,12 +19,13 @@ import logging
 from ctypes import CFUNCTYPE, c_bool, c_float, c_int, c_size_t, c_uint32, c_void_p
 from typing import Any, Callable
 
-from obs_plugin import libobs, panel, properties, revival
+from obs_plugin import libobs, panel, panel_adding, properties, revival
 from obs_plugin.control import Control
 from obs_plugin.filter import AnimatorFilter
 from obs_plugin.libobs import LibObs, SourceInfo
 from obs_plugin.panel_state import PanelView
 from obs_plugin.panel_widgets import Callbacks, Widgets
+from obs_plugin.picture_adding import SETTING
 from obs_plugin.session import Session
 from obs_plugin.status_line import StatusLine
 from obs_plugin.texts import text
@@ -193,8 +194,11 @@ class Registration:
             panel.arrange(Widgets(self._lib, shown), self.session.panel_view(instance))
         return is_changed
 
-    def _arrange(self, key: int, shown: int, _setting: int, _settings: int) -> bool:
+    def _arrange(self, key: int, shown: int, setting: int, settings: int) -> bool:
         """Arrange a panel in which the user has changed a setting that others depend on."""
+        if self._lib.obs_property_name(setting) == SETTING.encode():
+            path = (self._lib.obs_data_get_string(settings, SETTING.encode()) or b"").decode("utf-8", "replace")
+            panel_adding.chosen(self.session, self._instances[key], path)
         panel.arrange(Widgets(self._lib, shown), self.session.panel_view(self._instances[key]))
         return True
 

@@ -22,7 +22,8 @@ from obs_plugin.filter_source import FilterSource
 from obs_plugin.installation import Installation, find_installation
 from obs_plugin.libobs import LibObs
 from obs_plugin.microphones import delay_microphone, list_microphones
-from obs_plugin.panel_state import PanelView
+from obs_plugin.panel_state import PanelView, Section
+from obs_plugin.picture_adding import PictureAdding
 from obs_plugin.roster import Roster
 from obs_plugin.status_line import Condition, StatusLine, describe
 from obs_plugin.still_picture import StillLoader, StillRequest
@@ -42,6 +43,7 @@ class Session:
         self._installation = installation or find_installation()
         self._ui_thread = UiThread(lib)
         self._filters: dict[str, AnimatorFilter] = {}
+        self._adding = PictureAdding(self.filters, run=self._ui_thread.run, folder=self.folder)
         self._supervisor = self._new_supervisor()
         self._loader = self._new_loader()
         self.roster = Roster(self._list_characters)
@@ -49,7 +51,9 @@ class Session:
         """Called with a filter of which anything may be new, None if the characters are; not on the graphics thread."""
 
     def _new_supervisor(self) -> Supervisor:
-        return Supervisor(self._installation, self._on_change)
+        supervisor = Supervisor(self._installation, self._on_change)
+        supervisor.on_added = self._adding.end
+        return supervisor
 
     def _new_loader(self) -> StillLoader:
         return StillLoader(self._lib, str(self._installation.characters))
@@ -151,6 +155,11 @@ class Session:
         """Have the characters of these filters play an emote; None: of every filter."""
         for instance in self.filters() if instances is None else instances:
             self._supervisor.play(instance.filter_id, emote)
+
+    def add_picture(self, instance: AnimatorFilter, path: str) -> None:
+        """Add a picture of the panel's file dialog to the characters, and give it to the filter."""
+        self._adding.begin(instance, path, self._supervisor.problem)
+        self._supervisor.add_picture(instance.filter_id, path)
 
     def freeze(self, instances: Iterable[AnimatorFilter], is_frozen: bool | None = None) -> None:
         """Freeze the characters of these filters or let them move; None: let them move if any is frozen."""
@@ -283,7 +292,7 @@ class Session:
 
     def _change_all(self, instance: AnimatorFilter, change: Callable[[FilterSource], None]) -> None:
         change(instance.obs_source)
-        if instance.panel.open_count:
+        if instance.panel.open_count and instance.panel.section is not Section.ADDING:
             # Also while a section with sliders is unfolded: they are wrong now.
             instance.obs_source.reload_panel()
 
@@ -318,6 +327,7 @@ class Session:
             current=current,
             emotes=self.emotes(),
             expressions=self.expressions(instance),
+            added=instance.panel.added,
             settings=settings,
             renderer=status.renderer if status is not None else "",
             section=instance.panel.section,

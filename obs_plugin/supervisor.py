@@ -18,7 +18,9 @@ from typing import Callable
 from animator_core.ipc.frame_ring import RingError, remove_stale_rings
 from animator_core.ipc.protocol import (
     PROTOCOL_VERSION,
+    AddCharacter,
     AnimationSettings,
+    CharacterAdded,
     CharacterEntry,
     CharacterList,
     CloseFilter,
@@ -54,6 +56,8 @@ class Supervisor:
         """on_change: called on the supervisor's thread with the id of a filter that has news, None for all of them."""
         self._installation = installation
         self._on_change = on_change
+        self.on_added: Callable[[CharacterAdded], None] = lambda _: None
+        """Called on the supervisor's thread with the answer to `add_picture`."""
         self._timing = timing = timing or Timing()
         self._requests: queue.Queue[Callable[[], None]] = queue.Queue()
         self._filters: dict[str, ServedFilter] = {}
@@ -103,6 +107,10 @@ class Supervisor:
     def play(self, filter_id: str, emote: str) -> None:
         """Have a filter's character play the emote of that name."""
         self._request(lambda: self._send(PlayEmote(filter_id, emote)))
+
+    def add_picture(self, filter_id: str, path: str) -> None:
+        """Have the picture at an absolute path copied into the library; `on_added` gets the answer."""
+        self._request(lambda: self._send(AddCharacter(filter_id, path)))
 
     def announce(self, filter_id: str) -> None:
         """Call ``on_change`` for a filter, after the requests that were made before."""
@@ -232,6 +240,8 @@ class Supervisor:
                 served.note_refused()
             self.statuses[message.filter_id] = message
             self._on_change(message.filter_id)
+        elif isinstance(message, CharacterAdded):
+            self.on_added(message)
         elif isinstance(message, NeutralPose):
             served.neutral = message.neutral
 

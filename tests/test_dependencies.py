@@ -55,9 +55,11 @@ OBS_LAYERS = (
     {"capture", "downscaling", "filter_places", "roster"},
     {"stage"},
     {"filter"},
+    {"picture_adding"},
     {"session"},
     {"control", "hotkeys", "panel_widgets"},
-    {"panel_characters", "panel_emotes", "panel_movement", "panel_picture", "panel_sound", "panel_trouble"},
+    {"panel_adding", "panel_characters", "panel_emotes", "panel_movement", "panel_picture", "panel_sound"}
+    | {"panel_trouble"},
     {"panel"},
     {"registration"},
     {"stream_motion_animator"},

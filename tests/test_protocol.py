@@ -11,7 +11,9 @@ from animator_core.ipc.face_settings import FaceSettings
 from animator_core.ipc.frame_ring import RingAddress
 from animator_core.ipc.protocol import (
     MAX_LINE_BYTES,
+    AddCharacter,
     AnimationSettings,
+    CharacterAdded,
     CharacterEntry,
     CharacterList,
     CloseFilter,
@@ -42,6 +44,8 @@ MESSAGES = [
     UpdateFilter("f-1", AnimationSettings()),
     CloseFilter("f-1"),
     PlayEmote("f-1", "wink_left"),
+    AddCharacter("f-1", "/home/ä/ada.png"),
+    CharacterAdded("f-1", "ada.png"),
     FilterAction("f-1", "calibrate"),
     FilterAction("f-1", "forget_calibration"),
     FilterAction("f-1", "freeze"),

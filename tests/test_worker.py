@@ -16,7 +16,9 @@ import pytest
 from animator_core.ipc.frame_ring import FILE_PREFIX, RingAddress, now_ns
 from animator_core.ipc.protocol import (
     PROTOCOL_VERSION,
+    AddCharacter,
     AnimationSettings,
+    CharacterAdded,
     CharacterList,
     CloseFilter,
     FilterAction,
@@ -210,6 +212,20 @@ def test_other_unusable_characters_are_errors_too(folder, name):
         worker.next_frame(matches=is_colour("red.png"))
         worker.send(UpdateFilter("a", AnimationSettings("red.png")))
         worker.wait_for_state("tracking")
+
+
+def test_a_picture_is_added_to_the_library_and_another_file_is_refused_with_the_reason(folder, tmp_path):
+    picture = save_character(tmp_path, "teal.png", (10, 120, 120))
+    with start(folder) as worker:
+        worker.open(character="red.png")
+        worker.send(AddCharacter("a", str(picture)))
+        assert "teal.png" in [
+            each.file for each in worker.wait_for(CharacterList, lambda it: len(it.characters) > 3).characters
+        ]
+        assert worker.wait_for(CharacterAdded).file == "teal.png"
+        worker.send(AddCharacter("a", str(tmp_path / "none.png")))
+        refused = worker.wait_for(CharacterAdded)
+        assert (refused.file, "is no file" in refused.message) == ("", True) and refused.remedy
 
 
 def test_a_mended_picture_is_used_after_a_refresh(folder):

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Dict, List, Tuple, Type, Union
 from animator_core.ipc.face_settings import FaceSettings
 from animator_core.ipc.frame_ring import RingAddress
 
-PROTOCOL_VERSION = 6
+PROTOCOL_VERSION = 7
 MAX_LINE_BYTES = 1 << 20
 _MAX_DIGITS = 20
 """Of a whole number: those of 64 bits and a sign. Python before 3.11 takes seconds for a million digits."""
@@ -143,6 +143,15 @@ class PlayEmote:
 
 
 @dataclass(frozen=True)
+class AddCharacter:
+    """Copy the picture at this absolute path into the library, and answer with `CharacterAdded`."""
+
+    type: ClassVar[str] = "add_character"
+    filter_id: str
+    path: str
+
+
+@dataclass(frozen=True)
 class RefreshCharacters:
     """Look at the character folder again and answer with a `CharacterList`."""
 
@@ -182,6 +191,17 @@ class CharacterList:
 
     type: ClassVar[str] = "character_list"
     characters: Tuple[CharacterEntry, ...]  # noqa: UP006 - read at run time by Python 3.8
+
+
+@dataclass(frozen=True)
+class CharacterAdded:
+    """A picture was added, after the `CharacterList` that has it; file: "" with the reason and the remedy if not."""
+
+    type: ClassVar[str] = "character_added"
+    filter_id: str
+    file: str = ""
+    message: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -240,11 +260,13 @@ Message = Union[
     CloseFilter,
     FilterAction,
     PlayEmote,
+    AddCharacter,
     RefreshCharacters,
     Shutdown,
     Ready,
     FilterOpened,
     CharacterList,
+    CharacterAdded,
     FilterStatus,
     NeutralPose,
     WorkerProblem,
@@ -257,11 +279,13 @@ _TYPES: Dict[str, Type[Any]] = {  # noqa: UP006
         CloseFilter,
         FilterAction,
         PlayEmote,
+        AddCharacter,
         RefreshCharacters,
         Shutdown,
         Ready,
         FilterOpened,
         CharacterList,
+        CharacterAdded,
         FilterStatus,
         NeutralPose,
         WorkerProblem,

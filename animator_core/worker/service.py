@@ -9,15 +9,20 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from animator_core.animation.neutral_store import NeutralStore
+from animator_core.animation.preparation import WANTED
 from animator_core.animation.services import Services
+from animator_core.characters.adding import add_picture
 from animator_core.characters.face_quality import FaceWarning
 from animator_core.errors import CharacterError, MotionError
 from animator_core.ipc.character_names import list_other_pictures
 from animator_core.ipc.frame_ring import RingError
 from animator_core.ipc.protocol import (
     PROTOCOL_VERSION,
+    AddCharacter,
+    CharacterAdded,
     CharacterEntry,
     CharacterList,
     CloseFilter,
@@ -71,6 +76,7 @@ class FilterService:
         self._cameras: dict[str, str] = {}
         self._characters: tuple[CharacterEntry, ...] = ()
         self._sent: dict[str, tuple[FilterStatus, float]] = {}
+        self._added: queue.SimpleQueue[CharacterAdded] = queue.SimpleQueue()
         self._is_leaving = threading.Event()
 
     def leave(self) -> None:
@@ -101,6 +107,7 @@ class FilterService:
                     if self._parent.is_gone():
                         logger.info("the parent is gone")
                         break
+                self._tell_added()
                 self._send_statuses()
                 if any(session.is_device_lost for session in self._sessions.values()):
                     logger.error("the graphics card is lost to this process, which ends so that another one starts")
@@ -115,9 +122,9 @@ class FilterService:
         if isinstance(message, OpenFilter):
             self._open(message)
         elif isinstance(message, RefreshCharacters):
-            self._send_characters()
-            for each in self._sessions.values():
-                each.refresh_characters()
+            self._refresh()
+        elif isinstance(message, AddCharacter):
+            self._services.preparation.submit(WANTED, lambda: self._added.put(self._add(message)))
         elif session is None:
             # A filter that could not be opened, or was closed while the message was under way.
             logger.debug("%s for a filter that is not open", message.type)
@@ -159,6 +166,26 @@ class FilterService:
             session.play(name, self._services.emotes.load(name))
         except MotionError as exc:
             logger.warning("the emote %s cannot be played: %s", name, exc)
+
+    def _refresh(self) -> None:
+        self._send_characters()
+        for each in self._sessions.values():
+            each.refresh_characters()
+
+    def _add(self, message: AddCharacter) -> CharacterAdded:
+        """Copy the picture, which may take seconds; in the preparation thread."""
+        try:
+            file = add_picture(Path(message.path), self._services.library.directory)
+        except CharacterError as exc:
+            return CharacterAdded(message.filter_id, message=exc.message, remedy=exc.remedy)
+        return CharacterAdded(message.filter_id, file)
+
+    def _tell_added(self) -> None:
+        while not self._added.empty():
+            added = self._added.get()
+            if added.file:
+                self._refresh()
+            self._channel.send(added)
 
     def _send_characters(self) -> None:
         characters = self._characters = self._with_problems(self._services.library.list())

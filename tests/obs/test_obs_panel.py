@@ -16,7 +16,7 @@ from PIL import Image
 
 from animator_core import __version__
 from animator_core.ipc.face_settings import PRESETS, RANGES
-from animator_core.ipc.protocol import RENDERERS, CharacterEntry, FilterStatus
+from animator_core.ipc.protocol import RENDERERS, CharacterAdded, CharacterEntry, FilterStatus
 from obs_plugin import file_manager, hotkeys, registration, still_picture
 from obs_plugin.installation import Installation
 from obs_plugin.panel_state import Section
@@ -79,6 +79,9 @@ class PanelLibObs(FakeLibObs):
 
     def obs_properties_add_bool(self, panel: int, name: bytes, text: bytes) -> int:
         return self._add("bool", panel, name, text)
+
+    def obs_properties_add_path(self, panel: int, name: bytes, text: bytes, *_: Any) -> int:
+        return self._add("path", panel, name, text)
 
     def obs_properties_add_color(self, panel: int, name: bytes, text: bytes) -> int:
         return self._add("color", panel, name, text)
@@ -575,6 +578,35 @@ def test_the_panel_and_hotkeys_show_the_expressions_of_the_character(desk: Desk)
     second = next(each for each in hotkeys.HOTKEYS if each.name.endswith("expression_2"))
     second.press(desk.session)
     assert desk.lib.settings["expression"] == "sleepy" and desk.lib.settings.get("character", "") == ""
+
+
+def test_a_picture_of_the_file_dialog_is_added_and_chosen_and_the_dialog_is_gone_meanwhile(desk: Desk) -> None:
+    desk.report()
+    desk.open()
+    desk.press("adding")
+    picture = str(desk.folder / "d.png")
+    before = desk.lib.reload_count
+    desk.session.change_settings(desk.instance, {"smoothing": 0.2})
+    assert desk.lib.reload_count == before, "OBS must not take the dialog's widget away under it"
+    assert desk.choose("added_picture", picture)
+    assert desk.supervisor.asked[-1] == ("add_picture", desk.instance.filter_id, picture)
+    assert "Adding d.png …" in desk.texts()
+    assert not any(each["kind"] == "path" for each in desk.shown())
+    desk.session._adding.end(CharacterAdded(desk.instance.filter_id, "d-2.png"))
+    assert desk.lib.settings["character"] == "d-2.png" and desk.lib.settings["added_picture"] == ""
+    assert desk.lib.reload_count == before + 1
+    desk.session._adding.end(CharacterAdded(desk.instance.filter_id, message="d.png is empty", remedy="copy it again"))
+    assert desk.instance.panel.added == "The file d.png is empty. Copy it again."
+    assert desk.lib.settings["character"] == "d-2.png"
+
+
+def test_a_path_in_the_settings_of_a_panel_that_is_only_opened_adds_nothing(desk: Desk) -> None:
+    desk.open()
+    path = next(each for each in desk.lib.walk(desk.panel) if each["kind"] == "path")
+    desk.lib.settings["added_picture"] = str(desk.folder / "a.png")
+    call = ctypes.CFUNCTYPE(ctypes.c_bool, _POINTER, _POINTER, _POINTER, _POINTER)(path["on_change"])
+    call(path["key"], desk.panel, path["handle"], 1)
+    assert not any(each[0] == "add_picture" for each in desk.supervisor.asked)
 
 
 def test_the_hotkeys_carry_the_names_of_their_characters(desk: Desk) -> None:

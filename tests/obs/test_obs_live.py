@@ -299,6 +299,15 @@ def test_the_label_is_readable_in_the_corner_also_on_the_still(scene: CameraScen
     wait_for(lambda: not has_label(), "the label is off")
 
 
+def test_a_hidden_character_takes_background_and_label_along(scene: CameraScene) -> None:
+    scene.add_camera(background="color", background_color=0xFF3C8028, label=True, zoom=0.5)
+    wait_for(lambda: tuple(scene.shot()[5, 5]) == (0x28, 0x80, 0x3C), "the colour is shown")
+    scene.obs.press_hotkey("show_hide")
+    wait_for(lambda: not scene.shot().any(), "nothing is shown, above all not the camera")
+    scene.obs.press_hotkey("show_hide")
+    wait_for(lambda: tuple(scene.shot()[5, 5]) == (0x28, 0x80, 0x3C), "all is back")
+
+
 def test_hotkeys_choose_the_character_and_save_it(scene: CameraScene) -> None:
     scene.add_camera()
     scene.wait_to_show(WORKER_FRAME)

@@ -7,8 +7,11 @@ import numpy as np
 
 from animator_core.anime.background import without_background
 from animator_core.arrays import FloatArray, UInt8Array
+from animator_core.characters.adding import write_cutout
 from animator_core.characters.character import Character
+from animator_core.characters.library import CharacterLibrary
 from animator_core.errors import CharacterError
+from animator_core.ipc.character_names import as_text
 from animator_core.warp.matte import person_matte
 
 _REMEDY = "use a picture with a calm background, or remove it in a drawing program and save as PNG"
@@ -43,6 +46,15 @@ def cut_out(character: Character) -> UInt8Array:
     alpha = np.where(matte < _SPECK, 0, np.where(matte > 1 - _SPECK, 1, matte)).astype(np.float32)
     colours = foreground_colours(rgb, alpha)
     return np.dstack([colours, np.rint(alpha * 255).astype(np.uint8)])
+
+
+def cut_out_of_library(library: CharacterLibrary, name: str) -> str:
+    """Write a character's picture without its background beside it and return the new file's name.
+
+    Raises CharacterError.
+    """
+    path = library.path(name)
+    return as_text(write_cutout(path, cut_out(library.load_whole(path))).name)
 
 
 def _without_holes(matte: FloatArray, most_area: float) -> FloatArray:

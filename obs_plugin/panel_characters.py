@@ -21,9 +21,10 @@ _CHOICE = "character:"
 
 
 def add(widgets: Widgets, view: PanelView) -> None:
+    widgets.note("added")
     for entry in view.characters:
         widgets.button(_CHOICE + entry.file)
-    widgets.note("added")
+    widgets.button("cut_out")
     widgets.button("open_folder")
 
 
@@ -50,7 +51,12 @@ def open_folder(session: Session, _instance: AnimatorFilter, _: str) -> bool:
     return False
 
 
-ACTIONS: dict[str, Action] = {"character": choose, "open_folder": open_folder}
+def cut_out(session: Session, instance: AnimatorFilter, _: str) -> bool:
+    session.cut_out(instance)
+    return True
+
+
+ACTIONS: dict[str, Action] = {"character": choose, "cut_out": cut_out, "open_folder": open_folder}
 
 
 def current_label(view: PanelView) -> str:

@@ -161,6 +161,13 @@ class Session:
         self._adding.begin(instance, path, self._supervisor.problem)
         self._supervisor.add_picture(instance.filter_id, path)
 
+    def cut_out(self, instance: AnimatorFilter) -> None:
+        """Have a filter's character cut out of its background, and give the filter the result."""
+        entry = self.shown_character(instance)
+        if entry is not None:
+            self._adding.begin(instance, entry.file, self._supervisor.problem)
+            self._supervisor.cut_out(instance.filter_id, entry.file)
+
     def freeze(self, instances: Iterable[AnimatorFilter], is_frozen: bool | None = None) -> None:
         """Freeze the characters of these filters or let them move; None: let them move if any is frozen."""
         chosen = list(instances)

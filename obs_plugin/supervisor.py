@@ -24,6 +24,7 @@ from animator_core.ipc.protocol import (
     CharacterEntry,
     CharacterList,
     CloseFilter,
+    CutOutCharacter,
     FilterAction,
     FilterOpened,
     FilterStatus,
@@ -111,6 +112,10 @@ class Supervisor:
     def add_picture(self, filter_id: str, path: str) -> None:
         """Have the picture at an absolute path copied into the library; `on_added` gets the answer."""
         self._request(lambda: self._send(AddCharacter(filter_id, path)))
+
+    def cut_out(self, filter_id: str, file: str) -> None:
+        """Have a character of the library cut out of its background; `on_added` gets the answer."""
+        self._request(lambda: self._send(CutOutCharacter(filter_id, file)))
 
     def announce(self, filter_id: str) -> None:
         """Call ``on_change`` for a filter, after the requests that were made before."""

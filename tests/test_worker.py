@@ -21,6 +21,7 @@ from animator_core.ipc.protocol import (
     CharacterAdded,
     CharacterList,
     CloseFilter,
+    CutOutCharacter,
     FilterAction,
     FilterOpened,
     FilterStatus,
@@ -226,6 +227,9 @@ def test_a_picture_is_added_to_the_library_and_another_file_is_refused_with_the_
         worker.send(AddCharacter("a", str(tmp_path / "none.png")))
         refused = worker.wait_for(CharacterAdded)
         assert (refused.file, "is no file" in refused.message) == ("", True) and refused.remedy
+        worker.send(CutOutCharacter("a", "teal.png"))
+        refused = worker.wait_for(CharacterAdded)
+        assert refused.file == "" and refused.message and refused.remedy, "a plain colour shows nobody"
 
 
 def test_a_mended_picture_is_used_after_a_refresh(folder):

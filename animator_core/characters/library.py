@@ -18,7 +18,7 @@ from animator_core.characters.face_quality import face_warnings
 from animator_core.characters.face_search import DetectFace, FoundFace, PictureDetector, find_face
 from animator_core.characters.head_place import HeadPlace
 from animator_core.characters.landmark_cache import LandmarkCache
-from animator_core.characters.picture import load_picture
+from animator_core.characters.picture import MAX_SIDE, load_picture
 from animator_core.errors import CharacterError
 from animator_core.ipc import character_names
 from animator_core.ipc.protocol import CharacterEntry
@@ -122,6 +122,13 @@ class CharacterLibrary:
             character = replace(character, warnings=face_warnings(character.picture, shown, path.name))
         character = character.within(self._target_size, max_pixels)
         return replace(character, content_hash=_content_hash(character))
+
+    def load_whole(self, path: Path) -> Character:
+        """Return the character in a picture file in the file's own size, not reduced as for animation."""
+        whole = CharacterLibrary(
+            self.directory, target_size=(MAX_SIDE, MAX_SIDE), auto_crop=self._auto_crop, detect=self._detect
+        )
+        return whole.load_file(path)
 
     def fingerprint(self, name: str) -> tuple[int, ...]:
         """Return numbers that change when the picture or its description does; zeros for a missing file."""

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Dict, List, Tuple, Type, Union
 from animator_core.ipc.face_settings import FaceSettings
 from animator_core.ipc.frame_ring import RingAddress
 
-PROTOCOL_VERSION = 7
+PROTOCOL_VERSION = 8
 MAX_LINE_BYTES = 1 << 20
 _MAX_DIGITS = 20
 """Of a whole number: those of 64 bits and a sign. Python before 3.11 takes seconds for a million digits."""
@@ -152,6 +152,15 @@ class AddCharacter:
 
 
 @dataclass(frozen=True)
+class CutOutCharacter:
+    """Write a character's picture without its background into the library, and answer with `CharacterAdded`."""
+
+    type: ClassVar[str] = "cut_out_character"
+    filter_id: str
+    file: str
+
+
+@dataclass(frozen=True)
 class RefreshCharacters:
     """Look at the character folder again and answer with a `CharacterList`."""
 
@@ -261,6 +270,7 @@ Message = Union[
     FilterAction,
     PlayEmote,
     AddCharacter,
+    CutOutCharacter,
     RefreshCharacters,
     Shutdown,
     Ready,
@@ -280,6 +290,7 @@ _TYPES: Dict[str, Type[Any]] = {  # noqa: UP006
         FilterAction,
         PlayEmote,
         AddCharacter,
+        CutOutCharacter,
         RefreshCharacters,
         Shutdown,
         Ready,

@@ -16,6 +16,8 @@ from animator_core.animation.preparation import WANTED
 from animator_core.animation.services import Services
 from animator_core.characters.adding import add_picture
 from animator_core.characters.face_quality import FaceWarning
+from animator_core.characters.library import CharacterLibrary
+from animator_core.cutout import cut_out_of_library
 from animator_core.errors import CharacterError, MotionError
 from animator_core.ipc.character_names import list_other_pictures
 from animator_core.ipc.frame_ring import RingError
@@ -26,6 +28,7 @@ from animator_core.ipc.protocol import (
     CharacterEntry,
     CharacterList,
     CloseFilter,
+    CutOutCharacter,
     FilterAction,
     FilterOpened,
     FilterStatus,
@@ -124,7 +127,9 @@ class FilterService:
         elif isinstance(message, RefreshCharacters):
             self._refresh()
         elif isinstance(message, AddCharacter):
-            self._services.preparation.submit(WANTED, lambda: self._added.put(self._add(message)))
+            self._make_character(message.filter_id, lambda library: add_picture(Path(message.path), library.directory))
+        elif isinstance(message, CutOutCharacter):
+            self._make_character(message.filter_id, lambda library: cut_out_of_library(library, message.file))
         elif session is None:
             # A filter that could not be opened, or was closed while the message was under way.
             logger.debug("%s for a filter that is not open", message.type)
@@ -172,13 +177,17 @@ class FilterService:
         for each in self._sessions.values():
             each.refresh_characters()
 
-    def _add(self, message: AddCharacter) -> CharacterAdded:
-        """Copy the picture, which may take seconds; in the preparation thread."""
-        try:
-            file = add_picture(Path(message.path), self._services.library.directory)
-        except CharacterError as exc:
-            return CharacterAdded(message.filter_id, message=exc.message, remedy=exc.remedy)
-        return CharacterAdded(message.filter_id, file)
+    def _make_character(self, filter_id: str, make: Callable[[CharacterLibrary], str]) -> None:
+        """Have a character made, which may take seconds, in the preparation thread; make: returns its file name."""
+
+        def work() -> None:
+            try:
+                added = CharacterAdded(filter_id, make(self._services.library))
+            except CharacterError as exc:
+                added = CharacterAdded(filter_id, message=exc.message, remedy=exc.remedy)
+            self._added.put(added)
+
+        self._services.preparation.submit(WANTED, work)
 
     def _tell_added(self) -> None:
         while not self._added.empty():

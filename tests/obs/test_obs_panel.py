@@ -590,7 +590,7 @@ def test_a_picture_of_the_file_dialog_is_added_and_chosen_and_the_dialog_is_gone
     assert desk.lib.reload_count == before, "OBS must not take the dialog's widget away under it"
     assert desk.choose("added_picture", picture)
     assert desk.supervisor.asked[-1] == ("add_picture", desk.instance.filter_id, picture)
-    assert "Adding d.png …" in desk.texts()
+    assert "Working on d.png …" in desk.texts()
     assert not any(each["kind"] == "path" for each in desk.shown())
     desk.session._adding.end(CharacterAdded(desk.instance.filter_id, "d-2.png"))
     assert desk.lib.settings["character"] == "d-2.png" and desk.lib.settings["added_picture"] == ""
@@ -598,6 +598,17 @@ def test_a_picture_of_the_file_dialog_is_added_and_chosen_and_the_dialog_is_gone
     desk.session._adding.end(CharacterAdded(desk.instance.filter_id, message="d.png is empty", remedy="copy it again"))
     assert desk.instance.panel.added == "The file d.png is empty. Copy it again."
     assert desk.lib.settings["character"] == "d-2.png"
+
+
+def test_the_background_is_removed_of_the_character_that_is_shown(desk: Desk) -> None:
+    desk.report()
+    desk.open()
+    desk.press("characters")
+    assert desk.press("cut_out")
+    assert desk.supervisor.asked[-1] == ("cut_out", desk.instance.filter_id, "a.png")
+    assert "Working on a.png …" in desk.texts()
+    desk.session._adding.end(CharacterAdded(desk.instance.filter_id, "a-cutout.png"))
+    assert desk.lib.settings["character"] == "a-cutout.png" and not desk.instance.panel.added
 
 
 def test_a_path_in_the_settings_of_a_panel_that_is_only_opened_adds_nothing(desk: Desk) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("websockets", reason="install.py --remote installs it")
 
@@ -185,6 +186,20 @@ def test_a_session_more_than_fit_is_refused_and_animated_here(folder, tmp_path):
         others = [name for name in ("a", "b", "c") if name != full.filter_id]
         for name in others:
             worker.next_frame(name, shows("red.png", by_host=True))
+
+
+def test_a_character_that_no_host_takes_is_animated_here(folder, host):
+    save_character(folder / "characters", "long.png", COLOURS["blue.png"])
+    Image.new("RGB", (300, 5000), COLOURS["blue.png"]).save(folder / "characters" / "long.png")
+    with bridge(folder, host) as worker:
+        worker.open(character="red.png")
+        worker.next_frame(matches=shows("red.png", by_host=True))
+        worker.send(UpdateFilter("a", AnimationSettings("long.png")))
+        told = worker.wait_for(FilterStatus, lambda status: "cannot be sent" in status.message)
+        assert "300x5000" in told.message and "64 to 4096" in told.remedy
+        worker.next_frame(matches=lambda frame: frame[frame.shape[0] // 2, 5, 0] > 200 and not is_marked(frame))
+        worker.send(UpdateFilter("a", AnimationSettings("green.png")))
+        worker.next_frame(matches=shows("green.png", by_host=True))
 
 
 def test_the_code_of_another_moment_pairs_nobody(host: HostInThread, tmp_path):

@@ -25,7 +25,7 @@ from animator_core.errors import AnimatorError, described
 from animator_core.ipc.protocol import AnimationSettings, FilterStatus
 from animator_core.remote import codecs, wire
 from animator_core.remote.hosts import HostAddress, client_context, require_pinned, token_of
-from animator_core.remote.pictures import content_hash
+from animator_core.remote.pictures import MAX_SIDE, MIN_SIDE, check_description, check_picture, content_hash
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +71,12 @@ class PictureFile:
             content = path.read_bytes()
         except (OSError, UnicodeDecodeError) as exc:
             raise AnimatorError(f"{path.name} cannot be read ({described(exc)})", "check the file") from exc
+        try:
+            check_picture(content)
+            check_description(description)
+        except wire.WireError as exc:
+            remedy = f"save it as PNG, JPEG or WebP with sides of {MIN_SIDE} to {MAX_SIDE} pixels"
+            raise AnimatorError(f"{path.name} cannot be sent: {exc}", remedy) from exc
         lower = path.suffix.lower()
         if lower not in wire.SUFFIXES or len(content) > wire.MAX_PICTURE_BYTES:
             limit = wire.MAX_PICTURE_BYTES >> 20
@@ -106,7 +112,6 @@ class HostLink:
         self._session = secrets.token_hex(16)
         self._opening: tuple[AnimationSettings, PictureFile] | None = None
         self._lasting: dict[str, str] = {}
-        self._turn = asyncio.Event()
         self._outgoing: list[str | bytes] = []
         self._frame: Sendable | None = None
         self._under_way = self._number = self._seen_number = 0
@@ -147,7 +152,7 @@ class HostLink:
     def offer(self, frame: Sendable) -> None:
         """Send this driving frame as soon as the one before has arrived, unless a newer one is there by then."""
         self._frame = frame
-        self._call(self._turn.set)
+        self._call(lambda: self._turn.set())
 
     def ask_to_end(self) -> None:
         """Have the thread end."""
@@ -167,6 +172,7 @@ class HostLink:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
+        self._turn = asyncio.Event()  # made here: before Python 3.10 it belongs to the loop of the thread that makes it
         try:
             self._work = self._loop.create_task(self._keep_connected())
             with contextlib.suppress(asyncio.CancelledError):

@@ -51,8 +51,8 @@ class PictureStore:
         """Keep a picture; raises WireError unless it is the announced one and keeps the limits, or OSError."""
         if len(content) > MAX_PICTURE_BYTES or content_hash(content, picture.description) != picture.sha256:
             raise WireError("the picture is not the one that was announced")
-        _check_picture(content)
-        _check_description(picture.description)
+        check_picture(content)
+        check_description(picture.description)
         path = self.folder / self.file_name(picture)
         if picture.description:
             with written_atomically(path.with_suffix(".yaml")) as unfinished:
@@ -73,7 +73,7 @@ class PictureStore:
                 path.with_suffix(".yaml").unlink(missing_ok=True)
 
 
-def _check_picture(content: bytes) -> None:
+def check_picture(content: bytes) -> None:
     """Raise WireError unless this is a picture of a known kind and size; only its header is read."""
     try:
         with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
@@ -84,7 +84,7 @@ def _check_picture(content: bytes) -> None:
         raise WireError(f"the picture has {sides[0]}x{sides[1]} pixels, expected sides of {MIN_SIDE} to {MAX_SIDE}")
 
 
-def _check_description(text: str) -> None:
+def check_description(text: str) -> None:
     """Raise WireError for a description with aliases, by which a short text can stand for an endless one."""
     try:
         has_alias = any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader))

@@ -14,7 +14,7 @@ from animator_core.remote.link import HostLink
 from animator_core.tracking.observation import TrackedFrame
 from animator_core.tracking.observation_row import to_row
 
-_RECENT_NS = 500_000_000
+_RECENT_NS = 1_000_000_000
 _PATIENCE_NS = 1_000_000_000
 _AT_REST = ("no_face", "no_camera", "frozen")
 
@@ -90,6 +90,8 @@ class SharedSink:
         self.max_pixels = sink.max_pixels
         self.is_remote = False
         """Whether the last picture was the host's, and the host is alive."""
+        self.is_refused = False
+        """Whether the host draws another character than the wanted one, so that its pictures are not shown."""
         self._sink, self._link, self._on_switch = sink, link, on_switch
         self._lock = threading.Lock()
         self._shown_ns = self._idles_from_ns = 0
@@ -109,7 +111,7 @@ class SharedSink:
         if picture.shape[0] * picture.shape[1] > self.max_pixels:
             return
         with self._lock:
-            if not self._is_closed and (self.is_remote or self._has_caught_up(captured_ns)):
+            if not (self._is_closed or self.is_refused) and (self.is_remote or self._has_caught_up(captured_ns)):
                 # From now on the local loop waits, until the host's pictures are newer than its last one.
                 self.is_remote = True
                 self._show(picture, captured_ns)
@@ -118,7 +120,7 @@ class SharedSink:
         """Pass the heartbeat on, and notice a host that is lost."""
         self._sink.beat()
         with self._lock:
-            if self.is_remote and not self._link.is_live:
+            if self.is_remote and (self.is_refused or not self._link.is_live):
                 self.is_remote = False
                 self._idles_from_ns = now_ns() + _PATIENCE_NS
             is_remote, was_remote = self.is_remote, self._was_remote

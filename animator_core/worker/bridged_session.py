@@ -153,6 +153,7 @@ class BridgedSession(FilterSession):
             self._unsendable = None
         except AnimatorError as exc:
             self._unsendable = exc
+        self._sink.is_refused = self._unsendable is not None
 
     def _first(self) -> str:
         return next((entry.file for entry in self._library.list()), "")

@@ -282,8 +282,11 @@ def installed(linux: Machine, root: Path) -> dict[str, bytes]:
         "assets/config.yaml",
         "assets/characters/mine.png",
         "output/a.mp4",
+        "assets/emotes/nod.npz",
+        "assets/emotes/own/bow.npz",
     ):
         touch(root / name).write_text(name)
+    touch(linux.home / ".config/stream-motion-animator/host.json")
     filters = [{"id": "stream_motion_animator", "settings": {"on_problem": "camera"}}]
     write_collection(linux, sources=[{"name": "Webcam", "filters": filters}], modules={"scripts-tool": []})
     path = write_collection(linux, "Other")
@@ -312,7 +315,7 @@ def test_uninstalling_removes_what_was_added_and_nothing_else(
     assert json.loads(after.pop(collection)) == json.loads(installed.pop(collection))
     assert after == installed
     assert "still has the filter on: Webcam" in notes and "before you go live" in notes
-    assert "Kept in" in notes and "assets/characters" in notes
+    assert "Kept in" in notes and "assets/characters" in notes and "paired computers" in notes
     assert ".venv (0 MB)" in capsys.readouterr().out
     assert uninstall(root, linux, is_confirmed=True, removes_own=False) == ["Nothing is installed here."]
 
@@ -320,7 +323,8 @@ def test_uninstalling_removes_what_was_added_and_nothing_else(
 def test_uninstalling_all_removes_the_users_own_things_too(linux: Machine, root: Path, installed: object) -> None:
     uninstall(root, linux, is_confirmed=True, removes_own=True)
     left = sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
-    assert left == ["animator_core/a.py", "install.py", SCRIPT]
+    assert left == ["animator_core/a.py", "assets/emotes/nod.npz", "install.py", SCRIPT]
+    assert not (linux.home / ".config/stream-motion-animator").exists()
 
 
 def test_uninstalling_asks_first_and_needs_obs_closed(
@@ -397,3 +401,17 @@ def test_doctor_tells_what_makes_obs_show_the_camera(
     assert [finding.state for finding in found] == [state]
     assert bool(found[0].remedy) == (state != OK)
     assert {finding.state for finding in findings} <= {OK, state, WARNING}
+
+
+@pytest.mark.parametrize(("setting", "is_told"), [("", True), ("gone", True), ("python", False)])
+def test_windows_is_told_what_is_left_to_do_in_python_settings(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch, setting: str, is_told: bool
+) -> None:
+    touch(tmp_path / "python" / "python312.dll")
+    touch(tmp_path / "pf/obs-studio/bin/64bit/obs64.exe")
+    settings = tmp_path / "home/AppData/Roaming/obs-studio"
+    touch(settings / "basic/scenes/Untitled.json").write_text('{"sources": []}')
+    (settings / "user.ini").write_text(f"[Python]\nPath64bit={tmp_path / setting if setting else ''}\n")
+    monkeypatch.setattr(obs_entry, "is_running", lambda install, machine: False)
+    machine = Machine("Windows", tmp_path / "home", {"ProgramFiles": str(tmp_path / "pf")}, tmp_path)
+    assert any("Python Settings" in line for line in add_to_obs(root, machine)) == is_told

@@ -12,9 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from animator_core.installation.console import AGAIN, InstallError
-from animator_core.installation.obs_installs import Machine, ObsInstall, find_installs, read_settings
+from animator_core.installation.obs_installs import (
+    Machine,
+    ObsInstall,
+    find_installs,
+    python_setting,
+    read_settings,
+)
 from animator_core.installation.obs_running import is_running
-from animator_core.installation.obs_setup import SCRIPT
+from animator_core.installation.obs_setup import SCRIPT, loadable_python
 from animator_core.installation.scene_collections import SceneCollection, collection_files
 
 BY_HAND = "or add it by hand in OBS: Tools → Scripts, +"
@@ -91,7 +97,20 @@ def add_to_obs(root: Path, machine: Machine, name: str = "") -> list[str]:
             lines.append(f"Added to the {target.name}; as it was before: {target.collection.backup}")
         else:
             lines.append(f"Already in the {target.name}")
-    return lines
+    return [*lines, *_python_notes(wanted, machine.system)]
+
+
+def _python_notes(wanted: list[Target], system: str) -> list[str]:
+    """Return what is left to do in Python Settings, which Windows and macOS need."""
+    folders = [python_setting(read_settings(target.install)) for target in wanted]
+    if system not in ("Windows", "Darwin") or all(
+        folder and loadable_python(system, Path(folder)) for folder in folders
+    ):
+        return []
+    return [
+        "Left to do in OBS: Tools → Scripts → Python Settings → Browse; cache/obs-setup.txt has the path to paste "
+        f"({AGAIN} writes it)"
+    ]
 
 
 def refuse_running(install: ObsInstall, machine: Machine, option: str) -> None:

@@ -17,8 +17,10 @@ from animator_core.installation.obs_setup import SCRIPT
 
 ADDED = (".venv", "assets/models", "cache")
 """Folders that only install.py and the program write; the cache has motion bases, features and the log."""
-OWN = ("assets/characters", "assets/config.yaml", "output")
+OWN = ("assets/characters", "assets/config.yaml", "assets/emotes/own", "output")
 """What the user put or made there."""
+_PAIRINGS = "stream-motion-animator"
+"""Folder of the paired computers, in the user's own settings; `remote.identity` asks platformdirs for it."""
 _CODE, _COMPILED = ("animator_core", "obs_plugin"), "__pycache__"
 
 
@@ -32,6 +34,9 @@ def uninstall(root: Path, machine: Machine, *, is_confirmed: bool, removes_own: 
     for target in targets:
         refuse_running(target.install, machine, "--uninstall")
     paths = list(_paths(root, removes_own))
+    pairings = _pairings(machine)
+    if removes_own and pairings.is_dir():
+        paths.append(pairings)
     if not targets and all(path.name == _COMPILED for path in paths):
         return ["Nothing is installed here."]
     say("This removes:")
@@ -58,7 +63,17 @@ def uninstall(root: Path, machine: Machine, *, is_confirmed: bool, removes_own: 
     kept = [name for name in OWN if (root / name).exists()]
     if kept:
         notes.append(f"Kept in {root}: {', '.join(kept)}. The folder itself can be deleted now")
+    if pairings.is_dir():
+        notes.append(f"Kept, as other copies of the program use them: the paired computers in {pairings}")
     return notes
+
+
+def _pairings(machine: Machine) -> Path:
+    if machine.system == "Windows":
+        return machine.folder("LOCALAPPDATA", machine.home / "AppData/Local") / _PAIRINGS
+    if machine.system == "Darwin":
+        return machine.home / "Library/Application Support" / _PAIRINGS
+    return machine.folder("XDG_CONFIG_HOME", machine.home / ".config") / _PAIRINGS
 
 
 def _paths(root: Path, removes_own: bool) -> Iterator[Path]:

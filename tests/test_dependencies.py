@@ -24,7 +24,7 @@ needs_stdlib_names = pytest.mark.skipif(not STANDARD_LIBRARY, reason="Python 3.9
 # The core from the bottom to the top: a part imports itself and what is further down, never its neighbours or above.
 LAYERS = (
     {"arrays", "errors", "lru", "thread_priority"},
-    {"ipc", "atomic_file", "yaml_reader"},
+    {"ipc", "atomic_file", "smoothstep", "yaml_reader"},
     {"disk_cache", "installation", "onnx_runtime", "output_files", "tensor_file"},
     {"tracking"},
     {"motion"},

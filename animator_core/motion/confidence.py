@@ -10,11 +10,12 @@ from animator_core.arrays import FloatArray, UInt8Array
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.filters import OneEuroFilter
 from animator_core.motion.lip_colour import LipColour, sampled
-from animator_core.motion.regions import POINTS, Region, region_weights, smoothstep
+from animator_core.motion.regions import POINTS, Region, region_weights
 from animator_core.motion.rotation import rotation_from_vector, vector_from_rotation
 from animator_core.motion.symmetry import steadied
 from animator_core.motion.trouble import TroubleReport
 from animator_core.motion.trust import Trust
+from animator_core.smoothstep import smoothstep
 from animator_core.tracking.face_model import face_model
 from animator_core.tracking.observation import FaceObservation, TrackedFrame
 

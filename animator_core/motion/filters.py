@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, Callable, Generic, TypeVar
 
+from animator_core.smoothstep import smooth_share
+
 Value = TypeVar("Value")
 Array = Any
 """A NumPy array or a torch tensor; one filter takes one kind."""
@@ -87,5 +89,5 @@ class Ease(Generic[Value]):
             if share >= 1:
                 self._start = None
             else:
-                self._shown = self._blend(self._start, target, share * share * (3 - 2 * share))
+                self._shown = self._blend(self._start, target, smooth_share(share))
         return self._shown

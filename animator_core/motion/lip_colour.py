@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from animator_core.arrays import FloatArray, UInt8Array
-from animator_core.motion.regions import smoothstep
+from animator_core.smoothstep import smoothstep
 from animator_core.tracking.face_model import INNER_LIPS, OUTER_LIPS
 
 # Both rings begin at the right corner. Without the corners, whose colour depends on the mouth's opening.

@@ -8,6 +8,7 @@ import functools
 import numpy as np
 
 from animator_core.arrays import FloatArray
+from animator_core.smoothstep import smoothstep
 from animator_core.tracking.face_model import (
     FACE_OVAL,
     LEFT_BROW,
@@ -55,9 +56,3 @@ def region_weights() -> FloatArray:
     between = 1 - above - below
     columns = [0 * y, above, between * (1 - left), between * left, below]
     return np.asarray(np.stack(columns, axis=1), np.float32)
-
-
-def smoothstep(value: FloatArray | float, start: float, end: float) -> FloatArray:
-    """Return 0 at ``start``, 1 at ``end`` and beyond, and a smooth rise between; start may be the larger."""
-    share = np.clip((np.asarray(value, np.float32) - start) / (end - start), 0.0, 1.0)
-    return np.asarray(share * share * (3 - 2 * share), np.float32)

@@ -11,7 +11,8 @@ import numpy as np
 
 from animator_core.arrays import FloatArray
 from animator_core.motion.driving import DrivingMotion
-from animator_core.motion.regions import POINTS, Region, region_weights, smoothstep
+from animator_core.motion.regions import POINTS, Region, region_weights
+from animator_core.smoothstep import smoothstep
 from animator_core.tracking.face_model import face_model
 
 _EYE_NOISE = 0.02

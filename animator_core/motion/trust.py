@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from animator_core.arrays import AnyArray, FloatArray
-from animator_core.motion.regions import smoothstep
+from animator_core.smoothstep import smoothstep
 
 _EVIDENCE_SECONDS = (0.05, 0.15)
 """Time constants of measured confidence that falls and that rises."""

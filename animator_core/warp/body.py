@@ -6,6 +6,7 @@ import numpy as np
 
 from animator_core.arrays import DoubleArray, FloatArray
 from animator_core.motion.rotation import euler_angles
+from animator_core.smoothstep import smoothstep
 from animator_core.tracking.face_model import CHIN
 from animator_core.tracking.pose import HeadPose
 
@@ -24,12 +25,6 @@ NOT_OVER_STILL_TORSO = np.array([0.5, 0.7], np.float32)
 _LEAN, _PIVOT_BELOW = 0.12, 2.2
 """The torso's share of the head's roll, about a point so many face units below the chin."""
 _GROWTH = 0.4
-
-
-def smoothstep(share: DoubleArray) -> DoubleArray:
-    """Return the smooth rise from 0 to 1 of values within that range, clipped to it."""
-    clipped = np.clip(share, 0, 1)
-    return np.asarray(clipped * clipped * (3 - 2 * clipped))
 
 
 def head_share(below_chin: DoubleArray, outside: DoubleArray, direction: DoubleArray) -> DoubleArray:

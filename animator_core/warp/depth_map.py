@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from animator_core.arrays import AnyArray, FloatArray
+from animator_core.smoothstep import smooth_share, smoothstep
 from animator_core.tracking.face_model import FACE_OVAL, face_model
 from animator_core.tracking.pose import HeadPose
 
@@ -95,8 +96,7 @@ class DepthMap:
         """Return how large the turn from the picture to ``pose`` is: 0 for small to 1 for large ones."""
         towards = float(self.pose.rotation[:, 2] @ pose.rotation[:, 2])
         turn = math.degrees(math.acos(min(max(towards, -1.0), 1.0)))
-        share = min(max((turn - _TURNS[0]) / (_TURNS[1] - _TURNS[0]), 0.0), 1.0)
-        return share * share * (3 - 2 * share)
+        return smooth_share((turn - _TURNS[0]) / (_TURNS[1] - _TURNS[0]))
 
 
 def _seen_depth(points: AnyArray, shape: tuple[int, int]) -> FloatArray:
@@ -145,8 +145,8 @@ def _with_skull(depth: FloatArray, points: AnyArray, skull: float) -> FloatArray
     outline = cv2.convexHull(np.rint(points[list(FACE_OVAL), :2]).astype(np.int32))
     outside = cv2.fillConvexPoly(np.ones(depth.shape, np.uint8), outline, (0,))
     distance = cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) * _CELL
-    share = np.clip(distance / _SKULL_REACH, 0, 1)
-    blended: FloatArray = (face + (np.maximum(skull, face) - face) * share * share * (3 - 2 * share)).astype(np.float32)
+    share = smoothstep(distance, 0.0, _SKULL_REACH)
+    blended: FloatArray = (face + (np.maximum(skull, face) - face) * share).astype(np.float32)
     return blended
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from animator_core.arrays import FloatArray
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.expression_coordinates import INDEX, NAMES, PAIR_NAMES, SIDEWAYS_NAMES, coordinates
+from animator_core.smoothstep import smooth_share
 from animator_core.tracking.face_model import FACE_OVAL, LEFT_EYE, LIP_RINGS, RIGHT_EYE, face_model
 from animator_core.tracking.pose import with_true_depth
 from animator_core.warp.expression_room import rooms
@@ -94,8 +95,7 @@ class PictureExpression:
     def _pursed(self, wanted: FloatArray) -> FloatArray:
         """Return the movements with what a mouth that narrows does: its flesh goes into the lips, its smile away."""
         narrowing = max(-float(wanted[_CORNERS_OUT].sum()) / self._width, 0.0)
-        share = min(narrowing / _UNSMILING, 1.0)
-        pursed: FloatArray = wanted + share * share * (3 - 2 * share) * self._calm
+        pursed: FloatArray = wanted + smooth_share(narrowing / _UNSMILING) * self._calm
         growth = pursed[_LIPS]
         pushed = _PUSHED * narrowing * self._thickness
         pursed[_LIPS] = growth + np.maximum((_THICKER - 1) * growth, pushed)

@@ -16,6 +16,7 @@ import numpy as np
 from animator_core.arrays import AnyArray, DoubleArray, FloatArray, IntArray, UInt8Array
 from animator_core.motion.driving import DrivingMotion
 from animator_core.rendering.bands import equal_bands, in_bands
+from animator_core.smoothstep import smooth_share
 from animator_core.tracking.face_model import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS
 from animator_core.tracking.pose import HeadPose
 from animator_core.warp.canvas import MappedWindow
@@ -85,7 +86,7 @@ class Eyes:
     def draw(self, window: MappedWindow, points: FloatArray, motion: DrivingMotion) -> None:
         """Paint both eyes into the window; points: (478, 2) its pixels, with the skin of the lids at rest."""
         rise = -float(motion.expression[[61, 291], 1].mean()) + float(motion.expression[[33, 263], 1].mean())
-        smile = _smooth(rise / _SMILE)
+        smile = smooth_share(rise / _SMILE)
         for eye, gaze, openness in zip(self._eyes, motion.gaze, motion.eye_openness):
             eye.draw(window, points, gaze=gaze, openness=float(openness), smile=smile)
 
@@ -196,10 +197,10 @@ class _Eye:
         shift = self._shift_from_gaze @ limited
         widened, looked = abs(openness - 1), abs(float(shift[1])) / self._width
         aside = float(np.abs(gaze).max())
-        lid_share = _smooth(widened / _LIDS_SHOW + looked / _LOOK_SHOWS)
-        eye_share = max(_smooth(aside / _GAZE_SHOWS), lid_share)
-        lid_change = _smooth(widened / _LIDS_DIFFER + looked / _GAZE_DIFFERS)
-        eye_change = max(_smooth(aside / _GAZE_DIFFERS), lid_change)
+        lid_share = smooth_share(widened / _LIDS_SHOW + looked / _LOOK_SHOWS)
+        eye_share = max(smooth_share(aside / _GAZE_SHOWS), lid_share)
+        lid_change = smooth_share(widened / _LIDS_DIFFER + looked / _GAZE_DIFFERS)
+        eye_change = max(smooth_share(aside / _GAZE_DIFFERS), lid_change)
         height, width = window.map_x.shape
         low, high = self.bounds(points)
         (left, top), (right, bottom) = (
@@ -212,7 +213,7 @@ class _Eye:
         region = slice(top, bottom), slice(left, right)
         rim = points[self._ring]
         pixel = self._width / max(float(np.linalg.norm(rim[0] - rim[8])), 1.0)
-        line = self._line * _smooth((0.6 - openness) / 0.6)
+        line = self._line * smooth_share((0.6 - openness) / 0.6)
         numbers = [*shift, lid_share, eye_share, lid_change, eye_change, *self._numbers(pixel=pixel, line=line)]
         maps = window.map_x[region], window.map_y[region]
         curves = segments(np.stack([lids.upper, lids.lower, rest.upper, rest.lower]))
@@ -286,8 +287,3 @@ def _skin_light(patch: FloatArray, lower: DoubleArray, width: float) -> DoubleAr
         region = patch.reshape(-1, 3)
     light = region.mean(1)
     return np.asarray(np.median(region[light >= np.percentile(light, 40)], axis=0), np.float64)
-
-
-def _smooth(share: float) -> float:
-    share = min(max(share, 0.0), 1.0)
-    return share * share * (3 - 2 * share)

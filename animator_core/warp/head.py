@@ -10,9 +10,10 @@ import numpy as np
 from animator_core.arrays import DoubleArray, FloatArray
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.rotation import euler_angles, rotation_from_euler
+from animator_core.smoothstep import smoothstep
 from animator_core.tracking.face_model import CHIN, FACE_OVAL
 from animator_core.tracking.pose import HeadPose
-from animator_core.warp.body import NOT_OVER_STILL_TORSO, Torso, head_share, smoothstep
+from animator_core.warp.body import NOT_OVER_STILL_TORSO, Torso, head_share
 from animator_core.warp.depth_map import DepthMap
 from animator_core.warp.layers import Layers
 from animator_core.warp.turn_limits import limited_turn, soft_limit

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from animator_core.arrays import FloatArray
+from animator_core.smoothstep import smooth_share
 from animator_core.tracking.pose import HeadPose, strangeness
 
 _HUMAN, _ANIMAL = 0.04, 0.06
@@ -17,5 +18,4 @@ def human_likeness(landmarks: FloatArray, pose: HeadPose) -> float:
     landmarks: (478, 3) pixels, `with_true_depth`. pose: from `fit_pose`.
     """
     strange = float(np.median(strangeness(landmarks, pose)))
-    share = min(max((strange - _HUMAN) / (_ANIMAL - _HUMAN), 0.0), 1.0)
-    return 1 - share * share * (3 - 2 * share)
+    return 1 - smooth_share((strange - _HUMAN) / (_ANIMAL - _HUMAN))

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from animator_core.arrays import DoubleArray, FloatArray, IntArray, UInt8Array
+from animator_core.smoothstep import smooth_share, smoothstep
 from animator_core.tracking.face_model import INNER_LIPS
 from animator_core.tracking.pose import HeadPose
 from animator_core.warp.canvas import Opening, alpha_blend, opening, polygon_mask
@@ -155,8 +156,8 @@ class Mouth:
         strength = np.float32(0.6 + 1.4 * min(gap / _SEAM, 1.0))
         alpha: FloatArray = np.minimum(strength * np.maximum(seen.mask, own / np.float32(255)), np.float32(1))
         # A slit keeps the picture's line between the lips; of an open mouth it would be stretched teeth.
-        alpha *= np.float32(share) * (np.float32(1) if self._has_own else _ramp(inside, 0.06, 0.36))
-        light = _ramp(inside, 0.2, 0.8)
+        alpha *= np.float32(share) * (np.float32(1) if self._has_own else smoothstep(inside, 0.06, 0.36))
+        light = smoothstep(inside, 0.2, 0.8)
         rays = view_rays(pose, seen.left, seen.top)
         rays[0, 0] -= self._middle
         paint_layers(seen.region(frame), alpha, light, rays, self._placed(bent), self._textures, self._behind)
@@ -184,8 +185,7 @@ class Mouth:
             shift = float(np.abs(bent[rim] - self._shape[rim]).max()) / self._width
             turn = float(np.abs(pose.rotation - self._rotation).max())
             growth = max(growth, shift / _OWN_FADE, turn / _OWN_TURN)
-        share = min(max(growth, 0.0), 1.0)
-        return share * share * (3 - 2 * share)
+        return smooth_share(growth)
 
     def _placed(self, bent: FloatArray) -> DoubleArray:
         """Return the sheets where the jaw has them now; see `paint_layers`."""
@@ -207,7 +207,7 @@ class Mouth:
             lower = float(self._shape[UPPER_LIP, 1]) + lower_lip - float(self._shape[LOWER_LIP, 1])
         sheets[:, 1] += (upper, lower, tongue)
         if self._line_share > 0:
-            shown = float(_ramp(self._gaps(bent).max(), *_FLAT_TEETH))
+            shown = float(smoothstep(self._gaps(bent).max(), *_FLAT_TEETH))
             sheets[:2, 6] *= 1 - self._line_share * (1 - shown)
         # The jaw turns about joints that lie far behind, so that it goes back as it drops.
         sheets[1:, 2] += 0.2 * max(drop, 0.0)
@@ -243,11 +243,6 @@ def _outline(polygon: FloatArray, shape: tuple[int, ...], width: float) -> Float
 def _soft_excess(excess: float, knee: float) -> float:
     """Return max(excess, 0) with a smooth corner of width ``knee``."""
     return 0.5 * (excess + float(np.hypot(excess, knee)))
-
-
-def _ramp(value: FloatArray | float, low: float, high: float) -> FloatArray:
-    share: FloatArray = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
-    return share * share * (3 - 2 * share)
 
 
 def _inside(mask: FloatArray, deviation: float) -> FloatArray:

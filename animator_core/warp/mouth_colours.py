@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from animator_core.arrays import AnyArray, DoubleArray, FloatArray, UInt8Array
+from animator_core.smoothstep import smooth_share
 from animator_core.tracking.face_model import CHIN, FACE_OVAL, FOREHEAD, INNER_LIPS, OUTER_LIPS
 from animator_core.tracking.pose import fit_pose
 from animator_core.warp.canvas import polygon_mask
@@ -106,7 +107,7 @@ def drawn_share(picture: UInt8Array, landmarks: FloatArray) -> float:
     lines = np.log(max(contrast, 1e-3) / _PHOTO_CONTRAST) / np.log(_DRAWN_CONTRAST / _PHOTO_CONTRAST)
     light = max(float(np.median(grey[eroded == 255])), 1.0)
     flat = (_PHOTO_DETAIL - float(usual) / light) / (_PHOTO_DETAIL - _FLAT_DETAIL)
-    return _smooth(max(float(lines), flat))
+    return smooth_share(max(float(lines), flat))
 
 
 def colour_share(picture: UInt8Array, landmarks: FloatArray) -> float:
@@ -126,7 +127,7 @@ def colour_share(picture: UInt8Array, landmarks: FloatArray) -> float:
     rest = chroma - terms @ np.linalg.lstsq(terms, chroma, rcond=None)[0]
     # A dark picture has little chroma, whatever its colours.
     spread = float(np.linalg.norm(rest.std(0))) / max(float(np.percentile(light, 90)), 0.1)
-    return _smooth((spread - _GREY_SPREAD) / (_COLOUR_SPREAD - _GREY_SPREAD))
+    return smooth_share((spread - _GREY_SPREAD) / (_COLOUR_SPREAD - _GREY_SPREAD))
 
 
 def _face_crop(
@@ -195,7 +196,7 @@ def _lip_share(picture: UInt8Array, landmarks: FloatArray) -> float:
         return 1.0
     lip, *others = (_redness(np.median(each.astype(np.float64), axis=0)) for each in areas)
     more = lip - min(others)
-    return _smooth((more - _NO_LIPS) / (_CLEAR_LIPS - _NO_LIPS))
+    return smooth_share((more - _NO_LIPS) / (_CLEAR_LIPS - _NO_LIPS))
 
 
 def _human_share(picture: UInt8Array, landmarks: FloatArray, is_coloured: bool) -> float:
@@ -252,8 +253,3 @@ def brightness(colour: DoubleArray) -> float:
 def luminance(colour: AnyArray) -> AnyArray:
     """Return the luma of BGR colours, (..., 3) → (...) (Rec. 601)."""
     return np.asarray(colour @ np.array([0.114, 0.587, 0.299]))
-
-
-def _smooth(share: float) -> float:
-    share = min(max(share, 0.0), 1.0)
-    return share * share * (3 - 2 * share)

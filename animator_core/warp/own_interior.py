@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from animator_core.arrays import AnyArray, BoolArray, DoubleArray, FloatArray, UInt8Array
+from animator_core.smoothstep import smoothstep
 from animator_core.tracking.face_model import INNER_LIPS
 from animator_core.tracking.pose import HeadPose
 from animator_core.warp.canvas import polygon_mask
@@ -108,8 +109,8 @@ def own_interior(
     if deep > _LOWER_SEEN:
         # What hangs from above would drop with the jaw: it melts into the cavity.
         reach = np.maximum(_MELTING * (bottom - edge), 3 * soft)
-        below = np.clip((line - edge[None]) / reach[None] - 0.15, 0, 1)
-        lower = _texture(continued, below * below * (3 - 2 * below) * is_own[None])
+        below = smoothstep((line - edge[None]) / reach[None] - 0.15)
+        lower = _texture(continued, below * is_own[None])
     edge_y = float(edge[middle].mean()) / sheet.density - sheet.above
     has_row = edge_y > 0 and teeth.sum() > 20
     tooth = np.median(seen[teeth].astype(np.float64), axis=0) if has_row else None

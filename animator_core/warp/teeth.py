@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from animator_core.arrays import AnyArray, DoubleArray, FloatArray, UInt8Array
+from animator_core.smoothstep import smoothstep
 
 _MM = 0.0064
 """A millimetre in face units, for a mouth of 50 mm."""
@@ -141,10 +142,9 @@ def tongue_texture(sheet: Sheet, scale: float, flesh: DoubleArray, relief: float
     return _reduced(flesh * light[..., None], alpha, sheet)
 
 
-def _ramp(distance: AnyArray, half: float) -> AnyArray:
+def _ramp(distance: AnyArray, half: float) -> FloatArray:
     """Return 0 at -half, 1 at half and smoothly between."""
-    share = np.clip(distance / (2 * half) + 0.5, 0, 1)
-    return np.asarray(share * share * (3 - 2 * share))
+    return smoothstep(distance, -half, half)
 
 
 def _reduced(colour: AnyArray, alpha: AnyArray, sheet: Sheet) -> UInt8Array:

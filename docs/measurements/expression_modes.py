@@ -18,7 +18,8 @@ from animator_core.clips.video import VideoReader
 from animator_core.config import MODELS_DIR
 from animator_core.motion import anatomy
 from animator_core.motion.face_state import FaceState, face_state
-from animator_core.motion.regions import Region, region_weights, smoothstep
+from animator_core.motion.regions import Region, region_weights
+from animator_core.smoothstep import smoothstep
 from animator_core.tracking.trackers import create_tracker
 
 _RIDGE = 0.003

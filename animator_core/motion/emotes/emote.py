@@ -10,7 +10,7 @@ import numpy as np
 
 from animator_core.arrays import DoubleArray, FloatArray
 from animator_core.motion.emotes.channels import CHANNELS, PAIRS, PARTS, EmoteMoment
-from animator_core.motion.regions import smoothstep
+from animator_core.smoothstep import smoothstep
 
 EASES = ("smooth", "linear", "out", "in")
 """How a motion leaves a keyframe: through it without a stop, evenly, quickly at first, or slowly at first."""

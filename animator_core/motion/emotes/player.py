@@ -9,7 +9,7 @@ import numpy as np
 from animator_core.motion.driving import DrivingMotion
 from animator_core.motion.emotes.channels import CHANNELS, PARTS, EmoteMoment
 from animator_core.motion.emotes.emote import Emote
-from animator_core.motion.regions import smoothstep
+from animator_core.smoothstep import smoothstep
 
 _INTERRUPTED_SECONDS = 0.25
 

@@ -25,6 +25,7 @@ def add(widgets: Widgets, view: PanelView) -> None:
     for entry in view.characters:
         widgets.button(_CHOICE + entry.file)
     widgets.button("cut_out")
+    widgets.button("thumbnails")
     widgets.button("open_folder")
 
 
@@ -56,7 +57,17 @@ def cut_out(session: Session, instance: AnimatorFilter, _: str) -> bool:
     return True
 
 
-ACTIONS: dict[str, Action] = {"character": choose, "cut_out": cut_out, "open_folder": open_folder}
+def open_thumbnails(session: Session, _instance: AnimatorFilter, _: str) -> bool:
+    session.open_thumbnails()
+    return False
+
+
+ACTIONS: dict[str, Action] = {
+    "character": choose,
+    "cut_out": cut_out,
+    "thumbnails": open_thumbnails,
+    "open_folder": open_folder,
+}
 
 
 def current_label(view: PanelView) -> str:

@@ -15,7 +15,7 @@ from typing import Callable, Iterable, Mapping
 
 from animator_core.ipc import emote_names
 from animator_core.ipc.protocol import CharacterEntry, FilterStatus
-from obs_plugin import character_list, texts
+from obs_plugin import character_list, file_manager, texts
 from obs_plugin.filter import AnimatorFilter
 from obs_plugin.filter_rings import FilterRings
 from obs_plugin.filter_source import FilterSource
@@ -155,6 +155,10 @@ class Session:
         """Have the characters of these filters play an emote; None: of every filter."""
         for instance in self.filters() if instances is None else instances:
             self._supervisor.play(instance.filter_id, emote)
+
+    def open_thumbnails(self) -> None:
+        """Show a page of all characters in the browser."""
+        file_manager.open_thumbnails(self._installation)
 
     def add_picture(self, instance: AnimatorFilter, path: str) -> None:
         """Add a picture of the panel's file dialog to the characters, and give it to the filter."""

@@ -611,6 +611,21 @@ def test_the_background_is_removed_of_the_character_that_is_shown(desk: Desk) ->
     assert desk.lib.settings["character"] == "a-cutout.png" and not desk.instance.panel.added
 
 
+def test_a_button_has_the_installations_python_make_the_page_of_thumbnails(desk: Desk, tmp_path: Path) -> None:
+    if sys.platform == "win32":
+        pytest.skip("the interpreter of this test is a shell script")
+    python, told = desk.folder.parents[1] / "python", tmp_path / "told"
+    python.write_text(f'#!/bin/sh\necho "$@" > "{told}.part" && mv "{told}.part" "{told}"\n')
+    python.chmod(0o755)
+    desk.open()
+    desk.press("characters")
+    desk.press("thumbnails")
+    end = time.monotonic() + 20
+    while not told.exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert told.read_text().split() == ["-m", "animator_core", "characters", "--sheet"]
+
+
 def test_a_path_in_the_settings_of_a_panel_that_is_only_opened_adds_nothing(desk: Desk) -> None:
     desk.open()
     path = next(each for each in desk.lib.walk(desk.panel) if each["kind"] == "path")

@@ -13,7 +13,7 @@ _STEPS = 32
 """Segments of a lid between the eye's corners."""
 _EXTENDED = np.linspace(0.5, 0.1, BEYOND)
 """Points of a curve beyond each corner, in eye widths: lashes reach further out than the eye."""
-_RISE, _SMILE_RISE = 0.14, 0.3
+_RISE, _SMILE_RISE = 0.1, 0.3
 """Share of the opening by which a closing lower lid rises, and more of it in a full smile."""
 _MOST_SAG = 0.27
 """Depth of the line of closed lids below the corners, in eye widths; large drawn eyes are deeper."""

@@ -37,7 +37,7 @@ _LEFT, _ABOVE, _BELOW = 0.62, 0.85, 0.6
 """Reach of a patch beyond the eye's corners, above and below, in eye widths."""
 _PIXEL_COST = 6
 """Time that a pixel of an eye takes, in pixels of the skin."""
-_GAZE_GAIN, _MOST_GAZE = (1.4, 2.5), (0.4, 0.3)
+_GAZE_GAIN, _MOST_GAZE = (1.5, 2.5), (0.4, 0.3)
 """Along and across the eye, and the most shift in eye widths. Of an iris that moves up or down by a known way the
 tracker sees less than half, in a camera's frame as in a drawn one, and of one that moves aside three quarters."""
 _MOST_IN_HEIGHTS = 0.45

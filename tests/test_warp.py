@@ -369,3 +369,16 @@ def test_lips_do_not_pass_through_each_other(opaque: WarpRenderer) -> None:
 def test_depths_are_brought_to_the_scale_of_width_and_height() -> None:
     points = np.ones((478, 3), np.float32)
     assert with_true_depth(points)[0].tolist() == pytest.approx([1, 1, 0.8])
+
+
+def test_the_landmarks_that_are_told_are_those_that_are_drawn(opaque: WarpRenderer) -> None:
+    irises = []
+    for motion in (DrivingMotion(), DrivingMotion(translation=np.float32([0.1, 0.05]))):
+        placement = opaque.place(motion)
+        frame = opaque.draw(placement).astype(int)
+        is_iris = (frame[..., 0] > 150) & (frame[..., 0] - frame[..., 2] > 90)
+        y, x = np.nonzero(is_iris)
+        told = opaque.landmarks(placement)[[468, 473], :2].mean(0)
+        assert told == pytest.approx((x.mean(), y.mean()), abs=2)
+        irises.append(told)
+    assert irises[1][0] - irises[0][0] > 10

@@ -73,6 +73,12 @@ class WarpRenderer:
         """Return the character in ``motion``, see `draw`."""
         return self.draw(self.place(motion))
 
+    def landmarks(self, placement: Placement) -> FloatArray:
+        """Return where the character's landmarks are drawn, (478, 3) float32 pixels, the lids as in the picture."""
+        if self._puppet is None:
+            raise CharacterError("no character is set", "choose one")
+        return self._puppet.posed(placement.content)[2]
+
     def settled(self, report: Callable[[float], None]) -> WarpRenderer:
         """Return itself: `set_character` computes everything."""
         return self
@@ -122,14 +128,15 @@ class _Puppet:
         """The face's size in the picture."""
         return self._pose.scale
 
-    def placed(self, pose: HeadPose, bent: FloatArray) -> FloatArray:
-        """Return the landmarks, (478, 3) pixels, of the shape ``bent`` in ``pose``."""
-        return pose.to_frame(bent + self._relief + self._depth.turn_share(pose) * self._flattening)
-
-    def draw(self, motion: DrivingMotion) -> UInt8Array:
+    def posed(self, motion: DrivingMotion) -> tuple[HeadPose, FloatArray, FloatArray]:
+        """Return the head's pose, its shape in its own axes and in the frame, (478, 3) each."""
         pose = moved_pose(self._pose, motion, self._head_grid.limits)
         bent = self._shape.bent(motion)
-        placed = self.placed(pose, bent)
+        placed = pose.to_frame(bent + self._relief + self._depth.turn_share(pose) * self._flattening)
+        return pose, bent, placed
+
+    def draw(self, motion: DrivingMotion) -> UInt8Array:
+        pose, bent, placed = self.posed(motion)
         # Far triangles first, so that the nose covers the cheek behind it.
         depth = placed[self._triangles, 2].sum(1)
         # What closes the mouth lies behind its lips, however they fold.

@@ -5,7 +5,8 @@
 
 A live driver begins at random frames (fixed seed) and calibrates as it does in OBS. Every 15th frame of its first four
 seconds is drawn, tracked and judged by `face_plausibility`: bounds of human faces, the driver's own expression, the
-inside of the mouth, and the shape and turn that a driver with a good neutral face gives ("unlike a good neutral").
+inside of the mouth, and the shape and turn that a driver with a good neutral face gives ("unlike a good neutral"). A
+drawn face in which the tracker sees none, for its closed eyes, is judged by the landmarks that it was drawn by.
 Flags count from the start on, and again from two seconds on. The sheet shows the worst frames: driver, with a good
 neutral, started.
 """
@@ -29,6 +30,7 @@ from animator_core.clips.compositing import OverColour, parse_colour
 from animator_core.clips.driving_clip import DrivingMoment
 from animator_core.config import load_config
 from animator_core.tracking.observation import TrackedFrame
+from animator_core.tracking.pose import DEPTH_SCALE
 from docs.measurements import face_against
 from docs.measurements.face_plausibility import Face, excesses, eyes_of, face_of, lip_line, mouth_excesses, rest_of
 from docs.measurements.face_rendering import Clip, load, make_renderer, read_clip
@@ -74,12 +76,16 @@ class Judge:
         self._over = OverColour(parse_colour(DEFAULT_BACKGROUND))
         self._watcher = Watcher(is_static=True)
         renderer.warm_up()
-        picture = self._picture(renderer.create_driver(assembly.make_estimator(config)).place_again())
+        resting = renderer.create_driver(assembly.make_estimator(config)).place_again()
+        picture = self._picture(resting)
         at_rest = self._watcher.look(picture)
         if at_rest is None:
             raise ValueError("the tracker finds no face in this character")
+        self._at_rest = at_rest
         self._eyes, self._rest = eyes_of([at_rest]), face_of(at_rest)
-        self._line = lip_line(picture, at_rest)
+        placed = self._placed(resting)
+        self._placed_rest = None if placed is None else face_of(placed)
+        self._line = lip_line(picture, placed or at_rest)
         seen = [sight for sight in clip.sights if sight is not None]
         self._driver_rest = rest_of(seen)
         self._driver_eyes = eyes_of(sorted(seen, key=_closed)[: max(3, len(seen) // 10)])
@@ -96,7 +102,7 @@ class Judge:
             if number in frames:
                 picture = self._picture(placement)
                 sight = self._watcher.look(picture)
-                found[number] = self._judged(0, number, picture=picture, sight=sight)
+                found[number] = self._judged(0, number, picture=picture, sight=sight, placement=placement)
                 if sight is not None and not found[number].flags:
                     self._good[number] = picture, face_of(sight, self._eyes), sight.angles
         return found
@@ -109,7 +115,8 @@ class Judge:
             placement = driver.place(_tracked(moment, 0), moment.captured_ns)
             if is_judged(number) and number > start:
                 picture = self._picture(placement)
-                yield self._judged(start, number, picture=picture, sight=self._watcher.look(picture))
+                sight = self._watcher.look(picture)
+                yield self._judged(start, number, picture=picture, sight=sight, placement=placement)
 
     def close(self) -> None:
         self._watcher.close()
@@ -128,15 +135,25 @@ class Judge:
         chosen = sorted(number for _, number in sorted(seen)[: max(3, len(seen) // 10)])
         return [clip.moments[number] for number in chosen]
 
-    def _judged(self, start: int, number: int, *, picture: np.ndarray, sight: Sight | None) -> Judged:
+    def _placed(self, placement: Any) -> Sight | None:
+        """Return the landmarks that a face is drawn by, with the scores of rest; None if the renderer has none."""
+        if not hasattr(self._renderer, "landmarks"):
+            return None
+        points = self._renderer.landmarks(placement) / np.array([1, 1, DEPTH_SCALE])
+        return Sight(points, self._at_rest.scores, self._at_rest.angles)
+
+    def _judged(self, start: int, number: int, *, picture: np.ndarray, sight: Sight | None, placement: Any) -> Judged:
         driver_sight = self._clip.sights[number]
         driver = None if driver_sight is None else face_of(driver_sight, self._driver_eyes)
+        placed = self._placed(placement)
         if sight is None:
             found = {"no face found": 9.0 if driver is not None else 0.0}
+            if placed is not None and self._placed_rest is not None:
+                found = excesses(face_of(placed), self._placed_rest, driver, self._driver_rest)
         else:
             face = face_of(sight, self._eyes)
             found = excesses(face, self._rest, driver, self._driver_rest)
-            found.update(mouth_excesses(picture, sight, face, self._line))
+            found.update(mouth_excesses(picture, sight, face, placed=placed or sight, line_at_rest=self._line))
             good, good_angles = self._good.get(number, (picture, None, (0, 0, 0)))[1:]
             if good is not None and start:
                 apart = np.square(face.shape[_FEATURES] - good.shape[_FEATURES])[:, :2].sum(1).mean()

@@ -161,13 +161,19 @@ def _beyond(change: float, driven: float) -> float:
     return max(change - max(0.0, GAIN * driven), min(0.0, GAIN * driven) - change)
 
 
-def mouth_excesses(picture: np.ndarray, sight: Sight, face: Face, line_at_rest: float) -> dict[str, float]:
-    """Return the excesses of the mouth's inside in (H, W, 3) uint8 RGB; line_at_rest: `lip_line` of the character."""
+def mouth_excesses(
+    picture: np.ndarray, sight: Sight, face: Face, *, placed: Sight, line_at_rest: float
+) -> dict[str, float]:
+    """Return the excesses of the mouth's inside in (H, W, 3) uint8 RGB.
+
+    placed: the landmarks that the face is drawn by, if they are known: a tracker misses the line of a small drawn
+    mouth. line_at_rest: `lip_line` of the character.
+    """
     opening = face.measures["opening"]
     if opening >= _TEETH_FROM:
         return {"teeth share": teeth_share(picture, sight) / _TEETH_MOST}
     if opening <= _SHUT:
-        return {"light between the lips": max(0.0, (lip_line(picture, sight) - line_at_rest) / _LINE_MOST)}
+        return {"light between the lips": max(0.0, (lip_line(picture, placed) - line_at_rest) / _LINE_MOST)}
     return {}
 
 

@@ -94,7 +94,7 @@ class Host:
             former = self._sessions.pop(session.key, None)
             if former is not None:
                 former.leave()
-                await former.end()
+                former.end()
             if self.session_count >= self.capacity:
                 await self._refuse(connection, f"it serves {self.session_count} of {self.capacity} sessions")
                 return

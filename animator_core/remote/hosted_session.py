@@ -94,9 +94,12 @@ class HostedSession:
             self.leave()
             self._close_used()
 
-    async def end(self) -> None:
-        """Have `run` return: another connection goes on with this session, or the host ends."""
-        await self._connection.close()
+    def end(self) -> None:
+        """Have `run` return: another connection goes on with this session.
+
+        A close in good order would wait for the answer of a computer that is not there any more.
+        """
+        self._connection.transport.abort()
 
     def use(self, worker: HostWorker) -> None:
         """Go on with this worker, in the settings and the neutral pose so far."""

@@ -29,6 +29,7 @@ REQUESTS = tuple(Control(None, ask=None, emit=None).requests)  # type: ignore[ar
 def module_remote(tmp_path_factory: pytest.TempPathFactory, display: str) -> Iterator[tuple[Remote, Installation]]:
     folder = tmp_path_factory.mktemp("control")
     installation = make_installation(folder / "installation")
+    installation.add_character("amber.happy.png", noise(200, 300, seed=9))
     session = ObsSession(folder, display, [installation.script, HELPER_SCRIPT], installation.environment)
     remote = Remote(session)
     try:
@@ -84,7 +85,8 @@ def test_a_character_is_set_saved_told_and_sent_to_the_worker(remote: Remote, in
 
 def test_strengths_are_those_of_the_filter(remote: Remote, installation: Installation) -> None:
     remote.request("SetStrengths", sensitivity_expression=1.5, smoothing=0, mirror=True)
-    expected = {"mirror": True, **dict.fromkeys(STRENGTHS, 1.0), "sensitivity_expression": 1.5, "smoothing": 0.0}
+    expected = {"mirror": True, "still_shoulders": False, **dict.fromkeys(STRENGTHS, 1.0)}
+    expected.update(sensitivity_expression=1.5, smoothing=0.0)
     wait_for(lambda: status(remote)["strengths"] == expected, "the status has them")
     assert settings(remote)["sensitivity_expression"] == 1.5 and settings(remote)["mirror"] is True
     face = lambda: installation.messages("update_filter")[-1]["settings"]["face"]  # noqa: E731

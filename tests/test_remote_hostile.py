@@ -21,7 +21,8 @@ from animator_core.ipc.frame_ring import now_ns
 from animator_core.ipc.protocol import AnimationSettings
 from animator_core.remote import wire
 from animator_core.remote.identity import FOLDER_VARIABLE
-from animator_core.remote.link import HostLink, PictureFile
+from animator_core.remote.link import HostLink
+from animator_core.remote.picture_file import PictureFile
 from animator_core.remote.split import LandmarkFrame
 from animator_core.tracking.face_model import face_model
 from animator_core.tracking.observation import FaceObservation

@@ -98,7 +98,7 @@ async def _serve(options: argparse.Namespace, config: Config, identity: HostIden
 
 async def _measure(host: Host, store: PictureStore, config: Config) -> None:
     """Measure a frame of each worker; raises AnimatorError if none animates."""
-    from animator_core.remote.link import PictureFile
+    from animator_core.remote.picture_file import PictureFile
     from animator_core.remote.trial import measure
 
     path, camera = _trial_character(config)

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from websockets.asyncio.client import ClientConnection
@@ -20,12 +19,11 @@ from websockets.asyncio.client import connect as websocket
 from websockets.exceptions import WebSocketException
 
 from animator_core.arrays import UInt8Array
-from animator_core.characters.description import description_path
-from animator_core.errors import AnimatorError, described
+from animator_core.errors import AnimatorError
 from animator_core.ipc.protocol import AnimationSettings, FilterStatus
 from animator_core.remote import codecs, wire
 from animator_core.remote.hosts import HostAddress, client_context, require_pinned, token_of
-from animator_core.remote.pictures import MAX_SIDE, MIN_SIDE, check_description, check_picture, content_hash
+from animator_core.remote.picture_file import PictureFile
 
 logger = logging.getLogger(__name__)
 
@@ -53,37 +51,6 @@ class Sendable(Protocol):
     def packet(self) -> wire.Packet:
         """Return it for the wire, numberless."""
         ...
-
-
-@dataclass(frozen=True)
-class PictureFile:
-    """A character's picture as it is sent: announced, and its bytes."""
-
-    picture: wire.Picture
-    content: bytes
-
-    @classmethod
-    def read(cls, path: Path) -> PictureFile:
-        """Return a picture and the description beside it; raises AnimatorError if a host would not take it."""
-        file = description_path(path)
-        try:
-            description = file.read_text(encoding="utf-8-sig") if file.is_file() else ""
-            content = path.read_bytes()
-        except (OSError, UnicodeDecodeError) as exc:
-            raise AnimatorError(f"{path.name} cannot be read ({described(exc)})", "check the file") from exc
-        try:
-            check_picture(content)
-            check_description(description)
-        except wire.WireError as exc:
-            remedy = f"save it as PNG, JPEG or WebP with sides of {MIN_SIDE} to {MAX_SIDE} pixels"
-            raise AnimatorError(f"{path.name} cannot be sent: {exc}", remedy) from exc
-        lower = path.suffix.lower()
-        if lower not in wire.SUFFIXES or len(content) > wire.MAX_PICTURE_BYTES:
-            limit = wire.MAX_PICTURE_BYTES >> 20
-            raise AnimatorError("the picture cannot be sent", f"save it as PNG, JPEG or WebP of at most {limit} MB")
-        if len(description) > wire.MAX_DESCRIPTION_BYTES:
-            raise AnimatorError("the picture's description is too long to be sent", "shorten the yaml file")
-        return cls(wire.Picture(content_hash(content, description), lower, description), content)
 
 
 @dataclass

@@ -19,7 +19,8 @@ from animator_core.ipc.protocol import AnimationSettings, FilterStatus, OpenFilt
 from animator_core.motion.emotes.emote import Emote
 from animator_core.remote import wire
 from animator_core.remote.hosts import parse_address
-from animator_core.remote.link import HostLink, PictureFile
+from animator_core.remote.link import HostLink
+from animator_core.remote.picture_file import PictureFile
 from animator_core.remote.split import SharedSink, SplitSource
 from animator_core.worker.session import FilterSession
 

@@ -42,7 +42,7 @@ def main(clip: Path, seconds: float) -> None:
 
 def is_ready(session: ObsSession) -> bool:
     line = session.call(STATUS)[0]
-    return "anime on CPU" in line and "motion basis" not in line
+    return "Renderer: Anime · CPU" in line and "motion basis" not in line
 
 
 def skipped(session: ObsSession, seconds: float) -> str:

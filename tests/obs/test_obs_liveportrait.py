@@ -94,7 +94,7 @@ def test_the_still_character_is_shown_until_liveportrait_has_drawn_and_obs_goes_
     assert waits[0] >= 5, "OBS answered while the networks were busy"
     assert after.render_total_frames - before.render_total_frames >= 30, "and rendered"
     status = session.call(STATUS)[0]
-    assert "liveportrait on CPU" in status, status
+    assert "Renderer: LivePortrait · CPU" in status, status
 
     # The hair's tip and the shoulders lie outside the painted square.
     difference = np.abs(gray(session) - still)

@@ -59,11 +59,11 @@ def test_pictures_of_other_kinds_are_known_by_name(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder_says_what_to_do_with_the_pictures_that_are_there(tmp_path: Path) -> None:
-    assert "put a PNG, JPEG or WebP file there" in character_list.missing_picture(str(tmp_path)).remedy
+    assert "Put a PNG, JPEG or WebP file there" in character_list.missing_picture(str(tmp_path)).remedy
     (tmp_path / "ada.heic").touch()
     missing = character_list.missing_picture(str(tmp_path))
     assert missing.message == "ada.heic in assets/characters cannot be used"
-    assert missing.remedy == "save it as PNG, JPEG or WebP and press Refresh"
+    assert missing.remedy == "Save it as PNG, JPEG or WebP and press Refresh"
 
 
 WITHOUT_LOCALE = """

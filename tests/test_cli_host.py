@@ -70,7 +70,7 @@ def test_without_the_packages_both_commands_say_how_to_get_them(config, capsys, 
 
 def test_the_host_refuses_a_card_that_is_not_there(config, capsys):
     assert main(["host", "--gpus", "99", "--config", str(config)]) == 1
-    assert "no such card" in capsys.readouterr().err
+    assert "no graphics card" in capsys.readouterr().err
 
 
 @pytest.mark.slow

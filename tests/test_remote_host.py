@@ -145,9 +145,9 @@ def test_a_worker_that_dies_on_the_host_is_replaced_and_the_session_goes_on(fold
         worker.open(character="red.png")
         worker.next_frame(matches=shows("red.png", by_host=True))
         os.kill(host.host.workers[0].pid, signal.SIGTERM)
-        worker.next_frame(matches=shows("red.png", by_host=False))
+        # It may be back before this computer has to draw.
+        worker.next_frame(matches=lambda _: host.host.workers[0].restarts == 1)
         worker.next_frame(matches=shows("red.png", by_host=True))
-        assert host.host.workers[0].restarts == 1
 
 
 def test_the_session_of_a_dead_worker_goes_to_another_one_at_once(folder, tmp_path):

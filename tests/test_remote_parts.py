@@ -221,5 +221,5 @@ def test_each_card_has_a_worker_of_its_own(tmp_path):
     assert [place.environment["CUDA_VISIBLE_DEVICES"] for place in made] == ["0", "2"]
     assert [place.name for place in made] == ["card 0, H100", "card 2, L4"]
     assert len(places((), (), workers=3, files=WorkerFiles(tmp_path, tmp_path, None))) == 3
-    with pytest.raises(AnimatorError, match="no such card"):
+    with pytest.raises(AnimatorError, match="no graphics card"):
         chosen_cards("3", names)

@@ -98,7 +98,7 @@ class VideoReader:
     def __iter__(self) -> Iterator[VideoFrame]:
         """Yield every frame in order of time; raises CameraError if there is none."""
         time = None
-        for packet in self._container.demux(self._stream):
+        for packet in self._packets():
             if packet.pts is not None:
                 # The packet has the frame's duration, which may be long.
                 self._end = max(self._end, (packet.pts + (packet.duration or 0)) * self.time_base)
@@ -115,6 +115,19 @@ class VideoReader:
             raise CameraError(f"{self.path} is empty or damaged: no frame can be decoded", "copy or convert it again")
         if not self._has_new_clock:
             self.missing_seconds = self._missing_seconds()
+
+    def _packets(self) -> Iterator[Any]:
+        """Yield the packets; damage that nothing can be read after ends them."""
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except (av.FFmpegError, ValueError):
+                self.damaged_count += 1
+                return
+            if packet is None:
+                return
+            yield packet
 
     def close(self) -> None:
         self._container.close()

@@ -34,7 +34,7 @@ def chosen_cards(text: str, names: Sequence[str]) -> tuple[int, ...]:
     parts = text.split(",")
     if not all(part.isascii() and part.isdecimal() and int(part) < len(names) for part in parts):
         there = ", ".join(f"{number}: {name}" for number, name in enumerate(names)) or "none"
-        raise AnimatorError(f"--gpus {text}: there is no such card", f"choose of these: {there}")
+        raise AnimatorError(f"there is no graphics card {text}", f"choose of these: {there}")
     return tuple(sorted({int(part) for part in parts}))
 
 

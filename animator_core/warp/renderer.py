@@ -128,12 +128,15 @@ class _Puppet:
         """The face's size in the picture."""
         return self._pose.scale
 
+    def placed(self, pose: HeadPose, bent: FloatArray) -> FloatArray:
+        """Return the landmarks, (478, 3) pixels, of the shape ``bent`` in ``pose``."""
+        return pose.to_frame(bent + self._relief + self._depth.turn_share(pose) * self._flattening)
+
     def posed(self, motion: DrivingMotion) -> tuple[HeadPose, FloatArray, FloatArray]:
         """Return the head's pose, its shape in its own axes and in the frame, (478, 3) each."""
         pose = moved_pose(self._pose, motion, self._head_grid.limits)
         bent = self._shape.bent(motion)
-        placed = pose.to_frame(bent + self._relief + self._depth.turn_share(pose) * self._flattening)
-        return pose, bent, placed
+        return pose, bent, self.placed(pose, bent)
 
     def draw(self, motion: DrivingMotion) -> UInt8Array:
         pose, bent, placed = self.posed(motion)

@@ -36,8 +36,10 @@ def session_maker(config: Config) -> tuple[Callable[[OpenFilter, Services], Filt
         parse_address(config.remote.address)
         token_of(config.remote.fingerprint)
     except ModuleNotFoundError as exc:
-        problem = f"the package {exc.name} for the host {config.remote.address} is missing, {here}"
-        return FilterSession, WorkerProblem(problem, "run install.py --remote, then press Refresh")
+        return FilterSession, WorkerProblem(
+            f"the package {exc.name} for the host {config.remote.address} is missing, {here}",
+            "run install.py with the option for a second PC, see docs/SECOND_PC.md",
+        )
     except AnimatorError as exc:
         return FilterSession, WorkerProblem(f"remote.address: {exc.message}, {here}", exc.remedy)
     return BridgedSession, None

@@ -20,7 +20,7 @@ from animator_core.config import PROJECT_ROOT
 from animator_core.ipc.frame_ring import FORMAT_RGBA, FrameInfo, RingMemory, RingReader, RingWriter, now_ns
 from animator_core.ipc.protocol import AnimationSettings, FilterStatus, LineDecoder, Message, OpenFilter, encode
 
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 """How long a test waits for what must come at all; a machine under load is slow, not wrong."""
 GREY = np.full((48, 64, 4), 128, np.uint8)
 BLACK = np.zeros((48, 64, 4), np.uint8)

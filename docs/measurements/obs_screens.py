@@ -25,15 +25,15 @@ from obs_session import (
     why_not,
     xvfb,
 )
-from PIL import Image, ImageGrab
+from PIL import Image
 
 from animator_core.config import PROJECT_ROOT
 
 FOLDER = PROJECT_ROOT / "docs" / "images"
-SECTIONS = ("", "characters", "emotes", "movement", "picture", "sound", "trouble")
+SECTIONS = ("", "characters", "emotes", "movement")
 _SCREEN = "1366x768"
-_DIALOG, _MAIN = (100, 0, 960, 729), (0, 0, 1079, 729)
-"""Left, top, right and bottom of OBS's windows, where no window manager places them."""
+_DIALOG = (100, 0, 960, 729)
+"""Left, top, right and bottom of OBS's window of filters, where no window manager places it."""
 _LIVE_SECONDS = 90
 
 
@@ -48,7 +48,6 @@ def main(clip: Path) -> None:
             session.add_filter("Camera", "Stream Motion Animator", character="mira.png", renderer="warp")
             wait_for(lambda: "Live" in session.call(STATUS)[0], "the character moves", _LIVE_SECONDS)
             time.sleep(3)
-            ImageGrab.grab(xdisplay=display).crop(_MAIN).save(FOLDER / "obs-main.png")
             session.call(OPEN_FILTERS)
             wait_for(lambda: [count for count, _ in session.call(PANELS)] == [1], "the panel is open")
             for section in SECTIONS:

@@ -73,6 +73,8 @@ def drive_as_fast_as_it_goes(end: FilterEnd, frame: np.ndarray, seconds: float) 
 def test_a_worker_is_after_many_frames_as_it_was(
     tmp_path: Path, character: str, rounds: Callable[[int, int], int]
 ) -> None:
+    if character == "mira.png" and rounds(0, 1_000_000) == 0:
+        pytest.skip("one character is enough outside of the campaign")
     frames, count = faces(90), rounds(200, 1_000_000)
     config = write_config(tmp_path)
     config.write_text(config.read_text().replace(str(tmp_path / "characters"), str(PROJECT_ROOT / "assets/characters")))

@@ -420,6 +420,17 @@ class ObsSession:
         finally:
             path.append(self.stop_recording())
 
+    def load_collection(self, name: str) -> None:
+        """Switch to another scene collection and wait until it is loaded."""
+        self.client.set_current_scene_collection(name)
+        current = lambda: self.client.get_scene_collection_list().current_scene_collection_name  # noqa: E731
+        wait_for(lambda: current() == name, f"{name} is loaded")
+
+    def wait_for_transition(self) -> None:
+        """Wait for the end of the transition that is under way."""
+        cursor = lambda: self.client.get_current_scene_transition_cursor().transition_cursor  # noqa: E731
+        wait_for(lambda: cursor() == 1.0, "no transition is under way")
+
     def collection(self, name: str = "Untitled") -> Path:
         """Return the file of a scene collection."""
         return self.folder / "config/obs-studio/basic/scenes" / f"{name}.json"

@@ -61,19 +61,6 @@ def session(tmp_path: Path, display: str, installation: Installation) -> Iterato
     made.close()
 
 
-def load_collection(session: ObsSession, name: str) -> None:
-    session.client.set_current_scene_collection(name)
-    current = lambda: session.client.get_scene_collection_list().current_scene_collection_name  # noqa: E731
-    wait_for(lambda: current() == name, f"{name} is loaded")
-
-
-def show_scene(session: ObsSession, name: str) -> None:
-    """Switch to a scene and wait for the end of the transition."""
-    session.client.set_current_program_scene(name)
-    cursor = lambda: session.client.get_current_scene_transition_cursor().transition_cursor  # noqa: E731
-    wait_for(lambda: cursor() == 1.0, "no transition is under way")
-
-
 def parts_of(count: int) -> Iterator[int]:
     """Yield the numbers of events of each recording."""
     for start in range(0, count, _PART):
@@ -126,14 +113,15 @@ def test_no_event_of_a_show_has_a_frame_show_the_camera(
 
     def switch_collection() -> None:
         for name in ("Other", "Untitled"):
-            load_collection(session, name)
+            session.load_collection(name)
 
     def reload() -> None:
         assert session.call("result = reload_script('stream_motion_animator')") is True
 
     def switch_scene() -> None:
         for name in ("Second", "Scene"):
-            show_scene(session, name)
+            client.set_current_program_scene(name)
+            session.wait_for_transition()
 
     def studio_mode() -> None:
         client.set_studio_mode_enabled(True)
@@ -166,7 +154,7 @@ def test_no_event_of_a_show_has_a_frame_show_the_camera(
         session.call(FORGET_RESTARTS)
 
     for collection in ("Other", "Untitled"):
-        load_collection(session, collection)
+        session.load_collection(collection)
         session.add_color("Camera", CAMERA)
         session.add_filter("Camera")
         client.create_scene("Second")

@@ -234,10 +234,8 @@ def test_without_its_environment_the_filter_shows_the_still_and_says_what_to_do(
 
 def leaks_after_switches(session: ObsSession, is_ours: bool) -> int:
     """Switch collections, with the script reload it in each, quit, and return how many blocks of memory leaked."""
-    current = lambda: session.client.get_scene_collection_list().current_scene_collection_name  # noqa: E731
     for collection in ("Second", "Untitled", "Second"):
-        session.client.set_current_scene_collection(collection)
-        wait_for(lambda name=collection: current() == name, f"{collection} is loaded")
+        session.load_collection(collection)
         if not session.client.get_input_list().inputs:
             session.add_color("Camera", CAMERA)
             kind = "stream_motion_animator" if is_ours else "color_filter_v2"
@@ -261,11 +259,7 @@ def test_scene_collections_can_be_switched(start: Starter, installation: Install
     scripts = [installation.script]
     session = start(scripts, installation.environment, collections={"Second": scripts, "Bare": []})
     for collection in ("Untitled", "Second", "Untitled", "Bare", "Second"):
-        session.client.set_current_scene_collection(collection)
-        wait_for(
-            lambda name=collection: session.client.get_scene_collection_list().current_scene_collection_name == name,
-            f"{collection} is loaded",
-        )
+        session.load_collection(collection)
         inputs = [each["inputName"] for each in session.client.get_input_list().inputs]
         if collection == "Bare":
             assert inputs == []

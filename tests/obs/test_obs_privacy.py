@@ -101,8 +101,7 @@ def test_a_script_that_is_loaded_after_its_filters_brings_them_to_life(
     session.client.set_current_program_scene("Third")
     program = lambda: session.client.get_current_program_scene().current_program_scene_name  # noqa: E731
     wait_for(lambda: program() == "Third", "the scene with a filter is on program")
-    cursor = lambda: session.client.get_current_scene_transition_cursor().transition_cursor  # noqa: E731
-    wait_for(lambda: cursor() == 1.0, "no transition is under way")
+    session.wait_for_transition()
     assert session.call(f"result = add_script({str(installation.script)!r})")
     with session.recording() as path:
         wait_for(lambda: shows(session, WORKER_FRAME), "the filter works")
@@ -155,13 +154,8 @@ def test_no_event_shows_the_camera(session: ObsSession, installation: Installati
     def is_live() -> bool:
         return shows(session, WORKER_FRAME)
 
-    def switch_collection(name: str) -> None:
-        session.client.set_current_scene_collection(name)
-        current = lambda: session.client.get_scene_collection_list().current_scene_collection_name  # noqa: E731
-        wait_for(lambda: current() == name, f"{name} is loaded")
-
     for collection in ("Other", "Untitled"):
-        switch_collection(collection)
+        session.load_collection(collection)
         session.add_color("Camera", CAMERA)
         session.add_filter("Camera", on_problem="camera" if collection == "Other" else "character")
         wait_for(is_live, "the filter works")
@@ -182,7 +176,7 @@ def test_no_event_shows_the_camera(session: ObsSession, installation: Installati
         session.client.remove_source_filter("Camera", "Second")
         wait_for(is_live, "the filter works with another one beside it")
         for collection in ("Other", "Untitled"):
-            switch_collection(collection)
+            session.load_collection(collection)
             wait_for(is_live, f"the filter works in {collection}")
     assert camera_frames(path[0]) == []
     # OBS changes profiles only while nothing is recorded.

@@ -80,11 +80,7 @@ def test_a_removed_script_leaves_no_request_behind(start: Starter, tmp_path: Pat
     remote = Remote(session)
     assert remote.request("ListFilters") == {"filters": [OURS]}
     for collection in ("Bare", "Untitled"):
-        session.client.set_current_scene_collection(collection)
-        wait_for(
-            lambda name=collection: session.client.get_scene_collection_list().current_scene_collection_name == name,
-            f"{collection} is loaded",
-        )
+        session.load_collection(collection)
         if collection == "Bare":
             with pytest.raises(obsws_python.error.OBSSDKRequestError, match="No request was found"):
                 remote.request("ListFilters")

@@ -76,7 +76,6 @@ class FilterService:
         self._sessions: dict[str, FilterSession] = {}
         self._neutrals: dict[str, str] = {}
         self._kept_neutrals = NeutralStore(services.config.performance.cache_dir)
-        self._cameras: dict[str, str] = {}
         self._characters: tuple[CharacterEntry, ...] = ()
         self._sent: dict[str, tuple[FilterStatus, float]] = {}
         self._added: queue.SimpleQueue[CharacterAdded] = queue.SimpleQueue()
@@ -155,14 +154,12 @@ class FilterService:
             self._channel.send(FilterStatus(message.filter_id, "error", message=exc.message, remedy=remedy))
             return
         self._neutrals[message.filter_id] = message.neutral
-        self._cameras[message.filter_id] = message.camera_id
         self._channel.send(FilterOpened(message.filter_id))
 
     def _close(self, filter_id: str) -> None:
         session = self._sessions.pop(filter_id, None)
         self._sent.pop(filter_id, None)
         self._neutrals.pop(filter_id, None)
-        self._cameras.pop(filter_id, None)
         if session is not None:
             session.close(_CLOSE_SECONDS)
 
@@ -234,7 +231,7 @@ class FilterService:
             if neutral != self._neutrals[filter_id]:
                 self._neutrals[filter_id] = neutral
                 self._channel.send(NeutralPose(filter_id, neutral))
-                self._kept_neutrals.save(self._cameras[filter_id], neutral)
+                self._kept_neutrals.save(session.camera_id, neutral)
 
     def _close_all(self, status: int) -> None:
         last_resort = threading.Timer(_LAST_RESORT_SECONDS, end_process, (status,))

@@ -25,7 +25,7 @@ class FilterSession:
 
     def __init__(self, opening: OpenFilter, services: Services) -> None:
         """Map both rings and start; raises RingError if one cannot be mapped."""
-        self.filter_id = opening.filter_id
+        self.filter_id, self.camera_id = opening.filter_id, opening.camera_id
         self._rings = FilterRings(opening.driving, opening.animated)
         self._loop = self._make_loop(opening, services)
         self._stop = threading.Event()
